@@ -1,0 +1,1 @@
+"""The graph schemas that ship with kg_rec, one Turtle file a domain."""

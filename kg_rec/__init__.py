@@ -1,0 +1,1 @@
+"""kg_rec: knowledge-graph recommendations whose every score adds up."""

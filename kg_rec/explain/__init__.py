@@ -1,0 +1,1 @@
+"""Explanations: exact contributions, paths, words."""

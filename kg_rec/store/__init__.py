@@ -1,0 +1,1 @@
+"""Graph stores: Neo4j and an embedded graph behind one protocol."""

@@ -1,0 +1,118 @@
+"""The store protocol: everything kg_rec asks of a graph database, and no more.
+
+A store is chosen by URL (:func:`kg_rec.store.connect`): ``neo4j://``, ``bolt://`` and their ``+s`` forms for
+Neo4j, anything else is the folder of an embedded graph.  One contract suite (``tests/contracts``) holds both
+back ends to the promises written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from kg_rec.schema import GraphSchema
+
+#: Called with (done, total or None, what) as long work advances; the default everywhere does nothing.
+Progress = Callable[[int, int | None, str], None]
+
+
+def no_progress(done: int, total: int | None, what: str) -> None:
+    """A :data:`Progress` that shows nothing."""
+
+
+class GraphStore(Protocol):
+    """A property graph that follows one :class:`~kg_rec.schema.GraphSchema`.
+
+    Node keys are strings.  An edge is identified by (relation type, source key, target key): writing it again
+    replaces its properties, so every write is idempotent.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where the graph is, without credentials."""
+        ...
+
+    def apply_schema(self, schema: GraphSchema) -> None:
+        """Create constraints, indexes or tables, and keep the schema's Turtle in the store.
+
+        Applying the same schema again changes nothing.  Another schema may only add node types, relation types
+        and optional properties.
+
+        Raises:
+            SchemaError: the store holds a schema that this one contradicts.
+        """
+        ...
+
+    def schema(self) -> GraphSchema:
+        """The schema kept in the store.
+
+        Raises:
+            SchemaNotAppliedError: the store holds none yet.
+        """
+        ...
+
+    def write_nodes(self, node_type: str, batch: pa.Table) -> int:
+        """Upsert nodes.
+
+        Args:
+            node_type: a node type of the schema.
+            batch: one column per property; the key column is required and has no nulls; a null or absent column
+                leaves a property that is already there as it is.
+
+        Returns:
+            Number of rows written.
+
+        Raises:
+            StoreError: the batch does not fit the schema (nothing is written), or the store failed.
+        """
+        ...
+
+    def write_edges(self, relation: str, batch: pa.Table) -> int:
+        """Upsert edges between nodes that exist.
+
+        Args:
+            relation: a relation type of the schema.
+            batch: columns ``source`` and ``target`` (keys, no nulls) and one per edge property.
+
+        Returns:
+            Number of rows written.
+
+        Raises:
+            StoreError: an end does not exist (the message shows keys), or the batch does not fit the schema;
+                nothing of the batch is written.
+        """
+        ...
+
+    def scan_nodes(self, node_type: str, batch_size: int = 50_000) -> Iterator[pa.RecordBatch]:
+        """All nodes of a type in key order, in bounded memory: one column per property of the schema, the key first."""
+        ...
+
+    def scan_edges(self, relation: str, batch_size: int = 50_000) -> Iterator[pa.RecordBatch]:
+        """All edges of a type, in bounded memory: columns ``source``, ``target``, then the edge properties by name.
+
+        The order is by source key, then target key.
+        """
+        ...
+
+    def query(
+        self, cypher: str, parameters: Mapping[str, Any] | None = None, *, limit: int = 100_000, timeout: float = 60.0
+    ) -> pa.Table:
+        """Run Cypher that a person or a file supplied, read-only.
+
+        Args:
+            cypher: one statement that only reads.
+            parameters: values for ``$name`` in the statement.
+            limit: most rows that may come back; one more is an error, never a silent cut.
+            timeout: seconds.
+
+        Raises:
+            QueryRefusedError: the statement is not provably read-only, or is not valid Cypher.
+            StoreError: it failed, ran out of time or gave too many rows.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release connections and files."""
+        ...

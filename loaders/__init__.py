@@ -1,0 +1,1 @@
+"""Loaders: raw files to batches of nodes and edges, one module a format."""
