@@ -1,0 +1,139 @@
+"""What an explanation is: plain frozen data, independent of how it was computed and how it is shown.
+
+``base + sum(term.value) == score`` and every path's value is a part of one term, so paths are parts of the score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Channel = Literal["taste", "relational", "sequence", "knowledge", "meaning"]
+
+
+@dataclass(frozen=True, slots=True)
+class PathNode:
+    """A node on a path.
+
+    Attributes:
+        type: node type of the schema.
+        key: its key; None stands for a set of other users, who are counted, never named.
+        name: text shown to people: the name property, or the key. It is data from the graph: escape it.
+        count: how many nodes stand here: 1, or the number of other users.
+    """
+
+    type: str
+    key: str | None
+    name: str | None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PathEdge:
+    """An edge on a path, from the node before it to the node after it.
+
+    Attributes:
+        type: relation type of the schema; None stands for similar text, which the model computes and the
+            graph does not hold.
+        forward: True if the edge points along the path, False if against it.
+    """
+
+    type: str | None
+    forward: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One path from the user to the item, with its part of the score.
+
+    Attributes:
+        channel: the part of the model that scores this path.
+        nodes: user, the interacted item, ..., the recommended item; one more than edges.
+        edges: the steps between them.
+        value: what the path adds to the score, in the score's unit.
+        share: ``value`` divided by the sum of all positive terms (0 if there are none).
+    """
+
+    channel: Channel
+    nodes: tuple[PathNode, ...]
+    edges: tuple[PathEdge, ...]
+    value: float
+    share: float
+
+    @property
+    def pattern(self) -> tuple[str, ...]:
+        """Channel, node types and steps without the names: what a sentence template depends on."""
+        steps = [f"{'' if e.forward else '^'}{e.type or '~text'}" for e in self.edges]
+        types = [n.type if n.key is not None else f"{n.type}*" for n in self.nodes]
+        return (self.channel, *(x for pair in zip(types, [*steps, ""], strict=True) for x in pair if x))
+
+
+@dataclass(frozen=True, slots=True)
+class PathGroup:
+    """Paths told together: one pattern, one shared entity, several interacted items ("three films by ...").
+
+    Attributes:
+        paths: largest value first.
+        value: sum of the paths' values.
+        share: sum of the paths' shares.
+    """
+
+    paths: tuple[Path, ...]
+    value: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One addend of the score: what one interaction contributes through one channel.
+
+    Attributes:
+        channel: part of the model.
+        source: key of the item the user interacted with.
+        value: the addend.
+    """
+
+    channel: Channel
+    source: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an item has its score for a user.
+
+    Attributes:
+        user: user key.
+        item: item key.
+        item_name: name of the item as shown to people.
+        score: the model's score.
+        base: what the item gets whoever asks (b_i).
+        terms: every addend; ``base`` plus all values is ``score`` (relative error at most 1e-5).
+        groups: the paths shown, grouped, largest first.
+        shown_share: the part of all positive terms that the shown paths account for, 0 to 1.
+        notes: language-independent remarks, each a word of a fixed set: ``already_interacted``, ``no_interactions``.
+        text: the explanation in words.
+        lang: language of ``text``.
+        cypher: statement that returns exactly the shown paths from the store.
+        parameters: its parameters.
+    """
+
+    user: str
+    item: str
+    item_name: str
+    score: float
+    base: float
+    terms: tuple[Term, ...]
+    groups: tuple[PathGroup, ...]
+    shown_share: float
+    notes: tuple[str, ...]
+    text: str
+    lang: str
+    cypher: str
+    parameters: Mapping[str, Any]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All shown paths, largest value first."""
+        return tuple(sorted((p for g in self.groups for p in g.paths), key=lambda p: -p.value))
