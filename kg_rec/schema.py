@@ -47,6 +47,11 @@ _DATATYPES: dict[Node, Datatype] = {
 }
 _ROLES: dict[Node, Role] = {KR.UserType: "user", KR.ItemType: "item", KR.AttributeType: "attribute"}
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+_VOCABULARY = frozenset(
+    {*get_args(Use), "Schema", "UserType", "ItemType", "AttributeType", "RelationType", "InteractionType", "use"}
+    | {"stringList", "floatList", "dimensions", "maxPerSource", "positiveFrom", "plural", "measureWord"}
+    | {"inverseLabel", "phrase", "inversePhrase", "alias", "inverseAlias"}
+)
 _RESERVED = frozenset({"source", "target"})
 
 #: Texts by language tag, e.g. ``{"en": "film", "zh": "电影"}``.
@@ -254,6 +259,28 @@ class GraphSchema:
         """Relation types that leave an item for an attribute or another item: the knowledge of the graph."""
         return tuple(r for r in self.relation_types.values() if r.source == self.item.name)
 
+    def relations_called(self, name: str) -> tuple[tuple[RelationType, bool], ...]:
+        """Relation types that an outside file may mean by ``name``.
+
+        Args:
+            name: the name of a relation type, one of its aliases, or one of its inverse aliases.
+
+        Returns:
+            Pairs (relation type, inverted): ``inverted`` says that ``name`` gives the target first.  Empty when
+            none is meant; several when one alias stands for relation types with different ends.
+        """
+        return self._by_alias.get(name, ())
+
+    @cached_property
+    def _by_alias(self) -> dict[str, tuple[tuple[RelationType, bool], ...]]:
+        found: dict[str, list[tuple[RelationType, bool]]] = {}
+        for relation in self.relation_types.values():
+            for name in dict.fromkeys((relation.name, *relation.aliases)):
+                found.setdefault(name, []).append((relation, False))
+            for name in relation.inverse_aliases:
+                found.setdefault(name, []).append((relation, True))
+        return {name: tuple(pairs) for name, pairs in found.items()}
+
     @property
     def languages(self) -> tuple[str, ...]:
         """Languages in which every interaction and item relation has a phrase, sorted."""
@@ -269,6 +296,7 @@ class _Parser:
         self.origin = origin
 
     def schema(self, text: str) -> GraphSchema:
+        self._check_vocabulary()
         subjects = list(self.graph.subjects(RDF.type, KR.Schema))
         if len(subjects) != 1:
             raise SchemaError(f"{self.origin}: expected one subject of type kr:Schema, got {len(subjects)}")
@@ -285,6 +313,17 @@ class _Parser:
         self._check_whole(schema, [t.name for t in nodes] + [r.name for r in relations])
         return schema
 
+    def _check_vocabulary(self) -> None:
+        """A misspelt kr: term is an error, not a property that is quietly absent."""
+        for subject, predicate, value in self.graph:
+            for term in (predicate, value):
+                if isinstance(term, URIRef) and term.startswith(str(KR)) and term[len(KR) :] not in _VOCABULARY:
+                    owner = subject if isinstance(subject, URIRef) else self.graph.value(None, SH.property, subject)
+                    raise SchemaError(
+                        f"{self.origin}: {self._local(owner) if owner is not None else subject}: unknown term "
+                        f"kr:{term[len(KR) :]}; expected one of {', '.join(sorted(_VOCABULARY))}"
+                    )
+
     def _check_whole(self, schema: GraphSchema, names: list[str]) -> None:
         for role, kind in (("user", "kr:UserType"), ("item", "kr:ItemType")):
             found = [t.name for t in schema.node_types.values() if t.role == role]
@@ -293,19 +332,36 @@ class _Parser:
         interactions = [r.name for r in schema.relation_types.values() if r.interaction]
         if len(interactions) != 1:
             raise SchemaError(f"{self.origin}: expected one kr:InteractionType, got {interactions or 'none'}")
-        twice = sorted({n for n in names if names.count(n) > 1})
+        lower = [n.lower() for n in names]  # the embedded store's table names ignore case
+        twice = sorted({n for n in names if lower.count(n.lower()) > 1})
         if twice:
-            raise SchemaError(f"{self.origin}: {', '.join(twice)} is defined twice; names of types must differ")
+            raise SchemaError(
+                f"{self.origin}: {', '.join(twice)} is defined twice; names of types must differ in more than case"
+            )
         for relation in schema.relation_types.values():
             for end, what in ((relation.source, "rdfs:domain"), (relation.target, "rdfs:range")):
                 if end not in schema.node_types:
                     raise SchemaError(f"{self.origin}: {relation.name}: {what} {end} is not a node type of this schema")
+        self._check_aliases(schema)
         interaction = schema.interaction
         if (interaction.source, interaction.target) != (schema.user.name, schema.item.name):
             raise SchemaError(
-                f"{self.origin}: {interaction.name}: an interaction goes from {schema.user.name} to {schema.item.name}, "
-                f"got {interaction.source} to {interaction.target}"
+                f"{self.origin}: {interaction.name}: an interaction goes from {schema.user.name} "
+                f"to {schema.item.name}, got {interaction.source} to {interaction.target}"
             )
+
+    def _check_aliases(self, schema: GraphSchema) -> None:
+        owners: dict[tuple[str, str, str], str] = {}
+        for relation in schema.relation_types.values():
+            readings = [(a, relation.source, relation.target) for a in relation.aliases]
+            readings += [(a, relation.target, relation.source) for a in relation.inverse_aliases]
+            for reading in readings:
+                other = owners.setdefault(reading, relation.name)
+                if other != relation.name:
+                    raise SchemaError(
+                        f"{self.origin}: {relation.name}: alias {reading[0]!r} is also one of {other} "
+                        f"with the same ends; keep one"
+                    )
 
     def _node_type(self, subject: Node, role: Role) -> NodeType:
         name = self._local(subject)
@@ -313,8 +369,8 @@ class _Parser:
         keys = [p for p in properties if p.use == "key"]
         if len(keys) != 1 or keys[0].datatype != "string" or not keys[0].required:
             raise SchemaError(
-                f"{self.origin}: {name}: expected one property with kr:use kr:key, sh:datatype xsd:string and sh:minCount 1, "
-                f"got {[p.name for p in keys] or 'none'}"
+                f"{self.origin}: {name}: expected one property with kr:use kr:key, sh:datatype xsd:string "
+                f"and sh:minCount 1, got {[p.name for p in keys] or 'none'}"
             )
         rest = sorted((p for p in properties if p.use != "key"), key=lambda p: p.name)
         if sum(p.use == "name" for p in rest) > 1:
@@ -334,7 +390,7 @@ class _Parser:
         labels = self._texts(subject, RDFS.label)
         if not labels:
             raise SchemaError(f"{self.origin}: {name}: rdfs:label is missing")
-        maximum = self._number(subject, KR.maxPerSource)
+        maximum = self._number(subject, KR.maxPerSource, name)
         properties = tuple(sorted(self._properties(subject), key=lambda p: p.name))
         if any(p.use in ("key", "name", "text", "vector") for p in properties):
             raise SchemaError(f"{self.origin}: {name}: a relation's property can be used as kr:weight or kr:time only")
@@ -345,7 +401,7 @@ class _Parser:
             interaction=interaction,
             properties=properties,
             max_per_source=None if maximum is None else int(maximum),
-            positive_from=self._number(subject, KR.positiveFrom),
+            positive_from=self._number(subject, KR.positiveFrom, name),
             labels=labels,
             inverse_labels=self._texts(subject, KR.inverseLabel),
             phrases=phrases,
@@ -370,11 +426,12 @@ class _Parser:
         name = self._local(path)
         if name in _RESERVED:
             raise SchemaError(f"{self.origin}: {owner}: property name {name!r} is reserved; choose another")
+        shown = f"{owner}.{name}"
         datatype = self.graph.value(shape, SH.datatype)
         if datatype not in _DATATYPES:
             raise SchemaError(
-                f"{self.origin}: {owner}.{name}: expected sh:datatype among xsd:string, integer, double, boolean, date, "
-                f"kr:stringList, kr:floatList; got {datatype}"
+                f"{self.origin}: {owner}.{name}: expected sh:datatype among xsd:string, integer, double, boolean, "
+                f"date, kr:stringList, kr:floatList; got {datatype}"
             )
         use_node = self.graph.value(shape, KR.use)
         use = None if use_node is None else self._local(use_node)
@@ -387,14 +444,26 @@ class _Parser:
             raise SchemaError(
                 f"{self.origin}: {owner}.{name}: a property used as kr:time holds Unix seconds: xsd:integer"
             )
-        dimensions = self._number(shape, KR.dimensions)
+        if use == "weight" and kind not in ("integer", "float"):
+            raise SchemaError(f"{self.origin}: {shown}: a property used as kr:weight is a number, got {kind}")
+        minimum = self._number(shape, SH.minInclusive, shown)
+        maximum = self._number(shape, SH.maxInclusive, shown)
+        if minimum is not None and maximum is not None and minimum > maximum:
+            raise SchemaError(
+                f"{self.origin}: {shown}: sh:minInclusive {minimum:g} is above sh:maxInclusive {maximum:g}"
+            )
+        dimensions = self._number(shape, KR.dimensions, shown)
+        if use == "vector" and (kind != "float_list" or dimensions is None):
+            raise SchemaError(
+                f"{self.origin}: {shown}: a property used as kr:vector is a kr:floatList with kr:dimensions"
+            )
         return PropertyType(
             name=name,
             datatype=kind,
-            required=(self._number(shape, SH.minCount) or 0) >= 1,
+            required=(self._number(shape, SH.minCount, shown) or 0) >= 1,
             use=cast("Use | None", use),
-            minimum=self._number(shape, SH.minInclusive),
-            maximum=self._number(shape, SH.maxInclusive),
+            minimum=minimum,
+            maximum=maximum,
             dimensions=None if dimensions is None else int(dimensions),
             labels=self._texts(shape, RDFS.label),
         )
@@ -405,14 +474,16 @@ class _Parser:
             raise SchemaError(f"{self.origin}: {self._local(subject)}: expected one {shown}, got {len(values)}")
         return values[0]
 
-    def _number(self, subject: Node, predicate: URIRef) -> float | None:
+    def _number(self, subject: Node, predicate: URIRef, owner: str) -> float | None:
         value = self.graph.value(subject, predicate)
         if value is None:
             return None
         try:
             return float(str(value))
         except ValueError as error:
-            raise SchemaError(f"{self.origin}: expected a number for {predicate}, got {value!r}") from error
+            raise SchemaError(
+                f"{self.origin}: {owner}: expected a number for {self._local(predicate)}, got {str(value)!r}"
+            ) from error
 
     def _texts(self, subject: Node, predicate: URIRef) -> dict[str, str]:
         texts = {
@@ -435,6 +506,7 @@ class _Parser:
         local = re.split(r"[#/:]", str(node))[-1]
         if not _IDENTIFIER.fullmatch(local):
             raise SchemaError(
-                f"{self.origin}: {node}: the local name must be letters, digits and '_', starting with a letter, got {local!r}"
+                f"{self.origin}: {node}: the local name must be letters, digits and '_', starting with a letter, "
+                f"got {local!r}"
             )
         return local

@@ -1,0 +1,304 @@
+"""Loading: a loader turns files into batches, :func:`load` checks them and writes them.
+
+A format is a class found by the entry-point group ``kg_rec.loaders``; other packages can add theirs.  A loader
+only says what its files mean, in the terms of the schema; types, required values, ranges, repeated keys and
+unknown ends are checked here for all of them.  Writes are upserts, nodes before edges, so a load that was
+killed and started again ends in the same graph.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import pyarrow as pa
+
+from kg_rec.errors import ConfigError, LoadError, SchemaNotAppliedError
+from kg_rec.loaders.check import Checker, Repeats
+from kg_rec.loaders.text import Faults, Origin
+from kg_rec.schema import GraphSchema
+from kg_rec.store.base import GraphStore, Progress, no_progress
+
+_GROUP = "kg_rec.loaders"
+_PIECE_ROWS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class NodeBatch:
+    """Nodes to write.
+
+    Attributes:
+        node_type: a node type of the schema.
+        table: one column per property, as text or typed; the key is among them.
+        origin: where the rows came from, for messages; None: the path that was loaded.
+        mention: the rows only mention nodes (a genre beside a film, a user beside a rating): keys may come again.
+    """
+
+    node_type: str
+    table: pa.Table
+    origin: Origin | None = None
+    mention: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeBatch:
+    """Edges to write; one batch is checked as a whole before any of it is written.
+
+    Attributes:
+        relation: a relation type of the schema.
+        table: columns ``source``, ``target`` and one per edge property, as text or typed.
+        origin: where the rows came from, for messages; None: the path that was loaded.
+        repeats: what becomes of rows with the same ends: ``last`` (the latest by time) or ``sum`` of weights.
+    """
+
+    relation: str
+    table: pa.Table
+    origin: Origin | None = None
+    repeats: Repeats = "last"
+
+
+@dataclass(frozen=True)
+class LoadContext:
+    """What :func:`load` lends to a loader.
+
+    Attributes:
+        schema: the schema in force.
+        options: the options the caller gave, all of them among the loader's own.
+        faults: takes malformed rows; :meth:`~kg_rec.loaders.text.Faults.add` raises or records.
+        unmapped: counts what is in the files and is left out on purpose, by what it is; shown in the report.
+        progress: for long reading.
+    """
+
+    schema: GraphSchema
+    options: Mapping[str, Any]
+    faults: Faults
+    unmapped: Counter[str] = field(default_factory=Counter)
+    progress: Progress = no_progress
+
+
+class Loader(Protocol):
+    """One file format."""
+
+    name: str
+    """Name of the format, as in the entry point."""
+    description: str
+    """The format in one line."""
+    options: Mapping[str, str]
+    """Options it takes, each with one line of help."""
+
+    def schema(
+        self, path: Path, options: Mapping[str, Any], base: GraphSchema | None, faults: Faults
+    ) -> GraphSchema | None:
+        """The schema for these files.
+
+        Args:
+            path: file or folder.
+            options: as given to :func:`load`.
+            base: the schema that the caller chose, or None.
+            faults: takes malformed rows where the files must be read to find the schema.
+
+        Returns:
+            ``base``, the format's own schema or an extension of either; None: the one that the store holds.
+        """
+        ...
+
+    def read(self, path: Path, context: LoadContext) -> Iterator[NodeBatch | EdgeBatch]:
+        """Batches in the terms of ``context.schema``, the ends of edges before the edges.
+
+        Raises:
+            LoadError: a file is missing or malformed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format that can be loaded: its name, one line about it, and help for each option."""
+
+    name: str
+    description: str
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What a load did.
+
+    Attributes:
+        format: name of the format.
+        path: what was loaded.
+        schema: name of the schema.
+        nodes: rows written, by node type.
+        edges: rows written, by relation type.
+        repeated: rows merged into another with the same ends, by relation type.
+        unmapped: what the files hold and the schema has no place for, with counts.
+        rejected: rows at fault that were left out.
+        rejects: the file that lists them, or None.
+        seconds: wall time.
+    """
+
+    format: str
+    path: Path
+    schema: str
+    nodes: Mapping[str, int]
+    edges: Mapping[str, int]
+    repeated: Mapping[str, int]
+    unmapped: Mapping[str, int]
+    rejected: int
+    rejects: Path | None
+    seconds: float
+
+    @property
+    def rows(self) -> int:
+        """Rows written."""
+        return sum(self.nodes.values()) + sum(self.edges.values())
+
+    @property
+    def rows_per_second(self) -> float:
+        """Rows written per second of wall time."""
+        return self.rows / self.seconds if self.seconds > 0 else 0.0
+
+
+def formats() -> dict[str, Format]:
+    """The installed formats by name.  One that cannot be imported is listed with the reason."""
+    found = {}
+    for point in _points():
+        try:
+            loader = point.load()
+            found[point.name] = Format(point.name, loader.description, dict(loader.options))
+        except (ImportError, AttributeError) as error:
+            found[point.name] = Format(point.name, f"cannot be used: {error}", {})
+    return found
+
+
+def find_loader(name: str) -> Loader:
+    """The loader of a format.
+
+    Raises:
+        ConfigError: no such format is installed; the message lists those that are.
+    """
+    points = {p.name: p for p in _points()}
+    if name not in points:
+        raise ConfigError(f"unknown format {name!r}; expected one of {', '.join(points)}")
+    try:
+        loader: Loader = points[name].load()()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"format {name!r} is registered but cannot be imported: {error}; install it again") from error
+    return loader
+
+
+def load(
+    store: GraphStore,
+    format: str,  # noqa: A002  the word of the command line
+    path: str | Path,
+    *,
+    schema: GraphSchema | None = None,
+    on_error: Literal["stop", "skip"] = "stop",
+    rejects: str | Path | None = None,
+    progress: Progress = no_progress,
+    **options: Any,
+) -> LoadReport:
+    """Load files into a store.
+
+    Args:
+        store: an open store; its schema is applied first.
+        format: name of an installed format (:func:`formats`).
+        path: file or folder.
+        schema: schema to load under; None: the format's own.
+        on_error: ``stop`` at the first malformed row, before anything of its batch is written, or ``skip`` such
+            rows and list them in ``rejects``.
+        rejects: CSV file for rejected rows (file, line, reason, row); needed with ``skip``, replaced if there.
+        progress: called with rows written so far.
+        options: of the format.
+
+    Raises:
+        ConfigError: unknown format or option, or ``skip`` without ``rejects``.
+        LoadError: a file is missing or malformed.
+        SchemaError: the schema does not fit the store or the loader.
+        SchemaNotAppliedError: the format has no schema of its own, none was given and the store holds none.
+        StoreError: the store failed.
+    """
+    started = time.perf_counter()
+    loader = find_loader(format)
+    path = Path(path)
+    _check_call(loader, path, on_error, rejects, options)
+    reject_file = Path(rejects) if rejects is not None and on_error == "skip" else None
+    given = loader.schema(path, options, schema, Faults(stop=on_error == "stop"))
+    chosen = given if given is not None else _stored_schema(store, format)
+    nodes: Counter[str] = Counter()
+    edges: Counter[str] = Counter()
+    done = 0
+    with Faults(stop=on_error == "stop", rejects=reject_file) as faults:
+        context = LoadContext(chosen, options, faults, Counter(), progress)
+        checker = Checker(chosen, faults, lambda node_type: _keys(store, chosen, node_type))
+        if given is not None:
+            store.apply_schema(given)
+        for batch in loader.read(path, context):
+            origin = batch.origin or Origin(path, pa.nulls(batch.table.num_rows, pa.int64()))
+            if isinstance(batch, NodeBatch):
+                name, count, write = batch.node_type, nodes, store.write_nodes
+                table = checker.nodes(name, batch.table, origin, batch.mention)
+            else:
+                name, count, write = batch.relation, edges, store.write_edges
+                table = checker.edges(name, batch.table, origin, batch.repeats)
+            for piece in _pieces(table):
+                written = write(name, piece)
+                count[name] += written
+                done += written
+                progress(done, None, f"writing {name}")
+    return LoadReport(
+        format=format,
+        path=path,
+        schema=chosen.name,
+        nodes=dict(sorted(nodes.items())),
+        edges=dict(sorted(edges.items())),
+        repeated=dict(sorted(checker.repeated.items())),
+        unmapped=dict(sorted(context.unmapped.items())),
+        rejected=faults.count,
+        rejects=reject_file,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _points() -> list[EntryPoint]:
+    return sorted(entry_points(group=_GROUP), key=lambda p: p.name)
+
+
+def _check_call(
+    loader: Loader, path: Path, on_error: str, rejects: str | Path | None, options: Mapping[str, Any]
+) -> None:
+    if on_error not in ("stop", "skip"):
+        raise ConfigError(f"on_error: expected 'stop' or 'skip', got {on_error!r}")
+    if on_error == "skip" and rejects is None:
+        raise ConfigError("on_error='skip' needs rejects=FILE, the file that lists the rows left out")
+    unknown = sorted(set(options) - set(loader.options))
+    if unknown:
+        known = ", ".join(loader.options) or "none"
+        raise ConfigError(f"format {loader.name}: unknown option {unknown[0]!r}; expected one of {known}")
+    if not path.exists():
+        raise LoadError("no such file or folder; check the path", path)
+
+
+def _stored_schema(store: GraphStore, format_name: str) -> GraphSchema:
+    try:
+        return store.schema()
+    except SchemaNotAppliedError as error:
+        raise SchemaNotAppliedError(
+            f"format {format_name} has no schema of its own and the store holds none yet; pass schema="
+        ) from error
+
+
+def _keys(store: GraphStore, schema: GraphSchema, node_type: str) -> Iterable[str]:
+    key = schema.node_types[node_type].key
+    for batch in store.scan_nodes(node_type):
+        yield from batch.column(key).to_pylist()
+
+
+def _pieces(table: pa.Table) -> Iterator[pa.Table]:
+    for start in range(0, table.num_rows, _PIECE_ROWS):
+        yield table.slice(start, _PIECE_ROWS)

@@ -1,0 +1,347 @@
+"""Batches checked against the schema, before anything of them is written.
+
+Every loader's output passes here: values become the types that the schema names, required values must be there,
+numbers must lie in their range, a key is defined once, both ends of an edge exist.  A row at fault is reported
+with its file and line, and does not reach the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kg_rec.errors import LoadError, SchemaError
+from kg_rec.loaders.text import Faults, Origin
+from kg_rec.schema import Datatype, GraphSchema, NodeType, PropertyType
+
+Repeats = Literal["last", "sum"]
+
+_ARROW: dict[Datatype, pa.DataType] = {
+    "string": pa.string(),
+    "integer": pa.int64(),
+    "float": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "string_list": pa.list_(pa.string()),
+    "float_list": pa.list_(pa.float64()),
+}
+_WORDS: dict[Datatype, str] = {
+    "string": "text",
+    "integer": "an integer",
+    "float": "a finite number",
+    "boolean": "true or false",
+    "date": "a date (YYYY-MM-DD)",
+    "string_list": "a list of texts",
+    "float_list": "a list of numbers",
+}
+
+
+class Checker:
+    """Checks the batches of one load.
+
+    Args:
+        schema: what the batches must fit.
+        faults: takes the rows that do not.
+        stored_keys: keys of a node type that the store already holds; asked at most once a type.
+    """
+
+    def __init__(self, schema: GraphSchema, faults: Faults, stored_keys: Callable[[str], Iterable[str]]) -> None:
+        self._schema = schema
+        self._faults = faults
+        self._stored_keys = stored_keys
+        self._stored: dict[str, frozenset[str]] = {}
+        self._defined: dict[str, dict[str, int | None]] = {}
+        self._known: dict[str, set[str]] = {}
+        self._targets: dict[str, dict[str, set[str]]] = {}
+        self.repeated: dict[str, int] = {}
+
+    def nodes(self, node_type: str, table: pa.Table, origin: Origin, mention: bool) -> pa.Table:
+        """Node rows that fit the schema, typed.
+
+        Args:
+            node_type: of the rows.
+            table: one column per property, text or typed.
+            origin: where the rows came from.
+            mention: the rows only mention nodes, so a key may come again; one that is known already is left out,
+                and a new one needs its required properties.
+
+        Raises:
+            LoadError: a row is at fault and the faults stop.
+            SchemaError: the schema has no such type or property.
+        """
+        kind = self._schema.node_types.get(node_type)
+        if kind is None:
+            raise SchemaError(_no_such("node type", node_type, self._schema, self._schema.node_types))
+        self._check_columns(table, node_type, kind.properties, (kind.key,), origin)
+        if mention:
+            table, origin = self._new_only(kind, table, origin)
+        typed, faults = _conform(table, {p.name: p for p in kind.properties}, node_type)
+        owed = [p.name for p in kind.properties if p.required and p.name not in table.column_names]
+        if owed and mention:
+            self._owing(kind, typed, owed, faults)
+        elif owed and table.num_rows:
+            raise LoadError(
+                f"{node_type}: no column gives {', '.join(owed)}, which schema {self._schema.name} requires; "
+                f"map a column to it",
+                origin.path,
+            )
+        if not mention:
+            self._repeated_keys(kind, typed, origin, faults)
+        typed, origin = self._drop(typed, origin, faults, table)
+        keys = typed[kind.key].to_pylist()
+        self._known.setdefault(node_type, set()).update(keys)
+        if not mention:
+            self._defined.setdefault(node_type, {}).update(zip(keys, origin.lines.to_pylist(), strict=True))
+        return typed
+
+    def edges(self, relation: str, table: pa.Table, origin: Origin, repeats: Repeats) -> pa.Table:
+        """Edge rows that fit the schema, typed, at most one per (source, target).
+
+        Args:
+            relation: relation type of the rows.
+            table: ``source``, ``target`` and one column per property, text or typed.
+            origin: where the rows came from.
+            repeats: what becomes of rows with the same ends: the ``last`` (the latest where the relation has a
+                time) stays, or their weights are added (``sum``; a row without weight counts 1).
+
+        Raises:
+            LoadError: a row is at fault and the faults stop.
+            SchemaError: the schema has no such type or property.
+        """
+        kind = self._schema.relation_types.get(relation)
+        if kind is None:
+            raise SchemaError(_no_such("relation type", relation, self._schema, self._schema.relation_types))
+        self._check_columns(table, relation, kind.properties, ("source", "target"), origin)
+        ends = {n: PropertyType(n, "string", True, None, None, None, None, {}) for n in ("source", "target")}
+        typed, faults = _conform(table, ends | {p.name: p for p in kind.properties}, relation)
+        owed = [p.name for p in kind.properties if p.required and p.name not in table.column_names]
+        if owed and table.num_rows:
+            raise LoadError(
+                f"{relation}: no column gives {', '.join(owed)}, which schema {self._schema.name} requires; "
+                f"map a column to it",
+                origin.path,
+            )
+        for end, node_type in (("source", kind.source), ("target", kind.target)):
+            for row, key in self._unknown(node_type, typed[end]):
+                reason = f"unknown {node_type} {key!r}: neither in these data nor in the graph; load it first"
+                faults.setdefault(row, f"{reason}, or correct the id")
+        typed, origin = self._drop(typed, origin, faults, table)
+        before = typed.num_rows
+        typed, kept = _merge(typed, kind.weight, kind.time, repeats)
+        if typed.num_rows < before:
+            self.repeated[relation] = self.repeated.get(relation, 0) + before - typed.num_rows
+        if kind.max_per_source is not None:
+            typed = self._bounded(relation, kind.max_per_source, typed, origin.take(pa.array(kept)))
+        return typed
+
+    def _check_columns(
+        self, table: pa.Table, name: str, properties: Iterable[PropertyType], needed: Iterable[str], origin: Origin
+    ) -> None:
+        known = [*needed, *(p.name for p in properties)]
+        for column in table.column_names:
+            if column not in known:
+                shown = ", ".join(dict.fromkeys(known))
+                raise SchemaError(f"schema {self._schema.name}: {name} has no property {column!r}; it has {shown}")
+        missing = [n for n in needed if n not in table.column_names]
+        if missing:
+            raise LoadError(
+                f"{name}: expected the column {missing[0]}, got {', '.join(table.column_names)}", origin.path
+            )
+
+    def _new_only(self, kind: NodeType, table: pa.Table, origin: Origin) -> tuple[pa.Table, Origin]:
+        """First mention of each key that is not known yet."""
+        known = self._known.get(kind.name, set())
+        first: dict[str | None, int] = {}
+        for row, key in enumerate(table[kind.key].cast(pa.string()).to_pylist()):
+            if not key or key not in known:
+                first.setdefault(key or None, row)
+        rows = pa.array(list(first.values()), pa.int64())
+        return table.take(rows), origin.take(rows)
+
+    def _owing(self, kind: NodeType, table: pa.Table, owed: list[str], faults: dict[int, str]) -> None:
+        stored = self._keys_in_store(kind.name)
+        for row, key in enumerate(table[kind.key].to_pylist()):
+            if key is not None and key not in stored:
+                reason = f"unknown {kind.name} {key!r}: neither in these data nor in the graph, and it cannot be made"
+                faults.setdefault(row, f"{reason} from its key alone ({', '.join(owed)} is required); load it first")
+
+    def _repeated_keys(self, kind: NodeType, table: pa.Table, origin: Origin, faults: dict[int, str]) -> None:
+        keys = table[kind.key].to_pylist()
+        defined = self._defined.get(kind.name, {})
+        if len(set(keys)) == len(keys) and defined.keys().isdisjoint(keys):
+            return
+        seen = dict(defined)
+        for row, (key, line) in enumerate(zip(keys, origin.lines.to_pylist(), strict=True)):
+            if key is None or row in faults:
+                continue
+            if key in seen:
+                reason = f"{kind.name} {kind.key} {key!r} is defined twice, first at line {seen[key]}; keep one"
+                faults[row] = reason
+            else:
+                seen[key] = line
+
+    def _keys_in_store(self, node_type: str) -> frozenset[str]:
+        if node_type not in self._stored:
+            self._stored[node_type] = frozenset(self._stored_keys(node_type))
+        return self._stored[node_type]
+
+    def _unknown(self, node_type: str, column: pa.ChunkedArray) -> list[tuple[int, str]]:
+        """Rows whose key is neither in this load nor in the store."""
+        known = self._known.setdefault(node_type, set())
+        missing = {key for key in pc.unique(column).to_pylist() if key is not None and key not in known}
+        if missing:
+            missing -= self._keys_in_store(node_type)
+        if not missing:
+            return []
+        return [(row, key) for row, key in enumerate(column.to_pylist()) if key in missing]
+
+    def _drop(
+        self, typed: pa.Table, origin: Origin, faults: Mapping[int, str], raw: pa.Table
+    ) -> tuple[pa.Table, Origin]:
+        """Report the rows at fault, in order, and return the others."""
+        if not faults:
+            return typed, origin
+        for row in sorted(faults):
+            values = raw.slice(row, 1).to_pylist()[0].values()
+            self._faults.add(origin.path, origin.lines[row].as_py(), faults[row], list(values))
+        rows = pa.array(np.setdiff1d(np.arange(typed.num_rows), np.fromiter(faults, np.int64, len(faults))))
+        return typed.take(rows), origin.take(rows)
+
+    def _bounded(self, relation: str, most: int, table: pa.Table, origin: Origin) -> pa.Table:
+        seen = self._targets.setdefault(relation, {})
+        faults: dict[int, str] = {}
+        pairs = zip(table["source"].to_pylist(), table["target"].to_pylist(), strict=True)
+        for row, (source, target) in enumerate(pairs):
+            targets = seen.setdefault(source, set())
+            if target not in targets and len(targets) >= most:
+                reason = f"{relation}: {source!r} has more than {most} targets, the most that the schema allows"
+                faults[row] = f"{reason}; keep {most}"
+            else:
+                targets.add(target)
+        return self._drop(table, origin, faults, table)[0]
+
+
+def _no_such(what: str, name: str, schema: GraphSchema, known: Iterable[str]) -> str:
+    return f"schema {schema.name} has no {what} {name!r}; it has {', '.join(known)}"
+
+
+def _merge(table: pa.Table, weight: str | None, time: str | None, repeats: Repeats) -> tuple[pa.Table, np.ndarray]:
+    """At most one row per (source, target), in the order of first appearance, and the rows that were kept."""
+    source = table["source"].combine_chunks().dictionary_encode()
+    target = table["target"].combine_chunks().dictionary_encode()
+    pair = source.indices.to_numpy().astype(np.int64) * max(1, len(target.dictionary)) + target.indices.to_numpy()
+    rows = np.arange(len(pair))
+    if len(np.unique(pair)) == len(pair):
+        return table, rows
+    times = np.zeros(len(pair), np.int64)
+    if time is not None and time in table.column_names:
+        times = pc.fill_null(table[time], np.iinfo(np.int64).min).to_numpy()
+    order = np.lexsort((rows, times, pair))
+    last = np.append(pair[order][1:] != pair[order][:-1], True)
+    kept = order[last]
+    merged = table.take(pa.array(kept))
+    if repeats == "sum" and weight is not None:
+        added = np.ones(len(pair))
+        if weight in table.column_names:
+            added = pc.fill_null(table[weight].cast(pa.float64()), 1.0).to_numpy()
+        ends = np.flatnonzero(last)
+        sums = np.add.reduceat(added[order], np.concatenate(([0], ends[:-1] + 1)))
+        column = pa.array(sums).cast(table.schema.field(weight).type if weight in table.column_names else pa.float64())
+        merged = merged.drop_columns([weight]) if weight in table.column_names else merged
+        merged = merged.append_column(weight, column)
+    back = np.argsort(kept, kind="stable")
+    return merged.take(pa.array(back)), kept[back]
+
+
+def _conform(table: pa.Table, properties: Mapping[str, PropertyType], owner: str) -> tuple[pa.Table, dict[int, str]]:
+    """The table with the schema's types, and why each row at fault is."""
+    faults: dict[int, str] = {}
+    columns = {}
+    for name in table.column_names:
+        kind = properties[name]
+        columns[name], bad = _convert(table[name].combine_chunks(), kind)
+        for row, reason in bad.items():
+            faults.setdefault(row, f"{owner}.{name}: {reason}")
+    return pa.table(columns), faults
+
+
+def _convert(raw: pa.Array, kind: PropertyType) -> tuple[pa.Array, dict[int, str]]:
+    values = _missing_is_null(raw)
+    faults: dict[int, str] = {}
+    try:
+        typed = _cast(values, kind.datatype)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):
+        typed = _cast_each(values, kind, faults)
+    if kind.datatype in ("integer", "float"):
+        for limit, wrong, word in ((kind.minimum, pc.less, "least"), (kind.maximum, pc.greater, "most")):
+            if limit is not None:
+                for row in _rows_where(wrong(typed, limit)):
+                    faults.setdefault(row, f"expected at {word} {limit:g}, got {typed[row].as_py()}; correct it")
+    if kind.datatype == "float_list" and kind.dimensions is not None:
+        for row in _rows_where(pc.not_equal(pc.list_value_length(typed), kind.dimensions)):
+            got = len(typed[row].as_py())
+            faults.setdefault(row, f"expected {kind.dimensions} numbers, got {got}; correct it")
+    if kind.required:
+        for row in _rows_where(pc.is_null(typed)):
+            faults.setdefault(row, "a value is required, got none; fill it in")
+    return typed, faults
+
+
+def _rows_where(mask: pa.Array) -> list[int]:
+    found: list[int] = np.flatnonzero(pc.fill_null(mask, False).to_numpy(zero_copy_only=False)).tolist()
+    return found
+
+
+def _missing_is_null(values: pa.Array) -> pa.Array:
+    """Empty text means that there is no value."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        empty = pc.equal(values, "")
+        if pc.any(empty).as_py():
+            return pc.if_else(empty, None, values)
+    return values
+
+
+def _cast(values: pa.Array, datatype: Datatype) -> pa.Array:
+    """Values as the schema's type; raises ArrowInvalid or ValueError when one does not fit."""
+    text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    if datatype == "integer":
+        if pa.types.is_timestamp(values.type):
+            return values.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
+        if text:
+            try:
+                return values.cast(pa.int64())
+            except pa.ArrowInvalid:  # "881250949.0", "1e9"
+                return values.cast(pa.float64()).cast(pa.int64())
+    if datatype == "float":
+        numbers = values.cast(pa.float64())
+        if not pc.all(pc.is_finite(numbers)).as_py() and len(numbers.drop_null()):
+            raise ValueError("not finite")
+        return numbers
+    if datatype == "string_list" and text:
+        return pa.array([None if v is None else [v] for v in values.to_pylist()], _ARROW[datatype])
+    if datatype == "float_list" and text:
+        lists = [None if v is None else [float(n) for n in v.replace(",", " ").split()] for v in values.to_pylist()]
+        return pa.array(lists, _ARROW[datatype])
+    return values.cast(_ARROW[datatype])
+
+
+def _cast_each(values: pa.Array, kind: PropertyType, faults: dict[int, str]) -> pa.Array:
+    """Cast distinct values one by one, to find the rows that do not fit; these become null."""
+    typed: dict[str, object] = {}
+    bad: set[str] = set()
+    shown = [repr(v) for v in values.to_pylist()]
+    for row, text in enumerate(shown):
+        if text not in typed and text not in bad:
+            try:
+                typed[text] = _cast(values.slice(row, 1), kind.datatype)[0].as_py()
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):
+                bad.add(text)
+        if text in bad:
+            faults[row] = f"expected {_WORDS[kind.datatype]}, got {text}; correct it"
+    return pa.array([typed.get(text) for text in shown], _ARROW[kind.datatype])
