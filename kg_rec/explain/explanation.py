@@ -61,6 +61,14 @@ class Path:
     value: float
     share: float
 
+    def __post_init__(self) -> None:
+        if len(self.nodes) != len(self.edges) + 1:
+            raise ValueError(
+                f"a path has one node more than edges, got {len(self.nodes)} nodes and {len(self.edges)} edges"
+            )
+        if any(n.type == self.nodes[0].type and n.key is not None for n in self.nodes[1:]):
+            raise ValueError("other users on a path are counted, never named: expected key None")
+
     @property
     def pattern(self) -> tuple[str, ...]:
         """Channel, node types and steps without the names: what a sentence template depends on."""
@@ -137,3 +145,9 @@ class Explanation:
     def paths(self) -> tuple[Path, ...]:
         """All shown paths, largest value first."""
         return tuple(sorted((p for g in self.groups for p in g.paths), key=lambda p: -p.value))
+
+    def _repr_html_(self) -> str:
+        """The card that notebooks show."""
+        from kg_rec.explain.render import to_html  # rendering is only needed when shown
+
+        return to_html(self)
