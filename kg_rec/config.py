@@ -1,0 +1,236 @@
+"""Settings of training and evaluation: frozen dataclasses, defaults in this one place.
+
+A TOML file may set any field; a table per nested config.  Unknown keys and wrong types are refused::
+
+    seed = 7
+    [gnn]
+    dimensions = 48
+"""
+
+from __future__ import annotations
+
+import tomllib
+import types
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from kg_rec.errors import ConfigError
+
+ConfigT = TypeVar("ConfigT")
+
+
+@dataclass(frozen=True, slots=True)
+class TasteConfig:
+    """The closed-form item-item operator (EDLAE, Steck 2020, https://arxiv.org/abs/2006.15516).
+
+    Attributes:
+        l2: ridge penalties to choose from on validation, in interactions.
+        dropout: probability p of the emphasised denoising penalty p/(1-p) diag(G), in [0, 1).
+        user_power: users are weighted by (number of interactions)^-user_power in the Gram matrix.
+        max_items: largest catalogue for the dense operator; beyond it each item is regressed on its neighbours.
+        neighbours: neighbours per item of that sparse form.
+    """
+
+    l2: tuple[float, ...] = (50.0, 200.0, 800.0)
+    dropout: float = 0.33
+    user_power: float = 0.2
+    max_items: int = 20_000
+    neighbours: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class GnnConfig:
+    """The linear relational GNN.
+
+    Attributes:
+        dimensions: numbers of spectral dimensions (the low-pass cut) to choose from on validation.
+        exponent: initial degree exponents a and b of D_out^-a A D_in^-b.
+        iterations: propagation steps of the orthogonal iteration that finds the spectral input.
+        hops: propagation layers after the input, each with its own relation weights.
+        epochs: most epochs of gradient training; 0 keeps the initial weights.
+        patience: epochs without a better validation NDCG@10 before training stops.
+        learning_rate: of Adam.
+        holdout: share of the interactions that each epoch predicts from the others.
+        batch_users: users per gradient step; also bounds memory.
+        negatives: items in the softmax beyond the batch's targets; catalogues up to this size use all items.
+    """
+
+    dimensions: tuple[int, ...] = (16, 32, 64)
+    exponent: float = 0.3
+    iterations: int = 12
+    hops: int = 1
+    epochs: int = 40
+    patience: int = 8
+    learning_rate: float = 0.02
+    holdout: float = 0.3
+    batch_users: int = 1024
+    negatives: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeConfig:
+    """Paths through shared attributes.
+
+    Attributes:
+        degree_exponent: an attribute with n items weighs n^-degree_exponent.
+        popularity_exponent: scores of an item with n interactions are scaled by n^popularity_exponent.
+        max_degree: attributes with more items than this share of the catalogue are ignored.
+    """
+
+    degree_exponent: float = 0.5
+    popularity_exponent: float = 0.5
+    max_degree: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class MeaningConfig:
+    """Text embeddings.
+
+    Attributes:
+        encoder: ``auto`` (the packaged all-MiniLM-L6-v2), a model folder, a hub id, or ``none``.
+        popularity_exponent: scores of an item with n interactions are scaled by n^popularity_exponent.
+        batch_size: texts per forward pass.
+        max_tokens: longer texts are cut.
+    """
+
+    encoder: str = "auto"
+    popularity_exponent: float = 0.5
+    batch_size: int = 64
+    max_tokens: int = 128
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceConfig:
+    """Directed co-occurrence: item j, then item i, by the same user.
+
+    Attributes:
+        window: how many following interactions count.
+        degree_exponent: pairs are normalised by both items' degrees to this power.
+    """
+
+    window: int = 20
+    degree_exponent: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ColdConfig:
+    """Embeddings of items without interactions, by kernel ridge on text and graph.
+
+    Attributes:
+        ridge: penalties to choose from on held-out items.
+        text_power: exponent that sharpens the text similarity.
+        degree_exponent: an attribute with n items weighs n^-degree_exponent in the kernel.
+        number_scale: width of the kernel on the item's numeric properties (years, for films).
+        landmarks: most known items that the regression uses, the most popular first.
+        share: share of the items held out of training to choose these weights, if no split says otherwise.
+    """
+
+    ridge: tuple[float, ...] = (2.0, 8.0)
+    text_power: float = 2.0
+    degree_exponent: float = 0.25
+    number_scale: float = 5.0
+    landmarks: int = 5_000
+    share: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class FusionConfig:
+    """Choice of the channel weights lambda by coordinate ascent on validation NDCG@10.
+
+    Attributes:
+        steps: factors tried on one weight at a time.
+        rounds: passes over all weights.
+        users: most validation users scored (sampled with the seed).
+        holdout: share of each user's interactions held out for validation, if no split is given.
+    """
+
+    steps: tuple[float, ...] = (0.0, 0.35, 0.6, 0.8, 1.25, 1.7, 3.0)
+    rounds: int = 3
+    users: int = 2_000
+    holdout: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Everything that decides a model, besides the snapshot.
+
+    Attributes:
+        seed: of every random choice.
+        device: ``cpu``, ``cuda``, or ``auto``: cuda where there is one.
+        recency: interactions are weighted exp(-rank/recency) + 0.02 by their rank from the user's latest;
+            values to choose from on validation, 0 for equal weights.
+        taste: the closed-form item-item operator.
+        gnn: the linear relational GNN.
+        sequence: directed co-occurrence.
+        knowledge: paths through attributes.
+        meaning: text embeddings.
+        cold: items without interactions.
+        fusion: the channel weights.
+    """
+
+    seed: int = 2026
+    device: str = "auto"
+    recency: tuple[float, ...] = (0.0, 5.0, 20.0)
+    taste: TasteConfig = field(default_factory=TasteConfig)
+    gnn: GnnConfig = field(default_factory=GnnConfig)
+    sequence: SequenceConfig = field(default_factory=SequenceConfig)
+    knowledge: KnowledgeConfig = field(default_factory=KnowledgeConfig)
+    meaning: MeaningConfig = field(default_factory=MeaningConfig)
+    cold: ColdConfig = field(default_factory=ColdConfig)
+    fusion: FusionConfig = field(default_factory=FusionConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested dictionary, as saved with a model."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """Inverse of :meth:`to_dict`; missing keys keep their defaults.
+
+        Raises:
+            ConfigError: a key is unknown or a value has the wrong type.
+        """
+        return _read(cls, values, "")
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> TrainConfig:
+        """Read a TOML file.
+
+        Raises:
+            ConfigError: not TOML, a key is unknown, or a value has the wrong type; the message names the file.
+        """
+        try:
+            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            return cls.from_dict(values)
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ConfigError) as error:
+            raise ConfigError(f"{path}: {error}") from error
+
+
+def _read(cls: type[ConfigT], values: Mapping[str, Any], path: str) -> ConfigT:
+    assert is_dataclass(cls)
+    hints = get_type_hints(cls)
+    known = {f.name for f in fields(cls)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(f"unknown setting {path}{unknown[0]}; expected one of {', '.join(sorted(known))}")
+    return cls(**{key: _value(hints[key], value, path + key) for key, value in values.items()})
+
+
+def _value(kind: Any, value: Any, path: str) -> Any:
+    if is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{path}: expected a table, got {value!r}")
+        return _read(kind, value, path + ".")
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list | tuple) or not value:
+            raise ConfigError(f"{path}: expected a list with at least one value, got {value!r}")
+        return tuple(_value(get_args(kind)[0], v, path) for v in value)
+    if get_origin(kind) in (Union, types.UnionType):
+        raise ConfigError(f"{path}: cannot be set from a file")
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not kind:
+        raise ConfigError(f"{path}: expected {kind.__name__}, got {value!r}")
+    return value

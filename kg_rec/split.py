@@ -1,0 +1,180 @@
+"""Train, validation and test interactions.
+
+Three ways to split a graph's positive interactions (random per user, temporal per user, cold items), and one
+to read a split from files.  Numbering is that of the snapshot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import csv
+
+from kg_rec.errors import LoadError
+from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
+
+Protocol = Literal["random", "temporal", "cold-items", "cold-users"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split of interactions.
+
+    Attributes:
+        protocol: how it was made.
+        train: interactions that the model sees.
+        valid: interactions for choosing hyperparameters.
+        test: interactions for the final figures.
+        valid_candidates: items ranked in validation, boolean, shape (items,).
+        test_candidates: items ranked in the test, boolean, shape (items,).
+    """
+
+    protocol: Protocol
+    train: EdgeTable
+    valid: EdgeTable
+    test: EdgeTable
+    valid_candidates: NDArray[np.bool_]
+    test_candidates: NDArray[np.bool_]
+
+    @property
+    def known(self) -> EdgeTable:
+        """Train and validation interactions together: what the test ranking masks."""
+        return join(self.train, self.valid)
+
+
+def join(first: EdgeTable, second: EdgeTable) -> EdgeTable:
+    """All edges of both, sorted by (source, target)."""
+
+    def both(a: NDArray | None, b: NDArray | None) -> NDArray | None:  # type: ignore[type-arg]
+        return None if a is None or b is None else np.concatenate([a, b])
+
+    edges = EdgeTable(
+        np.concatenate([first.source, second.source]),
+        np.concatenate([first.target, second.target]),
+        both(first.weight, second.weight),
+        both(first.time, second.time),
+    )
+    return edges.take(np.lexsort((edges.target, edges.source)))
+
+
+def random_split(edges: EdgeTable, n_items: int, seed: int, share: float = 0.1) -> Split:
+    """Per user, k = max(1, floor(share n + 0.5)) interactions each for test and validation, the others for training.
+
+    Users with fewer than three interactions stay in training whole.
+    """
+    order = np.random.default_rng(seed).random(len(edges))
+    return _per_user("random", edges, n_items, order, share)
+
+
+def temporal_split(edges: EdgeTable, n_items: int, share: float = 0.1) -> Split:
+    """As :func:`random_split`, by time: the last k interactions of a user are the test, the k before them validation.
+
+    Raises:
+        LoadError: the interactions carry no times.
+    """
+    if edges.time is None or (edges.time == NO_TIME).any():
+        raise LoadError("a temporal split needs a time on every interaction; use the random protocol", "graph")
+    rank = np.empty(len(edges))
+    rank[np.lexsort((edges.target, edges.time))] = np.arange(len(edges))
+    return _per_user("temporal", edges, n_items, rank, share)
+
+
+def _per_user(protocol: Protocol, edges: EdgeTable, n_items: int, order: NDArray[np.float64], share: float) -> Split:
+    rows = np.lexsort((-order, edges.source))
+    counts = np.bincount(edges.source)
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    position = np.arange(len(edges)) - starts[edges.source[rows]]
+    held = np.where(counts >= 3, np.maximum(1, np.floor(share * counts + 0.5)), 0)[edges.source[rows]]
+    part = np.empty(len(edges), dtype=np.int8)
+    part[rows] = np.where(position < held, 2, np.where(position < 2 * held, 1, 0))
+    everything = np.zeros(n_items, dtype=bool)
+    everything[edges.target] = True
+    return Split(
+        protocol, edges.take(part == 0), edges.take(part == 1), edges.take(part == 2), everything, everything.copy()
+    )
+
+
+def cold_items_split(edges: EdgeTable, n_items: int, seed: int, fold: int = 0, folds: int = 10) -> Split:
+    """Of the items with at least 5 interactions, a disjoint ``1/folds`` are test items, half as many validation items."""
+    counts = np.bincount(edges.target, minlength=n_items)
+    eligible = np.random.default_rng(seed).permutation(np.flatnonzero(counts >= 5))
+    test_items = eligible[fold::folds]
+    valid_items = eligible[(fold + 1) % folds :: folds][::2]
+    return _by_item("cold-items", edges, n_items, valid_items, test_items)
+
+
+def _by_item(
+    protocol: Protocol, edges: EdgeTable, n_items: int, valid: NDArray[np.int64], test: NDArray[np.int64]
+) -> Split:
+    part = np.zeros(n_items, dtype=np.int8)
+    part[valid], part[test] = 1, 2
+    of_edge = part[edges.target]
+    return Split(
+        protocol, edges.take(of_edge == 0), edges.take(of_edge == 1), edges.take(of_edge == 2), part == 1, part == 2
+    )
+
+
+def cold_users_split(edges: EdgeTable, n_items: int, seed: int, given: int = 5, share: float = 0.1) -> Split:
+    """A share of the users each for test and validation give only ``given`` interactions; the rest is to be found."""
+    rng = np.random.default_rng(seed)
+    users = rng.permutation(np.unique(edges.source))
+    k = max(1, int(share * len(users)))
+    part_of_user = np.zeros(int(edges.source.max()) + 1, dtype=np.int8)
+    part_of_user[users[:k]], part_of_user[users[k : 2 * k]] = 2, 1
+    rows = np.lexsort((rng.random(len(edges)), edges.source))
+    starts = np.concatenate([[0], np.cumsum(np.bincount(edges.source))])
+    position = np.empty(len(edges), dtype=np.int64)
+    position[rows] = np.arange(len(edges)) - starts[edges.source[rows]]
+    part = np.where(position < given, 0, part_of_user[edges.source])
+    everything = np.ones(n_items, dtype=bool)
+    return Split(
+        "cold-users", edges.take(part == 0), edges.take(part == 1), edges.take(part == 2), everything, everything.copy()
+    )
+
+
+def read_split(folder: str | Path, snapshot: Snapshot, protocol: Protocol) -> Split:
+    """Read ``train.tsv``, ``valid.tsv`` and ``test.tsv`` (columns user, item, and optionally rating, timestamp).
+
+    Candidates are the items that occur in any of the three files, or for ``cold-items`` those of the file ranked.
+
+    Raises:
+        LoadError: a file or column is missing, or a key is not in the snapshot.
+    """
+    train, valid, test = (_read_edges(Path(folder) / f"{name}.tsv", snapshot) for name in ("train", "valid", "test"))
+    n_items = len(snapshot.items)
+    masks = []
+    for parts in [(valid,), (test,)] if protocol == "cold-items" else [(train, valid, test)] * 2:
+        mask = np.zeros(n_items, dtype=bool)
+        for part in parts:
+            mask[part.target] = True
+        masks.append(mask)
+    return Split(protocol, train, valid, test, masks[0], masks[1])
+
+
+def _read_edges(path: Path, snapshot: Snapshot) -> EdgeTable:
+    types = {"user": pa.string(), "item": pa.string(), "rating": pa.float32(), "timestamp": pa.int64()}
+    try:
+        table = csv.read_csv(
+            path, parse_options=csv.ParseOptions(delimiter="\t"), convert_options=csv.ConvertOptions(column_types=types)
+        )
+    except (OSError, pa.ArrowInvalid) as error:
+        raise LoadError(f"expected tab-separated user, item, rating, timestamp: {error}", path) from error
+    if not {"user", "item"} <= set(table.column_names):
+        raise LoadError(f"expected columns user and item, got {', '.join(table.column_names)}", path, 1)
+    ends = []
+    for column, ids in (("user", snapshot.users), ("item", snapshot.items)):
+        found = ids.indices(table.column(column))
+        if (found < 0).any():
+            row = int(np.argmax(found < 0))
+            raise LoadError(f"{column} {table.column(column)[row]} is not in the graph; load it first", path, row + 2)
+        ends.append(found)
+    names = table.column_names
+    weight = table.column("rating").to_numpy().astype(np.float32) if "rating" in names else None
+    time = table.column("timestamp").to_numpy().astype(np.int64) if "timestamp" in names else None
+    edges = EdgeTable(ends[0], ends[1], weight, time)
+    return edges.take(np.lexsort((edges.target, edges.source)))
