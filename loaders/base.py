@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -20,8 +20,8 @@ import pyarrow as pa
 
 from kg_rec.errors import ConfigError, LoadError, SchemaNotAppliedError
 from kg_rec.loaders.check import Checker, Repeats
-from kg_rec.loaders.text import Faults, Origin
-from kg_rec.schema import GraphSchema
+from kg_rec.loaders.text import Chunk, Faults, Origin
+from kg_rec.schema import GraphSchema, RelationType
 from kg_rec.store.base import GraphStore, Progress, no_progress
 
 _GROUP = "kg_rec.loaders"
@@ -240,6 +240,7 @@ def load(
             store.apply_schema(given)
         for batch in loader.read(path, context):
             origin = batch.origin or Origin(path, pa.nulls(batch.table.num_rows, pa.int64()))
+            write: Callable[[str, pa.Table], int]
             if isinstance(batch, NodeBatch):
                 name, count, write = batch.node_type, nodes, store.write_nodes
                 table = checker.nodes(name, batch.table, origin, batch.mention)
@@ -263,6 +264,40 @@ def load(
         rejects=reject_file,
         seconds=time.perf_counter() - started,
     )
+
+
+def attributes(
+    schema: GraphSchema, relation: RelationType, pairs: pa.Table, origin: Origin, named: bool = True
+) -> Iterator[NodeBatch | EdgeBatch]:
+    """Edges to attribute nodes that the file only names: first the nodes, then the edges.
+
+    Args:
+        schema: the schema in force.
+        relation: the relation type of the edges.
+        pairs: columns ``source``, ``target`` and the edge properties.
+        origin: of the rows.
+        named: the target is a name to show, not only an id.
+    """
+    target = schema.node_types[relation.target]
+    columns = {target.key: pairs["target"]}
+    if named and target.name_property is not None:
+        columns[target.name_property] = pairs["target"]
+    yield NodeBatch(target.name, pa.table(columns), origin, mention=True)
+    yield EdgeBatch(relation.name, pairs, origin)
+
+
+def explode(keys: Sequence[str | None], lists: Iterable[Sequence[str]], origin: Origin) -> Chunk:
+    """One row per (key, value) from a list of values per key: columns ``source`` and ``target``."""
+    source: list[str | None] = []
+    target: list[str] = []
+    lines: list[int | None] = []
+    for key, values, line in zip(keys, lists, origin.lines.to_pylist(), strict=True):
+        for value in values:
+            source.append(key)
+            target.append(value)
+            lines.append(line)
+    table = pa.table({"source": pa.array(source, pa.string()), "target": pa.array(target, pa.string())})
+    return Chunk(table, Origin(origin.path, pa.array(lines, pa.int64())))
 
 
 def _points() -> list[EntryPoint]:

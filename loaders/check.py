@@ -154,12 +154,12 @@ class Checker:
 
     def _new_only(self, kind: NodeType, table: pa.Table, origin: Origin) -> tuple[pa.Table, Origin]:
         """First mention of each key that is not known yet."""
+        keys = _missing_is_null(table[kind.key].combine_chunks()).cast(pa.string())
+        encoded = keys.dictionary_encode("encode")
         known = self._known.get(kind.name, set())
-        first: dict[str | None, int] = {}
-        for row, key in enumerate(table[kind.key].cast(pa.string()).to_pylist()):
-            if not key or key not in known:
-                first.setdefault(key or None, row)
-        rows = pa.array(list(first.values()), pa.int64())
+        new = np.array([key is None or key not in known for key in encoded.dictionary.to_pylist()], bool)
+        codes, first = np.unique(encoded.indices.to_numpy(), return_index=True)
+        rows = pa.array(np.sort(first[new[codes]]))
         return table.take(rows), origin.take(rows)
 
     def _owing(self, kind: NodeType, table: pa.Table, owed: list[str], faults: dict[int, str]) -> None:
