@@ -30,8 +30,8 @@ def cypher_for(schema: GraphSchema, user: str, item: str, paths: Sequence[Path])
 
     Its columns are ``pattern`` (INTEGER, number of the branch from 0), ``nodes`` (LIST of STRING, the keys along the
     path, ``*`` for the others) and ``count`` (INTEGER, how many others had both items; 1 on a path without others).
-    An interaction counts only from ``positive_from`` on, where the schema has it.  For a step of similar text, which the
-    graph does not hold, the statement checks that both ends exist and the steps before and after.
+    An interaction counts only from ``positive_from`` on, where the schema has it.  For a step of similar text, which
+    the graph does not hold, the statement checks that both ends exist and the steps before and after.
 
     Args:
         schema: names the labels, types and key properties.

@@ -13,8 +13,8 @@ from kg_rec.explain.story import MAX_NAMED, Mention, Story
 REMARKS = {
     "already_interacted": "It is already in your history.",
     "no_interactions": "Nothing is known about your taste yet; {item} is scored by its general popularity.",
-    "no_paths": "No path leads from your history to {item}; it is scored by its general popularity.",
-    "no_reason": "No single path speaks for {item}; its score comes from your history as a whole and its popularity.",
+    "base_only": "Nothing in your history leads to {item}; it is scored by its general popularity.",
+    "no_path": "No single path speaks for {item}; its score comes from its popularity and your history as a whole.",
 }
 
 

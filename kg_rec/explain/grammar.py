@@ -30,6 +30,7 @@ def verbalize(
     notes: Sequence[str] = (),
     lang: str = "en",
     *,
+    base_only: bool = False,
     sentences: int = 3,
 ) -> str:
     """An explanation in words.
@@ -43,6 +44,7 @@ def verbalize(
         item_name: name of the recommended item; data, it is cleaned.
         notes: ``already_interacted``, ``no_interactions``.
         lang: ``en`` or ``zh``; a region is ignored (``zh-CN``).
+        base_only: the score has no term besides the base; said where there is no path to tell.
         sentences: most sentences about paths.
 
     Raises:
@@ -58,7 +60,7 @@ def verbalize(
     told = merge(groups, schema)[:sentences]
     patterns = [_pattern(paths, schema, language, item if n == 0 else None) for n, paths in enumerate(told)]
     if not told:
-        why = "no_interactions" if "no_interactions" in notes else "no_reason" if groups else "no_paths"
+        why = "no_interactions" if "no_interactions" in notes else "base_only" if base_only else "no_path"
         patterns.append(_remark(why, lang, language, item))
     if "already_interacted" in notes:
         patterns.append(_remark("already_interacted", lang, language, item))

@@ -128,21 +128,22 @@ def check(template: str, tags: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(problems)
 
 
-def clean_name(name: str | None, fallback: str | None = None) -> str:
+def clean_name(name: str | None, fallback: str | None = None, *, longest: int | None = MAX_NAME) -> str:
     """A name from the graph, made fit to stand in a line of text.
 
     Control characters, line breaks, direction marks, zero-width and other invisible format characters go; runs of
-    white space become one space; a name longer than :data:`MAX_NAME` is cut and ends in an ellipsis.
+    white space become one space; a name longer than ``longest`` is cut and ends in an ellipsis.
 
     Args:
         name: text from the graph.
         fallback: used where nothing visible is left, usually the key.
+        longest: most characters, or None for no bound.
     """
     for text in (name, fallback):
-        visible = "".join(_visible(c) for c in (text or "")[: 20 * MAX_NAME])
+        visible = "".join(_visible(c) for c in (text or "")[: None if longest is None else 20 * longest])
         words = " ".join(visible.split())
         if words:
-            return words if len(words) <= MAX_NAME else words[: MAX_NAME - 1].rstrip() + "…"
+            return words if longest is None or len(words) <= longest else words[: longest - 1].rstrip() + "…"
     return "?"
 
 
