@@ -186,6 +186,15 @@ def lines(path: Path, faults: Faults, encoding: str = "utf-8") -> Iterator[tuple
         yield from zip(numbers, block, strict=True)
 
 
+def content(path: Path) -> bytes:
+    """The whole file, unzipped.
+
+    Raises:
+        LoadError: the file is absent, cut or damaged.
+    """
+    return b"".join(_raw_blocks(path))
+
+
 _Block = tuple[Sequence[int], list[str]]
 
 

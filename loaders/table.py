@@ -1,0 +1,257 @@
+"""Tables: CSV, TSV, JSON Lines or Parquet, with a mapping file (:mod:`kg_rec.loaders.mapping`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kg_rec.errors import ConfigError, LoadError, SchemaError
+from kg_rec.loaders.base import EdgeBatch, LoadContext, NodeBatch, explode
+from kg_rec.loaders.mapping import EdgeRule, FactRule, TableMapping
+from kg_rec.loaders.text import Chunk, Faults, Layout, Origin, bare_name, header, lines, read_whole
+from kg_rec.schema import GraphSchema, NodeType, RelationType
+
+_FACTS_HEADER = ["item_id", "relation", "name"]
+_TEXT_SUFFIXES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+_JSON_SUFFIXES = (".jsonl", ".ndjson")
+
+
+class TableLoader:
+    """A table with a mapping file."""
+
+    name = "table"
+    description = "CSV, TSV, JSON Lines or Parquet with a mapping file; item_id, relation, name needs none"
+    options: Mapping[str, str] = {
+        "mapping": "TOML file that says which columns feed which types; default: facts, for item_id, relation, name",
+        "encoding": "of CSV and TSV; default: utf-8",
+        "delimiter": "of CSV and TSV; default: ',' or tab by the file's suffix",
+        "quotes": "of CSV and TSV: 'no' where a quotation mark is an ordinary character; default: yes",
+    }
+
+    def schema(
+        self, path: Path, options: Mapping[str, Any], base: GraphSchema | None, faults: Faults
+    ) -> GraphSchema | None:
+        """The chosen schema, else the one that the store holds."""
+        return base
+
+    def read(self, path: Path, context: LoadContext) -> Iterator[NodeBatch | EdgeBatch]:
+        """Nodes by rule, then edges by rule, then facts.
+
+        Raises:
+            ConfigError: the mapping is absent or not understood.
+            LoadError: the table is malformed.
+            SchemaError: the mapping names a type that the schema lacks.
+        """
+        mapping = _mapping(path, context.options)
+        schema = context.schema
+        chunk = _read(path, context, mapping.reads())
+        for node in mapping.nodes:
+            columns = _pick(chunk, node.columns)
+            yield NodeBatch(node.type, columns, chunk.origin, node.mention)
+        for edge in mapping.edges:
+            yield from _edges(schema, edge, _relation(schema, edge.relation), chunk)
+        for fact in mapping.facts:
+            yield from _facts(context, fact, chunk)
+
+
+def _mapping(path: Path, options: Mapping[str, Any]) -> TableMapping:
+    if (given := options.get("mapping")) is not None:
+        return TableMapping.from_file(Path(given))
+    names = list(_columns(path, options))
+    if names != _FACTS_HEADER:
+        raise ConfigError(
+            f"{path}: a table with the columns {', '.join(names)} needs mapping=FILE; only "
+            f"{', '.join(_FACTS_HEADER)} is understood without"
+        )
+    with as_file(files("kg_rec.loaders") / "facts.toml") as facts:
+        return TableMapping.from_file(facts)
+
+
+def _layout(path: Path, options: Mapping[str, Any]) -> Layout | None:
+    """How a text table is written; None for other kinds."""
+    suffix = Path(bare_name(path)).suffix.lower()
+    if suffix not in _TEXT_SUFFIXES and "delimiter" not in options:
+        return None
+    delimiter = str(options.get("delimiter", _TEXT_SUFFIXES.get(suffix)))
+    if len(delimiter) != 1:
+        raise ConfigError(f"option delimiter: expected one character, got {delimiter!r}")
+    encoding = str(options.get("encoding", "utf-8"))
+    try:
+        "".encode(encoding)
+    except LookupError as error:
+        raise ConfigError(f"option encoding: unknown encoding {encoding!r}; expected e.g. utf-8 or latin-1") from error
+    quotes = str(options.get("quotes", "yes"))
+    if quotes not in ("yes", "no"):
+        raise ConfigError(f"option quotes: expected 'yes' or 'no', got {quotes!r}")
+    return Layout(delimiter, encoding=encoding, quoted=quotes == "yes")
+
+
+def _columns(path: Path, options: Mapping[str, Any]) -> Sequence[str]:
+    layout = _layout(path, options)
+    if layout is not None:
+        return header(path, layout)
+    if bare_name(path).endswith(_JSON_SUFFIXES):
+        for _, text in lines(path, Faults()):
+            row = _object(text)
+            return list(row) if isinstance(row, dict) else []
+    elif path.suffix == ".parquet":
+        return [str(name) for name in _parquet(path).column_names]
+    return []
+
+
+def _read(path: Path, context: LoadContext, expect: Sequence[str]) -> Chunk:
+    layout = _layout(path, context.options)
+    if layout is not None:
+        return read_whole(path, layout, context.faults, expect)
+    if bare_name(path).endswith(_JSON_SUFFIXES):
+        return _json_lines(path, context.faults, expect)
+    if path.suffix == ".parquet":
+        table = _parquet(path)
+        missing = [name for name in expect if name not in table.column_names]
+        if missing:
+            got = ", ".join(table.column_names)
+            raise LoadError(f"expected the columns {', '.join(expect)}; {', '.join(missing)} not among {got}", path)
+        if not table.num_rows:
+            raise LoadError("the file holds no rows", path)
+        return Chunk(table, Origin(path, pa.array(range(1, table.num_rows + 1), pa.int64())))
+    known = ", ".join((*_TEXT_SUFFIXES, *_JSON_SUFFIXES, ".parquet"))
+    raise LoadError(f"expected a file named {known} (text also with .gz); rename it, or give delimiter=", path)
+
+
+def _parquet(path: Path) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise LoadError(f"expected a Parquet file, got {error}; write it again", path) from error
+
+
+def _object(text: str) -> dict[str, Any] | str:
+    """A line of JSON Lines, or what is wrong with it."""
+    try:
+        row = json.loads(text)
+    except json.JSONDecodeError as error:
+        return f"not valid JSON: {error.msg} at column {error.colno}"
+    return row if isinstance(row, dict) else f"expected a JSON object, got {type(row).__name__}"
+
+
+def _json_lines(path: Path, faults: Faults, expect: Sequence[str]) -> Chunk:
+    """Columns of text, or of lists of text; an absent key is a missing value."""
+    columns: dict[str, list[Any]] = {name: [] for name in expect}
+    numbers: list[int] = []
+    empty = True
+    for number, text in lines(path, faults):
+        empty = False
+        row = _object(text)
+        if isinstance(row, dict) and not any(name in row for name in expect):
+            row = f"expected the keys {', '.join(expect)}, got {', '.join(row) or 'none'}"
+        if isinstance(row, str):
+            faults.add(path, number, f"{row}; correct the line", [text])
+            continue
+        numbers.append(number)
+        for name, values in columns.items():
+            values.append(row.get(name))
+    if empty:
+        raise LoadError("the file is empty; expected one JSON object a line", path)
+    table = pa.table({name: _column(values) for name, values in columns.items()})
+    return Chunk(table, Origin(path, pa.array(numbers, pa.int64())))
+
+
+def _column(values: list[Any]) -> pa.Array:
+    def text(value: Any) -> str | None:
+        if value is None or isinstance(value, str):
+            return value
+        return json.dumps(value, ensure_ascii=False)
+
+    if any(isinstance(value, list) for value in values):
+        return pa.array(
+            [
+                None if value is None else [text(v) for v in (value if isinstance(value, list) else [value])]
+                for value in values
+            ],
+            pa.list_(pa.string()),
+        )
+    return pa.array([text(value) for value in values], pa.string())
+
+
+def _pick(chunk: Chunk, columns: Mapping[str, str]) -> pa.Table:
+    return pa.table({name: chunk.table[column] for name, column in columns.items()})
+
+
+def _relation(schema: GraphSchema, name: str) -> RelationType:
+    if name not in schema.relation_types:
+        raise SchemaError(
+            f"schema {schema.name} has no relation type {name!r}; it has {', '.join(schema.relation_types)}"
+        )
+    return schema.relation_types[name]
+
+
+def _edges(schema: GraphSchema, rule: EdgeRule, kind: RelationType, chunk: Chunk) -> Iterator[NodeBatch | EdgeBatch]:
+    table = _pick(chunk, {"source": rule.source, "target": rule.target, **rule.columns})
+    origin = chunk.origin
+    lists = pa.types.is_list(table["target"].type) or pa.types.is_large_list(table["target"].type)
+    if rule.split is not None or lists:
+        if rule.columns:
+            raise ConfigError(f"mapping: {rule.relation}: columns and a list of targets do not go together")
+        targets = table["target"].to_pylist()
+        split = rule.split or ""
+        parts = targets if lists else [None if t is None else str(t).split(split) for t in targets]
+        kept = [[v.strip() for v in values or [] if v is not None and v.strip()] for values in parts]
+        exploded = explode(table["source"].cast(pa.string()).to_pylist(), kept, origin)
+        table, origin = exploded.table, exploded.origin
+    yield from _created(schema, rule.create, kind, table, origin)
+    yield EdgeBatch(kind.name, table, origin)
+
+
+def _facts(context: LoadContext, rule: FactRule, chunk: Chunk) -> Iterator[NodeBatch | EdgeBatch]:
+    schema = context.schema
+    raw = _pick(chunk, {"source": rule.source, "target": rule.target})
+    relations = chunk.table[rule.relation].cast(pa.string())
+    batches: dict[str, list[Chunk]] = {}
+    for name in sorted(pc.unique(relations).to_pylist(), key=lambda n: n or ""):
+        rows = pc.indices_nonzero(pc.equal(relations, name) if name is not None else pc.is_null(relations))
+        part = Chunk(raw.take(rows), chunk.origin.take(rows))
+        found = schema.relations_called(rule.names.get(name or "", name or ""))
+        if len(found) != 1:
+            fault = _unknown_relation(schema, name, found)
+            for row, line in zip(part.table.to_pylist(), part.origin.lines.to_pylist(), strict=True):
+                context.faults.add(chunk.origin.path, line, fault, [row["source"], name, row["target"]])
+            continue
+        kind, inverted = found[0]
+        if inverted:
+            turned = pa.table({"source": part.table["target"], "target": part.table["source"]})
+            part = Chunk(turned, part.origin)
+        batches.setdefault(kind.name, []).append(part)
+    for name, parts in batches.items():
+        kind = schema.relation_types[name]
+        for part in parts:
+            yield from _created(schema, rule.create, kind, part.table, part.origin)
+            yield EdgeBatch(name, part.table, part.origin)
+
+
+def _unknown_relation(schema: GraphSchema, name: str | None, found: Sequence[tuple[RelationType, bool]]) -> str:
+    if found:
+        kinds = ", ".join(kind.name for kind, _ in found)
+        return f"relation {name!r} may mean {kinds}; name the relation type itself"
+    known = ", ".join(a for r in schema.relation_types.values() for a in (r.name, *r.aliases))
+    return f"relation {name!r} is no relation type or alias of schema {schema.name}; expected one of {known}"
+
+
+def _created(
+    schema: GraphSchema, create: Sequence[str], kind: RelationType, table: pa.Table, origin: Origin
+) -> Iterator[NodeBatch]:
+    """Nodes for the ends that are made from their key."""
+    ends: dict[str, NodeType] = {"source": schema.node_types[kind.source], "target": schema.node_types[kind.target]}
+    for end in create:
+        node_type = ends[end]
+        columns = {node_type.key: table[end]}
+        if node_type.name_property is not None:
+            columns[node_type.name_property] = table[end]
+        yield NodeBatch(node_type.name, pa.table(columns), origin, mention=True)
