@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kg_rec.schema import Datatype, GraphSchema, NodeType, PropertyType, RelationType
+from kg_rec.store.catalog import SHOWN_KEYS
 
 SCHEMA_LABEL = "KgRecSchema"
 READ_SCHEMA = f"MATCH (s:{SCHEMA_LABEL}) RETURN s.turtle AS turtle, s.name AS name"
@@ -76,7 +77,7 @@ def neo4j_missing_keys(node_type: NodeType) -> str:
     """Those of ``$keys`` that no node has, at most five."""
     return (
         f"UNWIND $keys AS k WITH k WHERE NOT EXISTS {{ MATCH (n:{quoted(node_type.name)} "
-        f"{{{quoted(node_type.key)}: k}}) }} RETURN k ORDER BY k LIMIT 5"
+        f"{{{quoted(node_type.key)}: k}}) }} RETURN k ORDER BY k LIMIT {SHOWN_KEYS}"
     )
 
 
@@ -170,7 +171,7 @@ def ladybug_missing_keys(node_type: NodeType) -> str:
     key = quoted(node_type.key)
     return (
         f"LOAD FROM $batch OPTIONAL MATCH (n:{quoted(node_type.name)} {{{key}: k}}) "
-        f"WITH k, n.{key} AS found WHERE found IS NULL RETURN k ORDER BY k LIMIT 5"
+        f"WITH k, n.{key} AS found WHERE found IS NULL RETURN k ORDER BY k LIMIT {SHOWN_KEYS}"
     )
 
 

@@ -21,6 +21,7 @@ from kg_rec.errors import QueryRefusedError, SchemaNotAppliedError, StoreError, 
 from kg_rec.schema import GraphSchema, NodeType, RelationType
 from kg_rec.store import cypher
 from kg_rec.store.batch import edge_schema, edge_table, node_schema, node_table
+from kg_rec.store.catalog import find_node_type, find_relation, missing_ends
 from kg_rec.store.dialect import column_names, for_ladybug
 from kg_rec.store.evolution import check_evolution
 from kg_rec.store.gate import check_read_only, with_limit
@@ -89,7 +90,7 @@ class EmbeddedStore:
 
     def write_nodes(self, node_type: str, batch: pa.Table) -> int:
         """See :meth:`kg_rec.store.base.GraphStore.write_nodes`."""
-        t = self._node_type(node_type)
+        t = find_node_type(self.schema(), node_type)
         table = node_table(t, batch)
         if table.num_rows:
             names = table.column_names
@@ -100,7 +101,7 @@ class EmbeddedStore:
 
     def write_edges(self, relation: str, batch: pa.Table) -> int:
         """See :meth:`kg_rec.store.base.GraphStore.write_edges`."""
-        r, source, target = self._relation(relation)
+        r, source, target = find_relation(self.schema(), relation)
         table = edge_table(r, batch)
         if table.num_rows:
             with _Transaction(self):
@@ -113,7 +114,7 @@ class EmbeddedStore:
 
     def scan_nodes(self, node_type: str, batch_size: int = 50_000) -> Iterator[pa.RecordBatch]:
         """See :meth:`kg_rec.store.base.GraphStore.scan_nodes`."""
-        t = self._node_type(node_type)
+        t = find_node_type(self.schema(), node_type)
         keys = self._weighted_keys(cypher.ladybug_node_keys(t))
         return self._scan(keys, cypher.ladybug_nodes_between(t), node_schema(t), [t.key], batch_size)
 
@@ -122,7 +123,7 @@ class EmbeddedStore:
 
         Memory is bounded by ``batch_size`` rows or by the edges of the largest source node, if there are more.
         """
-        r, source, target = self._relation(relation)
+        r, source, target = find_relation(self.schema(), relation)
         keys = self._weighted_keys(cypher.ladybug_source_keys(r, source))
         statement = cypher.ladybug_edges_between(r, source, target)
         return self._scan(keys, statement, edge_schema(r), ["source", "target"], batch_size)
@@ -191,29 +192,11 @@ class EmbeddedStore:
         rows = self._table(cypher.READ_SCHEMA).to_pylist()
         return GraphSchema.from_turtle(rows[0]["turtle"], origin=f"{self.url}: stored schema") if rows else None
 
-    def _node_type(self, name: str) -> NodeType:
-        known = self.schema().node_types
-        if name not in known:
-            raise StoreError(f"node type {name} is not in the schema {self.schema().name}; it has {', '.join(known)}")
-        return known[name]
-
-    def _relation(self, name: str) -> tuple[RelationType, NodeType, NodeType]:
-        schema = self.schema()
-        if name not in schema.relation_types:
-            known = ", ".join(schema.relation_types)
-            raise StoreError(f"relation type {name} is not in the schema {schema.name}; it has {known}")
-        r = schema.relation_types[name]
-        return r, schema.node_types[r.source], schema.node_types[r.target]
-
     def _check_ends(self, relation: RelationType, end: str, t: NodeType, table: pa.Table) -> None:
         keys = pa.table({"k": pc.unique(table[end])})
         missing = self._table(cypher.ladybug_missing_keys(t), {"batch": keys})["k"].to_pylist()
         if missing:
-            shown = ", ".join(repr(k) for k in missing)
-            raise StoreError(
-                f"edges of type {relation.name}: no {t.name} has the {end} key {shown}"
-                f"{' (and maybe more)' if len(missing) == 5 else ''}; write the nodes first. Nothing was written"
-            )
+            raise missing_ends(relation.name, end, t.name, missing)
 
     def _new_or_changed(self, r: RelationType, source: NodeType, target: NodeType, table: pa.Table) -> pa.Table:
         """Rows that are to be appended, after edges with other properties were deleted."""

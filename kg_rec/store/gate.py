@@ -154,8 +154,12 @@ def with_limit(cypher: str, found: list[Token], limit: int) -> str:
             tail.append(token.word)
     if tail is None or "LIMIT" in tail:
         return cypher
-    end = found[-1].start + len(found[-1].text)
-    return f"{cypher[:end]} LIMIT {limit}"
+    return f"{statement_text(cypher, found)} LIMIT {limit}"
+
+
+def statement_text(cypher: str, found: list[Token]) -> str:
+    """The query without what follows its last token: a semicolon, a comment."""
+    return cypher[: found[-1].start + len(found[-1].text)]
 
 
 def _is_name(found: list[Token], i: int) -> bool:

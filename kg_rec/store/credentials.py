@@ -1,0 +1,75 @@
+"""Where a server's address and credentials come from.  Passwords never stand in URLs, messages or logs."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from kg_rec.errors import AuthenticationError, StoreError
+
+_EXAMPLE = "neo4j://localhost:7687?database=neo4j"
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """The URL without options, and the name of the database (``?database=``, default ``neo4j``).
+
+    Raises:
+        StoreError: the URL carries credentials, a path or an unknown option.  The message does not show the URL
+            when it carries credentials.
+    """
+    try:
+        parts = urlsplit(url)
+        options = parse_qs(parts.query, keep_blank_values=True)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError as error:
+        raise StoreError(f"the server's URL is not valid ({error}); expected one like {_EXAMPLE}") from None
+    if "@" in url or {"user", "username", "password"} & {k.lower() for k in options}:
+        raise StoreError(
+            "the server's URL must not carry credentials; "
+            "set NEO4J_USERNAME and NEO4J_PASSWORD, or NEO4J_AUTH_FILE, instead"
+        )
+    unknown = sorted(set(options) - {"database"})
+    if not host or parts.path.strip("/") or parts.fragment or unknown:
+        raise StoreError(f"{url}: expected an address like {_EXAMPLE}, with no other parts")
+    database = options.get("database", ["neo4j"])[-1]
+    if not database:
+        raise StoreError(f"{url}: the database has no name; expected an address like {_EXAMPLE}")
+    return f"{parts.scheme}://{parts.netloc}", database
+
+
+def read_credentials() -> tuple[str, str] | None:
+    """User and password from the environment, or from the file that ``NEO4J_AUTH_FILE`` names.
+
+    The environment variables win over the file.  The file has the user on line one and the password on line two,
+    and must not be accessible to other users.
+
+    Returns:
+        None where neither is given, for servers without authentication.
+
+    Raises:
+        AuthenticationError: only one of the two variables is set, or the file is not as described.
+    """
+    user, password = os.environ.get("NEO4J_USERNAME"), os.environ.get("NEO4J_PASSWORD")
+    if user and password:
+        return user, password
+    if user or password:
+        raise AuthenticationError("only one of NEO4J_USERNAME and NEO4J_PASSWORD is set; set both")
+    named = os.environ.get("NEO4J_AUTH_FILE")
+    if not named:
+        return None
+    path = Path(named)
+    try:
+        mode = path.stat().st_mode
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise AuthenticationError(f"NEO4J_AUTH_FILE {path}: cannot read it: {reason}") from None
+    if sys.platform != "win32" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise AuthenticationError(f"NEO4J_AUTH_FILE {path}: other users can access it; run chmod 600 on it")
+    if len(lines) < 2 or not lines[0] or not lines[1]:
+        raise AuthenticationError(f"NEO4J_AUTH_FILE {path}: expected the user on line one and the password on line two")
+    return lines[0], lines[1]

@@ -1,0 +1,312 @@
+"""The Neo4j store (5.26 and newer, Community is enough; no plug-in): the system of record.
+
+Nodes carry their own string keys under uniqueness constraints.  A batch is one managed transaction, which the
+driver repeats after passing faults; rows are sorted by key, so that concurrent writers lock nodes in one order.
+Scans page over keys and fetch one row of column lists a page, which decodes several times faster than rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import neo4j
+import neo4j.exceptions
+import neo4j.graph
+import neo4j.time
+import pyarrow as pa
+
+from kg_rec.errors import (
+    AuthenticationError,
+    QueryRefusedError,
+    SchemaNotAppliedError,
+    StoreError,
+    StoreUnavailableError,
+)
+from kg_rec.schema import GraphSchema
+from kg_rec.store import cypher
+from kg_rec.store.batch import edge_schema, edge_table, node_schema, node_table
+from kg_rec.store.catalog import find_node_type, find_relation, missing_ends
+from kg_rec.store.credentials import read_credentials, split_url
+from kg_rec.store.evolution import check_evolution
+from kg_rec.store.gate import check_read_only, statement_text
+from kg_rec.store.paging import key_ranges, ordered_batches
+from kg_rec.store.results import rows_to_table
+
+_OLDEST = (5, 26)
+_ROWS_PER_STATEMENT = 10_000
+_NODES_PER_PAGE = 10_000
+_KEYS_PER_PAGE = 20_000
+T = TypeVar("T")
+
+
+class Neo4jStore:
+    """A :class:`~kg_rec.store.base.GraphStore` on a Neo4j server.
+
+    Args:
+        url: see :func:`kg_rec.store.connect`.
+        read_only: refuse every write before it reaches the server.
+
+    Raises:
+        StoreUnavailableError: no server answers, or it has no such database.
+        AuthenticationError: the server refused the credentials, or there are none.
+        StoreError: the URL is not understood, or the server is older than 5.26.
+    """
+
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
+        self._url, self._database = split_url(url)
+        self._read_only = read_only
+        auth = read_credentials()
+        self._schema: GraphSchema | None = None
+        self._anonymous = auth is None
+        with self._mapped_errors():
+            self._driver = neo4j.GraphDatabase.driver(
+                self._url,
+                auth=auth,
+                connection_timeout=10.0,
+                connection_acquisition_timeout=30.0,
+                max_transaction_retry_time=30.0,
+                notifications_min_severity="OFF",
+                user_agent="kg_rec",
+            )
+        try:
+            self._check_server()
+        except BaseException:
+            self._driver.close()
+            raise
+
+    @property
+    def url(self) -> str:
+        """The server's URL with the database, without credentials."""
+        return f"{self._url}?database={self._database}"
+
+    def apply_schema(self, schema: GraphSchema) -> None:
+        """See :meth:`kg_rec.store.base.GraphStore.apply_schema`."""
+        self._check_writable()
+        old = self._stored_schema()
+        if old is not None and old.digest == schema.digest:
+            return
+        if old is not None:
+            check_evolution(old, schema)
+        values = {"name": schema.name, "turtle": schema.turtle, "digest": schema.digest}
+        with self._mapped_errors(), self._session(neo4j.WRITE_ACCESS) as session:
+            for statement in cypher.neo4j_constraints(schema):
+                session.run(_query(statement)).consume()
+            session.run(_query(cypher.NEO4J_AWAIT_INDEXES)).consume()
+            session.execute_write(lambda tx: tx.run(cypher.NEO4J_WRITE_SCHEMA, values).consume())
+        self._schema = schema
+
+    def schema(self) -> GraphSchema:
+        """See :meth:`kg_rec.store.base.GraphStore.schema`."""
+        if self._schema is None:
+            self._schema = self._stored_schema()
+        if self._schema is None:
+            raise SchemaNotAppliedError(f"{self.url} holds no kg_rec schema yet; load data or apply a schema first")
+        return self._schema
+
+    def write_nodes(self, node_type: str, batch: pa.Table) -> int:
+        """See :meth:`kg_rec.store.base.GraphStore.write_nodes`."""
+        self._check_writable()
+        t = find_node_type(self.schema(), node_type)
+        table = node_table(t, batch)
+        statement = cypher.neo4j_merge_nodes(t, table.column_names[1:])
+        chunks = _chunks(table, [t.key])
+
+        def work(tx: neo4j.ManagedTransaction) -> None:
+            for rows in chunks:
+                tx.run(statement, {"rows": rows}).consume()
+
+        self._write(work)
+        return int(table.num_rows)
+
+    def write_edges(self, relation: str, batch: pa.Table) -> int:
+        """See :meth:`kg_rec.store.base.GraphStore.write_edges`."""
+        self._check_writable()
+        r, source, target = find_relation(self.schema(), relation)
+        table = edge_table(r, batch)
+        statement = cypher.neo4j_merge_edges(r, source, target)
+        chunks = _chunks(table, ["source", "target"])
+
+        def work(tx: neo4j.ManagedTransaction) -> None:
+            for rows in chunks:
+                record = tx.run(statement, {"rows": rows}).single(strict=True)
+                if record["written"] == len(rows):
+                    continue
+                for end, (column, t) in {"source": (0, source), "target": (1, target)}.items():
+                    keys = sorted({row[column] for row in rows})
+                    missing = tx.run(cypher.neo4j_missing_keys(t), {"keys": keys}).value()
+                    if missing:
+                        raise missing_ends(relation, end, t.name, missing)
+                raise StoreError(
+                    f"edges of type {relation}: {record['written']} of {len(rows)} were written; try again"
+                )
+
+        self._write(work)
+        return int(table.num_rows)
+
+    def scan_nodes(self, node_type: str, batch_size: int = 50_000) -> Iterator[pa.RecordBatch]:
+        """See :meth:`kg_rec.store.base.GraphStore.scan_nodes`."""
+        t = find_node_type(self.schema(), node_type)
+        keys = self._weighted_keys(cypher.neo4j_node_keys(t))
+        size = min(batch_size, _NODES_PER_PAGE)
+        return self._scan(keys, cypher.neo4j_nodes_between(t), node_schema(t), [t.key], size)
+
+    def scan_edges(self, relation: str, batch_size: int = 50_000) -> Iterator[pa.RecordBatch]:
+        """See :meth:`kg_rec.store.base.GraphStore.scan_edges`.
+
+        Memory is bounded by ``batch_size`` rows or by the edges of the largest source node, if there are more.
+        """
+        r, source, target = find_relation(self.schema(), relation)
+        keys = self._weighted_keys(cypher.neo4j_source_keys(r, source))
+        statement = cypher.neo4j_edges_between(r, source, target)
+        return self._scan(keys, statement, edge_schema(r), ["source", "target"], batch_size)
+
+    def query(
+        self, cypher: str, parameters: Mapping[str, Any] | None = None, *, limit: int = 100_000, timeout: float = 60.0
+    ) -> pa.Table:
+        """See :meth:`kg_rec.store.base.GraphStore.query`."""
+        text = statement_text(cypher, check_read_only(cypher))
+        values = dict(parameters or {})
+        rows: list[list[Any]] = []
+        with self._mapped_errors(user=True, timeout=timeout), self._session(neo4j.READ_ACCESS) as session:
+            plan = session.run(_query(f"EXPLAIN {text}", timeout), values).consume()
+            if plan.query_type != "r":
+                raise QueryRefusedError("query refused: the server says that it does more than read")
+            result = session.run(_query(text, timeout), values)
+            names = list(result.keys())
+            for record in result:
+                rows.append([_plain(value) for value in record.values()])
+                if len(rows) > limit:
+                    raise StoreError(f"the query gives more than {limit} rows; add LIMIT or raise the limit")
+        return rows_to_table(names, rows)
+
+    def close(self) -> None:
+        """See :meth:`kg_rec.store.base.GraphStore.close`."""
+        self._driver.close()
+
+    # --- inside ------------------------------------------------------------------------------------
+
+    def _session(self, access: str) -> neo4j.Session:
+        return self._driver.session(database=self._database, default_access_mode=access)
+
+    def _check_writable(self) -> None:
+        if self._read_only:
+            raise StoreError(f"{self.url} is open for reading only; connect without read_only to write")
+
+    def _check_server(self) -> None:
+        with self._mapped_errors(), self._session(neo4j.READ_ACCESS) as session:
+            agent = session.run("RETURN 1").consume().server.agent
+        version = re.match(r"Neo4j/(\d+)\.(\d+)", str(agent))
+        if version and (int(version[1]), int(version[2])) < _OLDEST:
+            raise StoreError(f"{self._url}: expected Neo4j 5.26 or newer, got {agent}")
+
+    def _stored_schema(self) -> GraphSchema | None:
+        rows = self._read(cypher.READ_SCHEMA, {}, lambda result: result.data())
+        return GraphSchema.from_turtle(rows[0]["turtle"], origin=f"{self.url}: stored schema") if rows else None
+
+    def _weighted_keys(self, statement: str) -> Iterator[tuple[list[str], list[int]]]:
+        after = ""  # no key is empty
+        while True:
+            page = self._read(statement, {"after": after, "limit": _KEYS_PER_PAGE}, lambda r: r.single(strict=True))
+            keys, weights = page.values()
+            if keys:
+                yield keys, weights
+            if len(keys) < _KEYS_PER_PAGE:
+                return
+            after = keys[-1]
+
+    def _scan(
+        self,
+        keys: Iterator[tuple[list[str], list[int]]],
+        statement: str,
+        schema: pa.Schema,
+        order: list[str],
+        batch_size: int,
+    ) -> Iterator[pa.RecordBatch]:
+        for first, last in key_ranges(keys, batch_size):
+            page = self._read(statement, {"first": first, "last": last}, lambda r: r.single(strict=True))
+            columns = [_column(values, field) for values, field in zip(page.values(), schema, strict=True)]
+            yield from ordered_batches(pa.table(columns, schema=schema), order, batch_size)
+
+    def _read(self, statement: str, values: dict[str, Any], take: Callable[[neo4j.Result], T]) -> T:
+        with self._mapped_errors(), self._session(neo4j.READ_ACCESS) as session:
+            return session.execute_read(lambda tx: take(tx.run(statement, values)))
+
+    def _write(self, work: Callable[[neo4j.ManagedTransaction], None]) -> None:
+        with self._mapped_errors(), self._session(neo4j.WRITE_ACCESS) as session:
+            session.execute_write(work)
+
+    @contextmanager
+    def _mapped_errors(self, *, user: bool = False, timeout: float = 0.0) -> Iterator[None]:
+        """Raise the driver's errors as kg_rec's, in one line each; ``user`` says that a person wrote the query."""
+        try:
+            yield
+        except neo4j.exceptions.Neo4jError as error:
+            code = error.code or ""
+            text = " ".join((error.message or str(error)).split())[:300]
+            if ".Security." in code:
+                how = "set NEO4J_USERNAME and NEO4J_PASSWORD, or NEO4J_AUTH_FILE"
+                what = (
+                    "no credentials were given" if self._anonymous else f"the server refused the credentials ({text})"
+                )
+                raise AuthenticationError(f"{self._url}: {what}; {how}") from error
+            if ".Database." in code:
+                raise StoreUnavailableError(f"{self._url}: database {self._database}: {text}") from error
+            if "TransactionTimedOut" in code:
+                raise StoreError(
+                    f"the query was stopped after {timeout:g} seconds; narrow it or raise the timeout"
+                ) from error
+            if user and (code in _NOT_VALID or code.endswith("AccessMode")):
+                raise QueryRefusedError(f"query refused by the server: {text}") from error
+            raise StoreError(f"{self._url}: {text} ({code})") from error
+        except (neo4j.exceptions.DriverError, OSError, ValueError) as error:
+            text = " ".join(str(error).split())[:300]
+            kind = StoreUnavailableError if isinstance(error, _UNREACHABLE) else StoreError
+            raise kind(f"{self._url}: no answer from a Neo4j server: {text}; is it running?") from error
+
+
+_UNREACHABLE = (neo4j.exceptions.ServiceUnavailable, neo4j.exceptions.SessionExpired, OSError)
+_NOT_VALID = frozenset(
+    f"Neo.ClientError.Statement.{name}"
+    for name in ("SyntaxError", "SemanticError", "ParameterMissing", "NotSystemDatabaseError", "UnsupportedOperation")
+) | {"Neo.ClientError.Procedure.ProcedureNotFound"}
+
+
+def _query(text: str, timeout: float | None = None) -> neo4j.Query:
+    return neo4j.Query(text, timeout=timeout)
+
+
+def _chunks(table: pa.Table, order: list[str]) -> list[list[tuple[Any, ...]]]:
+    """The rows in key order as tuples, in lists of one statement each."""
+    ordered = table.sort_by([(name, "ascending") for name in order])
+    rows = list(zip(*(column.to_pylist() for column in ordered.columns), strict=True))
+    return [rows[i : i + _ROWS_PER_STATEMENT] for i in range(0, len(rows), _ROWS_PER_STATEMENT)]
+
+
+def _column(values: list[Any], field: pa.Field) -> pa.Array:
+    if pa.types.is_date(field.type):
+        values = [None if v is None else v.to_native() for v in values]
+    try:
+        return pa.array(values, field.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise StoreError(
+            f"property {field.name} holds values that are not of the schema's type {field.type}: {error}; "
+            "were they written by another program?"
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    """A value of the driver as plain Python; nodes and relationships become maps of their properties."""
+    if isinstance(value, neo4j.graph.Path):
+        return {"nodes": _plain(list(value.nodes)), "relationships": _plain(list(value.relationships))}
+    if isinstance(value, (neo4j.graph.Entity, dict)):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    if isinstance(value, (neo4j.time.Date, neo4j.time.DateTime, neo4j.time.Time)):
+        return value.to_native()
+    if isinstance(value, neo4j.time.Duration):
+        return value.iso_format()
+    return value
