@@ -1,0 +1,107 @@
+"""Fixtures for all tests: real data, a real Neo4j server, empty stores.
+
+With ``KG_REC_REQUIRE_ALL=1`` a missing server or missing data is a failure instead of a skip.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import neo4j
+import pytest
+
+import neo4j_server
+from kg_rec.store import GraphStore, connect
+
+
+_SERVER = pytest.StashKey[neo4j_server.Server]()
+
+
+def _absent(reason: str) -> NoReturn:
+    if os.environ.get("KG_REC_REQUIRE_ALL") == "1":
+        pytest.fail(f"{reason} (KG_REC_REQUIRE_ALL=1)", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of the real datasets: ``$KG_REC_SHARED/data``, else ``../shared/data`` beside the repository."""
+    named = os.environ.get("KG_REC_SHARED")
+    base = Path(named) if named else Path(__file__).resolve().parents[1] / "../shared"
+    for folder in (base / "data", base):
+        if (folder / "ml-100k").is_dir():
+            return folder.resolve()
+    _absent(f"no real datasets in {base.resolve()}")
+
+
+@pytest.fixture(scope="session")
+def neo4j_url(pytestconfig: pytest.Config) -> Iterator[str]:
+    """URL of a real server, with its credentials in the environment.
+
+    ``KG_REC_TEST_NEO4J_URI`` (with NEO4J_USERNAME and NEO4J_PASSWORD) names a running one, **whose data the tests
+    delete**; otherwise one is started for the session and stopped at its end.
+    """
+    given = os.environ.get("KG_REC_TEST_NEO4J_URI")
+    if given:
+        yield given
+        return
+    try:
+        server = neo4j_server.start()
+    except neo4j_server.ServerError as error:
+        _absent(f"no Neo4j server: {error}")
+    pytestconfig.stash[_SERVER] = server
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEO4J_USERNAME", server.user)
+        patch.setenv("NEO4J_PASSWORD", server.password)
+        patch.delenv("NEO4J_AUTH_FILE", raising=False)
+        try:
+            yield server.url
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def neo4j_driver(neo4j_url: str) -> Iterator[neo4j.Driver]:
+    """A bare driver on the test server, to arrange and to look behind the store's back."""
+    auth = (os.environ["NEO4J_USERNAME"], os.environ["NEO4J_PASSWORD"])
+    with neo4j.GraphDatabase.driver(neo4j_url.partition("?")[0], auth=auth) as driver:
+        yield driver
+
+
+@pytest.fixture
+def clean_neo4j(neo4j_url: str, neo4j_driver: neo4j.Driver) -> str:
+    """URL of the server, whose database is empty."""
+    empty_database(neo4j_driver)
+    return neo4j_url
+
+
+def empty_database(driver: neo4j.Driver) -> None:
+    """Delete all data, constraints and indexes."""
+    with driver.session(database="neo4j") as session:
+        session.run("MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 20000 ROWS").consume()
+        for name in session.run("SHOW CONSTRAINTS YIELD name").value():
+            session.run(f"DROP CONSTRAINT `{name}`").consume()
+        for name in session.run("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name").value():
+            session.run(f"DROP INDEX `{name}`").consume()
+
+
+@pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])
+def tmp_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GraphStore]:
+    """A connected, empty store of each kind."""
+    url = str(tmp_path / "graph") if request.param == "embedded" else request.getfixturevalue("clean_neo4j")
+    store = connect(url)
+    yield store
+    store.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the server's own log where a test with a server failed."""
+    report = yield
+    server = item.config.stash.get(_SERVER, None)
+    if report.failed and server is not None and "neo4j_url" in getattr(item, "fixturenames", ()):
+        report.sections.append(("Neo4j log", server.log_tail()))
+    return report

@@ -1,0 +1,447 @@
+"""What every store promises, on both back ends (see ``kg_rec/store/base.py``)."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kg_rec.errors import QueryRefusedError, SchemaError, SchemaNotAppliedError, StoreError
+from kg_rec.schema import GraphSchema
+from kg_rec.store import GraphStore
+
+PREFIXES = """
+@prefix : <urn:kg-rec:lab#> . @prefix kr: <urn:kg-rec:schema#> . @prefix sh: <http://www.w3.org/ns/shacl#> .
+@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> . @prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
+<urn:kg-rec:lab> a kr:Schema .
+"""
+USER = ":User a kr:UserType ; sh:property [ sh:path :id ; sh:datatype xsd:string ; sh:minCount 1 ; kr:use kr:key ]"
+THING = """:Thing a kr:ItemType ;
+    sh:property [ sh:path :id ; sh:datatype xsd:string ; sh:minCount 1 ; kr:use kr:key ] ,
+        [ sh:path :text ; sh:datatype xsd:string ] , [ sh:path :count ; sh:datatype xsd:integer ] ,
+        [ sh:path :size ; sh:datatype xsd:double ] , [ sh:path :ok ; sh:datatype xsd:boolean ] ,
+        [ sh:path :day ; sh:datatype xsd:date ] , [ sh:path :tags ; sh:datatype kr:stringList ] ,
+        [ sh:path :nums ; sh:datatype kr:floatList ] """
+SEEN = """:SEEN a kr:InteractionType ; rdfs:domain :User ; rdfs:range :Thing ; rdfs:label "saw" ;
+    sh:property [ sh:path :weight ; sh:datatype xsd:double ] , [ sh:path :at ; sh:datatype xsd:integer ] ,
+        [ sh:path :note ; sh:datatype xsd:string ] , [ sh:path :on ; sh:datatype xsd:date ] ,
+        [ sh:path :marks ; sh:datatype kr:stringList ] """
+LIKE = ':LIKE a kr:RelationType ; rdfs:domain :Thing ; rdfs:range :Thing ; rdfs:label "like"'
+
+
+def lab(user: str = USER, thing: str = THING, seen: str = SEEN, more: str = "") -> GraphSchema:
+    return GraphSchema.from_turtle(f"{PREFIXES}{user} .\n{thing} .\n{seen} .\n{LIKE} .\n{more}")
+
+
+@pytest.fixture
+def store(tmp_store: GraphStore) -> GraphStore:
+    tmp_store.apply_schema(lab())
+    return tmp_store
+
+
+def nodes(store: GraphStore, node_type: str, batch_size: int = 50_000) -> list[dict[str, Any]]:
+    return [row for batch in store.scan_nodes(node_type, batch_size) for row in batch.to_pylist()]
+
+
+def edges(store: GraphStore, relation: str, batch_size: int = 50_000) -> list[dict[str, Any]]:
+    return [row for batch in store.scan_edges(relation, batch_size) for row in batch.to_pylist()]
+
+
+def seen(*rows: tuple[str, str, float | None]) -> pa.Table:
+    source, target, weight = zip(*rows, strict=True)
+    return pa.table({"source": source, "target": target, "weight": pa.array(weight, pa.float64())})
+
+
+def fill(store: GraphStore) -> None:
+    store.write_nodes("User", pa.table({"id": ["u1", "u2", "u3"]}))
+    store.write_nodes("Thing", pa.table({"id": ["a", "b", "c"], "text": ["A", "B", None], "count": [1, 2, 3]}))
+    store.write_edges("SEEN", seen(("u2", "a", 1.0), ("u1", "b", 2.0), ("u1", "a", 3.0)))
+
+
+# --- schema --------------------------------------------------------------------------------------------
+
+
+def test_a_fresh_store_has_no_schema(tmp_store: GraphStore) -> None:
+    with pytest.raises(SchemaNotAppliedError, match="holds no kg_rec schema yet"):
+        tmp_store.schema()
+    with pytest.raises(SchemaNotAppliedError):
+        tmp_store.write_nodes("User", pa.table({"id": ["u"]}))
+    with pytest.raises(SchemaNotAppliedError):
+        next(iter(tmp_store.scan_nodes("User")))
+
+
+@pytest.mark.parametrize("name", ["movies"])
+def test_bundled_schemas_apply(tmp_store: GraphStore, name: str) -> None:
+    schema = GraphSchema.bundled(name)
+    tmp_store.apply_schema(schema)
+    tmp_store.apply_schema(schema)
+    assert tmp_store.schema().turtle == schema.turtle
+    assert all(list(tmp_store.scan_nodes(t)) == [] for t in schema.node_types)
+    assert all(list(tmp_store.scan_edges(r)) == [] for r in schema.relation_types)
+
+
+def test_a_schema_may_add_types_and_optional_properties(store: GraphStore) -> None:
+    fill(store)
+    maker = ":Maker a kr:AttributeType ; sh:property [ sh:path :id ; sh:datatype xsd:string ; sh:minCount 1 ; kr:use kr:key ] ."
+    made = ':MADE_BY a kr:RelationType ; rdfs:domain :Thing ; rdfs:range :Maker ; rdfs:label "made by" .'
+    bigger = lab(
+        thing=THING + ", [ sh:path :colour ; sh:datatype xsd:string ]",
+        seen=SEEN + ", [ sh:path :place ; sh:datatype xsd:string ]",
+        more=maker + made,
+    )
+    store.apply_schema(bigger)
+    assert store.schema().digest == bigger.digest
+    store.write_nodes("Maker", pa.table({"id": ["m"]}))
+    store.write_edges("MADE_BY", pa.table({"source": ["a"], "target": ["m"]}))
+    store.write_nodes("Thing", pa.table({"id": ["a"], "colour": ["red"]}))
+    assert [(n["id"], n["text"], n["colour"]) for n in nodes(store, "Thing")] == [
+        ("a", "A", "red"),
+        ("b", "B", None),
+        ("c", None, None),
+    ]
+    assert [e["place"] for e in edges(store, "SEEN")] == [None, None, None]
+    assert edges(store, "MADE_BY") == [{"source": "a", "target": "m"}]
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (lab(thing=THING.replace("[ sh:path :day ; sh:datatype xsd:date ] ,", "")), "property Thing.day is gone"),
+        (lab(thing=THING.replace("xsd:integer", "xsd:double")), "Thing.count was integer, now float"),
+        (lab(thing=THING + ", [ sh:path :x ; sh:datatype xsd:string ; sh:minCount 1 ]"), "Thing.x is new and required"),
+        (lab(user=USER.replace(":id", ":uid")), "the key of User was id, now uid"),
+        (GraphSchema.bundled("movies"), "node type Thing is gone"),
+    ],
+)
+def test_a_schema_may_not_contradict(store: GraphStore, other: GraphSchema, message: str) -> None:
+    fill(store)
+    with pytest.raises(SchemaError, match=message):
+        store.apply_schema(other)
+    assert store.schema().digest == lab().digest
+    assert len(nodes(store, "Thing")) == 3
+
+
+# --- writing -------------------------------------------------------------------------------------------
+
+
+def test_writing_again_changes_nothing(store: GraphStore) -> None:
+    fill(store)
+    before = nodes(store, "Thing"), edges(store, "SEEN")
+    fill(store)
+    assert (nodes(store, "Thing"), edges(store, "SEEN")) == before
+
+
+def test_nulls_and_absent_columns_keep_a_nodes_values(store: GraphStore) -> None:
+    fill(store)
+    store.write_nodes("Thing", pa.table({"id": ["a", "b"], "text": [None, "new"]}))
+    store.write_nodes("Thing", pa.table({"id": ["a"], "size": [0.5]}))
+    assert [(n["id"], n["text"], n["count"], n["size"]) for n in nodes(store, "Thing")] == [
+        ("a", "A", 1, 0.5),
+        ("b", "new", 2, None),
+        ("c", None, 3, None),
+    ]
+
+
+def test_an_edge_written_again_gets_the_new_properties(store: GraphStore) -> None:
+    fill(store)
+    batch = pa.table({"source": ["u1", "u3"], "target": ["a", "c"], "note": ["n", None], "at": [5, None]})
+    assert store.write_edges("SEEN", batch) == 2
+    assert [(e["source"], e["target"], e["weight"], e["at"], e["note"]) for e in edges(store, "SEEN")] == [
+        ("u1", "a", None, 5, "n"),
+        ("u1", "b", 2.0, None, None),
+        ("u2", "a", 1.0, None, None),
+        ("u3", "c", None, None, None),
+    ]
+
+
+def test_missing_ends_are_named_and_nothing_is_written(store: GraphStore) -> None:
+    fill(store)
+    before = edges(store, "SEEN")
+    with pytest.raises(StoreError, match=r"no Thing has the target key 'nowhere'.*Nothing was written"):
+        store.write_edges("SEEN", seen(("u3", "a", 1.0), ("u1", "a", 9.0), ("u1", "nowhere", 1.0)))
+    with pytest.raises(StoreError, match="no User has the source key 'x0', 'x1', 'x2', 'x3', 'x4' .and maybe more"):
+        store.write_edges("SEEN", seen(*((f"x{i}", "a", 1.0) for i in range(9))))
+    assert edges(store, "SEEN") == before
+    assert len(nodes(store, "User")) == 3
+
+
+def test_repeated_rows_count_once_and_contradicting_rows_are_refused(store: GraphStore) -> None:
+    assert store.write_nodes("Thing", pa.table({"id": ["a", "b", "a"], "count": [1, 2, 1]})) == 2
+    with pytest.raises(StoreError, match="'a' is there twice in one batch"):
+        store.write_nodes("Thing", pa.table({"id": ["a", "b", "a"], "count": [1, 2, 3]}))
+    store.write_nodes("User", pa.table({"id": ["u"]}))
+    with pytest.raises(StoreError, match="'u' to 'a' is there twice"):
+        store.write_edges("SEEN", seen(("u", "a", 1.0), ("u", "a", 2.0)))
+    assert edges(store, "SEEN") == []
+
+
+THING_FAULTS = {
+    "unknown column": ({"id": ["a"], "colour": ["red"]}, "column colour is not in the schema"),
+    "no key column": ({"text": ["a"]}, "column id is missing"),
+    "null key": ({"id": ["a", None]}, "1 of 2 values of column id are null"),
+    "empty key": ({"id": ["a", ""]}, "a key in column id is empty"),
+    "long key": ({"id": ["k" * 5000]}, "a key in column id has 5000 bytes"),
+    "text for a number": (
+        {"id": ["a"], "count": ["1"]},
+        r"column count: expected integer .Arrow int64., got Arrow string",
+    ),
+    "float for a number": ({"id": ["a"], "count": [1.5]}, "column count: expected integer"),
+    "number for a text": ({"id": ["a"], "text": [1]}, "column text: expected string"),
+    "number for a key": ({"id": [1]}, "column id: expected string"),
+    "too big": ({"id": ["a"], "count": pa.array([2**64 - 1], pa.uint64())}, "not every value fits integer"),
+    "too exact for a float": ({"id": ["a"], "size": [2**53 + 1]}, "not every value fits float"),
+    "nan": ({"id": ["a"], "size": [math.nan]}, "NaN or infinite"),
+    "infinity": ({"id": ["a"], "nums": [[1.0, math.inf]]}, "NaN or infinite"),
+    "null in a list": ({"id": ["a"], "tags": [["x", None]]}, "a list holds a null"),
+    "time for a date": ({"id": ["a"], "day": [datetime.datetime(2020, 1, 1)]}, "column day: expected date"),
+}
+
+
+@pytest.mark.parametrize("fault", THING_FAULTS)
+def test_batches_that_do_not_fit_are_refused(store: GraphStore, fault: str) -> None:
+    columns, message = THING_FAULTS[fault]
+    with pytest.raises(StoreError, match=message):
+        store.write_nodes("Thing", pa.table(columns))
+    assert nodes(store, "Thing") == []
+
+
+def test_types_that_are_not_in_the_schema_are_refused(store: GraphStore) -> None:
+    with pytest.raises(StoreError, match="node type Nope is not in the schema lab; it has Thing, User"):
+        store.write_nodes("Nope", pa.table({"id": ["a"]}))
+    with pytest.raises(StoreError, match="relation type NOPE is not in the schema lab; it has LIKE, SEEN"):
+        store.write_edges("NOPE", pa.table({"source": ["a"], "target": ["b"]}))
+
+
+def test_other_arrow_encodings_are_accepted(store: GraphStore) -> None:
+    table = pa.table(
+        {
+            "id": pa.array(["a", "b", "a2"], pa.large_string()),
+            "text": pa.array(["x", None, "x"]).dictionary_encode(),
+            "count": pa.array([1, 2, None], pa.int8()),
+            "size": pa.array([1, 2, None], pa.int32()),
+            "day": pa.array([datetime.date(2020, 2, 29), None, None], pa.date64()),
+            "nums": pa.array([[1.5, 2.5], None, [3.0, 4.0]], pa.list_(pa.float32(), 2)),
+            "ok": pa.nulls(3),
+        }
+    )
+    assert store.write_nodes("Thing", table) == 3
+    first = nodes(store, "Thing")[0]
+    assert (first["text"], first["count"], first["size"], first["nums"]) == ("x", 1, 1.0, [1.5, 2.5])
+    assert first["day"] == datetime.date(2020, 2, 29)
+
+
+def test_empty_batches_write_nothing(store: GraphStore) -> None:
+    assert store.write_nodes("Thing", pa.table({"id": pa.array([], pa.string())})) == 0
+    ends = pa.array([], pa.string())
+    assert store.write_edges("SEEN", pa.table({"source": ends, "target": ends})) == 0
+
+
+# --- reading -------------------------------------------------------------------------------------------
+
+
+def test_scans_are_in_code_point_order_and_typed(store: GraphStore) -> None:
+    keys = ["a", "B", "é", "z", "中", "！", "😀", "a\U0001f600", "10", "9", "`", "'", '"', "\\", "a b"]
+    store.write_nodes("Thing", pa.table({"id": keys}))
+    store.write_nodes("User", pa.table({"id": keys}))
+    pairs = [(s, t) for s in keys for t in keys]
+    store.write_edges("SEEN", pa.table({"source": [s for s, _ in pairs], "target": [t for _, t in pairs]}))
+    assert [n["id"] for n in nodes(store, "Thing", 4)] == sorted(keys)
+    assert [(e["source"], e["target"]) for e in edges(store, "SEEN", 4)] == sorted(pairs)
+    schema = next(iter(store.scan_nodes("Thing"))).schema
+    assert schema.names == ["id", "count", "day", "nums", "ok", "size", "tags", "text"]
+    assert schema.field("nums").type == pa.list_(pa.float64())
+    assert next(iter(store.scan_edges("SEEN"))).schema.names == [
+        "source",
+        "target",
+        "at",
+        "marks",
+        "note",
+        "on",
+        "weight",
+    ]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 1000])
+def test_batches_hold_at_most_batch_size_rows(store: GraphStore, batch_size: int) -> None:
+    keys = [f"k{i:03}" for i in range(60)]
+    store.write_nodes("Thing", pa.table({"id": keys}))
+    store.write_nodes("User", pa.table({"id": ["hub", "leaf"]}))
+    ends = {"source": ["hub"] * 60 + ["leaf"], "target": [*keys, "k000"]}
+    store.write_edges("SEEN", pa.table(ends))
+    for batches, rows in (
+        (list(store.scan_nodes("Thing", batch_size)), 60),
+        (list(store.scan_edges("SEEN", batch_size)), 61),
+    ):
+        assert sum(b.num_rows for b in batches) == rows
+        assert max(b.num_rows for b in batches) <= batch_size
+
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+key = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+integer = st.integers(-(2**63), 2**63 - 1)
+number = st.floats(allow_nan=False, allow_infinity=False)
+day = st.dates()
+THING_ROW = st.fixed_dictionaries(
+    {
+        "id": key,
+        "text": st.none() | text,
+        "count": st.none() | integer,
+        "size": st.none() | number,
+        "ok": st.none() | st.booleans(),
+        "day": st.none() | day,
+        "tags": st.none() | st.lists(text, max_size=4),
+        "nums": st.none() | st.lists(number, max_size=4),
+    }
+)
+TYPES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("text", pa.string()),
+        ("count", pa.int64()),
+        ("size", pa.float64()),
+        ("ok", pa.bool_()),
+        ("day", pa.date32()),
+        ("tags", pa.list_(pa.string())),
+        ("nums", pa.list_(pa.float64())),
+    ]
+)
+EDGE_TYPES = pa.schema(
+    [
+        ("source", pa.string()),
+        ("target", pa.string()),
+        ("weight", pa.float64()),
+        ("at", pa.int64()),
+        ("note", pa.string()),
+        ("on", pa.date32()),
+        ("marks", pa.list_(pa.string())),
+    ]
+)
+EDGE_VALUES = st.fixed_dictionaries(
+    {
+        "weight": st.none() | number,
+        "at": st.none() | integer,
+        "note": st.none() | text,
+        "on": st.none() | day,
+        "marks": st.none() | st.lists(text, max_size=3),
+    }
+)
+relaxed = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+@relaxed
+@given(rows=st.lists(THING_ROW, min_size=1, max_size=8, unique_by=lambda r: r["id"]))
+def test_nodes_come_back_as_they_were_written(store: GraphStore, rows: list[dict[str, Any]]) -> None:
+    before = {n["id"]: n for n in nodes(store, "Thing")}
+    store.write_nodes("Thing", pa.Table.from_pylist(rows, schema=TYPES))
+    for row in rows:
+        old = before.setdefault(row["id"], dict.fromkeys(row))
+        before[row["id"]] = {k: old.get(k) if v is None else v for k, v in row.items()}
+    assert nodes(store, "Thing", 5) == [{k: before[i][k] for k in sorted(before[i], key=_rank)} for i in sorted(before)]
+
+
+def _rank(name: str) -> tuple[bool, str]:
+    return (name != "id", name)
+
+
+@relaxed
+@given(data=st.data())
+def test_edges_come_back_as_they_were_written(store: GraphStore, data: st.DataObject) -> None:
+    users = data.draw(st.lists(key, min_size=1, max_size=4, unique=True))
+    things = data.draw(st.lists(key, min_size=1, max_size=4, unique=True))
+    pairs = data.draw(st.lists(st.tuples(st.sampled_from(users), st.sampled_from(things)), min_size=1, unique=True))
+    rows = [{"source": s, "target": t, **data.draw(EDGE_VALUES)} for s, t in pairs]
+    store.write_nodes("User", pa.table({"id": users}))
+    store.write_nodes("Thing", pa.table({"id": things}))
+    expected = {(e["source"], e["target"]): e for e in edges(store, "SEEN")}
+    expected |= {(r["source"], r["target"]): r for r in rows}
+    assert store.write_edges("SEEN", pa.Table.from_pylist(rows, schema=EDGE_TYPES)) == len(rows)
+    assert edges(store, "SEEN", 3) == [expected[pair] for pair in sorted(expected)]
+
+
+@pytest.mark.parametrize("size", [5_000, 70_000, 1_000_000])
+def test_long_texts(store: GraphStore, size: int) -> None:
+    long = "é😀x" * (size // 3)
+    store.write_nodes("Thing", pa.table({"id": ["a", "b"], "text": [long, "short"], "tags": [[long, ""], []]}))
+    store.write_nodes("User", pa.table({"id": ["u"]}))
+    store.write_edges("SEEN", pa.table({"source": ["u"], "target": ["a"], "note": [long]}))
+    assert [n["text"] for n in nodes(store, "Thing")] == [long, "short"]
+    assert [n["tags"] for n in nodes(store, "Thing")] == [[long, ""], []]
+    assert edges(store, "SEEN")[0]["note"] == long
+
+
+def test_more_rows_than_a_page(store: GraphStore) -> None:
+    users = [f"u{i}" for i in range(300)]
+    things = [f"t{i}" for i in range(100)]
+    store.write_nodes("User", pa.table({"id": users}))
+    store.write_nodes("Thing", pa.table({"id": things}))
+    pairs = [(u, t) for u in users for t in things if hash((u[1:], t[1:])) % 3]
+    table = pa.table({"source": [s for s, _ in pairs], "target": [t for _, t in pairs], "at": range(len(pairs))})
+    assert store.write_edges("SEEN", table) == len(pairs)
+    assert store.write_edges("SEEN", table.slice(100, 5000)) == 5000
+    expected = sorted((s, t, i) for i, (s, t) in enumerate(pairs))
+    assert [(e["source"], e["target"], e["at"]) for e in edges(store, "SEEN", 997)] == expected
+
+
+# --- queries -------------------------------------------------------------------------------------------
+
+
+def test_queries_run_alike_on_every_store(store: GraphStore) -> None:
+    fill(store)
+    result = store.query(
+        "MATCH (u:User)-[s:SEEN]->(t:Thing) WHERE s.weight >= $least AND t.id IN $ids "
+        "RETURN u.id, type(s), count(*), sum(t.count) AS total, collect(t.id)[0] AS one, 1.5 AS x ORDER BY u.id",
+        {"least": 2, "ids": ["a", "b"]},
+    )
+    assert result.column_names == ["u.id", "type(s)", "count(*)", "total", "one", "x"]
+    assert result["total"].type == pa.int64()
+    rows = result.drop_columns("one").to_pylist()
+    assert rows == [{"u.id": "u1", "type(s)": "SEEN", "count(*)": 2, "total": 3, "x": 1.5}]
+
+
+def test_nodes_in_a_query_are_maps_of_their_properties(store: GraphStore) -> None:
+    fill(store)
+    rows = store.query("MATCH (u:User {id: 'u2'})-[s:SEEN]->(t:Thing) RETURN u, s, t").to_pylist()
+    assert rows == [{"u": {"id": "u2"}, "s": {"weight": 1.0}, "t": {"id": "a", "text": "A", "count": 1}}]
+
+
+def test_parameters_are_values_not_text(store: GraphStore) -> None:
+    fill(store)
+    evil = "a'}) DETACH DELETE t //"
+    assert store.query("MATCH (t:Thing {id: $id}) RETURN t.id", {"id": evil}).num_rows == 0
+    assert store.query("RETURN $id AS x", {"id": evil})["x"].to_pylist() == [evil]
+    assert store.query("RETURN $n + 1 AS x", {"n": 127})["x"].to_pylist() == [128]
+    assert store.query("RETURN $n * $n AS x", {"n": 100_000})["x"].to_pylist() == [10**10]
+
+
+def test_too_many_rows_are_an_error(store: GraphStore) -> None:
+    fill(store)
+    assert store.query("MATCH (t:Thing) RETURN t.id", limit=3).num_rows == 3
+    with pytest.raises(StoreError, match="more than 2 rows"):
+        store.query("MATCH (t:Thing) RETURN t.id", limit=2)
+    with pytest.raises(StoreError, match="more than 2 rows"):
+        store.query("MATCH (t:Thing) RETURN t.id UNION MATCH (u:User) RETURN u.id AS `t.id`", limit=2)
+    assert store.query("MATCH (t:Thing) RETURN t.id ORDER BY t.id LIMIT 2", limit=2)["t.id"].to_pylist() == ["a", "b"]
+
+
+def test_long_queries_are_stopped(store: GraphStore) -> None:
+    with pytest.raises(StoreError, match="stopped after 1 seconds"):
+        store.query("UNWIND range(1, 100000) AS a UNWIND range(1, 100000) AS b RETURN sum(a * b) AS s", timeout=1)
+    assert store.query("RETURN 1 AS one")["one"].to_pylist() == [1]
+
+
+@pytest.mark.parametrize("wrong", ["MATCH (t:Thing RETURN t", "RETURN $missing", "RETURN nonsense(1)", "MATCH (t)"])
+def test_what_is_not_cypher_is_refused(store: GraphStore, wrong: str) -> None:
+    with pytest.raises(QueryRefusedError, match="refused"):
+        store.query(wrong)
+
+
+def test_results_that_are_no_table_are_an_error(store: GraphStore) -> None:
+    with pytest.raises(StoreError):
+        store.query("RETURN 1 AS a, 2 AS a")

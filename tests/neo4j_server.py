@@ -1,0 +1,246 @@
+"""A throw-away Neo4j server for tests and for ``make neo4j``: ``python tests/neo4j_server.py start|stop``.
+
+It runs the official Docker image where a Docker engine answers, else the Community server's own jars, fetched with
+Maven into ``.neo4j/lib`` (once), on a JDK of 17 or newer.  It listens on a free loopback port only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import neo4j
+import neo4j.exceptions
+
+ROOT = Path(__file__).resolve().parents[1]
+PLACE = ROOT / ".neo4j"
+IMAGE = "neo4j:5.26-community"
+SECONDS_TO_START = 120
+_CONFIGURATION = """\
+server.default_listen_address=127.0.0.1
+server.bolt.listen_address=:{port}
+server.bolt.advertised_address=127.0.0.1:{port}
+server.http.enabled=false
+server.memory.pagecache.size=128m
+dbms.usage_report.enabled=false
+dbms.security.auth_max_failed_attempts=0
+"""
+
+
+class ServerError(Exception):
+    """No server could be started; the message says why."""
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    url: str
+    user: str
+    password: str = field(repr=False)
+    home: Path
+    pid: int | None = None
+    container: str | None = None
+
+    def log_tail(self, lines: int = 40) -> str:
+        """The last lines of the server's log."""
+        if self.container:
+            done = _docker("logs", "--tail", str(lines), self.container)
+            return done.stdout + done.stderr
+        log = self.home / "logs" / "neo4j.log"
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else "(no log yet)"
+
+    def stop(self) -> None:
+        """Stop the server and remove its files."""
+        if self.container:
+            _docker("rm", "--force", "--volumes", self.container)
+        elif self.pid is not None and _is_java(self.pid):
+            os.kill(self.pid, signal.SIGTERM)
+            if not _gone(self.pid, 20):
+                os.kill(self.pid, signal.SIGKILL)
+                _gone(self.pid, 10)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def start() -> Server:
+    """Start a server and wait until it answers on Bolt.
+
+    Raises:
+        ServerError: there is neither a Docker engine nor Maven and a JDK, or the server did not come up.
+    """
+    home = Path(tempfile.mkdtemp(prefix="kg-rec-neo4j-"))
+    try:
+        if shutil.which("docker") and _docker("info").returncode == 0:
+            server = _start_docker(home)
+        elif shutil.which("java"):
+            server = _start_java(home)
+        else:
+            raise ServerError("neither a Docker engine nor java is there to run Neo4j")
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
+    try:
+        _wait(server)
+    except BaseException as error:
+        tail = server.log_tail()
+        server.stop()
+        if isinstance(error, ServerError):
+            raise ServerError(f"{error}; its log ends with:\n{tail}") from error
+        raise
+    return server
+
+
+def _start_docker(home: Path) -> Server:
+    password = secrets.token_urlsafe(16)
+    environment = os.environ | {"NEO4J_AUTH": f"neo4j/{password}"}  # not on the command line, where ps shows it
+    options = ["--detach", "--publish", "127.0.0.1::7687", "--env", "NEO4J_AUTH"]
+    options += ["--env", "NEO4J_server_memory_heap_max__size=512m"]
+    options += ["--env", "NEO4J_dbms_security_auth__max__failed__attempts=0"]
+    done = _docker("run", *options, IMAGE, environment=environment)
+    if done.returncode:
+        raise ServerError(f"docker run {IMAGE} failed: {done.stderr.strip()[-500:]}")
+    container = done.stdout.strip()
+    port = _docker("port", container, "7687/tcp").stdout.strip().splitlines()[0].rsplit(":", 1)[1]
+    return Server(f"bolt://127.0.0.1:{port}", "neo4j", password, home, container=container)
+
+
+def _start_java(home: Path) -> Server:
+    jars = fetch_jars()
+    password = secrets.token_urlsafe(16)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    configuration = home / "conf"
+    configuration.mkdir()
+    (configuration / "neo4j.conf").write_text(_CONFIGURATION.format(port=port))
+    java = ["java", "-cp", f"{jars}/*"]
+    admin = [*java, "org.neo4j.server.startup.Neo4jAdminCommand", "dbms", "set-initial-password", password]
+    environment = os.environ | {"NEO4J_HOME": str(home), "NEO4J_CONF": str(configuration)}
+    done = subprocess.run(admin, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode:
+        raise ServerError(f"setting Neo4j's password failed: {(done.stderr or done.stdout).strip()[-500:]}")
+    opened = ("java.nio", "java.io", "sun.nio.ch", "java.util.concurrent")
+    memory = ["-Xms256m", "-Xmx512m", "-XX:+UseG1GC", *(f"--add-opens=java.base/{p}=ALL-UNNAMED" for p in opened)]
+    with (home / "console.log").open("wb") as console:
+        process = subprocess.Popen(
+            [
+                *java,
+                *memory,
+                "org.neo4j.server.CommunityEntryPoint",
+                f"--home-dir={home}",
+                f"--config-dir={configuration}",
+            ],
+            stdout=console,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return Server(f"bolt://127.0.0.1:{port}", "neo4j", password, home, pid=process.pid)
+
+
+def fetch_jars() -> Path:
+    """The folder of the server's jars; Maven fetches them when they are not there yet.
+
+    Raises:
+        ServerError: Maven is missing or failed.
+    """
+    jars = PLACE / "lib"
+    if (PLACE / "complete").exists():
+        return jars
+    if not shutil.which("mvn"):
+        raise ServerError(f"Neo4j's jars are not in {jars} and there is no mvn to fetch them")
+    PLACE.mkdir(exist_ok=True)
+    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={jars}", "-DincludeScope=runtime"]
+    command = ["mvn", "-q", "-B", "-f", str(ROOT / ".ci/neo4j/pom.xml"), *goal]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    if done.returncode:
+        raise ServerError(f"Maven could not fetch Neo4j: {done.stdout.strip()[-500:]}")
+    (PLACE / "complete").touch()
+    return jars
+
+
+def _wait(server: Server) -> None:
+    until = time.monotonic() + SECONDS_TO_START
+    with neo4j.GraphDatabase.driver(server.url, auth=(server.user, server.password)) as driver:
+        while time.monotonic() < until:
+            try:
+                driver.verify_connectivity()
+            except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError, OSError):
+                if server.pid is not None and _gone(server.pid, 0):
+                    raise ServerError("the Neo4j server ended while starting") from None
+                time.sleep(0.5)
+            else:
+                return
+    raise ServerError(f"the Neo4j server did not answer within {SECONDS_TO_START} s")
+
+
+def _docker(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = ["docker", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+
+
+def _is_java(pid: int) -> bool:
+    """Whether the process is still the server, not another one that got its number."""
+    command = Path(f"/proc/{pid}/cmdline")
+    return not Path("/proc").exists() or (command.exists() and b"CommunityEntryPoint" in command.read_bytes())
+
+
+def _gone(pid: int, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0] == pid:
+                return True
+        except ChildProcessError:  # started by another process
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.2)
+
+
+def _main(arguments: list[str]) -> int:
+    state, secret = PLACE / "server.json", PLACE / "auth"
+    if arguments not in (["start"], ["stop"]):
+        print("usage: neo4j_server.py start|stop", file=sys.stderr)
+        return 2
+    if arguments == ["stop"]:
+        if not state.exists():
+            print("no server was started here", file=sys.stderr)
+            return 1
+        kept = json.loads(state.read_text())
+        Server(kept["url"], "", "", Path(kept["home"]), kept["pid"], kept["container"]).stop()
+        state.unlink()
+        secret.unlink(missing_ok=True)
+        print("stopped")
+        return 0
+    if state.exists():
+        print(f"a server was already started; run stop first ({state})", file=sys.stderr)
+        return 1
+    try:
+        server = start()
+    except ServerError as error:
+        print(error, file=sys.stderr)
+        return 1
+    PLACE.mkdir(exist_ok=True)
+    kept = {"url": server.url, "home": str(server.home), "pid": server.pid, "container": server.container}
+    state.write_text(json.dumps(kept))
+    secret.touch(mode=0o600)
+    secret.write_text(f"{server.user}\n{server.password}\n")
+    print(f"{server.url}\nexport NEO4J_AUTH_FILE={secret}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))
