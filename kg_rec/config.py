@@ -79,9 +79,9 @@ class KnowledgeConfig:
         max_degree: attributes with more items than this share of the catalogue are ignored.
     """
 
-    degree_exponent: float = 0.5
+    degree_exponent: float = 0.25
     popularity_exponent: float = 0.5
-    max_degree: float = 0.5
+    max_degree: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +119,22 @@ class ColdConfig:
     """Embeddings of items without interactions, by kernel ridge on text and graph.
 
     Attributes:
-        ridge: penalties to choose from on held-out items.
+        ridge: penalties to choose from on validation.
         text_power: exponent that sharpens the text similarity.
-        degree_exponent: an attribute with n items weighs n^-degree_exponent in the kernel.
         number_scale: width of the kernel on the item's numeric properties (years, for films).
         landmarks: most known items that the regression uses, the most popular first.
-        share: share of the items held out of training to choose these weights, if no split says otherwise.
+        tuning_landmarks: the same while the weights of text, numbers and relation types are chosen.
+        steps: factors tried on one of these weights at a time.
+        rounds: passes over all of them.
     """
 
     ridge: tuple[float, ...] = (2.0, 8.0)
     text_power: float = 2.0
-    degree_exponent: float = 0.25
     number_scale: float = 5.0
     landmarks: int = 5_000
-    share: float = 0.05
+    tuning_landmarks: int = 1_500
+    steps: tuple[float, ...] = (0.0, 0.4, 2.5)
+    rounds: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ class TrainConfig:
     Attributes:
         seed: of every random choice.
         device: ``cpu``, ``cuda``, or ``auto``: cuda where there is one.
+        channels: the parts of the score to use.
         recency: interactions are weighted exp(-rank/recency) + 0.02 by their rank from the user's latest;
             values to choose from on validation, 0 for equal weights.
         taste: the closed-form item-item operator.
@@ -172,6 +175,7 @@ class TrainConfig:
 
     seed: int = 2026
     device: str = "auto"
+    channels: tuple[str, ...] = ("taste", "relational", "sequence", "knowledge", "meaning")
     recency: tuple[float, ...] = (0.0, 5.0, 20.0)
     taste: TasteConfig = field(default_factory=TasteConfig)
     gnn: GnnConfig = field(default_factory=GnnConfig)
@@ -209,9 +213,8 @@ class TrainConfig:
 
 
 def _read(cls: type[ConfigT], values: Mapping[str, Any], path: str) -> ConfigT:
-    assert is_dataclass(cls)
     hints = get_type_hints(cls)
-    known = {f.name for f in fields(cls)}
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - known)
     if unknown:
         raise ConfigError(f"unknown setting {path}{unknown[0]}; expected one of {', '.join(sorted(known))}")

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 Floats = NDArray[np.float32]
-Matrix = Floats | sparse.csr_array
+Matrix: TypeAlias = "Floats | sparse.csr_array"
 
 
 class Kernel(Protocol):
@@ -76,7 +76,7 @@ class FactorKernel:
     def values(self, sources: NDArray[np.int64], item: int) -> Floats:
         """See :class:`Kernel`."""
         target = self.target[[item]].toarray()[0] if sparse.issparse(self.target) else self.target[item]
-        found = _dense(self.source[sources] @ target)
+        found = np.asarray(self.source[sources] @ target, dtype=np.float32)
         return np.where(sources == item, np.float32(0), found)
 
 

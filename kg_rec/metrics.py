@@ -1,0 +1,95 @@
+"""Ranking: top-k with fixed tie-breaking, and the metrics of a ranking.
+
+Definitions, per user with at least one relevant item: Recall@k = hits / relevant; Precision@k = hits / k;
+NDCG@k binary with gain 1/log2(1 + rank) and the ideal over min(k, relevant); MRR@k = 1/rank of the first hit,
+else 0; Hit@k = 1 if any hit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Floats = NDArray[np.float32]
+
+METRICS = ("ndcg", "recall", "precision", "mrr", "hit")
+
+
+def top_k(scores: Floats, k: int) -> NDArray[np.int64]:
+    """Indices of the k largest scores per row, best first; equal scores by smaller index.
+
+    Args:
+        scores: shape (b, n); -inf marks items that may not be ranked.
+        k: at least 1; rows with fewer than k rankable items are filled with -1.
+
+    Returns:
+        int64, shape (b, min(k, n)).
+    """
+    k = min(k, scores.shape[1])
+    best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    values = np.take_along_axis(scores, best, axis=1)
+    order = np.lexsort((best, -values), axis=1)
+    best, values = np.take_along_axis(best, order, axis=1), np.take_along_axis(values, order, axis=1)
+    tied = np.flatnonzero((scores >= values[:, -1:]).sum(axis=1) > k)
+    for row in tied:  # more items share the last place than fit: a full stable sort decides
+        best[row] = np.argsort(-scores[row], kind="stable")[:k]
+    return np.where(np.isneginf(np.take_along_axis(scores, best, axis=1)), -1, best)
+
+
+def masked(scores: Floats, seen: sparse.csr_array, candidates: NDArray[np.bool_] | None) -> Floats:
+    """``scores`` with -inf, in place, at the stored entries of ``seen`` and outside ``candidates``."""
+    rows = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
+    scores[rows, seen.indices] = -np.inf
+    if candidates is not None:
+        scores[:, ~candidates] = -np.inf
+    return scores
+
+
+def per_user(top: NDArray[np.int64], relevant: sparse.csr_array, k: int) -> dict[str, NDArray[np.float64]]:
+    """Every metric of :data:`METRICS` at k, for each user.
+
+    Args:
+        top: ranked item indices, shape (users, at least k or all), -1 for none.
+        relevant: binary CSR, shape (users, items); every row must hold an item.
+        k: cut-off.
+    """
+    top = top[:, :k]
+    rows = np.repeat(np.arange(top.shape[0]), top.shape[1])
+    found = np.asarray(relevant[rows, np.maximum(top, 0).ravel()]).reshape(top.shape) > 0
+    hits = found & (top >= 0)
+    number = np.diff(relevant.indptr)
+    gain = 1 / np.log2(np.arange(2, k + 2))
+    ideal = np.concatenate([[0.0], np.cumsum(gain)])[np.minimum(number, k)]
+    first = np.where(hits.any(axis=1), hits.argmax(axis=1) + 1.0, np.inf)
+    return {
+        "ndcg": (hits * gain[: top.shape[1]]).sum(axis=1) / ideal,
+        "recall": hits.sum(axis=1) / number,
+        "precision": hits.sum(axis=1) / k,
+        "mrr": 1 / first,
+        "hit": hits.any(axis=1).astype(np.float64),
+    }
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Scores rankings of fixed users by mean NDCG@10: the quantity that validation maximises.
+
+    Attributes:
+        histories: what the users did, CSR, shape (u, items).
+        seen: items left out of the ranking, CSR, shape (u, items).
+        relevant: the items to find, CSR, shape (u, items), at least one a row.
+        candidates: items ranked, boolean, shape (items,).
+    """
+
+    histories: sparse.csr_array
+    seen: sparse.csr_array
+    relevant: sparse.csr_array
+    candidates: NDArray[np.bool_]
+
+    def ndcg(self, scores: Floats) -> float:
+        """Mean NDCG@10 of scores, shape (u, items); the array is changed."""
+        top = top_k(masked(scores, self.seen, self.candidates), 10)
+        return float(per_user(top, self.relevant, 10)["ndcg"].mean())

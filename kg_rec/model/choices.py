@@ -1,0 +1,48 @@
+"""What training chooses on validation: a few numbers, saved with the model as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kg_rec.model.gnn import GnnParameters
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The hyperparameters of a model.
+
+    Attributes:
+        l2: ridge penalty of the taste operator.
+        gnn: learned numbers of the relational GNN; None if that channel is off.
+        recency: decay of a_uj in ranks; 0 for equal weights.
+        similarity: weight of each relation type, number and text in the similarity k.
+        ridge: penalty of the regression for items without interactions.
+        warm: fusion weight per channel, and ``base``, for items with interactions, in units of the channel.
+        cold: the same for items without interactions.
+        units: standard deviation of each channel's scores on the validation users; weights are divided by it.
+        valid: validation NDCG@10 of the fused model.
+        alone: validation NDCG@10 of each channel by itself.
+    """
+
+    l2: float
+    gnn: GnnParameters | None
+    recency: float
+    similarity: Mapping[str, float]
+    ridge: float
+    warm: Mapping[str, float]
+    cold: Mapping[str, float]
+    units: Mapping[str, float]
+    valid: float
+    alone: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested dictionary for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Choices:
+        """Inverse of :meth:`to_dict`."""
+        gnn = values["gnn"]
+        return cls(**{**values, "gnn": None if gnn is None else GnnParameters(**gnn)})

@@ -1,0 +1,193 @@
+"""The model: an additive score over a user's interactions, and its exact parts.
+
+    s(u, i) = b_i + sum_j a_uj sum_c lambda_c(i) K_c(j, i)
+
+j runs over the items the user interacted with, c over the channels.  A user has no trained vector, so a new
+interaction, a new user and a deletion take effect with the next call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from kg_rec.config import TrainConfig
+from kg_rec.errors import ModelError
+from kg_rec.metrics import masked, top_k
+from kg_rec.model.choices import Choices
+from kg_rec.model.histories import histories
+from kg_rec.model.kernel import Floats, Kernel, MatrixKernel
+from kg_rec.model.similarity import ColdItems, Similarity
+from kg_rec.snapshot import EdgeTable, IdMap, Snapshot
+
+#: Catalogues up to this size score with one dense item-item matrix (float32: 4 n^2 bytes).
+_MERGE = 6_000
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One part of the score.
+
+    Attributes:
+        name: ``taste``, ``relational``, ``sequence``, ``knowledge`` or ``meaning``.
+        kernel: K_c.
+        weight: lambda_c per item, shape (n,): it holds the fusion weight of warm or cold items, the channel's unit
+            and its popularity scaling.
+    """
+
+    name: str
+    kernel: Kernel
+    weight: Floats
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """The addends of one score.
+
+    Attributes:
+        base: b_i.
+        sources: dense indices j of the interactions, int64, shape (m,).
+        weights: a_uj, shape (m,).
+        values: per channel, a_uj lambda_c(i) K_c(j, i), float64, shape (m,).
+    """
+
+    base: float
+    sources: NDArray[np.int64]
+    weights: Floats
+    values: Mapping[str, NDArray[np.float64]]
+
+    @property
+    def score(self) -> float:
+        """base plus all values."""
+        return self.base + float(sum(v.sum() for v in self.values.values()))
+
+
+@dataclass(frozen=True)
+class Recommender:
+    """A trained model over a snapshot's users.
+
+    Attributes:
+        snapshot: the graph: its users' interactions are the histories.
+        config: what it was trained with.
+        choices: what was chosen on validation.
+        channels: the parts of the score.
+        base: b_i, shape (n,).
+        cold: True for items without interactions in training, shape (n,).
+        similarity: the kernel k of text and graph, for paths.
+        regression: how cold items got their relational embedding; None if there were none to learn from.
+        text: unit text embeddings of the items as encoded, or None.
+    """
+
+    snapshot: Snapshot
+    config: TrainConfig
+    choices: Choices
+    channels: tuple[Channel, ...]
+    base: Floats
+    cold: NDArray[np.bool_]
+    similarity: Similarity
+    regression: ColdItems | None
+    text: Floats | None
+
+    @property
+    def users(self) -> IdMap:
+        """Id map of the users."""
+        return self.snapshot.users
+
+    @property
+    def items(self) -> IdMap:
+        """Id map of the items."""
+        return self.snapshot.items
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(users, items)."""
+        return len(self.users), len(self.items)
+
+    @cached_property
+    def histories(self) -> sparse.csr_array:
+        """a_uj of every user, CSR, shape (users, items)."""
+        return histories(self.snapshot.liked(), self.shape, self.choices.recency)
+
+    @cached_property
+    def seen(self) -> sparse.csr_array:
+        """Everything a user interacted with, liked or not, CSR, shape (users, items)."""
+        return histories(self.snapshot.interactions, self.shape, 0)
+
+    @cached_property
+    def _merged(self) -> MatrixKernel | None:
+        n = len(self.items)
+        if n > _MERGE:
+            return None
+        total = np.zeros((n, n), dtype=np.float32)
+        for channel in self.channels:
+            total += channel.kernel.scores(sparse.csr_array(sparse.eye_array(n, dtype=np.float32))) * channel.weight
+        return MatrixKernel(total)
+
+    def with_snapshot(self, snapshot: Snapshot) -> Recommender:
+        """The same parameters for other histories: users and interactions may differ, items may not.
+
+        Raises:
+            ModelError: the items differ; train again.
+        """
+        if not snapshot.items.keys.equals(self.items.keys):
+            raise ModelError(
+                f"the model knows {len(self.items)} items, the graph has {len(snapshot.items)} or other ones; train again"
+            )
+        return replace(self, snapshot=snapshot)
+
+    def with_interactions(self, edges: EdgeTable) -> Recommender:
+        """The same parameters with other interactions of the same users and items."""
+        return replace(self, snapshot=self.snapshot.with_edges(self.snapshot.schema.interaction.name, edges))
+
+    def scores(self, users: NDArray[np.int64]) -> Floats:
+        """s(u, i) for users by dense index: float32, shape (len(users), items)."""
+        rows = self.histories[users]
+        if self._merged is not None:
+            return self._merged.scores(rows) + self.base
+        total = np.tile(self.base, (len(users), 1))
+        for channel in self.channels:
+            total += channel.kernel.scores(rows) * channel.weight
+        return total
+
+    def rank(
+        self, users: NDArray[np.int64], k: int, candidates: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Best k items per user without those the user had.
+
+        Args:
+            users: dense indices, shape (b,).
+            k: list length.
+            candidates: items allowed, boolean, shape (items,); None allows all.
+
+        Returns:
+            Items, int64, shape (b, k), -1 where there are fewer; and their scores, -inf there.
+        """
+        found = masked(self.scores(users), self.seen[users], candidates)
+        top = top_k(found, k)
+        values = np.take_along_axis(found, np.maximum(top, 0), axis=1)
+        return top, np.where(top < 0, -np.inf, values).astype(np.float32)
+
+    def contributions(self, user: int, item: int) -> Contributions:
+        """Every addend of s(user, item), by dense indices; O(interactions of the user)."""
+        start, end = self.histories.indptr[user : user + 2]
+        sources = self.histories.indices[start:end].astype(np.int64)
+        weights = self.histories.data[start:end]
+        values = {
+            c.name: weights.astype(np.float64) * c.kernel.values(sources, item) * float(c.weight[item])
+            for c in self.channels
+        }
+        return Contributions(float(self.base[item]), sources, weights, values)
+
+
+def positions(ids: IdMap, keys: Sequence[str]) -> NDArray[np.int64]:
+    """Dense indices of keys, shape (len(keys),).
+
+    Raises:
+        NotFoundError: a key is unknown.
+    """
+    return np.array([ids.index(key) for key in keys], dtype=np.int64)

@@ -1,0 +1,201 @@
+"""How alike two items are in text and graph, and relational embeddings for items without interactions.
+
+    k(i, t) = sum_r w_r cos_r(i, t) + w_text max(0, cos(text_i, text_t))^p + sum_q w_q exp(-|q_i - q_t| / scale)
+
+An item without interactions gets z_i = sum_t k(i, t) alpha_t from known items t (kernel ridge regression), so its
+score stays a sum over (j, t), each a path: you - j - others - t - what t and i share - i.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from kg_rec.config import ColdConfig, KnowledgeConfig
+from kg_rec.model.kernel import Floats
+from kg_rec.model.knowledge import PathFactors, knowledge_relations, path_factors
+from kg_rec.snapshot import Snapshot
+from kg_rec.store.base import Progress, no_progress
+
+TEXT = "text"
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """The kernel k over items.
+
+    Attributes:
+        factors: one per relation type that has edges.
+        text: centred unit vectors, shape (n, d); None without a text model.
+        numbers: item properties by name, each shape (n,), NaN where missing.
+        weights: w by relation type, property, and ``text``.
+        text_power: p.
+        number_scale: width of the kernel on numbers, in their unit.
+    """
+
+    factors: tuple[PathFactors, ...]
+    text: Floats | None
+    numbers: Mapping[str, Floats]
+    weights: Mapping[str, float]
+    text_power: float
+    number_scale: float
+
+    def parts(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> dict[str, Floats]:
+        """Each addend of k without its weight, by name; shape (rows, columns)."""
+        found: dict[str, Floats] = {
+            f.relation: (f.target[rows] @ f.source[columns].T).toarray().astype(np.float32) for f in self.factors
+        }
+        if self.text is not None:
+            found[TEXT] = np.maximum(self.text[rows] @ self.text[columns].T, 0) ** np.float32(self.text_power)
+        for name, values in self.numbers.items():
+            distance = np.abs(values[rows][:, None] - values[columns][None, :])
+            found[name] = np.nan_to_num(np.exp(-distance / np.float32(self.number_scale))).astype(np.float32)
+        return found
+
+    def __call__(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:
+        """k(rows, columns), float32."""
+        return combine(self.parts(rows, columns), self.weights)
+
+
+def combine(parts: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
+    """Weighted sum of kernels of equal shape; there is at least one."""
+    total = np.zeros_like(next(iter(parts.values())))
+    for name, part in parts.items():
+        if weights[name]:
+            total += np.float32(weights[name]) * part
+    return total
+
+
+def build(snapshot: Snapshot, text: Floats | None, knowledge: KnowledgeConfig, cold: ColdConfig) -> Similarity:
+    """The kernel of a graph with all weights 1.
+
+    Args:
+        snapshot: the graph.
+        text: unit text embeddings of the items, or None; they are centred here, on the items with interactions.
+        knowledge: degree exponent of the relation types.
+        cold: powers and scales.
+    """
+    relations = [r for r in knowledge_relations(snapshot.schema) if len(snapshot.edges[r.name])]
+    factors = [path_factors(snapshot, r, knowledge.degree_exponent, knowledge.max_degree) for r in relations]
+    item = snapshot.schema.item
+    numbers = {}
+    for column in (p.name for p in item.properties if p.datatype in ("integer", "float") and p.use is None):
+        values = np.array(snapshot.nodes[item.name].column(column).to_pylist(), dtype=np.float32)
+        if np.isfinite(values).any():
+            numbers[column] = values
+    centred = None
+    if text is not None:
+        known = np.unique(snapshot.interactions.target)
+        shifted = text - text[known if len(known) else slice(None)].mean(axis=0)
+        centred = shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-9)
+    names = [*(f.relation for f in factors), *numbers, *([TEXT] if centred is not None else [])]
+    return Similarity(tuple(factors), centred, numbers, dict.fromkeys(names, 1.0), cold.text_power, cold.number_scale)
+
+
+@dataclass(frozen=True)
+class ColdItems:
+    """Kernel ridge regression from similarity to target embeddings.
+
+    Attributes:
+        landmarks: known items t, int64, shape (m,).
+        coefficients: alpha, float32, shape (m, d).
+        ridge: the penalty.
+    """
+
+    landmarks: NDArray[np.int64]
+    coefficients: Floats
+    ridge: float
+
+    def embed(self, similarity: Similarity, items: NDArray[np.int64]) -> Floats:
+        """z = k(items, landmarks) alpha, shape (items, d); in blocks, so memory is linear in ``items``."""
+        blocks = [items[start : start + 1024] for start in range(0, len(items), 1024)]
+        rows = [similarity(block, self.landmarks) @ self.coefficients for block in blocks]
+        return np.concatenate(rows) if rows else np.empty((0, self.coefficients.shape[1]), np.float32)
+
+
+def popular(counts: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Indices of the items with interactions, at most ``most``, the most popular ones; ascending."""
+    order = np.lexsort((np.arange(len(counts)), -counts))
+    return np.sort(order[: min(most, int((counts > 0).sum()))])
+
+
+def fit_cold(similarity: Similarity, targets: Floats, landmarks: NDArray[np.int64], ridge: float) -> ColdItems:
+    """alpha = (k(L, L) + ridge I)^-1 z_L for landmarks L and target embeddings z, shape (n, d)."""
+    gram = similarity(landmarks, landmarks).astype(np.float64)
+    gram[np.diag_indices_from(gram)] += ridge
+    solved = linalg.solve(gram, targets[landmarks], assume_a="pos", overwrite_a=True)
+    return ColdItems(landmarks, solved.astype(np.float32), ridge)
+
+
+def leave_one_out(gram: Floats, targets: Floats, ridge: float) -> Floats:
+    """What kernel ridge regression says of each point without that point: z - alpha / diag((K + ridge I)^-1).
+
+    The closed form of leave-one-out (Rasmussen & Williams 2006, eq. 5.12); shape as ``targets``.
+    """
+    regularised = gram.astype(np.float64)
+    regularised[np.diag_indices_from(regularised)] += ridge
+    factor, _ = linalg.lapack.dpotrf(regularised, lower=1, overwrite_a=1)
+    inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
+    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    return (targets - (inverse @ targets) / np.diag(inverse)[:, None]).astype(np.float32)
+
+
+def choose_weights(
+    similarity: Similarity,
+    targets: Floats,
+    landmarks: NDArray[np.int64],
+    unseen: NDArray[np.int64],
+    judge: Callable[[NDArray[np.int64], Floats], float],
+    config: ColdConfig,
+    progress: Progress = no_progress,
+) -> tuple[Similarity, float]:
+    """Weights of text, numbers and relation types, and the ridge penalty, by coordinate ascent on validation.
+
+    Args:
+        similarity: the kernel with weights to start from.
+        targets: target embeddings, shape (n, d).
+        landmarks: known items of the regression.
+        unseen: items without interactions that validation ranks; if empty, each landmark is predicted without
+            itself instead.
+        judge: validation figure from items and their predicted target embeddings, larger is better.
+        config: steps, rounds, ridge penalties.
+        progress: called per step.
+
+    Returns:
+        The kernel with the chosen weights, and the penalty.
+    """
+    inner = similarity.parts(landmarks, landmarks)
+    outer = similarity.parts(unseen, landmarks) if len(unseen) else {}
+
+    def figure(weights: Mapping[str, float], ridge: float) -> float:
+        if not any(weights.values()):
+            return -np.inf
+        gram = combine(inner, weights)
+        if not len(unseen):
+            return judge(landmarks, leave_one_out(gram, targets[landmarks], ridge))
+        regularised = gram.astype(np.float64)
+        regularised[np.diag_indices_from(regularised)] += ridge
+        alpha = linalg.solve(regularised, targets[landmarks], assume_a="pos", overwrite_a=True)
+        return judge(unseen, (combine(outer, weights) @ alpha).astype(np.float32))
+
+    weights = dict(similarity.weights)
+    ridge = max(config.ridge, key=lambda r: figure(weights, r))
+    best = figure(weights, ridge)
+    done, total = 0, config.rounds * len(weights)
+    for _ in range(config.rounds):
+        for name in weights:
+            progress(done, total, "weigh the graph's relations")
+            done += 1
+            for step in config.steps:
+                trial = {**weights, name: (weights[name] or 0.2) * step}
+                found = figure(trial, ridge)
+                if found > best:
+                    best, weights = found, trial
+        ridge = max(config.ridge, key=lambda r: figure(weights, r))
+        best = figure(weights, ridge)
+    progress(total, total, "weigh the graph's relations")
+    return replace(similarity, weights=weights), ridge

@@ -1,0 +1,342 @@
+"""Training: choose the hyperparameters on validation (:func:`tune`), then fit the model (:func:`fit`)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+
+from kg_rec.config import TrainConfig
+from kg_rec.errors import ModelError
+from kg_rec.metrics import Judge
+from kg_rec.model import gnn
+from kg_rec.model.choices import Choices
+from kg_rec.model.fusion import choose_lambdas
+from kg_rec.model.histories import histories
+from kg_rec.model.kernel import FactorKernel, Floats, Kernel
+from kg_rec.model.recommender import Channel, Recommender
+from kg_rec.model.similarity import TEXT, Similarity, build, choose_weights, fit_cold, leave_one_out, popular
+from kg_rec.model.taste import sequence_kernel, taste_kernel
+from kg_rec.model.text import TextEncoder, find_encoder, item_texts
+from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
+from kg_rec.split import Split, random_split
+from kg_rec.store.base import Progress, no_progress
+
+logger = logging.getLogger(__name__)
+
+Log = Callable[[Mapping[str, object]], None]
+
+#: Weights that the fusion starts from, per channel, in units of the channel's standard deviation.
+_START = {"taste": 1.0, "relational": 0.5, "sequence": 0.1, "knowledge": 0.05, "meaning": 0.1, "base": 0.02}
+_START_COLD = {"relational": 1.0, "knowledge": 0.1, "meaning": 0.1}
+
+
+def train(
+    snapshot: Snapshot,
+    config: TrainConfig | None = None,
+    *,
+    split: Split | None = None,
+    progress: Progress = no_progress,
+    log_file: str | Path | None = None,
+) -> Recommender:
+    """Train a model.
+
+    Args:
+        snapshot: the graph.
+        config: settings; None for the defaults.
+        split: train on ``split.train`` and choose on ``split.valid``; None holds some of the graph's positive
+            interactions out to choose on, then fits on all of them.
+        progress: called as the work advances.
+        log_file: training log, one JSON object per line.
+
+    Raises:
+        ModelError: the graph has no positive interactions, or a channel is unknown.
+        MissingDependencyError: the meaning channel is on and no text model is installed.
+    """
+    config = config or TrainConfig()
+    unknown = set(config.channels) - (set(_START) - {"base"})
+    if unknown:
+        raise ModelError(f"unknown channel {min(unknown)!r}; expected some of {sorted(set(_START) - {'base'})}")
+    records: list[Mapping[str, object]] = []
+    start = time.perf_counter()
+
+    def log(record: Mapping[str, object]) -> None:
+        records.append({"seconds": round(time.perf_counter() - start, 3), **record})
+
+    if split is not None:
+        snapshot = snapshot.with_edges(snapshot.schema.interaction.name, split.train)
+    positive = snapshot.liked()
+    if not len(positive):
+        raise ModelError(
+            f"the graph has no positive {snapshot.schema.interaction.name} to learn from; load interactions first"
+        )
+    text = encode_items(snapshot, config, progress)
+    if split is None:
+        inner = random_split(positive, len(snapshot.items), config.seed, config.fusion.holdout)
+        split = replace(inner, train=inner.train, valid=inner.test)  # the part in between stays unused in tuning
+    choices = tune(snapshot, split, config, text, progress, log)
+    model = fit(snapshot, choices, config, text, progress)
+    log({"stage": "done", "valid": choices.valid, "warm": choices.warm, "cold": choices.cold})
+    if log_file is not None:
+        Path(log_file).write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
+    return model
+
+
+def encode_items(snapshot: Snapshot, config: TrainConfig, progress: Progress = no_progress) -> Floats | None:
+    """Text embeddings of the items, shape (n, d), or None where the channel or the encoder is off."""
+    if "meaning" not in config.channels or config.meaning.encoder == "none":
+        return None
+    encoder = TextEncoder(find_encoder(config.meaning.encoder), config.meaning, device(config))
+    return encoder.encode(item_texts(snapshot), progress)
+
+
+def device(config: TrainConfig) -> str:
+    """The torch device that ``config.device`` stands for."""
+    if config.device != "auto":
+        return config.device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@dataclass(frozen=True)
+class _Validation:
+    """Sampled users with something to find: their histories and what to find."""
+
+    rows: NDArray[np.int64]
+    edges: EdgeTable
+    judge: Judge
+
+    @classmethod
+    def of(cls, train: EdgeTable, valid: EdgeTable, candidates: NDArray[np.bool_], shape: tuple[int, int], most: int,
+           seed: int) -> _Validation:  # fmt: skip
+        relevant = histories(valid, shape, 0)
+        rows = np.flatnonzero(np.diff(relevant.indptr))
+        if len(rows) > most:
+            rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+        if not len(rows):
+            raise ModelError("no user has validation interactions; give more interactions or a larger holdout")
+        given = histories(train, shape, 0)[rows]
+        return cls(rows, train, Judge(given, given, relevant[rows], candidates))
+
+    def with_recency(self, shape: tuple[int, int], recency: float) -> sparse.csr_array:
+        return histories(self.edges, shape, recency)[self.rows]
+
+
+def tune(
+    snapshot: Snapshot,
+    split: Split,
+    config: TrainConfig,
+    text: Floats | None,
+    progress: Progress = no_progress,
+    log: Log = lambda _: None,
+) -> Choices:
+    """Choose every hyperparameter on ``split.valid``; ``split.test`` is not looked at.
+
+    For the ``cold-items`` protocol the validation items have no interactions in training, so what concerns warm
+    items is chosen on a further hold-out of the training interactions.
+    """
+    shape = (len(snapshot.users), len(snapshot.items))
+    most = max(100, min(config.fusion.users, 20_000_000 // max(shape[1], 1)))
+    warm = split
+    if split.protocol == "cold-items":
+        inner = random_split(split.train, shape[1], config.seed, config.fusion.holdout)
+        warm = replace(inner, valid=inner.test)
+    seen = snapshot.with_edges(snapshot.schema.interaction.name, warm.train)
+    binary = histories(warm.train, shape, 0)
+    view = _Validation.of(warm.train, warm.valid, warm.valid_candidates, shape, most, config.seed)
+    judge = view.judge
+    given = judge.histories
+
+    def alone(kernel: Kernel) -> float:
+        return judge.ndcg(kernel.scores(given))
+
+    kernels: dict[str, Kernel] = {}
+    kernel: Kernel
+    l2, parameters = config.taste.l2[0], None
+    if "taste" in config.channels:
+        figures = []
+        for step, candidate in enumerate(config.taste.l2):
+            progress(step, len(config.taste.l2), "fit taste")
+            kernel = taste_kernel(binary, config.taste, candidate)
+            figures.append(alone(kernel))
+            if figures[-1] == max(figures):
+                l2, kernels["taste"] = candidate, kernel
+        log({"stage": "taste", "ndcg@10": dict(zip(map(str, config.taste.l2), figures, strict=True)), "l2": l2})
+    if "relational" in config.channels:
+        parameters = gnn.fit(seen, binary, alone, config.gnn, config.seed, device(config), progress, log)
+        kernels["relational"] = gnn.embed(seen, parameters, config.gnn, config.seed, device(config))
+    timed = warm.train.time is not None and bool((warm.train.time != NO_TIME).any())
+    if "sequence" in config.channels and timed:
+        kernels["sequence"] = sequence_kernel(warm.train, shape[1], config.sequence)
+    recency = 0.0
+    if timed and kernels:
+        probe = kernels.get("taste") or next(iter(kernels.values()))
+        figures = [judge.ndcg(probe.scores(view.with_recency(shape, r))) for r in config.recency]
+        recency = config.recency[int(np.argmax(figures))]
+        log({"stage": "recency", "ndcg@10": dict(zip(map(str, config.recency), figures, strict=True))})
+
+    similarity, ridge, cold = _tune_cold(snapshot, split, config, text, parameters, kernels, progress, log, most)
+    kernels.update(_content_kernels(similarity, config))
+    popularity = np.bincount(warm.train.target, minlength=shape[1])
+    scores, units = {}, {}
+    rows = view.with_recency(shape, recency)
+    for name, kernel in kernels.items():
+        scores[name] = kernel.scores(rows) * _popularity_scale(name, popularity, config)
+    scores["base"] = np.tile(np.log1p(popularity).astype(np.float32), (len(rows.indptr) - 1, 1))
+    for name, values in scores.items():
+        units[name] = max(float(values.std()), 1e-12)
+        values /= np.float32(units[name])
+    figures_alone = {name: judge.ndcg(values.copy()) for name, values in scores.items()}
+    lambdas, figure = choose_lambdas(
+        scores,
+        {c: _START[c] for c in scores},
+        judge.ndcg,
+        config.fusion,
+        positive=frozenset({"base"}),
+        progress=progress,
+    )
+    log({"stage": "fusion", "ndcg@10": figure, "alone": figures_alone, "lambda": lambdas})
+    return Choices(l2, parameters, recency, similarity.weights, ridge, lambdas, cold, units, figure, figures_alone)
+
+
+def _tune_cold(
+    snapshot: Snapshot,
+    split: Split,
+    config: TrainConfig,
+    text: Floats | None,
+    parameters: gnn.GnnParameters | None,
+    kernels: Mapping[str, Kernel],
+    progress: Progress,
+    log: Log,
+    most: int,
+) -> tuple[Similarity, float, dict[str, float]]:
+    """Weights of the similarity kernel, the ridge penalty and the fusion weights of items without interactions."""
+    shape = (len(snapshot.users), len(snapshot.items))
+    seen = snapshot.with_edges(snapshot.schema.interaction.name, split.train)
+    similarity = build(seen, text, config.knowledge, config.cold)
+    cold_protocol = split.protocol == "cold-items"
+    counts = np.bincount(split.train.target, minlength=shape[1])
+    landmarks = popular(counts, config.cold.tuning_landmarks)
+    unseen = np.flatnonzero(split.valid_candidates & (counts == 0)) if cold_protocol else np.empty(0, np.int64)
+    relational: Kernel | None = kernels.get("relational")
+    if parameters is not None and cold_protocol:
+        relational = gnn.embed(seen, parameters, config.gnn, config.seed, device(config))
+    if not similarity.weights or not isinstance(relational, FactorKernel):
+        return similarity, config.cold.ridge[0], {c: w for c, w in _START_COLD.items() if c in config.channels}
+    ranked = np.zeros(shape[1], dtype=bool)
+    ranked[unseen if cold_protocol else landmarks] = True
+    view = _Validation.of(split.train, split.valid, ranked & split.valid_candidates, shape, most, config.seed)
+    reasons = np.asarray(view.judge.histories @ relational.source, dtype=np.float32)
+
+    def predicted(items: NDArray[np.int64], embeddings: Floats) -> Floats:
+        scores = np.zeros((len(view.rows), shape[1]), dtype=np.float32)
+        scores[:, items] = reasons @ embeddings.T
+        return scores
+
+    similarity, ridge = choose_weights(
+        similarity,
+        np.asarray(relational.target),
+        landmarks,
+        unseen,
+        lambda items, embeddings: view.judge.ndcg(predicted(items, embeddings)),
+        config.cold,
+        progress,
+    )
+    items = unseen if len(unseen) else landmarks
+    if len(unseen):
+        embeddings = fit_cold(similarity, np.asarray(relational.target), landmarks, ridge).embed(similarity, unseen)
+    else:
+        embeddings = leave_one_out(similarity(landmarks, landmarks), np.asarray(relational.target)[landmarks], ridge)
+    scores = {"relational": predicted(items, embeddings)}
+    for name, kernel in _content_kernels(similarity, config).items():
+        scores[name] = kernel.scores(view.judge.histories)
+    units = {name: max(float(v[:, items].std()), 1e-12) for name, v in scores.items()}
+    for name, values in scores.items():
+        values /= np.float32(units[name])
+    lambdas, figure = choose_lambdas(
+        scores, {c: _START_COLD[c] for c in scores}, view.judge.ndcg, config.fusion, fixed=frozenset({"relational"}),
+        progress=progress,
+    )  # fmt: skip
+    log({"stage": "cold", "ndcg@10": figure, "similarity": similarity.weights, "ridge": ridge, "lambda": lambdas})
+    # told relative to the relational channel's own unit, so that warm and cold items share one scale
+    return similarity, ridge, {c: w * units["relational"] / units[c] for c, w in lambdas.items()}
+
+
+def _content_kernels(similarity: Similarity, config: TrainConfig) -> dict[str, Kernel]:
+    """The knowledge and meaning channels: what the similarity kernel says of a user's items, directly."""
+    kernels: dict[str, Kernel] = {}
+    used = [f for f in similarity.factors if similarity.weights[f.relation] > 0]
+    if "knowledge" in config.channels and used:
+        source = sparse.hstack([f.source * np.float32(similarity.weights[f.relation]) for f in used], format="csr")
+        target = sparse.hstack([f.target for f in used], format="csr")
+        kernels["knowledge"] = FactorKernel(sparse.csr_array(source), sparse.csr_array(target))
+    if "meaning" in config.channels and similarity.text is not None and similarity.weights[TEXT] > 0:
+        kernels["meaning"] = FactorKernel(similarity.text, similarity.text)
+    return kernels
+
+
+def _popularity_scale(channel: str, popularity: NDArray[np.int64], config: TrainConfig) -> Floats:
+    exponents = {
+        "knowledge": config.knowledge.popularity_exponent,
+        "meaning": config.meaning.popularity_exponent,
+    }
+    scale: Floats = np.maximum(popularity, 1).astype(np.float32) ** np.float32(exponents.get(channel, 0.0))
+    return scale
+
+
+def fit(
+    snapshot: Snapshot,
+    choices: Choices,
+    config: TrainConfig,
+    text: Floats | None,
+    progress: Progress = no_progress,
+) -> Recommender:
+    """Fit the model to a graph's positive interactions with chosen hyperparameters."""
+    edges = snapshot.liked()
+    shape = (len(snapshot.users), len(snapshot.items))
+    seen = snapshot.with_edges(snapshot.schema.interaction.name, edges)
+    binary = histories(edges, shape, 0)
+    counts = np.bincount(edges.target, minlength=shape[1])
+    cold = counts == 0
+    steps = len(config.channels)
+    kernels: dict[str, Kernel] = {}
+    if choices.warm.get("taste"):
+        progress(0, steps, "fit taste")
+        kernels["taste"] = taste_kernel(binary, config.taste, choices.l2, progress)
+    if choices.warm.get("sequence"):
+        progress(1, steps, "fit sequence")
+        kernels["sequence"] = sequence_kernel(edges, shape[1], config.sequence)
+    similarity = build(seen, text, config.knowledge, config.cold)
+    weights = {name: choices.similarity.get(name, 0.0) for name in similarity.weights}
+    similarity = replace(similarity, weights=weights)
+    regression = None
+    if choices.gnn is not None:
+        progress(2, steps, "fit relational")
+        relational = gnn.embed(seen, choices.gnn, config.gnn, config.seed, device(config))
+        target = np.array(relational.target)
+        target[cold] = 0
+        if any(weights.values()) and cold.any() and not cold.all():
+            regression = fit_cold(similarity, target, popular(counts, config.cold.landmarks), choices.ridge)
+            target[cold] = regression.embed(similarity, np.flatnonzero(cold))
+        kernels["relational"] = FactorKernel(np.asarray(relational.source), target)
+    kernels.update(_content_kernels(similarity, config))
+    relational_weight = (choices.warm.get("relational") or 1.0) / choices.units.get("relational", 1.0)
+    channels = []
+    for name, kernel in kernels.items():
+        warm_weight = (
+            choices.warm.get(name, 0.0) / choices.units.get(name, 1.0) * _popularity_scale(name, counts, config)
+        )
+        cold_weight = choices.cold.get(name, 0.0) * relational_weight
+        channels.append(Channel(name, kernel, np.where(cold, cold_weight, warm_weight).astype(np.float32)))
+    base = np.log1p(counts) * (choices.warm["base"] / choices.units["base"])
+    progress(steps, steps, "fitted")
+    return Recommender(
+        snapshot, config, choices, tuple(channels), base.astype(np.float32), cold, similarity, regression, text
+    )
