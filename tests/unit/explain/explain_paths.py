@@ -1,0 +1,109 @@
+"""Builders of paths and explanations for the tests of kg_rec.explain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from kg_rec.explain.cypher import cypher_for
+from kg_rec.explain.explanation import Channel, Explanation, Path, PathEdge, PathGroup, PathNode, Term
+from kg_rec.explain.grammar import verbalize
+from kg_rec.schema import GraphSchema
+
+SIMILAR = PathEdge(None, True)
+
+
+def forth(relation: str) -> PathEdge:
+    return PathEdge(relation, True)
+
+
+def back(relation: str) -> PathEdge:
+    return PathEdge(relation, False)
+
+
+def group(*paths: Path) -> PathGroup:
+    return PathGroup(paths, sum(p.value for p in paths), sum(p.share for p in paths))
+
+
+@dataclass(frozen=True)
+class Make:
+    """Builds groups of paths in one schema; a node's key is its name in lower case."""
+
+    schema: GraphSchema
+    item_name: str = "The Score"
+    user_key: str = "42"
+
+    @cached_property
+    def user(self) -> PathNode:
+        return PathNode(self.schema.user.name, self.user_key, None)
+
+    @cached_property
+    def item(self) -> PathNode:
+        return self.node(self.schema.item.name, self.item_name)
+
+    @cached_property
+    def acted(self) -> str:
+        return self.schema.interaction.name
+
+    def node(self, node_type: str, name: str) -> PathNode:
+        return PathNode(node_type, name.lower(), name)
+
+    def others(self, count: int) -> PathNode:
+        return PathNode(self.schema.user.name, None, None, count)
+
+    def path(
+        self, channel: Channel, between: Sequence[PathNode], edges: Sequence[PathEdge], value: float = 1.0
+    ) -> Path:
+        return Path(channel, (self.user, *between, self.item), (forth(self.acted), *edges), value, value / 10)
+
+    def liked(self, name: str) -> PathNode:
+        return self.node(self.schema.item.name, name)
+
+    def taste(self, *seen: tuple[str, int], channel: Channel = "taste", value: float = 1.0) -> PathGroup:
+        edges = [back(self.acted), forth(self.acted)]
+        return group(*(self.path(channel, [self.liked(j), self.others(n)], edges, value) for j, n in seen))
+
+    def shared(self, to: PathEdge, on: PathEdge, node_type: str, name: str, *liked: str) -> PathGroup:
+        entity = self.node(node_type, name)
+        return group(*(self.path("knowledge", [self.liked(j), entity], [to, on]) for j in liked))
+
+    def direct(self, edge: PathEdge, *liked: str) -> PathGroup:
+        channel: Channel = "meaning" if edge.type is None else "knowledge"
+        return group(*(self.path(channel, [self.liked(j)], [edge]) for j in liked))
+
+    def cold(
+        self, bridges: Sequence[str], tail: Sequence[PathNode], edges: Sequence[PathEdge], *seen: tuple[str, int]
+    ) -> PathGroup:
+        acted = [back(self.acted), forth(self.acted)]
+        return group(
+            *(
+                self.path("relational", [self.liked(j), self.others(n), self.liked(t), *tail], [*acted, *edges])
+                for j, n in seen
+                for t in bridges
+            )
+        )
+
+    def explanation(self, groups: Sequence[PathGroup], lang: str = "en", against: float = 0.0) -> Explanation:
+        paths = [p for g in groups for p in g.paths]
+        terms = [Term(p.channel, p.nodes[1].key or "", p.value) for p in paths]
+        terms += [Term("meaning", "disliked", against)] if against else []
+        cypher, parameters = cypher_for(self.schema, self.user_key, self.item.key or "", paths)
+        return Explanation(
+            user=self.user_key,
+            item=self.item.key or "",
+            item_name=self.item_name,
+            score=0.5 + sum(t.value for t in terms),
+            base=0.5,
+            terms=tuple(terms),
+            groups=tuple(groups),
+            shown_share=1.0 if paths else 0.0,
+            notes=(),
+            text=verbalize(self.schema, groups, self.item_name, lang=lang),
+            lang=lang,
+            cypher=cypher,
+            parameters=parameters,
+        )
+
+    def named(self, item_name: str) -> Make:
+        return replace(self, item_name=item_name)
