@@ -97,7 +97,7 @@ def _columns(path: Path, options: Mapping[str, Any]) -> Sequence[str]:
     if layout is not None:
         return header(path, layout)
     if bare_name(path).endswith(_JSON_SUFFIXES):
-        for _, text in lines(path, Faults()):
+        for _, text in lines(path, Faults(stop=False)):
             row = _object(text)
             return list(row) if isinstance(row, dict) else []
     elif path.suffix == ".parquet":

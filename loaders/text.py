@@ -124,9 +124,7 @@ def header(path: Path, layout: Layout) -> list[str]:
     Raises:
         LoadError: the file is empty or unreadable.
     """
-    for _, lines in _blocks(path, layout, Faults()):
-        return _header(path, lines[0], layout)
-    raise LoadError("the file is empty; expected a header line and rows", path)
+    return _header(path, next(_blocks(path, layout, Faults(stop=False)), ((), [])), layout)
 
 
 def read(path: Path, layout: Layout, faults: Faults, expect: Sequence[str] = ()) -> Iterator[Chunk]:
@@ -145,19 +143,17 @@ def read(path: Path, layout: Layout, faults: Faults, expect: Sequence[str] = ())
     rows_seen = False
     blocks = _blocks(path, layout, faults)
     if names is None:
-        numbers, lines = next(blocks, ((), []))
-        if not lines:
-            raise LoadError("the file is empty; expected a header line and rows", path)
-        names = _header(path, lines[0], layout)
-        blocks = _chain((numbers[1:], lines[1:]), blocks)
+        numbers, first = next(blocks, ((), []))
+        names = _header(path, (numbers, first), layout)
+        blocks = _chain((numbers[1:], first[1:]), blocks)
     missing = [name for name in expect if name not in names]
     if missing:
         raise LoadError(
             f"expected the columns {', '.join(expect)}; {', '.join(missing)} not among {', '.join(names)}", path, 1
         )
     rows = _quoted(path, blocks, layout, faults) if layout.quoted else _plain(blocks, layout)
-    for lines_of, fields in rows:
-        fitting, lines_kept = _fit(path, fields, lines_of, names, layout, faults)
+    for line_numbers, fields in rows:
+        fitting, lines_kept = _fit(path, fields, line_numbers, names, layout, faults)
         rows_seen = rows_seen or bool(fields)
         if fitting:
             columns = [pa.array(column, pa.string()) for column in zip(*fitting, strict=True)]
@@ -204,7 +200,13 @@ def _chain(first: _Block, rest: Iterator[_Block]) -> Iterator[_Block]:
     yield from rest
 
 
-def _header(path: Path, line: str, layout: Layout) -> list[str]:
+def _header(path: Path, block: _Block, layout: Layout) -> list[str]:
+    numbers, text = block
+    if not text:
+        raise LoadError("the file is empty; expected a header line and rows", path)
+    if numbers[0] != 1:
+        raise LoadError(f"expected column names in {layout.encoding} on the first line; correct it", path, 1)
+    line = text[0]
     names = next(csv.reader([line], delimiter=layout.delimiter)) if layout.quoted else line.split(layout.delimiter)
     names = [name.strip() for name in names]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -240,18 +242,18 @@ def _raw_blocks(path: Path) -> Iterator[bytes]:
 
 
 def _blocks(path: Path, layout: Layout, faults: Faults) -> Iterator[_Block]:
-    """Decoded lines with their numbers, without blank lines."""
+    """Decoded lines with their numbers, without blank lines (but a quoted field may hold some)."""
     number = 1
     for block in _raw_blocks(path):
         if number == 1:
             block = block.removeprefix(b"\xef\xbb\xbf")
         try:
-            text: list[str] = block.decode(layout.encoding).replace("\r\n", "\n").split("\n")
+            text = block.decode(layout.encoding).replace("\r\n", "\n").removesuffix("\n").split("\n")
             numbers: Sequence[int] = range(number, number + len(text))
         except UnicodeDecodeError:
             numbers, text = _decode_lines(path, block, number, layout, faults)
         number += block.count(b"\n")
-        if "" in text:
+        if "" in text and not layout.quoted:
             kept = [(n, line) for n, line in zip(numbers, text, strict=True) if line]
             numbers, text = [n for n, _ in kept], [line for _, line in kept]
         if text:
@@ -261,7 +263,7 @@ def _blocks(path: Path, layout: Layout, faults: Faults) -> Iterator[_Block]:
 def _decode_lines(path: Path, block: bytes, first: int, layout: Layout, faults: Faults) -> tuple[list[int], list[str]]:
     numbers: list[int] = []
     text: list[str] = []
-    for number, line in enumerate(block.split(b"\n"), first):
+    for number, line in enumerate(block.removesuffix(b"\n").split(b"\n"), first):
         line = line.removesuffix(b"\r")
         try:
             decoded = line.decode(layout.encoding)
@@ -308,8 +310,9 @@ def _quoted(path: Path, blocks: Iterator[_Block], layout: Layout, faults: Faults
             faults.add(path, taken[0] if taken else None, f"not valid CSV: {error}; check the quotes of this line")
             taken.clear()
             continue
-        numbers.append(taken[0])
-        rows.append(row)
+        if row:
+            numbers.append(taken[0])
+            rows.append(row)
         taken.clear()
         if len(rows) == _CSV_ROWS:
             yield numbers, rows
