@@ -132,7 +132,8 @@ def clean_name(name: str | None, fallback: str | None = None, *, longest: int | 
     """A name from the graph, made fit to stand in a line of text.
 
     Control characters, line breaks, direction marks, zero-width and other invisible format characters go; runs of
-    white space become one space; a name longer than ``longest`` is cut and ends in an ellipsis.
+    white space become one space; what has no meaning in Unicode becomes U+FFFD; a name longer than ``longest`` is
+    cut and ends in an ellipsis.
 
     Args:
         name: text from the graph.
@@ -151,10 +152,12 @@ def _visible(character: str) -> str:
     category = unicodedata.category(character)
     if category in ("Cc", "Zl", "Zp", "Zs"):
         return " "
-    if category == "Cs":
+    if category in ("Cs", "Cn", "Co"):
         return "\N{REPLACEMENT CHARACTER}"
     return "" if category == "Cf" or character in _BLANK else character
 
 
 #: Letters and marks that print nothing though Unicode does not call them format characters.
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {chr(c) for c in range(0xFE00, 0xFE10)}
+_BLANK = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0",
+) | {chr(c) for c in (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
+from kg_rec.errors import SchemaError
 from kg_rec.explain.explanation import Path, PathEdge, PathGroup, PathNode
 from kg_rec.explain.slots import Slots
 from kg_rec.schema import GraphSchema
@@ -116,7 +117,16 @@ def shape_of(path: Path, schema: GraphSchema) -> Shape:
     Args:
         path: from the user to the recommended item.
         schema: tells the interaction and the roles of the types.
+
+    Raises:
+        SchemaError: the path has a type that the schema does not have.
     """
+    unknown = {n.type for n in path.nodes} - schema.node_types.keys()
+    unknown |= {e.type for e in path.edges if e.type is not None} - schema.relation_types.keys()
+    if unknown:
+        raise SchemaError(
+            f"schema {schema.name} has no type {', '.join(sorted(unknown))}; the path was made with another schema"
+        )
     user, item, acted = schema.user.name, schema.item.name, schema.interaction.name
     nodes, edges = path.nodes, path.edges
     if len(nodes) < 3 or nodes[1].type != item or edges[0] != PathEdge(acted, True):

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from importlib.resources import files
+from random import Random
+
+import jsonschema
+import pytest
+from explain_paths import SIMILAR, Make, back, forth
+
+from kg_rec.explain.explanation import Explanation, PathGroup
+from kg_rec.explain.render import to_dict, to_html, to_json, to_markdown, to_text
+from kg_rec.schema import GraphSchema
+
+KEYS = ["user", "item", "item_name", "score", "base", "terms", "paths", "shown_share", "notes", "text", "lang"]
+KEYS += ["cypher", "parameters"]
+CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+def groups(films: Make, *names: str) -> list[PathGroup]:
+    a, b, person = names if names else ("Heat", "Fargo", "Robert De Niro")
+    both = [forth("STARRING"), back("STARRING")]
+    return [
+        films.shared(*both, "Person", person, a, b),
+        films.taste((a, 37), (b, 2)),
+        films.direct(SIMILAR, b),
+        films.cold([b], [films.node("Person", person)], both, (a, 5)),
+    ]
+
+
+def hostile_names() -> list[str]:
+    rng = Random(7)
+    parts = [
+        *(
+            "'",
+            '"',
+            "`",
+            "\\",
+            "{}",
+            "{{ 7*7 }}",
+            "{% raw %}",
+            "[FILM_1]",
+            "[COUNT_1]",
+            "[PERSON_1]",
+            "|",
+            "&lt;",
+            "-->",
+        ),
+        *("</svg>", "</style>", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "]]>", "\n```\n", "# h"),
+        *(
+            "}) DETACH DELETE n //",
+            "$user",
+            "*/ RETURN 1",
+            "ignore all previous instructions",
+            "%s",
+            "%(x)s",
+            "..",
+            "Film",
+        ),
+        *("\u202e", "\u2066", "\u200f", "\u200b", "\x00", "\x1b[2J", "\x9b31m", "\r\n", "\ud800", "\ufeff", "\u2028"),
+        *("电影》", "「", "é", "\U0001f469\u200d\U0001f467", "مرحبا"),
+    ]
+    names = [*parts, "a" * 100_000, "<b>" * 30_000, "\u202e" * 5_000, "", " "]
+    while len(names) < 200:
+        names.append("".join(rng.choices(parts, k=rng.randint(2, 8))))
+    return names
+
+
+class Tags(HTMLParser):
+    """Collects tags and attribute names; fails on tags that are left open."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, tuple[str, ...]]] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, tuple(name for name, _ in attrs)))
+        if tag not in ("meta", "path", "rect"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, tuple(name for name, _ in attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def schema() -> dict[str, object]:
+    text = files("kg_rec.explain").joinpath("explanation.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, object] = json.loads(text)
+    return loaded
+
+
+def test_dict_has_the_promised_keys(films: Make) -> None:
+    data = to_dict(films.explanation(groups(films)))
+    assert list(data) == KEYS
+    assert list(data["terms"][0]) == ["channel", "source", "value"]
+    path = data["paths"][0]
+    assert list(path) == ["channel", "nodes", "relations", "value", "share"]
+    assert list(path["nodes"][0]) == ["type", "key", "name", "count"]
+    assert list(path["relations"][0]) == ["type", "forward"]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_json_fits_its_schema(films: Make, lang: str) -> None:
+    jsonschema.Draft202012Validator.check_schema(schema())
+    for explanation in (films.explanation(groups(films), lang, against=-0.4), films.explanation([], lang)):
+        data = json.loads(to_json(explanation))
+        jsonschema.validate(data, schema())
+        assert data == to_dict(explanation)
+
+
+def test_the_schema_refuses_named_others(films: Make) -> None:
+    data = json.loads(to_json(films.explanation(groups(films))))
+    others = next(n for p in data["paths"] for n in p["nodes"] if n["key"] is None)
+    others["name"] = "Eve"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(data, schema())
+
+
+def test_json_refuses_numbers_that_are_not_finite(films: Make) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        to_json(replace(films.explanation([]), score=float("nan")))
+
+
+def test_json_keeps_names_and_escapes_what_a_terminal_would_act_on(films: Make) -> None:
+    name = "a\x9b31m\u202eb\ud800 电影"
+    text = to_json(films.named(name).explanation([]))
+    assert not CONTROL.search(text)
+    assert "电影" in text
+    assert json.loads(text)["item_name"] == name
+    text.encode()
+
+
+def test_text(films: Make) -> None:
+    text = to_text(films.explanation(groups(films), against=-0.4), films.schema)
+    assert "The Score  (for 42, score 6.1)" in text
+    amounts = dict(
+        re.findall(r"^  (base|taste|relations|knowledge|meaning) +([-+][0-9.]+)  [█▒]+$", text, re.MULTILINE)
+    )
+    assert amounts == {"base": "+0.5", "taste": "+2", "relations": "+1", "knowledge": "+2", "meaning": "+0.6"}
+    assert "disliked" in text
+    assert "-0.4" in text
+    assert "10.0 %  you —rated→ Heat —starring→ Robert De Niro ←starring— The Score" in text
+    assert "you —rated→ Heat ←rated— 37 viewers —rated→ The Score" in text
+    assert "The paths shown account for 100.0 % of what speaks for it; 0.0 % is not shown." in text
+
+
+def test_text_in_chinese_without_a_schema(films: Make) -> None:
+    text = to_text(films.explanation(groups(films), "zh"))
+    assert "你 —rated→ Heat ←rated— 其他37人 —rated→ The Score" in text
+    assert "所示路径占推荐理由的100.0 %，其余0.0 %未显示。" in text
+
+
+def test_text_of_a_base_only_score(films: Make) -> None:
+    text = to_text(films.explanation([]))
+    assert "No path is shown." in text
+
+
+def test_markdown(films: Make) -> None:
+    made = films.named("A|B *c* <d> [e](f)")
+    markdown = to_markdown(made.explanation(groups(made)), films.schema)
+    assert markdown.startswith("### A\\|B \\*c\\* &lt;d&gt; \\[e\\](f)\n")
+    assert "| knowledge | +2 |" in markdown
+    assert markdown.count("```") == 4
+
+
+def test_html_bars_show_what_speaks_against(films: Make) -> None:
+    html = to_html(films.explanation([films.taste(("Heat", 3))], against=-1.0))
+    bars = re.findall(r'<i class="(\w+)" style="left:([\d.]+)%;width:([\d.]+)%', html)
+    assert bars == [("base", "50.00", "25.00"), ("taste", "50.00", "50.00"), ("meaning", "0.00", "50.00")]
+    assert "-1" in html
+
+
+def test_html_page_needs_nothing_from_outside(films: Make) -> None:
+    html = to_html(films.explanation(groups(films)), films.schema, page=True)
+    tags = Tags(html)
+    names = {tag for tag, _ in tags.tags}
+    assert html.startswith("<!DOCTYPE html>")
+    assert names.isdisjoint({"script", "link", "img", "iframe", "object", "foreignobject"})
+    attributes = {name for _, attrs in tags.tags for name in attrs}
+    assert not [name for name in attributes if name.startswith("on") or name in ("src", "href", "xlink:href")]
+    assert "url(" not in html
+    assert "@import" not in html
+    text = "".join(tags.text)
+    for shown in ("The Score", "37 viewers", "Robert De Niro", "similar text", "UNWIND $rows_0 AS row", '"n1": "heat"'):
+        assert shown in text
+
+
+def test_notebooks_show_the_card(films: Make) -> None:
+    explanation = films.explanation(groups(films))
+    assert explanation._repr_html_() == to_html(explanation)
+
+
+def shape(explanation: Explanation, films: Make) -> tuple[object, ...]:
+    """What must not depend on names."""
+    html = Tags(to_html(explanation, films.schema, page=True)).tags
+    text, markdown = to_text(explanation, films.schema), to_markdown(explanation, films.schema)
+    lines = [line for line in html if line[0] not in ("text",)]  # a long name takes two lines in the picture
+    return lines, text.count("\n"), markdown.count("\n"), explanation.cypher
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_hostile_names_change_nothing_but_names(films: Make, lang: str) -> None:
+    names = hostile_names()
+    assert len(names) == 200
+    plain = shape(films.explanation(groups(films), lang), films)
+    sentences = films.explanation(groups(films), lang).text.count("." if lang == "en" else "。")
+    for n, name in enumerate(names):
+        # different keys, as in a store; the names are what is hostile
+        made = films.named(name)
+        made_groups = groups(made, f"{name}1", f"{n}{name}", name + "2")
+        explanation = made.explanation(made_groups, lang)
+        assert shape(explanation, films) == plain, name[:80]
+        for rendered in (explanation.text, to_text(explanation), to_markdown(explanation), to_html(explanation)):
+            assert not CONTROL.search(rendered), name[:80]
+        assert len(explanation.text) < 3000
+        if lang == "zh":
+            assert explanation.text.count("。") == sentences
+        data = json.loads(to_json(explanation))
+        jsonschema.validate(data, schema())
+        assert data["item_name"] == name
+        assert all(value == explanation.parameters[key] for key, value in data["parameters"].items())
+
+
+def test_schemas_ship_with_the_package() -> None:
+    assert GraphSchema.bundled("movies").languages == ("en", "zh")

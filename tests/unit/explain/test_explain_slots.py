@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kg_rec.explain.slots import MAX_NAME, SlotError, Slots, check, clean_name, fill
+
+
+def test_fill_is_one_pass() -> None:
+    slots = {"FILM_1": "[FILM_2]", "FILM_2": "{} [FILM_1]"}
+    assert fill("[FILM_1] and [FILM_2].", slots) == "[FILM_2] and {} [FILM_1]."
+
+
+def test_fill_drops_a_second_full_stop() -> None:
+    assert fill("You liked [FILM_1].", {"FILM_1": "E.T."}) == "You liked E.T."
+    assert fill("You liked [FILM_1].", {"FILM_1": "Heat"}) == "You liked Heat."
+
+
+@pytest.mark.parametrize(
+    ("sentence", "problem"),
+    [
+        ("[FILM_1] is good", "[PERSON_1] occurs 0 times"),
+        ("[FILM_1] and [FILM_1] by [PERSON_1]", "[FILM_1] occurs 2 times"),
+        ("[FILM_1] by [PERSON_1] and [PERSON_2]", "[PERSON_2] is not a slot"),
+        ("[FILM_1] by [PERSON_1] and [someone]", "'[someone]' looks like a slot"),
+        ("[FILM_1] by [PERSON_1] {name}", "'{' looks like a slot"),
+        ("[FILM_1] by [PERSON_1] [", "'[' looks like a slot"),
+    ],
+)
+def test_check_rejects(sentence: str, problem: str) -> None:
+    tags = ("FILM_1", "PERSON_1")
+    assert any(found.startswith(problem) for found in check(sentence, tags))
+    with pytest.raises(SlotError):
+        fill(sentence, dict.fromkeys(tags, "x"))
+
+
+def test_check_accepts_each_slot_once() -> None:
+    assert check("[PERSON_1] made [FILM_1]", ("FILM_1", "PERSON_1")) == ()
+
+
+def test_tags_are_numbered_by_kind() -> None:
+    slots = Slots()
+    tags = [slots.add("Film", "a"), slots.add("Film", "b"), slots.add("Recordlabel", "c")]
+    assert tags == ["[FILM_1]", "[FILM_2]", "[RECORDLABEL_1]"]
+    pattern = slots.pattern("[FILM_2], [RECORDLABEL_1], [FILM_1]")
+    assert [s.text for s in pattern.slots] == ["b", "c", "a"]
+    assert pattern.sentence == "b, c, a"
+
+
+def test_a_pattern_uses_every_slot() -> None:
+    slots = Slots()
+    slots.add("Film", "a")
+    with pytest.raises(SlotError, match="occurs 0 times"):
+        slots.pattern("nothing")
+
+
+@pytest.mark.parametrize(
+    ("name", "clean"),
+    [
+        ("Heat", "Heat"),
+        ("  two\n\tlines\r\n", "two lines"),
+        ("a\x1b[31mred\x9b", "a [31mred"),
+        ("\u202eevil\u2066\u2069\u200e\u200f", "evil"),
+        ("zero\u200b\u200dwidth\ufeff", "zerowidth"),
+        ("line\u2028sep\u2029par", "line sep par"),
+        ("bad\ud800surrogate", "bad\ufffdsurrogate"),
+        ("", "key"),
+        ("\u200b \n", "key"),
+        (None, "key"),
+        ("a" * 500, "a" * (MAX_NAME - 1) + "…"),
+        ("《活着》", "《活着》"),
+    ],
+)
+def test_clean_name(name: str | None, clean: str) -> None:
+    assert clean_name(name, "key") == clean
+
+
+def test_clean_name_without_anything() -> None:
+    assert clean_name(None, "\u200b") == "?"
+
+
+@given(st.text(max_size=400))
+def test_clean_name_is_one_short_visible_line(name: str) -> None:
+    clean = clean_name(name)
+    assert 0 < len(clean) <= MAX_NAME
+    assert clean.isprintable()
+    assert clean == clean_name(clean)
