@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import NoReturn
 
 import neo4j
+import neo4j_server
 import pytest
 
-import neo4j_server
 from kg_rec.store import GraphStore, connect
-
 
 _SERVER = pytest.StashKey[neo4j_server.Server]()
 

@@ -134,12 +134,13 @@ class EmbeddedStore:
         """See :meth:`kg_rec.store.base.GraphStore.query`."""
         found = check_read_only(cypher)
         names = column_names(cypher, found)
-        text = for_ladybug(with_limit(cypher, found, limit + 1))
+        values = dict(parameters or {})
+        text = for_ladybug(with_limit(cypher, found, limit + 1), found, values)
         connection = ladybug.Connection(self._database)
         try:
             connection.set_query_timeout(max(1, int(timeout * 1000)))
             _execute(connection, "BEGIN TRANSACTION READ ONLY").close()
-            result = _execute(connection, text, dict(parameters or {}), user=True, timeout=timeout)
+            result = _execute(connection, text, values, user=True, timeout=timeout)
             if result.get_num_tuples() > limit:
                 raise StoreError(f"the query gives more than {limit} rows; add LIMIT or raise the limit")
             if names is None or len(names) != len(result.get_column_names()):
@@ -293,6 +294,8 @@ def _execute(
             raise StoreError(f"the embedded graph refused a statement: {reason}")
         result = connection.execute(prepared, values)
     except RuntimeError as error:
+        if user and "Parameter" in str(error) and "not found" in str(error):
+            raise QueryRefusedError(f"query refused by the graph database: {_first_line(error)}") from error
         if "Interrupted" in str(error):
             raise StoreError(
                 f"the query was stopped after {timeout:g} seconds; narrow it or raise the timeout"

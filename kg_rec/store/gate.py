@@ -20,21 +20,22 @@ from kg_rec.errors import QueryRefusedError
 MAX_QUERY_CHARS = 100_000
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """The words of a text, as a set."""
     return frozenset(text.split())
 
 
 #: Words that write, reach files or other databases, or manage the server.
-FORBIDDEN = _words(
+FORBIDDEN = words(
     """
     ALTER ATTACH BEGIN CHECKPOINT COMMIT COPY CREATE DELETE DENY DETACH DROP EXPORT FOREACH GRANT IMPORT INSERT
     INSTALL LOAD MERGE NODETACH REMOVE REVOKE ROLLBACK SET TERMINATE TRANSACTION TRANSACTIONS UNINSTALL USE
     """
 )
 #: Words that a statement may start with.
-OPENING = _words("CALL MATCH OPTIONAL RETURN UNWIND WITH")
+OPENING = words("CALL MATCH OPTIONAL RETURN UNWIND WITH")
 #: Procedures that only read the graph.
-PROCEDURES = _words(
+PROCEDURES = words(
     """
     db.index.fulltext.querynodes db.index.fulltext.queryrelationships db.index.vector.querynodes
     db.index.vector.queryrelationships db.labels db.propertykeys db.relationshiptypes db.schema.nodetypeproperties
@@ -42,9 +43,9 @@ PROCEDURES = _words(
     """
 )
 #: Namespaces of built-in functions; those of plug-ins (``apoc.``) are not known to only read.
-_NAMESPACES = _words("date datetime duration localdatetime localtime point time vector")
+_NAMESPACES = words("date datetime duration localdatetime localtime point time vector")
 #: Functions that change a sequence or a session, or reach files.
-_FORBIDDEN_FUNCTIONS = _words("file nextval setseed")
+_FORBIDDEN_FUNCTIONS = words("file nextval setseed")
 
 Kind = Literal["word", "name", "string", "number", "parameter", "symbol"]
 
