@@ -233,7 +233,7 @@ def _raw_blocks(path: Path) -> Iterator[bytes]:
                 yield rest
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise LoadError(
-            f"the compressed file is cut or damaged after line {number} ({error}); fetch it again", path, number
+            f"the compressed file is cut or damaged after line {number} ({error}); fetch it again", path, number or None
         ) from error
     except OSError as error:
         raise LoadError(

@@ -1,0 +1,403 @@
+"""What every load promises: known counts, nothing of a faulty batch, the same graph however often it is begun."""
+
+from __future__ import annotations
+
+import gzip
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from kg_rec.errors import ConfigError, LoadError
+from kg_rec.loaders.base import LoadReport, formats, load
+from kg_rec.schema import GraphSchema
+from kg_rec.store import GraphStore, connect
+
+MOVIES = GraphSchema.bundled("movies")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[GraphStore]:
+    """An empty embedded store."""
+    made = connect(str(tmp_path / "graph"))
+    yield made
+    made.close()
+
+
+def content(store: GraphStore) -> dict[str, pa.Table]:
+    """All nodes and edges, in the store's order."""
+    schema = store.schema()
+    scans = {name: store.scan_nodes(name) for name in schema.node_types}
+    scans |= {name: store.scan_edges(name) for name in schema.relation_types}
+    tables = {}
+    for name, scan in scans.items():
+        batches = list(scan)
+        if batches and sum(batch.num_rows for batch in batches):
+            tables[name] = pa.Table.from_batches(batches).combine_chunks()
+    return tables
+
+
+def counts(store: GraphStore) -> dict[str, int]:
+    return {name: table.num_rows for name, table in content(store).items()}
+
+
+def test_formats_are_described() -> None:
+    found = formats()
+    assert {"movielens", "recbole", "hetrec-lastfm", "table", "rdf", "demo"} <= set(found)
+    for name in ("movielens", "recbole", "hetrec-lastfm", "table", "rdf"):
+        assert found[name].description
+        assert all(found[name].options.values())
+    assert {"items", "kg", "link"} <= set(found["recbole"].options)
+
+
+def test_a_wrong_call_is_told_what_is_right(store: GraphStore, tmp_path: Path) -> None:
+    path = tmp_path / "d.inter"
+    path.write_text("user_id:token\titem_id:token\nu\ti\n")
+    with pytest.raises(ConfigError, match=r"unknown format 'csv'; expected one of .*movielens, .*table"):
+        load(store, "csv", path)
+    with pytest.raises(ConfigError, match="format recbole: unknown option 'graph'; expected one of items, users, kg"):
+        load(store, "recbole", path, graph="x")
+    with pytest.raises(ConfigError, match="needs rejects=FILE"):
+        load(store, "recbole", path, on_error="skip")
+    with pytest.raises(LoadError, match="no such file or folder"):
+        load(store, "recbole", tmp_path / "absent")
+
+
+# --- real data ---------------------------------------------------------------------------------------
+
+FACTS = {"DIRECTED_BY": 1243, "FROM_COUNTRY": 1508, "IN_LANGUAGE": 1420, "STARRING": 6428}
+
+
+@pytest.mark.shared
+def test_ml_100k_with_named_facts(store: GraphStore, shared_data: Path) -> None:
+    films = load(store, "recbole", shared_data / "ml-100k", kg="none")
+    assert films.nodes == {"Film": 1682, "Genre": 18, "User": 943}
+    assert films.edges == {"HAS_GENRE": 2891, "RATED": 100_000}
+    facts = load(store, "table", shared_data / "ml-100k/dbpedia_facts.tsv")
+    assert facts.edges == FACTS
+    lines = (shared_data / "ml-100k/dbpedia_facts.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    rows = [line.split("\t") for line in lines]
+    people = {name for _, relation, name in rows if relation in ("directed_by", "starring")}
+    assert facts.nodes["Person"] == len(people)
+    assert facts.nodes["Country"] == len({name for _, relation, name in rows if relation == "country"})
+    assert counts(store) == {
+        **{"Film": 1682, "Genre": 18, "User": 943, "HAS_GENRE": 2891, "RATED": 100_000},
+        **{"Person": len(people), "Country": facts.nodes["Country"], "Language": facts.nodes["Language"]},
+        **FACTS,
+    }
+
+
+@pytest.mark.shared
+def test_loading_again_changes_nothing(store: GraphStore, shared_data: Path) -> None:
+    for _ in range(2):
+        load(store, "recbole", shared_data / "ml-100k", kg="none")
+        load(store, "table", shared_data / "ml-100k/dbpedia_facts.tsv")
+        now = content(store)
+    load(store, "recbole", shared_data / "ml-100k", kg="none")
+    load(store, "table", shared_data / "ml-100k/dbpedia_facts.tsv")
+    assert content(store) == now
+    assert now["RATED"].num_rows == 100_000
+
+
+@pytest.fixture(scope="module")
+def undisturbed(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
+    """The graph of one whole load of ml-100k with its knowledge graph."""
+    store = connect(str(tmp_path_factory.mktemp("undisturbed") / "graph"))
+    load(store, "recbole", shared_data / "ml-100k")
+    found = content(store)
+    store.close()
+    assert found["RATED"].num_rows == 100_000
+    return found
+
+
+CHILD = """
+import sys
+from kg_rec.loaders.base import load
+from kg_rec.store import connect
+store = connect(sys.argv[1])
+load(store, "recbole", sys.argv[2], progress=lambda done, total, what: print(done, what, flush=True))
+print("finished", flush=True)
+store.close()
+"""
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("after", "seconds"), [("Film", 0.0), ("STARRING", 0.0), ("WRITTEN_BY", 0.1), ("WRITTEN_BY", 0.35)]
+)
+def test_killed_and_started_again(
+    tmp_path: Path, shared_data: Path, undisturbed: dict[str, pa.Table], after: str, seconds: float
+) -> None:
+    """SIGKILL during or after a write; the second start ends in the graph of an undisturbed load."""
+    url, source = str(tmp_path / "killed"), str(shared_data / "ml-100k")
+    with subprocess.Popen([sys.executable, "-c", CHILD, url, source], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            assert "finished" not in line, "the load ended before it could be killed"
+            if line.endswith(f"writing {after}\n"):
+                time.sleep(seconds)
+                child.send_signal(signal.SIGKILL)
+                break
+        child.wait()
+    if child.returncode != -signal.SIGKILL and seconds:
+        pytest.skip("this machine finished the last write before the signal came")
+    assert child.returncode == -signal.SIGKILL
+    again = connect(url)
+    try:
+        load(again, "recbole", source)
+        assert content(again) == undisturbed
+    finally:
+        again.close()
+
+
+@pytest.mark.shared
+def test_reading_and_checking_reach_the_stated_rate(shared_data: Path, tmp_path: Path) -> None:
+    """At least 100,000 rows a second of processor time; writing is the store's part."""
+    from kg_rec.loaders.base import LoadContext, NodeBatch, find_loader
+    from kg_rec.loaders.check import Checker
+    from kg_rec.loaders.text import Faults
+
+    loader, path = find_loader("recbole"), shared_data / "ml-100k"
+    best = 0.0
+    for _ in range(3):
+        started, rows = time.process_time(), 0
+        checker = Checker(MOVIES, Faults(), lambda _: [])
+        for batch in loader.read(path, LoadContext(MOVIES, {}, Faults())):
+            assert batch.origin is not None
+            if isinstance(batch, NodeBatch):
+                rows += checker.nodes(batch.node_type, batch.table, batch.origin, batch.mention).num_rows
+            else:
+                rows += checker.edges(batch.relation, batch.table, batch.origin, batch.repeats).num_rows
+        best = max(best, rows / (time.process_time() - started))
+    assert rows > 200_000
+    assert best > 100_000, f"{best:,.0f} rows/s"
+
+
+# --- malformed files ---------------------------------------------------------------------------------
+
+INTER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\nu1\t1\t5\t100\nu2\t2\t3\t200\n"
+ITEMS = (
+    "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n1\tOne\t1995\tDrama\n2\tTwo\t1996\t\n"
+)
+NODES = '[[nodes]]\ntype = "Film"\ncolumns = { item_id = "id", title = "name", year = "year" }\n'
+FACT_LINES = "item_id\trelation\tname\n1\tdirected_by\tAda\n"
+
+# name: (format, files, path to load, file at fault, line, part of the message, what must be empty)
+MALFORMED: dict[str, tuple[str, dict[str, str | bytes], str, str, int | None, str, tuple[str, ...]]] = {
+    "too few columns": (
+        "recbole", {"d.inter": INTER + "u3\t1\n", "d.item": ITEMS}, "d.inter",
+        "d.inter", 4, "expected 4 fields", ("RATED", "User", "Film"),
+    ),
+    "number is text": (
+        "recbole", {"d.inter": INTER + "u3\t1\tgood\t300\n", "d.item": ITEMS}, "d.inter",
+        "d.inter", 4, "RATED.rating: expected a finite number, got 'good'", ("RATED",),
+    ),
+    "number out of range": (
+        "recbole", {"d.inter": INTER + "u3\t1\t6\t300\n", "d.item": ITEMS}, "d.inter",
+        "d.inter", 4, "RATED.rating: expected at most 5, got 6", ("RATED",),
+    ),
+    "time is no integer": (
+        "recbole", {"d.inter": INTER + "u3\t1\t4\tnoon\n", "d.item": ITEMS}, "d.inter",
+        "d.inter", 4, "RATED.timestamp: expected an integer, got 'noon'", ("RATED",),
+    ),
+    "encoding": (
+        "recbole", {"d.inter": INTER, "d.item": ITEMS.encode() + b"3\tCaf\xe9\t1997\t\n"}, "d.inter",
+        "d.item", 4, "expected utf-8 text, got byte 0xe9 at column 6", ("Film", "RATED"),
+    ),
+    "unknown item": (
+        "recbole", {"d.inter": INTER + "u3\t77\t4\t300\n", "d.item": ITEMS}, "d.inter",
+        "d.inter", 4, "unknown Film '77'", ("RATED",),
+    ),
+    "item twice": (
+        "recbole", {"d.inter": INTER, "d.item": ITEMS + "1\tOne again\t1995\t\n"}, "d.inter",
+        "d.item", 4, "Film item_id '1' is defined twice, first at line 2", ("Film", "RATED"),
+    ),
+    "no title": (
+        "recbole", {"d.inter": INTER, "d.item": ITEMS + "3\t\t1995\t\n"}, "d.inter",
+        "d.item", 4, "Film.title: a value is required", ("Film", "RATED"),
+    ),
+    "empty id": (
+        "recbole", {"d.inter": INTER + "\t1\t4\t300\n", "d.item": ITEMS}, "d.inter",
+        "d.inter", 4, "User.user_id: a value is required", ("User", "RATED"),
+    ),
+    "empty file": (
+        "recbole", {"d.inter": "", "d.item": ITEMS}, "d.inter",
+        "d.inter", None, "the file is empty", ("User", "Film", "RATED"),
+    ),
+    "header only": (
+        "recbole", {"d.inter": INTER.splitlines()[0] + "\n", "d.item": ITEMS}, "d.inter",
+        "d.inter", None, "holds no rows", ("User", "Film", "RATED"),
+    ),
+    "header without types": (
+        "recbole", {"d.inter": "user_id\titem_id\nu\ti\n", "d.item": ITEMS}, "d.inter",
+        "d.inter", 1, "headed name:type", ("User", "Film", "RATED"),
+    ),
+    "gzip cut off": (
+        "recbole", {"d.inter.gz": gzip.compress((INTER * 200).encode())[:-9], "d.item": ITEMS}, "d.inter.gz",
+        "d.inter.gz", None, "cut or damaged", ("User", "Film", "RATED"),
+    ),
+    "link of nothing": (
+        "recbole",
+        {
+            "d.inter": INTER, "d.item": ITEMS, "d.link": "item_id:token\tentity_id:token\n8\tm.x\n",
+            "d.kg": "head_id:token\trelation_id:token\ttail_id:token\nm.x\tfilm.film.genre\tm.y\n",
+        },
+        "d.inter", "d.kg", None, "is it the link of another dataset?", ("RATED",),
+    ),
+    "triple with a hole": (
+        "recbole",
+        {
+            "d.inter": INTER, "d.item": ITEMS, "d.link": "item_id:token\tentity_id:token\n1\tm.x\n",
+            "d.kg": "head_id:token\trelation_id:token\ttail_id:token\nm.x\tfilm.film.subjects\t\n",
+        },
+        "d.inter", "d.kg", 2, "got an empty field", ("RATED", "ABOUT"),
+    ),
+    "not a genre flag": (
+        "movielens",
+        {"u.data": "1\t1\t5\t100\n", "u.item": "1|One (1995)|01-Jan-1995||x|" + "|".join("0" * 18) + "|7\n"}, ".",
+        "u.item", 1, "expected 19 genre flags", ("Film", "RATED"),
+    ),
+    "missing fields, two-character delimiter": (
+        "movielens", {"ratings.dat": "1::1::5::100\n1::2::4\n", "movies.dat": "1::One (1995)::Drama\n"}, ".",
+        "ratings.dat", 2, "expected 4 fields separated by '::'", ("Film", "RATED"),
+    ),
+    "rating of a film that is not there": (
+        "movielens",
+        {
+            "ratings.csv": "userId,movieId,rating,timestamp\n1,1,4.0,1\n1,2,4.0,1\n",
+            "movies.csv": "movieId,title,genres\n1,A,B\n",
+        },
+        ".", "ratings.csv", 3, "unknown Film '2'", ("RATED",),
+    ),
+    "quote not closed": (
+        "table", {"f.csv": 'id,name,year\n1,One,1995\n2,"Two,1996\n', "m.toml": NODES}, "f.csv",
+        "f.csv", 3, "not valid CSV", ("Film",),
+    ),
+    "column absent": (
+        "table", {"f.csv": "id,title,year\n1,One,1995\n", "m.toml": NODES}, "f.csv",
+        "f.csv", 1, "name not among id, title, year", ("Film",),
+    ),
+    "year before film": (
+        "table", {"f.tsv": "id\tname\tyear\n1\tOne\t1995\n2\tTwo\t1066\n", "m.toml": NODES}, "f.tsv",
+        "f.tsv", 3, "Film.year: expected at least 1870, got 1066", ("Film",),
+    ),
+    "not JSON": (
+        "table", {"f.jsonl": '{"id": 1, "name": "One"}\n{"id": 2,\n', "m.toml": NODES}, "f.jsonl",
+        "f.jsonl", 2, "not valid JSON", ("Film",),
+    ),
+    "JSON list": (
+        "table", {"f.jsonl": '{"id": 1, "name": "One", "year": 1995}\n[2]\n', "m.toml": NODES}, "f.jsonl",
+        "f.jsonl", 2, "expected a JSON object, got list", ("Film",),
+    ),
+    "fact about an unknown film": (
+        "table", {"f.tsv": FACT_LINES}, "f.tsv",
+        "f.tsv", 2, "unknown Film '1'", ("DIRECTED_BY",),
+    ),
+    "fact with an unknown relation": (
+        "table", {"f.tsv": FACT_LINES + "1\tpainted_by\tBo\n"}, "f.tsv",
+        "f.tsv", 3, "relation 'painted_by' is no relation type or alias of schema movies", ("DIRECTED_BY", "Person"),
+    ),
+    "triple without an end": (
+        "rdf", {"g.nt": "<urn:x:a> <urn:x:title> .\n"}, "g.nt",
+        "g.nt", 1, "as in N-Triples", ("Film",),
+    ),
+}  # fmt: skip
+
+
+def write(folder: Path, files: dict[str, str | bytes]) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+def call(store: GraphStore, case: str, folder: Path, **more: object) -> LoadReport:
+    format_name, files, path = MALFORMED[case][:3]
+    write(folder, files)
+    options = {"mapping": folder / "m.toml"} if "m.toml" in files else {}
+    return load(store, format_name, folder / path, schema=MOVIES, **options, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_malformed_files_stop_before_their_batch(store: GraphStore, tmp_path: Path, case: str) -> None:
+    *_, file, line, message, empty = MALFORMED[case]
+    with pytest.raises(LoadError) as error:
+        call(store, case, tmp_path / "data")
+    assert error.value.path == tmp_path / "data" / file
+    assert error.value.line == line
+    assert message in str(error.value)
+    written = counts(store)
+    assert not set(empty) & set(written)
+
+
+UNREADABLE = {"empty file", "header only", "header without types", "gzip cut off", "column absent", "link of nothing"}
+
+
+@pytest.mark.parametrize("case", sorted(set(MALFORMED) - UNREADABLE - {"not a genre flag", "triple without an end"}))
+def test_malformed_rows_can_be_skipped(store: GraphStore, tmp_path: Path, case: str) -> None:
+    """The row is in the rejects file with its place and reason; the rows beside it are loaded."""
+    *_, file, line, message, _ = MALFORMED[case]
+    rejects = tmp_path / "rejects.csv"
+    report = call(store, case, tmp_path / "data", on_error="skip", rejects=rejects)
+    assert report.rejected >= 1
+    assert report.rejects == rejects
+    lines = rejects.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "file,line,reason,row"
+    assert len(lines) == 1 + report.rejected
+    assert any(f"{tmp_path / 'data' / file},{line}," in text for text in lines)
+    reasons = [text.replace('""', '"') for text in lines[1:]]
+    assert any(message in text for text in reasons)
+    if case not in ("fact about an unknown film", "fact with an unknown relation", "quote not closed"):
+        assert report.rows > 0
+
+
+def test_skipping_writes_the_good_rows(store: GraphStore, tmp_path: Path) -> None:
+    bad = INTER + "u3\t1\tgood\t300\nu3\t1\t4\t301\nu4\t9\t4\t302\n"
+    write(tmp_path / "data", {"d.inter": bad, "d.item": ITEMS})
+    rejects = tmp_path / "rejects.csv"
+    report = load(store, "recbole", tmp_path / "data", on_error="skip", rejects=rejects)
+    assert report.edges["RATED"] == 3
+    assert report.rejected == 3  # the bad number; the unknown film as a node and as an end
+    assert counts(store)["RATED"] == 3
+    good = tmp_path / "good.csv"
+    write(tmp_path / "data", {"d.inter": INTER})
+    assert load(store, "recbole", tmp_path / "data", on_error="skip", rejects=good).rejected == 0
+    assert good.read_text() == "file,line,reason,row\n"
+
+
+def test_parquet_with_a_missing_key(store: GraphStore, tmp_path: Path) -> None:
+    write(tmp_path, {"m.toml": NODES})
+    path = tmp_path / "f.parquet"
+    pq.write_table(pa.table({"id": ["1", None], "name": ["One", "Two"], "year": [1995, 1996]}), path)
+    with pytest.raises(LoadError, match=r"f\.parquet:2: Film\.item_id: a value is required"):
+        load(store, "table", path, schema=MOVIES, mapping=tmp_path / "m.toml")
+    assert counts(store) == {}
+    path.write_bytes(b"PAR1 but not really")
+    with pytest.raises(LoadError, match="expected a Parquet file"):
+        load(store, "table", path, schema=MOVIES, mapping=tmp_path / "m.toml")
+
+
+# --- both stores -------------------------------------------------------------------------------------
+
+
+def test_a_small_load_is_the_same_in_both_stores(tmp_store: GraphStore, tmp_path: Path) -> None:
+    write(tmp_path / "data", {"d.inter": INTER, "d.item": ITEMS, "f.tsv": FACT_LINES})
+    for _ in range(2):
+        report = load(tmp_store, "recbole", tmp_path / "data")
+        assert report.nodes == {"Film": 2, "Genre": 1, "User": 2}
+        assert report.edges == {"HAS_GENRE": 1, "RATED": 2}
+        load(tmp_store, "table", tmp_path / "data/f.tsv")
+    assert counts(tmp_store) == {
+        **{"Film": 2, "Genre": 1, "User": 2, "Person": 1},
+        **{"HAS_GENRE": 1, "RATED": 2, "DIRECTED_BY": 1},
+    }
+    rated = content(tmp_store)["RATED"].to_pylist()
+    assert rated == [
+        {"source": "u1", "target": "1", "rating": 5.0, "timestamp": 100},
+        {"source": "u2", "target": "2", "rating": 3.0, "timestamp": 200},
+    ]
