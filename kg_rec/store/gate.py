@@ -73,7 +73,7 @@ _TOKEN = re.compile(
   | (?P<parameter>\$(?:\w+|`(?:[^`]|``)*`))
   | (?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\w*)
   | (?P<word>\w+)
-  | (?P<symbol>[-+*/%^=<>!~|&.,:;()\[\]{}?])
+  | (?P<symbol>[-+*%^=<>!~|&.,:;()\[\]{}?]|/(?![/*]))
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -168,6 +168,8 @@ def _is_name(found: list[Token], i: int) -> bool:
     if i < 2:
         return False
     before, owner = found[i - 1].text, found[i - 2]
+    if found[i - 1].start + 1 != found[i].start:
+        return False
     if before == ".":
         return owner.kind in ("word", "name", "parameter") or owner.text in (")", "]", "}")
     if before == ":":  # (n:SET), [:SET], n:SET
