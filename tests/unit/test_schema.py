@@ -171,3 +171,16 @@ def test_faulty_schema_names_file_subject_and_fault(case: str) -> None:
     assert str(error.value).startswith("toys.ttl: ")
     for part in parts:
         assert part in str(error.value)
+
+
+def test_the_reference_is_complete_and_its_example_is_valid() -> None:
+    text = (Path(__file__).resolve().parents[2] / "graph_schemas/README.md").read_text(encoding="utf-8")
+    example = text.split("```turtle\n")[1].split("```")[0]
+    schema = GraphSchema.from_turtle(example, origin="README.md")
+    assert schema.languages == ("en", "zh")
+    assert schema.relation_types["MADE_BY"].max_per_source == 1
+    with pytest.raises(SchemaError, match="expected one of") as error:
+        GraphSchema.from_turtle(example.replace("kr:plural", "kr:plurals"))
+    terms = str(error.value).split("expected one of ")[1].split(", ")
+    assert len(terms) > 20
+    assert [term for term in terms if f"`kr:{term}`" not in text] == []
