@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -19,47 +19,29 @@ from typing import Any, Literal, Protocol
 import pyarrow as pa
 
 from kg_rec.errors import ConfigError, LoadError, SchemaNotAppliedError
-from kg_rec.loaders.check import Checker, Repeats
-from kg_rec.loaders.text import Chunk, Faults, Origin
-from kg_rec.schema import GraphSchema, RelationType
+from kg_rec.loaders.batches import EdgeBatch, NodeBatch, attributes, explode, relation_type
+from kg_rec.loaders.check import Checker
+from kg_rec.loaders.text import Faults, Origin
+from kg_rec.schema import GraphSchema, NodeType, RelationType
 from kg_rec.store.base import GraphStore, Progress, no_progress
+
+__all__ = [
+    "EdgeBatch",
+    "Format",
+    "LoadContext",
+    "LoadReport",
+    "Loader",
+    "NodeBatch",
+    "attributes",
+    "explode",
+    "find_loader",
+    "formats",
+    "load",
+    "relation_type",
+]
 
 _GROUP = "kg_rec.loaders"
 _PIECE_ROWS = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class NodeBatch:
-    """Nodes to write.
-
-    Attributes:
-        node_type: a node type of the schema.
-        table: one column per property, as text or typed; the key is among them.
-        origin: where the rows came from, for messages; None: the path that was loaded.
-        mention: the rows only mention nodes (a genre beside a film, a user beside a rating): keys may come again.
-    """
-
-    node_type: str
-    table: pa.Table
-    origin: Origin | None = None
-    mention: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeBatch:
-    """Edges to write; one batch is checked as a whole before any of it is written.
-
-    Attributes:
-        relation: a relation type of the schema.
-        table: columns ``source``, ``target`` and one per edge property, as text or typed.
-        origin: where the rows came from, for messages; None: the path that was loaded.
-        repeats: what becomes of rows with the same ends: ``last`` (the latest by time) or ``sum`` of weights.
-    """
-
-    relation: str
-    table: pa.Table
-    origin: Origin | None = None
-    repeats: Repeats = "last"
 
 
 @dataclass(frozen=True)
@@ -209,7 +191,8 @@ def load(
         store: an open store; its schema is applied first.
         format: name of an installed format (:func:`formats`).
         path: file or folder.
-        schema: schema to load under; None: the format's own.
+        schema: schema to load under; None: the format's own.  Where the store holds a wider schema of the same
+            name, that one is kept.
         on_error: ``stop`` at the first malformed row, before anything of its batch is written, or ``skip`` such
             rows and list them in ``rejects``.
         rejects: CSV file for rejected rows (file, line, reason, row); needed with ``skip``, replaced if there.
@@ -228,12 +211,17 @@ def load(
     path = Path(path)
     _check_call(loader, path, on_error, rejects, options)
     reject_file = Path(rejects) if rejects is not None and on_error == "skip" else None
-    given = loader.schema(path, options, schema, Faults(stop=on_error == "stop"))
-    chosen = given if given is not None else _stored_schema(store, format)
+    held = _held(store)
+    given = _choose(loader, path, options, schema, held, Faults(stop=on_error == "stop"))
+    chosen = given if given is not None else held
+    if chosen is None:
+        raise SchemaNotAppliedError(
+            f"format {format} has no schema of its own and the store holds none yet; pass schema="
+        )
     nodes: Counter[str] = Counter()
     edges: Counter[str] = Counter()
     done = 0
-    with Faults(stop=on_error == "stop", rejects=reject_file) as faults:
+    with _faults(on_error, reject_file) as faults:
         context = LoadContext(chosen, options, faults, Counter(), progress)
         checker = Checker(chosen, faults, lambda node_type: _keys(store, chosen, node_type))
         if given is not None:
@@ -266,40 +254,6 @@ def load(
     )
 
 
-def attributes(
-    schema: GraphSchema, relation: RelationType, pairs: pa.Table, origin: Origin, named: bool = True
-) -> Iterator[NodeBatch | EdgeBatch]:
-    """Edges to attribute nodes that the file only names: first the nodes, then the edges.
-
-    Args:
-        schema: the schema in force.
-        relation: the relation type of the edges.
-        pairs: columns ``source``, ``target`` and the edge properties.
-        origin: of the rows.
-        named: the target is a name to show, not only an id.
-    """
-    target = schema.node_types[relation.target]
-    columns = {target.key: pairs["target"]}
-    if named and target.name_property is not None:
-        columns[target.name_property] = pairs["target"]
-    yield NodeBatch(target.name, pa.table(columns), origin, mention=True)
-    yield EdgeBatch(relation.name, pairs, origin)
-
-
-def explode(keys: Sequence[str | None], lists: Iterable[Sequence[str]], origin: Origin) -> Chunk:
-    """One row per (key, value) from a list of values per key: columns ``source`` and ``target``."""
-    source: list[str | None] = []
-    target: list[str] = []
-    lines: list[int | None] = []
-    for key, values, line in zip(keys, lists, origin.lines.to_pylist(), strict=True):
-        for value in values:
-            source.append(key)
-            target.append(value)
-            lines.append(line)
-    table = pa.table({"source": pa.array(source, pa.string()), "target": pa.array(target, pa.string())})
-    return Chunk(table, Origin(origin.path, pa.array(lines, pa.int64())))
-
-
 def _points() -> list[EntryPoint]:
     return sorted(entry_points(group=_GROUP), key=lambda p: p.name)
 
@@ -319,13 +273,43 @@ def _check_call(
         raise LoadError("no such file or folder; check the path", path)
 
 
-def _stored_schema(store: GraphStore, format_name: str) -> GraphSchema:
+def _faults(on_error: str, reject_file: Path | None) -> Faults:
+    try:
+        return Faults(stop=on_error == "stop", rejects=reject_file)
+    except OSError as error:
+        raise ConfigError(f"rejects: cannot write {reject_file}: {error.strerror}; choose another file") from error
+
+
+def _held(store: GraphStore) -> GraphSchema | None:
     try:
         return store.schema()
-    except SchemaNotAppliedError as error:
-        raise SchemaNotAppliedError(
-            f"format {format_name} has no schema of its own and the store holds none yet; pass schema="
-        ) from error
+    except SchemaNotAppliedError:
+        return None
+
+
+def _choose(
+    loader: Loader,
+    path: Path,
+    options: Mapping[str, Any],
+    schema: GraphSchema | None,
+    held: GraphSchema | None,
+    faults: Faults,
+) -> GraphSchema | None:
+    """The loader's schema; where the store holds a wider one of the same name, that one, extended if need be."""
+    given = loader.schema(path, options, schema, faults)
+    if given is None or held is None or given.name != held.name or _covers(given, held):
+        return given
+    return loader.schema(path, options, held, faults) if schema is None or _covers(held, schema) else given
+
+
+def _covers(wide: GraphSchema, narrow: GraphSchema) -> bool:
+    """Whether ``wide`` has every type and property of ``narrow``, by name."""
+
+    def names(schema: GraphSchema) -> set[tuple[str, str]]:
+        types: list[NodeType | RelationType] = [*schema.node_types.values(), *schema.relation_types.values()]
+        return {(t.name, name) for t in types for name in ("", *(p.name for p in t.properties))}
+
+    return names(narrow) <= names(wide)
 
 
 def _keys(store: GraphStore, schema: GraphSchema, node_type: str) -> Iterable[str]:

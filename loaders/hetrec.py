@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from kg_rec.errors import LoadError
-from kg_rec.loaders.base import EdgeBatch, LoadContext, NodeBatch
+from kg_rec.loaders.base import LoadContext
+from kg_rec.loaders.batches import EdgeBatch, NodeBatch
 from kg_rec.loaders.text import Chunk, Faults, Layout, Origin, find, read_whole
 from kg_rec.schema import GraphSchema
 

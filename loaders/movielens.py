@@ -13,7 +13,8 @@ from typing import Any
 import pyarrow as pa
 
 from kg_rec.errors import LoadError
-from kg_rec.loaders.base import EdgeBatch, LoadContext, NodeBatch, attributes, explode
+from kg_rec.loaders.base import LoadContext
+from kg_rec.loaders.batches import EdgeBatch, NodeBatch, attributes, explode, relation_type
 from kg_rec.loaders.text import Chunk, Faults, Layout, find, read_whole
 from kg_rec.schema import GraphSchema
 
@@ -167,7 +168,7 @@ def _films(
     if nameless := sum(map(len, genres)) - sum(map(len, known)):
         context.unmapped["genre unknown"] += nameless
     pairs = explode(films.table["item"].to_pylist(), known, films.origin)
-    yield from attributes(context.schema, context.schema.relation_types["HAS_GENRE"], pairs.table, pairs.origin)
+    yield from attributes(context.schema, relation_type(context.schema, "HAS_GENRE"), pairs.table, pairs.origin)
 
 
 def _ratings(ratings: Chunk) -> Iterator[NodeBatch | EdgeBatch]:

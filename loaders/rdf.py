@@ -23,7 +23,8 @@ from rdflib import RDF, RDFS, BNode, Graph, Literal
 from rdflib.compat import decodeUnicodeEscape
 
 from kg_rec.errors import ConfigError, LoadError
-from kg_rec.loaders.base import EdgeBatch, LoadContext, NodeBatch
+from kg_rec.loaders.base import LoadContext
+from kg_rec.loaders.batches import EdgeBatch, NodeBatch
 from kg_rec.loaders.text import Faults, Origin, bare_name, content, lines
 from kg_rec.schema import GraphSchema, NodeType, RelationType
 

@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 
 from kg_rec.errors import ConfigError, LoadError
-from kg_rec.loaders.base import EdgeBatch, LoadContext, NodeBatch, attributes, explode
+from kg_rec.loaders.base import LoadContext
+from kg_rec.loaders.batches import EdgeBatch, NodeBatch, attributes, explode
 from kg_rec.loaders.movielens import NO_GENRE, split_title
 from kg_rec.loaders.text import Chunk, Faults, Layout, bare_name, find, header, read_whole
 from kg_rec.loaders.triples import derive_schema, read_triples, triple_batches

@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kg_rec.errors import ConfigError, LoadError, SchemaError
-from kg_rec.loaders.base import EdgeBatch, LoadContext, NodeBatch, explode
+from kg_rec.errors import ConfigError, LoadError
+from kg_rec.loaders.base import LoadContext
+from kg_rec.loaders.batches import EdgeBatch, NodeBatch, explode, relation_type
 from kg_rec.loaders.mapping import EdgeRule, FactRule, TableMapping
 from kg_rec.loaders.text import Chunk, Faults, Layout, Origin, bare_name, header, lines, read_whole
 from kg_rec.schema import GraphSchema, NodeType, RelationType
@@ -55,7 +56,7 @@ class TableLoader:
             columns = _pick(chunk, node.columns)
             yield NodeBatch(node.type, columns, chunk.origin, node.mention)
         for edge in mapping.edges:
-            yield from _edges(schema, edge, _relation(schema, edge.relation), chunk)
+            yield from _edges(schema, edge, relation_type(schema, edge.relation), chunk)
         for fact in mapping.facts:
             yield from _facts(context, fact, chunk)
 
@@ -183,14 +184,6 @@ def _column(values: list[Any]) -> pa.Array:
 
 def _pick(chunk: Chunk, columns: Mapping[str, str]) -> pa.Table:
     return pa.table({name: chunk.table[column] for name, column in columns.items()})
-
-
-def _relation(schema: GraphSchema, name: str) -> RelationType:
-    if name not in schema.relation_types:
-        raise SchemaError(
-            f"schema {schema.name} has no relation type {name!r}; it has {', '.join(schema.relation_types)}"
-        )
-    return schema.relation_types[name]
 
 
 def _edges(schema: GraphSchema, rule: EdgeRule, kind: RelationType, chunk: Chunk) -> Iterator[NodeBatch | EdgeBatch]:

@@ -17,7 +17,8 @@ import pyarrow as pa
 from rdflib import Literal
 
 from kg_rec.errors import LoadError
-from kg_rec.loaders.base import EdgeBatch, LoadContext, NodeBatch, attributes
+from kg_rec.loaders.base import LoadContext
+from kg_rec.loaders.batches import EdgeBatch, NodeBatch, attributes
 from kg_rec.loaders.text import Faults, Layout, Origin, header, read_whole
 from kg_rec.schema import GraphSchema, RelationType
 
@@ -178,13 +179,19 @@ def derive_schema(base: GraphSchema, triples: Triples) -> GraphSchema:
         triples: the knowledge graph.
     """
     inverses = _inverses(triples)
-    mirrored = {inverse for found in inverses.values() for inverse in found}
-    shapes = {s for s in triples.shapes() if s[0] not in mirrored and not base.relations_called(s[0])}
+    mirrored = {r for owner, found in inverses.items() if not base.relations_called(owner) for r in found}
+    shapes = {s for s in triples.shapes() if s[0] not in mirrored and not _has_place(base, *s)}
     names = _identifiers({relation for relation, _, _ in shapes}, {*base.relation_types, *base.node_types})
     text = [base.turtle, "", "# --- derived from the relation ids of the knowledge graph"]
     for relation, head_is_item, tail_is_item in sorted(shapes):
         text.append(_turtle(relation, inverses.get(relation, []), names[relation], head_is_item, tail_is_item))
     return GraphSchema.from_turtle("\n".join(text) + "\n", origin=f"{base.name}, extended from {triples.path.name}")
+
+
+def _has_place(schema: GraphSchema, relation: str, head_is_item: bool, tail_is_item: bool) -> bool:
+    item = schema.item.name
+    ends = [(k.target, k.source) if inverted else (k.source, k.target) for k, inverted in _places(schema, relation)]
+    return any((head == item, tail == item) == (head_is_item, tail_is_item) for head, tail in ends)
 
 
 def _inverses(triples: Triples) -> dict[str, list[str]]:

@@ -65,6 +65,8 @@ def test_a_wrong_call_is_told_what_is_right(store: GraphStore, tmp_path: Path) -
         load(store, "recbole", path, graph="x")
     with pytest.raises(ConfigError, match="needs rejects=FILE"):
         load(store, "recbole", path, on_error="skip")
+    with pytest.raises(ConfigError, match="rejects: cannot write"):
+        load(store, "recbole", path, on_error="skip", rejects=tmp_path / "absent/rejects.csv")
     with pytest.raises(LoadError, match="no such file or folder"):
         load(store, "recbole", tmp_path / "absent")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from loader_graph import Graph
 
-from kg_rec.errors import ConfigError, LoadError
+from kg_rec.errors import ConfigError, LoadError, SchemaError
 from kg_rec.loaders.text import Faults
 from kg_rec.loaders.triples import derive_schema, read_triples
 from kg_rec.schema import GraphSchema
@@ -201,3 +201,23 @@ def test_files_that_do_not_belong_together(graph: Graph, folder: Path) -> None:
     (folder / "g.inter").write_text("")
     with pytest.raises(LoadError, match=r"expected one \.inter file in the folder, got f\.inter, g\.inter"):
         graph.load("recbole", folder)
+
+
+def test_a_wider_schema_in_the_store_is_kept_and_extended(graph: Graph, folder: Path) -> None:
+    films(folder)
+    graph.load("recbole", folder, schema=INTERACTIONS)
+    before = set(graph.store.schema().relation_types)
+    assert "FILM_FILM_DIRECTED_BY" in before
+    for options in ({}, {"kg": "none"}, {"schema": INTERACTIONS, "kg": "none"}):
+        (folder / "f.item").unlink(missing_ok=True)
+        graph.load("recbole", folder, **options)
+        assert set(graph.store.schema().relation_types) == before
+    with (folder / "f.kg").open("a") as file:
+        file.write("m.one\tnew\te1\nm.one\tfilm.film.directed_by\tm.two\n")
+    graph.load("recbole", folder)
+    added = set(graph.store.schema().relation_types) - before
+    assert len(added) == 2
+    assert "NEW" in added
+    assert graph.edges("NEW") == {("1", "e1"): {}}
+    with pytest.raises(SchemaError, match="contradicts"):
+        graph.load("recbole", folder, schema=GraphSchema.bundled("music"))
