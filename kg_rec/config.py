@@ -46,7 +46,7 @@ class GnnConfig:
 
     Attributes:
         dimensions: numbers of spectral dimensions (the low-pass cut) to choose from on validation.
-        exponent: initial degree exponents a and b of D_out^-a A D_in^-b.
+        exponents: initial degree exponents a = b of D_out^-a A D_in^-b to choose from on validation.
         iterations: propagation steps of the orthogonal iteration that finds the spectral input.
         hops: propagation layers after the input, each with its own relation weights.
         epochs: most epochs of gradient training; 0 keeps the initial weights.
@@ -58,7 +58,7 @@ class GnnConfig:
     """
 
     dimensions: tuple[int, ...] = (16, 32, 64)
-    exponent: float = 0.3
+    exponents: tuple[float, ...] = (0.2, 0.3, 0.4)
     iterations: int = 12
     hops: int = 1
     epochs: int = 40

@@ -8,12 +8,14 @@ else 0; Hit@k = 1 if any hit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-Floats = NDArray[np.float32]
+#: Scores, single or double precision.
+Floats: TypeAlias = "NDArray[np.floating[Any]]"
 
 METRICS = ("ndcg", "recall", "precision", "mrr", "hit")
 

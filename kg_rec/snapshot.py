@@ -151,12 +151,12 @@ class Snapshot:
         return self.edges[self.schema.interaction.name]
 
     def liked(self) -> EdgeTable:
-        """The interactions that count as positive: weight at least the schema's ``positive_from``."""
+        """The interactions that count as positive: weight at least the schema's ``positive_from``; a missing weight is not."""
         edges = self.interactions
         least = self.schema.interaction.positive_from
         if least is None or edges.weight is None:
             return edges
-        return edges.take(~(edges.weight < least))
+        return edges.take(edges.weight >= least)
 
     def with_edges(self, relation: str, edges: EdgeTable) -> Snapshot:
         """The same graph with other edges of one relation type (a training split, a shuffled graph)."""

@@ -48,11 +48,12 @@ class Path:
     """One path from the user to the item, with its part of the score.
 
     Attributes:
-        channel: the part of the model that scores this path.
+        channel: the part of the model that scores this path; ``taste`` stands for all parts that score what users
+            have in common (taste, relational, sequence), whose terms for one interaction are one path.
         nodes: user, the interacted item, ..., the recommended item; one more than edges.
         edges: the steps between them.
         value: what the path adds to the score, in the score's unit.
-        share: ``value`` divided by the sum of all positive terms (0 if there are none).
+        share: ``value`` divided by the sum of all positive addends: terms, or paths where a term splits into paths.
     """
 
     channel: Channel
@@ -99,11 +100,13 @@ class Term:
     Attributes:
         channel: part of the model.
         source: key of the item the user interacted with.
+        source_name: its name as shown to people.
         value: the addend.
     """
 
     channel: Channel
     source: str
+    source_name: str
     value: float
 
 
@@ -119,7 +122,7 @@ class Explanation:
         base: what the item gets whoever asks (b_i).
         terms: every addend; ``base`` plus all values is ``score`` (relative error at most 1e-5).
         groups: the paths shown, grouped, largest first.
-        shown_share: the part of all positive terms that the shown paths account for, 0 to 1.
+        shown_share: the part of all positive addends that the shown paths account for, 0 to 1.
         notes: language-independent remarks, each a word of a fixed set: ``already_interacted``, ``no_interactions``.
         text: the explanation in words.
         lang: language of ``text``.

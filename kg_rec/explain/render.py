@@ -38,7 +38,9 @@ def to_dict(explanation: Explanation) -> dict[str, Any]:
         "item_name": e.item_name,
         "score": e.score,
         "base": e.base,
-        "terms": [{"channel": t.channel, "source": t.source, "value": t.value} for t in e.terms],
+        "terms": [
+            {"channel": t.channel, "source": t.source, "source_name": t.source_name, "value": t.value} for t in e.terms
+        ],
         "paths": [_path(p) for p in e.paths],
         "shown_share": e.shown_share,
         "notes": list(e.notes),

@@ -108,12 +108,13 @@ class View:
     def sources(self, limit: int) -> tuple[tuple[Source, ...], int, float]:
         """The interactions that contribute most, by absolute value; how many more there are, and their sum."""
         parts: dict[str, dict[Channel, float]] = {}
+        names: dict[str, str] = {}
         for term in self.explanation.terms:
+            names[term.source] = term.source_name
             of_source = parts.setdefault(term.source, {})
             of_source[term.channel] = of_source.get(term.channel, 0.0) + term.value
-        names = {p.nodes[1].key: p.nodes[1].name for p in self.explanation.paths if len(p.nodes) > 2}
         rows = [
-            Source(clean_name(names.get(key), key), sum(of.values()), tuple((c, of[c]) for c in CHANNELS if c in of))
+            Source(clean_name(names[key], key), sum(of.values()), tuple((c, of[c]) for c in CHANNELS if c in of))
             for key, of in parts.items()
         ]
         rows.sort(key=lambda row: (-abs(row.value), row.name))

@@ -21,12 +21,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 from torch_geometric.utils import spmm
 
 from kg_rec.config import GnnConfig
+from kg_rec.errors import ConfigError
 from kg_rec.model.kernel import FactorKernel
 from kg_rec.model.knowledge import knowledge_relations
 from kg_rec.snapshot import Snapshot
@@ -38,6 +40,7 @@ class GnnParameters:
     """What training learns: a few named numbers, independent of the size of the graph.
 
     Attributes:
+        exponent: degree exponents of the operator whose eigenvectors are the input.
         dimensions: spectral dimensions.
         hops: propagation layers.
         values: parameter name to its value; per relation ``<name>.weight.<hop>``, ``.item_exponent``,
@@ -45,6 +48,7 @@ class GnnParameters:
         epoch: epoch of the best validation figure; 0 is the initial state.
     """
 
+    exponent: float
     dimensions: int
     hops: int
     values: Mapping[str, float]
@@ -64,7 +68,8 @@ class Propagate(MessagePassing):  # type: ignore[misc]
 
     def message_and_aggregate(self, adj_t: Tensor, x: Tensor) -> Tensor:
         """Fused form of message and aggregation."""
-        return spmm(adj_t, x, reduce="sum")
+        out: Tensor = spmm(adj_t, x, reduce="sum")
+        return out
 
 
 class LinearRelationalGnn(nn.Module):
@@ -72,13 +77,14 @@ class LinearRelationalGnn(nn.Module):
 
     Args:
         snapshot: the graph; its interactions are the training interactions.
-        config: settings.
+        exponent: initial value of all degree exponents.
+        hops: propagation layers.
         device: torch device.
     """
 
-    def __init__(self, snapshot: Snapshot, config: GnnConfig, device: str) -> None:
+    def __init__(self, snapshot: Snapshot, exponent: float, hops: int, device: str) -> None:
         super().__init__()
-        self.hops = config.hops
+        self.hops = hops
         data = snapshot.to_pyg()
         interaction = snapshot.schema.interaction
         n = len(snapshot.items)
@@ -98,12 +104,11 @@ class LinearRelationalGnn(nn.Module):
                     self.relations.append(relation.name)
         self.degree = {r: (_degree(self.back[r]), _degree(self.forth[r])) for r in self.back}
         self.popularity = self.degree[interaction.name][0] if interaction.name in self.degree else torch.ones(n, 1)
-        exponent = torch.full((len(self.relations),), config.exponent)
-        self.item_exponent = nn.Parameter(exponent.clone())
-        self.other_exponent = nn.Parameter(exponent.clone())
-        self.source_exponent = nn.Parameter(torch.tensor(config.exponent))
-        self.target_exponent = nn.Parameter(torch.tensor(config.exponent))
-        self.weight = nn.Parameter(torch.zeros(config.hops, len(self.relations)))
+        self.item_exponent = nn.Parameter(torch.full((len(self.relations),), exponent))
+        self.other_exponent = nn.Parameter(torch.full((len(self.relations),), exponent))
+        self.source_exponent = nn.Parameter(torch.tensor(exponent))
+        self.target_exponent = nn.Parameter(torch.tensor(exponent))
+        self.weight = nn.Parameter(torch.zeros(hops, len(self.relations)))
         self.to(device)
 
     def hop(self, relation: str, features: Tensor) -> Tensor:
@@ -130,7 +135,8 @@ class LinearRelationalGnn(nn.Module):
         found = features @ vectors.flip(1)[:, :dimensions]
         # an eigenvector's sign is arbitrary: the largest entry is made positive, so that the result is reproducible
         largest = found.gather(0, found.abs().argmax(0, keepdim=True))
-        return found * torch.where(largest < 0, -1.0, 1.0)
+        signed: Tensor = found * torch.where(largest < 0, -1.0, 1.0)
+        return signed
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Source and target embeddings from the spectral input; each (items, d)."""
@@ -139,7 +145,9 @@ class LinearRelationalGnn(nn.Module):
             steps = [self.hop(r, layer) for r in self.relations]
             layer = torch.stack([w * s for w, s in zip(weights, steps, strict=True)]).sum(0)
             total = total + layer
-        return self.popularity**-self.source_exponent * total, self.popularity**self.target_exponent * total
+        source: Tensor = self.popularity**-self.source_exponent * total
+        target: Tensor = self.popularity**self.target_exponent * total
+        return source, target
 
     def parameters_by_name(self) -> dict[str, float]:
         """The learned numbers, named as in :class:`GnnParameters`."""
@@ -169,7 +177,7 @@ class LinearRelationalGnn(nn.Module):
 
 def embed(snapshot: Snapshot, parameters: GnnParameters, config: GnnConfig, seed: int, device: str) -> FactorKernel:
     """Relational embeddings of all items under learned parameters, as a kernel with factors (items, d)."""
-    gnn = LinearRelationalGnn(snapshot, config, device)
+    gnn = LinearRelationalGnn(snapshot, parameters.exponent, parameters.hops, device)
     if not len(snapshot.interactions):
         empty = np.zeros((len(snapshot.items), 1), dtype=np.float32)
         return FactorKernel(empty, empty)
@@ -201,15 +209,19 @@ def fit(
         progress: called per epoch.
         log: receives one record per epoch.
     """
-    gnn = LinearRelationalGnn(snapshot, config, device)
-    # the initial state decides the number of dimensions; eigenvectors of fewer dimensions are the leading ones
-    everything = gnn.spectral_input(max(config.dimensions), config.iterations, seed)
-    with torch.no_grad():
-        starts = {d: judge(_kernel(gnn, everything[:, :d])) for d in sorted(config.dimensions)}
-    dimensions = max(starts, key=lambda d: starts[d])
-    log({"stage": "gnn", "epoch": 0, "ndcg@10": {str(d): v for d, v in starts.items()}, "dimensions": dimensions})
-    features = everything[:, :dimensions]
-    best, best_values, best_epoch = starts[dimensions], gnn.parameters_by_name(), 0
+    best, exponent, dimensions, gnn, features = -1.0, 0.0, 0, None, None
+    for start in config.exponents:
+        trial = LinearRelationalGnn(snapshot, start, config.hops, device)
+        everything = trial.spectral_input(max(config.dimensions), config.iterations, seed)
+        for d in sorted(config.dimensions):  # eigenvectors of fewer dimensions are the leading ones
+            with torch.no_grad():
+                figure = judge(_kernel(trial, everything[:, :d]))
+            log({"stage": "gnn", "epoch": 0, "exponent": start, "dimensions": d, "ndcg@10": figure})
+            if figure > best:
+                best, exponent, dimensions, gnn, features = figure, start, d, trial, everything[:, :d]
+    if gnn is None or features is None:
+        raise ConfigError("gnn.exponents and gnn.dimensions need at least one value each")
+    best_values, best_epoch = gnn.parameters_by_name(), 0
     rng = np.random.default_rng(seed)
     with torch.no_grad():  # the softmax starts with scores of about unit spread
         source, target = gnn(features)
@@ -224,7 +236,7 @@ def fit(
             if loss is None:
                 continue
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             losses.append(loss.item())
         with torch.no_grad():
@@ -236,7 +248,7 @@ def fit(
         if epoch - best_epoch >= config.patience:
             break
     progress(config.epochs, config.epochs, "train gnn")
-    return GnnParameters(dimensions, config.hops, best_values, best_epoch)
+    return GnnParameters(exponent, dimensions, config.hops, best_values, best_epoch)
 
 
 def _loss(
@@ -273,7 +285,7 @@ def _kernel(gnn: LinearRelationalGnn, features: Tensor) -> FactorKernel:
     )
 
 
-def _batches(rng: np.random.Generator, n: int, size: int) -> list[np.ndarray]:  # type: ignore[type-arg]
+def _batches(rng: np.random.Generator, n: int, size: int) -> list[NDArray[np.int64]]:
     order = rng.permutation(n)
     return [np.sort(order[start : start + size]) for start in range(0, n, size)]
 
@@ -288,5 +300,5 @@ def _torch(matrix: sparse.csr_array, device: str) -> Tensor:
 
 
 def _degree(matrix: Tensor) -> Tensor:
-    counts = matrix.crow_indices().diff().clamp(min=1).to(torch.float32)
+    counts: Tensor = matrix.crow_indices().diff().clamp(min=1).to(torch.float32)
     return counts.unsqueeze(1)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 Floats = NDArray[np.float32]
-Matrix: TypeAlias = "Floats | sparse.csr_array"
+#: float32, dense (numpy) or CSR (scipy, which has no type stubs here).
+Matrix: TypeAlias = Any
 
 
 class Kernel(Protocol):

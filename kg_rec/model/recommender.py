@@ -21,12 +21,12 @@ from kg_rec.errors import ModelError
 from kg_rec.metrics import masked, top_k
 from kg_rec.model.choices import Choices
 from kg_rec.model.histories import histories
-from kg_rec.model.kernel import Floats, Kernel, MatrixKernel
+from kg_rec.model.kernel import Floats, Kernel
 from kg_rec.model.similarity import ColdItems, Similarity
 from kg_rec.snapshot import EdgeTable, IdMap, Snapshot
 
-#: Catalogues up to this size score with one dense item-item matrix (float32: 4 n^2 bytes).
-_MERGE = 6_000
+#: Catalogues up to this size score with one dense item-item matrix in double precision: 8 n^2 bytes.
+_MERGE = 5_000
 
 
 @dataclass(frozen=True)
@@ -119,14 +119,20 @@ class Recommender:
         return histories(self.snapshot.interactions, self.shape, 0)
 
     @cached_property
-    def _merged(self) -> MatrixKernel | None:
+    def _merged(self) -> NDArray[np.float64] | None:
         n = len(self.items)
         if n > _MERGE:
             return None
-        total = np.zeros((n, n), dtype=np.float32)
+        total = np.zeros((n, n))
+        identity = sparse.csr_array(sparse.eye_array(n, dtype=np.float32))
         for channel in self.channels:
-            total += channel.kernel.scores(sparse.csr_array(sparse.eye_array(n, dtype=np.float32))) * channel.weight
-        return MatrixKernel(total)
+            total += channel.kernel.scores(identity) * channel.weight.astype(np.float64)
+        return total
+
+    @cached_property
+    def likers(self) -> sparse.csc_array:
+        """Who liked what, binary CSC, shape (users, items): column i lists the users who liked item i."""
+        return histories(self.snapshot.liked(), self.shape, 0).tocsc()
 
     def with_snapshot(self, snapshot: Snapshot) -> Recommender:
         """The same parameters for other histories: users and interactions may differ, items may not.
@@ -136,7 +142,8 @@ class Recommender:
         """
         if not snapshot.items.keys.equals(self.items.keys):
             raise ModelError(
-                f"the model knows {len(self.items)} items, the graph has {len(snapshot.items)} or other ones; train again"
+                f"the model knows {len(self.items)} items, the graph has {len(snapshot.items)}, some of them others; "
+                "train again"
             )
         return replace(self, snapshot=snapshot)
 
@@ -144,19 +151,20 @@ class Recommender:
         """The same parameters with other interactions of the same users and items."""
         return replace(self, snapshot=self.snapshot.with_edges(self.snapshot.schema.interaction.name, edges))
 
-    def scores(self, users: NDArray[np.int64]) -> Floats:
-        """s(u, i) for users by dense index: float32, shape (len(users), items)."""
+    def scores(self, users: NDArray[np.int64]) -> NDArray[np.float64]:
+        """s(u, i) for users by dense index: float64, shape (len(users), items)."""
         rows = self.histories[users]
+        total = np.tile(self.base.astype(np.float64), (len(users), 1))
         if self._merged is not None:
-            return self._merged.scores(rows) + self.base
-        total = np.tile(self.base, (len(users), 1))
+            total += rows @ self._merged
+            return total
         for channel in self.channels:
             total += channel.kernel.scores(rows) * channel.weight
         return total
 
     def rank(
         self, users: NDArray[np.int64], k: int, candidates: NDArray[np.bool_] | None = None
-    ) -> tuple[NDArray[np.int64], Floats]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Best k items per user without those the user had.
 
         Args:
@@ -170,7 +178,7 @@ class Recommender:
         found = masked(self.scores(users), self.seen[users], candidates)
         top = top_k(found, k)
         values = np.take_along_axis(found, np.maximum(top, 0), axis=1)
-        return top, np.where(top < 0, -np.inf, values).astype(np.float32)
+        return top, np.where(top < 0, -np.inf, values)
 
     def contributions(self, user: int, item: int) -> Contributions:
         """Every addend of s(user, item), by dense indices; O(interactions of the user)."""

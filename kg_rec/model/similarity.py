@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from kg_rec.config import ColdConfig, KnowledgeConfig
+from kg_rec.model.inverse import inverse
 from kg_rec.model.kernel import Floats
 from kg_rec.model.knowledge import PathFactors, knowledge_relations, path_factors
 from kg_rec.snapshot import Snapshot
@@ -112,9 +113,11 @@ class ColdItems:
 
     def embed(self, similarity: Similarity, items: NDArray[np.int64]) -> Floats:
         """z = k(items, landmarks) alpha, shape (items, d); in blocks, so memory is linear in ``items``."""
-        blocks = [items[start : start + 1024] for start in range(0, len(items), 1024)]
-        rows = [similarity(block, self.landmarks) @ self.coefficients for block in blocks]
-        return np.concatenate(rows) if rows else np.empty((0, self.coefficients.shape[1]), np.float32)
+        found = np.empty((len(items), self.coefficients.shape[1]), np.float32)
+        for start in range(0, len(items), 1024):
+            block = slice(start, start + 1024)
+            found[block] = similarity(items[block], self.landmarks) @ self.coefficients
+        return found
 
 
 def popular(counts: NDArray[np.int64], most: int) -> NDArray[np.int64]:
@@ -138,10 +141,8 @@ def leave_one_out(gram: Floats, targets: Floats, ridge: float) -> Floats:
     """
     regularised = gram.astype(np.float64)
     regularised[np.diag_indices_from(regularised)] += ridge
-    factor, _ = linalg.lapack.dpotrf(regularised, lower=1, overwrite_a=1)
-    inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    return (targets - (inverse @ targets) / np.diag(inverse)[:, None]).astype(np.float32)
+    inverted = inverse(regularised)
+    return (targets - (inverted @ targets) / np.diag(inverted)[:, None]).astype(np.float32)
 
 
 def choose_weights(

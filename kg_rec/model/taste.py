@@ -7,6 +7,7 @@ from scipy import linalg, sparse
 
 from kg_rec.config import SequenceConfig, TasteConfig
 from kg_rec.model.histories import ranks_from_latest
+from kg_rec.model.inverse import inverse
 from kg_rec.model.kernel import MatrixKernel
 from kg_rec.snapshot import EdgeTable
 from kg_rec.store.base import Progress, no_progress
@@ -39,10 +40,8 @@ def edlae(interactions: sparse.csr_array, config: TasteConfig, l2: float) -> Mat
     """
     g = gram(interactions, config.user_power).toarray()
     g[np.diag_indices_from(g)] += l2 + config.dropout / (1 - config.dropout) * np.diag(g)
-    factor, _ = linalg.lapack.dpotrf(g, lower=1, overwrite_a=1)
-    inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    operator = (-inverse / np.diag(inverse)[None, :]).astype(np.float32)
+    precision = inverse(g)
+    operator = (-precision / np.diag(precision)[None, :]).astype(np.float32)
     np.fill_diagonal(operator, 0)
     return MatrixKernel(operator)
 

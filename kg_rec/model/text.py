@@ -112,7 +112,7 @@ class TextEncoder:
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging
 
-        logging.disable_progress_bar()
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.source, trust_remote_code=False)
             model = AutoModel.from_pretrained(self.source, trust_remote_code=False, use_safetensors=True)

@@ -86,8 +86,8 @@ class Make:
 
     def explanation(self, groups: Sequence[PathGroup], lang: str = "en", against: float = 0.0) -> Explanation:
         paths = [p for g in groups for p in g.paths]
-        terms = [Term(p.channel, p.nodes[1].key or "", p.value) for p in paths]
-        terms += [Term("meaning", "disliked", against)] if against else []
+        terms = [Term(p.channel, p.nodes[1].key or "", p.nodes[1].name or "", p.value) for p in paths]
+        terms += [Term("meaning", "disliked", "disliked", against)] if against else []
         cypher, parameters = cypher_for(self.schema, self.user_key, self.item.key or "", paths)
         return Explanation(
             user=self.user_key,

@@ -1,0 +1,119 @@
+"""The library as its users call it: ``import kg_rec as kg``.
+
+::
+
+    store = kg.connect("films.graph")
+    kg.load(store, "movielens", "ml-100k")
+    model = kg.train(kg.export(store))
+    model.recommend(["196"], k=10).to_pandas()
+    model.explain("196", "242")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from kg_rec.config import TrainConfig
+from kg_rec.explain.explain import explain as explain_score
+from kg_rec.explain.explanation import Explanation
+from kg_rec.model import persist
+from kg_rec.model.recommender import Recommender
+from kg_rec.model.train import train as train_recommender
+from kg_rec.recommend import FIELDS
+from kg_rec.recommend import recommend as recommend_batches
+from kg_rec.snapshot import Snapshot
+from kg_rec.split import Split
+from kg_rec.store.base import Progress, no_progress
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model: lists and explanations by key.
+
+    Attributes:
+        recommender: the additive model behind it, with dense indices.
+    """
+
+    recommender: Recommender
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Model:
+        """Read a model that :meth:`save` or ``kg-rec train`` wrote.
+
+        Raises:
+            ModelError: the folder holds no usable model.
+        """
+        return cls(persist.load(folder))
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model and its snapshot into a folder."""
+        persist.save(self.recommender, folder)
+
+    def with_snapshot(self, snapshot: Snapshot) -> Model:
+        """The same parameters over a newer export: new users and interactions count at once, without training.
+
+        Raises:
+            ModelError: the items differ; train again.
+        """
+        return Model(self.recommender.with_snapshot(snapshot))
+
+    def recommend(
+        self,
+        users: Sequence[str] | None = None,
+        k: int = 10,
+        *,
+        candidates: Sequence[str] | None = None,
+        progress: Progress = no_progress,
+    ) -> pa.Table:
+        """Top-k lists as an Arrow table with the columns user, rank, item, name, score.
+
+        Args:
+            users: user keys; None for all.
+            k: list length.
+            candidates: keys of the items allowed; None allows all.
+            progress: called per batch of users.
+
+        Raises:
+            NotFoundError: a user or candidate is unknown.
+            ConfigError: k is below 1.
+        """
+        batches = recommend_batches(self.recommender, users, k, candidates=candidates, progress=progress)
+        return pa.Table.from_batches(batches, schema=FIELDS)
+
+    def explain(
+        self,
+        user: str,
+        item: str,
+        *,
+        lang: str = "en",
+        top: int = 3,
+        paths_per_group: int = 5,
+        channels: Collection[str] | None = None,
+    ) -> Explanation:
+        """Why the item has its score for the user; see :func:`kg_rec.explain.explain.explain`."""
+        return explain_score(
+            self.recommender, user, item, lang=lang, top=top, paths_per_group=paths_per_group, channels=channels
+        )
+
+    def __repr__(self) -> str:
+        users, items = self.recommender.shape
+        channels = ", ".join(c.name for c in self.recommender.channels)
+        return (
+            f"Model({users} users, {items} items; {channels}; validation NDCG@10 {self.recommender.choices.valid:.3f})"
+        )
+
+
+def train(
+    snapshot: Snapshot,
+    config: TrainConfig | None = None,
+    *,
+    split: Split | None = None,
+    progress: Progress = no_progress,
+    log_file: str | Path | None = None,
+) -> Model:
+    """Train a model; see :func:`kg_rec.model.train.train`."""
+    return Model(train_recommender(snapshot, config, split=split, progress=progress, log_file=log_file))
