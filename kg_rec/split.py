@@ -100,7 +100,7 @@ def _per_user(protocol: Protocol, edges: EdgeTable, n_items: int, order: NDArray
 
 
 def cold_items_split(edges: EdgeTable, n_items: int, seed: int, fold: int = 0, folds: int = 10) -> Split:
-    """Of the items with at least 5 interactions, ``1/folds`` are test items and half as many others validation items."""
+    """Of the items with 5 or more interactions, ``1/folds`` are test items, half as many others validation."""
     counts = np.bincount(edges.target, minlength=n_items)
     eligible = np.random.default_rng(seed).permutation(np.flatnonzero(counts >= 5))
     test_items = eligible[fold::folds]

@@ -105,7 +105,7 @@ def schema() -> dict[str, object]:
 def test_dict_has_the_promised_keys(films: Make) -> None:
     data = to_dict(films.explanation(groups(films)))
     assert list(data) == KEYS
-    assert list(data["terms"][0]) == ["channel", "source", "value"]
+    assert list(data["terms"][0]) == ["channel", "source", "source_name", "value"]
     path = data["paths"][0]
     assert list(path) == ["channel", "nodes", "relations", "value", "share"]
     assert list(path["nodes"][0]) == ["type", "key", "name", "count"]

@@ -116,7 +116,7 @@ def test_an_id_that_mirrors_another_is_its_inverse(folder: Path) -> None:
     )
     triples = read_triples(folder / "f.kg", folder / "f.link", Faults())
     schema = derive_schema(INTERACTIONS, triples)
-    assert set(schema.relation_types) == {"INTERACTED", "HAS_CATEGORY", "MADE_BY"}
+    assert set(schema.relation_types) == {"INTERACTED", "HAS_CATEGORY", "MADE_BY", "RECOMMENDED"}
     made_by = schema.relation_types["MADE_BY"]
     assert (made_by.aliases, made_by.inverse_aliases) == (("made_by",), ("maker_of",))
     assert made_by.phrases["en"] == "is linked to {} by “made by”"
