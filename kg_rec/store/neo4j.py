@@ -2,6 +2,7 @@
 
 Nodes carry their own string keys under uniqueness constraints.  A batch is one managed transaction, which the
 driver repeats after passing faults; rows are sorted by key, so that concurrent writers lock nodes in one order.
+A batch too large for the server's transaction memory is split, after its ends were all found.
 Scans page over keys and fetch one row of column lists a page, which decodes several times faster than rows.
 """
 
@@ -37,8 +38,10 @@ from kg_rec.store.results import rows_to_table
 
 _OLDEST = (5, 26)
 _ROWS_PER_STATEMENT = 10_000
+_ROWS_PER_TRANSACTION = 100_000
 _NODES_PER_PAGE = 10_000
 _KEYS_PER_PAGE = 20_000
+_Rows = list[tuple[Any, ...]]
 T = TypeVar("T")
 
 
@@ -112,13 +115,12 @@ class Neo4jStore:
         t = find_node_type(self.schema(), node_type)
         table = node_table(t, batch)
         statement = cypher.neo4j_merge_nodes(t, table.column_names[1:])
-        chunks = _chunks(table, [t.key])
 
-        def work(tx: neo4j.ManagedTransaction) -> None:
-            for rows in chunks:
-                tx.run(statement, {"rows": rows}).consume()
+        def work(tx: neo4j.ManagedTransaction, rows: _Rows) -> None:
+            for chunk in _split(rows, _ROWS_PER_STATEMENT):
+                tx.run(statement, {"rows": chunk}).consume()
 
-        self._write(work)
+        self._write(work, _rows(table, [t.key]))
         return int(table.num_rows)
 
     def write_edges(self, relation: str, batch: pa.Table) -> int:
@@ -127,23 +129,26 @@ class Neo4jStore:
         r, source, target = find_relation(self.schema(), relation)
         table = edge_table(r, batch)
         statement = cypher.neo4j_merge_edges(r, source, target)
-        chunks = _chunks(table, ["source", "target"])
 
-        def work(tx: neo4j.ManagedTransaction) -> None:
-            for rows in chunks:
-                record = tx.run(statement, {"rows": rows}).single(strict=True)
-                if record["written"] == len(rows):
-                    continue
-                for end, (column, t) in {"source": (0, source), "target": (1, target)}.items():
-                    keys = sorted({row[column] for row in rows})
-                    missing = tx.run(cypher.neo4j_missing_keys(t), {"keys": keys}).value()
-                    if missing:
-                        raise missing_ends(relation, end, t.name, missing)
-                raise StoreError(
-                    f"edges of type {relation}: {record['written']} of {len(rows)} were written; try again"
-                )
+        def check(tx: neo4j.ManagedTransaction, rows: _Rows) -> None:
+            for end, (column, t) in {"source": (0, source), "target": (1, target)}.items():
+                keys = sorted({row[column] for row in rows})
+                missing = tx.run(cypher.neo4j_missing_keys(t), {"keys": keys}).value()
+                if missing:
+                    raise missing_ends(relation, end, t.name, missing)
 
-        self._write(work)
+        def work(tx: neo4j.ManagedTransaction, rows: _Rows) -> None:
+            for chunk in _split(rows, _ROWS_PER_STATEMENT):
+                written = tx.run(statement, {"rows": chunk}).single(strict=True)["written"]
+                if written != len(chunk):
+                    check(tx, chunk)
+                    raise StoreError(f"edges of type {relation}: {written} of {len(chunk)} were written; try again")
+
+        rows = _rows(table, ["source", "target"])
+        if len(rows) > _ROWS_PER_TRANSACTION:
+            with self._mapped_errors(), self._session(neo4j.READ_ACCESS) as session:
+                session.execute_read(check, rows)
+        self._write(work, rows)
         return int(table.num_rows)
 
     def scan_nodes(self, node_type: str, batch_size: int = 50_000) -> Iterator[pa.RecordBatch]:
@@ -234,9 +239,10 @@ class Neo4jStore:
         with self._mapped_errors(), self._session(neo4j.READ_ACCESS) as session:
             return session.execute_read(lambda tx: take(tx.run(statement, values)))
 
-    def _write(self, work: Callable[[neo4j.ManagedTransaction], None]) -> None:
+    def _write(self, work: Callable[[neo4j.ManagedTransaction, _Rows], None], rows: _Rows) -> None:
         with self._mapped_errors(), self._session(neo4j.WRITE_ACCESS) as session:
-            session.execute_write(work)
+            for part in _split(rows, _ROWS_PER_TRANSACTION):
+                session.execute_write(work, part)
 
     @contextmanager
     def _mapped_errors(self, *, user: bool = False, timeout: float = 0.0) -> Iterator[None]:
@@ -278,11 +284,14 @@ def _query(text: str, timeout: float | None = None) -> neo4j.Query:
     return neo4j.Query(text, timeout=timeout)
 
 
-def _chunks(table: pa.Table, order: list[str]) -> list[list[tuple[Any, ...]]]:
-    """The rows in key order as tuples, in lists of one statement each."""
+def _rows(table: pa.Table, order: list[str]) -> _Rows:
+    """The rows in key order, as tuples."""
     ordered = table.sort_by([(name, "ascending") for name in order])
-    rows = list(zip(*(column.to_pylist() for column in ordered.columns), strict=True))
-    return [rows[i : i + _ROWS_PER_STATEMENT] for i in range(0, len(rows), _ROWS_PER_STATEMENT)]
+    return list(zip(*(column.to_pylist() for column in ordered.columns), strict=True))
+
+
+def _split(rows: _Rows, size: int) -> Iterator[_Rows]:
+    return (rows[i : i + size] for i in range(0, len(rows), size))
 
 
 def _column(values: list[Any], field: pa.Field) -> pa.Array:

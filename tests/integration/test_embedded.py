@@ -138,3 +138,43 @@ def test_unchanged_edges_are_not_written_again(tmp_path: Path) -> None:
         store = connect(str(tmp_path / "graph"))
     store.close()
     assert size[-1] == size[0]
+
+
+def killed_with_a_log(folder: Path) -> Path:
+    """A graph whose writer was killed before its last write was moved from the log to the graph's file."""
+    log = folder / "graph.lbug.wal"
+    for _ in range(20):
+        writer = start_writer(folder)
+        time.sleep(0.1)
+        writer.kill()
+        writer.communicate()
+        if log.exists() and log.stat().st_size > 200:
+            return log
+    pytest.fail("no writer was killed at the right time")
+
+
+def test_a_torn_log_loses_only_the_cut_off_write(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    log = killed_with_a_log(tmp_path / "graph")
+    os.truncate(log, log.stat().st_size - 7)
+    store = connect(str(tmp_path / "graph"))
+    assert "a write was cut off" in caplog.text
+    sources = [k for b in store.scan_edges("RATED") for k in b["source"].to_pylist()]
+    assert len(sources) % 300 == 0
+    store.write_nodes("User", pa.table({"user_id": ["later"]}))
+    store.close()
+
+
+def test_a_killed_graph_can_be_read_at_once(tmp_path: Path) -> None:
+    killed_with_a_log(tmp_path / "graph")
+    store = connect(str(tmp_path / "graph"), read_only=True)
+    assert sum(b.num_rows for b in store.scan_nodes("Film")) == 300
+    store.close()
+
+
+def test_a_damaged_file_is_a_clear_error(tmp_path: Path) -> None:
+    connect(str(tmp_path / "graph")).close()
+    (tmp_path / "graph" / "graph.lbug").write_bytes(b"not a graph" * 1000)
+    with pytest.raises(StoreError, match="cannot open the graph"):
+        connect(str(tmp_path / "graph"))
+    with pytest.raises(StoreError, match="cannot open the graph"):  # the lock was given back
+        connect(str(tmp_path / "graph"))
