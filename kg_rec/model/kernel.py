@@ -63,21 +63,23 @@ class FactorKernel:
     target: Matrix
 
     @cached_property
-    def diagonal(self) -> Floats:
+    def diagonal(self) -> NDArray[np.float64]:
         """<source_i, target_i>, which :meth:`scores` takes out again, shape (n,)."""
-        return _dense((self.source * self.target).sum(axis=1))
+        total: NDArray[np.float64] = (self.source * self.target).sum(axis=1, dtype=np.float64)
+        return total
 
     def scores(self, histories: sparse.csr_array) -> Floats:
-        """See :class:`Kernel`."""
-        total = _dense((histories @ self.source) @ self.target.T)
+        """See :class:`Kernel`; computed in the precision of ``histories``."""
+        found = (histories @ self.source) @ self.target.T
+        total = found.toarray() if sparse.issparse(found) else found
         rows = np.repeat(np.arange(histories.shape[0]), np.diff(histories.indptr))
         total[rows, histories.indices] -= histories.data * self.diagonal[histories.indices]
-        return total
+        return _dense(total)
 
     def values(self, sources: NDArray[np.int64], item: int) -> Floats:
         """See :class:`Kernel`."""
         target = self.target[[item]].toarray()[0] if sparse.issparse(self.target) else self.target[item]
-        found = np.asarray(self.source[sources] @ target, dtype=np.float32)
+        found = np.asarray(self.source[sources] @ target.astype(np.float64), dtype=np.float32)
         return np.where(sources == item, np.float32(0), found)
 
 

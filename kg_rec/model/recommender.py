@@ -124,7 +124,7 @@ class Recommender:
         if n > _MERGE:
             return None
         total = np.zeros((n, n))
-        identity = sparse.csr_array(sparse.eye_array(n, dtype=np.float32))
+        identity = sparse.csr_array(sparse.eye_array(n))
         for channel in self.channels:
             total += channel.kernel.scores(identity) * channel.weight.astype(np.float64)
         return total
@@ -159,7 +159,7 @@ class Recommender:
             total += rows @ self._merged
             return total
         for channel in self.channels:
-            total += channel.kernel.scores(rows) * channel.weight
+            total += channel.kernel.scores(rows.astype(np.float64)) * channel.weight.astype(np.float64)
         return total
 
     def rank(

@@ -1,0 +1,137 @@
+"""Small graphs with a known build, and models trained on them: films of three kinds and the viewers who like a kind."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from kg_rec.config import ColdConfig, FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
+from kg_rec.model.recommender import Recommender
+from kg_rec.model.train import train
+from kg_rec.schema import GraphSchema
+from kg_rec.snapshot import EdgeTable, Snapshot
+from kg_rec.store import GraphStore
+
+KINDS = ("western", "space", "romance")
+PLOTS = (
+    "A sheriff and a bandit ride through the desert to a gun fight",
+    "Astronauts on a distant planet meet an alien ship",
+    "Two lovers meet in Paris, part, and marry in the end",
+)
+
+#: Quick settings: every part of the model is on, little is tried.
+CONFIG = TrainConfig(
+    seed=5,
+    device="cpu",
+    recency=(0.0,),
+    taste=TasteConfig(l2=(5.0, 20.0)),
+    gnn=GnnConfig(dimensions=(4, 8), exponents=(0.3,), epochs=3),
+    cold=ColdConfig(rounds=1),
+    fusion=FusionConfig(rounds=2),
+)
+NO_TEXT = replace(CONFIG, meaning=MeaningConfig(encoder="none"))
+
+
+def edges(
+    pairs: Iterable[tuple[int, int]], weight: Iterable[float] | None = None, time: Iterable[int] | None = None
+) -> EdgeTable:
+    """Edges by dense index, sorted."""
+    ends = np.array(sorted(pairs) if weight is None and time is None else list(pairs), dtype=np.int64).reshape(-1, 2)
+    table = EdgeTable(
+        ends[:, 0],
+        ends[:, 1],
+        None if weight is None else np.array(list(weight), dtype=np.float32),
+        None if time is None else np.array(list(time), dtype=np.int64),
+    )
+    return table.take(np.lexsort((table.target, table.source)))
+
+
+def snapshot(schema: GraphSchema, nodes: dict[str, pa.Table], relations: dict[str, EdgeTable]) -> Snapshot:
+    """A snapshot in which what is not given is empty."""
+    types = {"string": pa.string(), "integer": pa.int64(), "float": pa.float64()}
+    tables = {}
+    for name, node_type in schema.node_types.items():
+        given = nodes.get(name, pa.table({node_type.key: pa.array([], pa.string())}))
+        columns = {
+            p.name: given.column(p.name).cast(types[p.datatype])
+            if p.name in given.column_names
+            else pa.nulls(len(given), types[p.datatype])
+            for p in node_type.properties
+        }
+        tables[name] = pa.table(columns)
+    empty = {}
+    for name, relation in schema.relation_types.items():
+        none = edges([], [] if relation.weight else None, [] if relation.time else None)
+        empty[name] = none
+    return Snapshot(schema, "toy", tables, {**empty, **relations})
+
+
+@cache
+def films(users: int = 60, items: int = 45, cold: int = 6) -> Snapshot:
+    """Film i is of kind i % 3; viewer u likes kind u % 3 most; the last ``cold`` films have no interactions."""
+    rng = np.random.default_rng(11)
+    keys = [f"f{i:02d}" for i in range(items)]
+    nodes = {
+        "User": pa.table({"user_id": [f"u{u:02d}" for u in range(users)]}),
+        "Film": pa.table(
+            {
+                "item_id": keys,
+                "title": [f"{KINDS[i % 3].title()} {i}" for i in range(items)],
+                "year": [None if i % 11 == 10 else 1950 + 20 * (i % 3) + i % 5 for i in range(items)],
+                "summary": [f"{PLOTS[i % 3]}, part {i}." for i in range(items)],
+            }
+        ),
+        "Genre": pa.table({"genre_id": sorted(KINDS), "name": sorted(KINDS)}),
+        "Person": pa.table(
+            {"person_id": [f"p{p}" for p in range(9)], "name": [f"Person {p}" if p else None for p in range(9)]}
+        ),
+    }
+    rated, ratings, times = [], [], []
+    for u in range(users):
+        chance = np.where(np.arange(items) % 3 == u % 3, 0.6, 0.12) * (np.arange(items) < items - cold)
+        for step, i in enumerate(rng.permutation(np.flatnonzero(rng.random(items) < chance)).tolist()):
+            rated.append((u, i))
+            ratings.append(float(rng.integers(3, 6)) if rng.random() < 0.85 else float(rng.integers(1, 3)))
+            times.append(1_000_000 + 1000 * u + 10 * step)
+    genre = {kind: g for g, kind in enumerate(sorted(KINDS))}
+    relations = {
+        "RATED": edges(rated, ratings, times),
+        "HAS_GENRE": edges((i, genre[KINDS[i % 3]]) for i in range(items)),
+        "DIRECTED_BY": edges((i, i % 9) for i in range(items) if i % 7),
+        "STARRING": edges({(i, int(p)) for i in range(items) for p in rng.choice(9, 2, replace=False)}),
+        "FOLLOWED_BY": edges([(0, 3), (3, 6), (5, 8), (4, items - 1), (items - 2, 7)]),
+    }
+    return snapshot(GraphSchema.bundled("movies"), nodes, relations)
+
+
+@cache
+def trained() -> Recommender:
+    """The model of :func:`films`, with the packaged text model."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KG_REC_CACHE", folder)
+        return train(films(), CONFIG)
+
+
+def fill(store: GraphStore, graph: Snapshot) -> None:
+    """Write a snapshot into an empty store."""
+    store.apply_schema(graph.schema)
+    tables = graph.to_arrow()
+    for name in graph.schema.node_types:
+        if len(tables[name]):
+            store.write_nodes(name, tables[name])
+    for name in graph.schema.relation_types:
+        if len(tables[name]):
+            store.write_edges(name, tables[name])
+
+
+def pairs(model: Recommender, count: int, seed: int = 0) -> list[tuple[int, int]]:
+    """Random (user, item) pairs by dense index."""
+    rng = np.random.default_rng(seed)
+    users, items = model.shape
+    return list(zip(rng.integers(0, users, count).tolist(), rng.integers(0, items, count).tolist(), strict=True))
