@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kg_rec.errors import NotFoundError, SnapshotError
+from kg_rec.errors import NotFoundError, SchemaError, SnapshotError
 from kg_rec.schema import GraphSchema, NodeType, RelationType
 from kg_rec.store.base import GraphStore, Progress, no_progress
 
@@ -63,14 +63,15 @@ class IdMap:
         try:
             return self._index[key]
         except KeyError:
-            near = [k for k in self.keys[:3].to_pylist()]
+            near = self.keys[:3].to_pylist()
             raise NotFoundError(
                 f"no {self.node_type} with key {key!r} in the snapshot; expected one of {len(self)} keys such as {near}"
             ) from None
 
     def indices(self, keys: Sequence[str] | pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
         """Dense indices of many keys, shape (n,); -1 where a key is unknown."""
-        found = pc.fill_null(pc.index_in(pa.array(keys) if isinstance(keys, Sequence) else keys, self.keys), -1)
+        asked = pa.array(keys, pa.string()) if isinstance(keys, Sequence) else keys
+        found = pc.fill_null(pc.index_in(asked, self.keys), -1)
         return np.asarray(found, dtype=np.int64)
 
     def key(self, index: int) -> str:
@@ -131,8 +132,7 @@ class Snapshot:
     def __post_init__(self) -> None:
         ids = {}
         for name, node_type in self.schema.node_types.items():
-            keys = self.nodes[name].column(node_type.key).combine_chunks()
-            ids[name] = IdMap(name, keys)
+            ids[name] = IdMap(name, _whole(self.nodes[name].column(node_type.key)))
         object.__setattr__(self, "ids", ids)
 
     @property
@@ -151,7 +151,7 @@ class Snapshot:
         return self.edges[self.schema.interaction.name]
 
     def liked(self) -> EdgeTable:
-        """The interactions that count as positive: weight at least the schema's ``positive_from``; a missing weight is not."""
+        """The interactions that count as positive: weight at least ``positive_from``; a missing weight is not."""
         edges = self.interactions
         least = self.schema.interaction.positive_from
         if least is None or edges.weight is None:
@@ -186,7 +186,7 @@ class Snapshot:
                 writer.write_table(table.combine_chunks())
             files[f"nodes/{name}.arrow"] = sink.getvalue().to_pybytes()
         for name, edges in self.edges.items():
-            columns = {"source": edges.source, "target": edges.target}
+            columns: dict[str, NDArray[Any]] = {"source": edges.source, "target": edges.target}
             if edges.weight is not None:
                 columns["weight"] = edges.weight
             if edges.time is not None:
@@ -213,12 +213,19 @@ class Snapshot:
         }
 
     def save(self, folder: str | Path) -> None:
-        """Write the snapshot into a folder (created; files of an earlier snapshot are replaced)."""
+        """Write the snapshot into a folder (created; files of an earlier snapshot are replaced).
+
+        A process that has the earlier one mapped keeps it.  The manifest is written last, so a folder that was only
+        half written is no snapshot.
+        """
         folder = Path(folder)
+        (folder / "manifest.json").unlink(missing_ok=True)
         for file, data in self._files().items():
             path = folder / file
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+            new = path.with_name(f"{path.name}.new")
+            new.write_bytes(data)
+            new.replace(path)
         (folder / "manifest.json").write_text(json.dumps(self.manifest(), indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -233,18 +240,31 @@ class Snapshot:
             manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise SnapshotError(f"{folder}: not a snapshot ({error}); write one with `kg-rec export`") from error
-        if manifest.get("format") != _FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else None
+        if found != _FORMAT:
+            raise SnapshotError(f"{folder}: expected snapshot format {_FORMAT}, got {found}; export again")
+        try:
+            schema = GraphSchema.from_file(folder / "schema.ttl")
+        except SchemaError as error:
+            raise SnapshotError(f"{error}; export again") from error
+        nodes = {
+            name: _open(folder / f"nodes/{name}.arrow", [p.name for p in t.properties])
+            for name, t in schema.node_types.items()
+        }
+        edges = {
+            name: _edges(_open(folder / f"edges/{name}.arrow", ["source", "target"])) for name in schema.relation_types
+        }
+        parts = {
+            "schema": {"name": schema.name, "sha256": schema.digest},
+            "nodes": {name: len(table) for name, table in nodes.items()},
+            "edges": {name: len(table) for name, table in edges.items()},
+        }
+        wrong = [part for part, value in parts.items() if manifest.get(part) != value]
+        if wrong or "source" not in manifest:
             raise SnapshotError(
-                f"{folder}: expected snapshot format {_FORMAT}, got {manifest.get('format')}; export again"
+                f"{folder}: the files do not match manifest.json ({wrong[0] if wrong else 'source'}); export again"
             )
-        schema = GraphSchema.from_file(folder / "schema.ttl")
-        nodes = {name: _open(folder / f"nodes/{name}.arrow") for name in schema.node_types}
-        edges = {name: _edges(_open(folder / f"edges/{name}.arrow")) for name in schema.relation_types}
-        snapshot = cls(schema, manifest["source"], nodes, edges)
-        counts = ({n: len(t) for n, t in nodes.items()}, {n: len(e) for n, e in edges.items()})
-        if schema.digest != manifest["schema"]["sha256"] or counts != (manifest["nodes"], manifest["edges"]):
-            raise SnapshotError(f"{folder}: the files do not match manifest.json; export again")
-        return snapshot
+        return cls(schema, str(manifest["source"]), nodes, edges)
 
     # --- to other libraries --------------------------------------------------------------------------
 
@@ -264,11 +284,11 @@ class Snapshot:
             tables[name] = pa.table(columns)
         return tables
 
-    def to_networkx(self) -> nx.MultiDiGraph:
+    def to_networkx(self) -> nx.MultiDiGraph[tuple[str, str]]:
         """A multi-digraph: nodes are (type, key) with their properties, edges are keyed by relation type."""
         import networkx as nx
 
-        graph = nx.MultiDiGraph()
+        graph: nx.MultiDiGraph[tuple[str, str]] = nx.MultiDiGraph()
         tables = self.to_arrow()
         for name, node_type in self.schema.node_types.items():
             rows = tables[name].to_pylist()
@@ -276,13 +296,15 @@ class Snapshot:
         for name, relation in self.schema.relation_types.items():
             for row in tables[name].to_pylist():
                 ends = (relation.source, row.pop("source")), (relation.target, row.pop("target"))
-                graph.add_edge(*ends, key=name, **row)
+                graph.add_edge(*ends, key=name)
+                graph.edges[*ends, name].update(row)  # by itself, as a property may be called "key"
         return graph
 
     def to_pyg(self) -> HeteroData:
         """A ``torch_geometric.data.HeteroData``.
 
-        Per node type ``num_nodes`` and, where the schema has a vector, ``x`` (n, dimensions); per relation type
+        Per node type ``num_nodes`` and, where the schema has a vector, ``x`` (n, dimensions), NaN for a node without
+        one; per relation type
         ``edge_index`` (2, m), and ``edge_weight`` (m,) and ``edge_time`` (m,) where the schema has them.
         """
         import torch
@@ -293,7 +315,9 @@ class Snapshot:
             data[name].num_nodes = len(self.ids[name])
             vector = next((p for p in node_type.properties if p.use == "vector"), None)
             if vector is not None and len(self.ids[name]):
-                data[name].x = torch.tensor(self.nodes[name].column(vector.name).to_pylist(), dtype=torch.float32)
+                absent = [float("nan")] * (vector.dimensions or 0)
+                rows = [absent if row is None else row for row in self.nodes[name].column(vector.name).to_pylist()]
+                data[name].x = torch.tensor(rows, dtype=torch.float32)
         for name, relation in self.schema.relation_types.items():
             edges, store = self.edges[name], data[relation.source, name, relation.target]
             store.edge_index = torch.from_numpy(np.stack([edges.source, edges.target]))
@@ -355,8 +379,8 @@ def _edge_part(relation: RelationType, ids: Mapping[str, IdMap], batch: pa.Recor
     if (source < 0).any() or (target < 0).any():
         row = int(np.argmax((source < 0) | (target < 0)))
         raise SnapshotError(
-            f"{relation.name}: an edge from {batch.column('source')[row]} to {batch.column('target')[row]} names a node "
-            "that is not there; the graph changed during the export: export again"
+            f"{relation.name}: an edge from {batch.column('source')[row]} to {batch.column('target')[row]} names "
+            "a node that is not there; the graph changed during the export: export again"
         )
     weight = time = None
     if relation.weight is not None:
@@ -386,13 +410,22 @@ def _sorted(edges: EdgeTable) -> EdgeTable:
     return edges.take(np.lexsort((edges.target, edges.source)))
 
 
-def _open(path: Path) -> pa.Table:
+def _open(path: Path, columns: Sequence[str]) -> pa.Table:
     try:
-        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     except (OSError, pa.ArrowInvalid) as error:
         raise SnapshotError(f"{path}: cannot read this part of the snapshot ({error}); export again") from error
+    missing = [name for name in columns if name not in table.column_names]
+    if missing:
+        raise SnapshotError(f"{path}: expected the column {missing[0]}, got {table.column_names}; export again")
+    return table
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """The column as one array, copied only if it is in several chunks."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _edges(table: pa.Table) -> EdgeTable:
-    columns = {name: table.column(name).combine_chunks().to_numpy(zero_copy_only=True) for name in table.column_names}
+    columns = {name: _whole(table.column(name)).to_numpy(zero_copy_only=True) for name in table.column_names}
     return EdgeTable(columns["source"], columns["target"], columns.get("weight"), columns.get("time"))
