@@ -1,0 +1,220 @@
+"""``kg-rec train`` and ``kg-rec evaluate``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from kg_rec.cli.console import Command, figure, note, print_json, print_table, progress_bar, staged
+from kg_rec.cli.options import json_option, read_settings, read_source, settings_options, source_options
+
+if TYPE_CHECKING:
+    from kg_rec.evaluation import Report
+    from kg_rec.model.choices import Choices
+    from kg_rec.snapshot import Snapshot
+    from kg_rec.split import Protocol, Split
+    from kg_rec.store.base import Progress
+
+_PROTOCOLS = ("random", "temporal", "cold-items", "cold-users")
+_ABLATIONS = ("no_graph", "shuffled_graph", "no_text", "no_gnn")
+
+
+@click.command(cls=Command, short_help="Train a model.")
+@source_options
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, metavar="MODEL", help="Folder.")
+@settings_options
+@click.option(
+    "--split",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Train on its train.tsv and choose on its valid.tsv; default: all interactions, some held out to choose on.",
+)
+@click.option("--protocol", type=click.Choice(_PROTOCOLS), default="random", show_default=True, help="What --split is.")
+@click.option("--log", type=click.Path(path_type=Path), metavar="FILE", help="Training log, JSON Lines.")
+@json_option
+@click.pass_context
+def train(
+    ctx: click.Context,
+    /,
+    graph: str,
+    snapshot: Path | None,
+    out: Path,
+    split: Path | None,
+    protocol: str,
+    log: Path | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Train a model on a graph.
+
+    Hyperparameters and the weights of the channels are chosen on held-out interactions and shown. A warning tells
+    where the graph's facts do not fit its interactions.
+
+    \b
+      kg-rec train --out model
+      kg-rec train --out model --set gnn.epochs=10 --no-text
+      kg-rec train --snapshot snapshot --out model --config my.toml --log train.jsonl
+    """
+    config = read_settings(**settings)
+    with progress_bar() as progress:
+        progress(0, None, "starting")
+        from kg_rec.api import train as train_model
+
+        data = read_source(ctx, graph, snapshot, progress)
+        chosen = None if split is None else _read_split(split, data, protocol)
+        warning = _disagreement(data, progress)
+        if warning:
+            note(warning)
+        model = train_model(data, config, split=chosen, progress=progress, log_file=log)
+        progress(0, None, "writing")
+        model.save(out)
+    choices = model.recommender.choices
+    users, items = model.recommender.shape
+    if as_json:
+        summary = {"model": str(out), "users": users, "items": items, "valid": {"ndcg@10": choices.valid}}
+        print_json({**summary, "warning": warning, "choices": choices.to_dict()})
+        return
+    _print_choices(choices)
+    click.echo(f"\nvalidation NDCG@10 {figure(choices.valid)}; {users:,} users, {items:,} items; written to {out}")
+
+
+def _print_choices(choices: Choices) -> None:
+    """The fusion weights lambda; those of items without interactions where they were chosen."""
+    names = [*choices.warm, *(c for c in choices.cold if c not in choices.warm)]
+    rows = []
+    for name in names:
+        found = (choices.warm.get(name), choices.cold.get(name), choices.alone.get(name))
+        rows.append((name, *(None if v is None else f"{v:.3f}" for v in found)))
+    figures = ["λ", "λ of new items", "NDCG@10 alone"]
+    print_table(["channel", *figures], rows, figures)
+
+
+def _disagreement(snapshot: Snapshot, progress: Progress) -> str | None:
+    from kg_rec.agreement import agreement, conclusion, graph_fits
+
+    found = agreement(snapshot, progress=progress)
+    return f"warning: {conclusion(found)}" if graph_fits(found) is False else None
+
+
+@click.command(cls=Command, short_help="Measure quality, and what the graph adds.")
+@source_options
+@click.option("--protocol", type=click.Choice([*_PROTOCOLS, "all"]), default="random", show_default=True)
+@click.option(
+    "--split",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Use its train.tsv, valid.tsv and test.tsv (user, item, rating, timestamp); default: split the graph.",
+)
+@settings_options
+@click.option(
+    "--ablate",
+    type=click.Choice(_ABLATIONS),
+    multiple=True,
+    default=("no_graph", "shuffled_graph"),
+    show_default=True,
+    help="What to leave out to measure what it adds. Repeatable.",
+)
+@click.option("--no-lift", is_flag=True, help="Leave nothing out: one training instead of three.")
+@json_option
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Also write the JSON here."
+)
+@click.pass_context
+def evaluate(
+    ctx: click.Context,
+    /,
+    graph: str,
+    snapshot: Path | None,
+    protocol: str,
+    split: Path | None,
+    ablate: tuple[str, ...],
+    no_lift: bool,
+    as_json: bool,
+    out: Path | None,
+    **settings: Any,
+) -> None:
+    """Train on a part of the interactions, rank all items, and measure how well the others are found.
+
+    kg_lift is the drop in NDCG@10 when the same model is trained without the graph, or with its facts shuffled among
+    the items. Intervals are 95 % bootstrap intervals over users.
+
+    \b
+      kg-rec evaluate
+      kg-rec evaluate --protocol all --json --out report.json
+      kg-rec evaluate --split splits/random --ablate no_text --set fusion.rounds=1
+    """
+    if split is not None and protocol == "all":
+        raise click.UsageError("--split is one split: name its --protocol")
+    config = read_settings(**settings)
+    names = list(_PROTOCOLS) if protocol == "all" else [protocol]
+    reports: dict[str, Report] = {}
+    left_out: dict[str, str] = {}
+    with progress_bar() as progress:
+        progress(0, None, "starting")
+        from kg_rec.errors import LoadError
+        from kg_rec.evaluation import evaluate as measure
+
+        data = read_source(ctx, graph, snapshot, progress)
+        for name in names:
+            try:
+                parts = _read_split(split, data, name) if split else _make_split(data, name, config.seed)
+            except LoadError as error:  # no times for a temporal split
+                if protocol != "all":
+                    raise
+                left_out[name] = str(error)
+                note(f"{name} left out: {error}")
+                continue
+            inner = staged(progress, name) if protocol == "all" else progress
+            reports[name] = measure(data, parts, config, ablations=() if no_lift else ablate, progress=inner)
+    found = {name: report.to_dict() for name, report in reports.items()}
+    result = {"protocols": found, "left_out": left_out} if protocol == "all" else found[protocol]
+    if out is not None:
+        print_json(result, out)
+    if as_json:
+        print_json(result)
+        return
+    for i, report in enumerate(reports.values()):
+        _print_report(report, first=i == 0)
+    if out is not None:
+        click.echo(f"\nwritten to {out}")
+
+
+def _make_split(snapshot: Snapshot, protocol: str, seed: int) -> Split:
+    from kg_rec import split
+
+    edges, items = snapshot.liked(), len(snapshot.items)
+    if protocol == "random":
+        return split.random_split(edges, items, seed)
+    if protocol == "temporal":
+        return split.temporal_split(edges, items)
+    if protocol == "cold-items":
+        return split.cold_items_split(edges, items, seed)
+    return split.cold_users_split(edges, items, seed)
+
+
+def _read_split(folder: Path, snapshot: Snapshot, protocol: str) -> Split:
+    from kg_rec.split import read_split
+
+    return read_split(folder, snapshot, cast("Protocol", protocol))
+
+
+def _print_report(report: Report, *, first: bool) -> None:
+    if not first:
+        click.echo()
+    click.echo(f"{report.protocol}: {report.users:,} users with a test item, {report.items:,} items ranked\n")
+    rows = [(name, figure(v), _interval(report.intervals, name)) for name, v in report.metrics.items()]
+    print_table(["metric", "test", "95 % interval"], rows, ["test"])
+    if report.kg_lift:
+        click.echo()
+        lift = [(name, f"{v['drop']:+.4f}", _interval(v, "interval")) for name, v in report.kg_lift.items()]
+        print_table(["left out", "drop in NDCG@10", "95 % interval"], lift, ["drop in NDCG@10"])
+
+
+def _interval(intervals: Mapping[str, Any], name: str) -> str | None:
+    if name not in intervals:
+        return None
+    low, high = intervals[name]
+    return f"{low:.4f} … {high:.4f}"

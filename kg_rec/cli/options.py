@@ -1,0 +1,176 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from kg_rec.config import TrainConfig
+    from kg_rec.snapshot import Snapshot
+    from kg_rec.store import GraphStore
+    from kg_rec.store.base import Progress
+
+#: The graph where none is named.
+DEFAULT_GRAPH = "kg.graph"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def graph_option(command: F) -> F:
+    """``--graph``, with a default."""
+    return click.option(
+        "--graph",
+        envvar="KG_REC_GRAPH",
+        default=DEFAULT_GRAPH,
+        show_default=True,
+        show_envvar=True,
+        metavar="URL",
+        help="Folder of an embedded graph, or neo4j://HOST:PORT[?database=NAME].",
+    )(command)
+
+
+def live_graph_option(command: F) -> F:
+    """``--graph`` without a default: the graph to read users and interactions from, instead of the model's."""
+    return click.option(
+        "--graph",
+        metavar="URL",
+        help="Use the users and interactions of this graph as it is now, not as it was in training.",
+    )(command)
+
+
+def source_options(command: F) -> F:
+    """``--graph`` or ``--snapshot``."""
+    command = click.option(
+        "--snapshot",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="A folder that `kg-rec export` wrote, instead of a graph.",
+    )(command)
+    return graph_option(command)
+
+
+def json_option(command: F) -> F:
+    """``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
+
+
+def key_values(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Callback of an option that is given as key=value, several times: keys and texts of the values."""
+    found = []
+    for value in values:
+        key, separator, text = value.partition("=")
+        if not separator or not key.strip():
+            raise click.BadParameter(f"expected key=value, got {value!r}")
+        found.append((key.strip(), text))
+    return found
+
+
+def settings_options(command: F) -> F:
+    """Everything that decides a model besides the graph: passed on as one argument ``settings``."""
+    options = (
+        click.option(
+            "--config", type=click.Path(path_type=Path), metavar="TOML", help="Settings; see kg_rec/config.py."
+        ),
+        click.option(
+            "--set",
+            "sets",
+            metavar="KEY=VALUE",
+            callback=key_values,
+            multiple=True,
+            help="One setting, over the file's: --set gnn.epochs=10. Repeatable.",
+        ),
+        click.option("--seed", type=click.IntRange(min=0), help="Seed of every random choice.  [default: 2026]"),
+        click.option("--device", metavar="NAME", help="cpu, cuda, or auto: cuda where there is one.  [default: auto]"),
+        click.option("--no-text", is_flag=True, help="Do without the text model."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def read_settings(
+    config: Path | None, sets: Sequence[tuple[str, str]], seed: int | None, device: str | None, no_text: bool
+) -> TrainConfig:
+    """The settings of a file, changed by ``--set`` and the other options.
+
+    Raises:
+        ConfigError: a setting is unknown or has a wrong type.
+    """
+    from kg_rec.config import TrainConfig
+    from kg_rec.errors import ConfigError
+
+    values = (TrainConfig() if config is None else TrainConfig.from_toml(config)).to_dict()
+    for key, text in sets:
+        *tables, name = key.split(".")
+        inner: Any = values
+        for table in tables:
+            inner = inner.setdefault(table, {}) if isinstance(inner, dict) else None
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {key}: {'.'.join(tables)} is one value, not a group of settings")
+        value = _toml_value(text)
+        # one value for a setting that holds a list of choices
+        inner[name] = [value] if isinstance(inner.get(name), tuple) and not isinstance(value, list) else value
+    try:
+        chosen = TrainConfig.from_dict(values)
+    except ConfigError as error:
+        raise ConfigError(f"--set: {error}") from error
+    values = chosen.to_dict()
+    if seed is not None:
+        values["seed"] = seed
+    if device is not None:
+        values["device"] = device
+    if no_text:
+        values["meaning"]["encoder"] = "none"
+    return TrainConfig.from_dict(values)
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def json_value(text: str) -> Any:
+    """A value written as JSON; what is not JSON is a text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+@contextmanager
+def opened(graph: str, *, read_only: bool = True) -> Iterator[GraphStore]:
+    """An open store, closed at the end."""
+    from kg_rec.store import connect
+
+    with closing(connect(graph, read_only=read_only)) as store:
+        yield store
+
+
+def read_source(ctx: click.Context, graph: str, snapshot: Path | None, progress: Progress) -> Snapshot:
+    """The snapshot of ``--snapshot``, else an export of ``--graph``.
+
+    Raises:
+        UsageError: both were given on the command line.
+    """
+    from kg_rec.snapshot import Snapshot, export
+
+    if snapshot is None:
+        with opened(graph) as store:
+            return export(store, progress)
+    if ctx.get_parameter_source("graph") == click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("give --graph or --snapshot, not both", ctx)
+    return Snapshot.load(snapshot)
+
+
+def counted(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Rows of a table of counts: the types that occur."""
+    return [(name, count) for name, count in counts.items() if count]
