@@ -13,7 +13,7 @@ import pytest
 
 from kg_rec.config import ColdConfig, FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
 from kg_rec.model.recommender import Recommender
-from kg_rec.model.train import train
+from kg_rec.model.train import fit, train
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import EdgeTable, Snapshot
 from kg_rec.store import GraphStore
@@ -116,6 +116,20 @@ def trained() -> Recommender:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("KG_REC_CACHE", folder)
         return train(films(), CONFIG)
+
+
+@cache
+def everything() -> Recommender:
+    """As :func:`trained`, with every channel, relation type and text in use, whatever validation chose."""
+    model = trained()
+    chosen = replace(
+        model.choices,
+        similarity={name: 0.3 if name == "year" else 1.0 for name in model.similarity.weights},
+        ridge=4.0,
+        warm={"taste": 1.0, "relational": 0.5, "sequence": 0.2, "knowledge": 0.3, "meaning": 0.3, "base": 0.1},
+        cold={"relational": 1.0, "knowledge": 0.02, "meaning": 0.02},
+    )
+    return fit(films(), chosen, CONFIG, model.text)
 
 
 def fill(store: GraphStore, graph: Snapshot) -> None:

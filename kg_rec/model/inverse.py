@@ -1,4 +1,4 @@
-"""The inverse of a symmetric positive definite matrix, by Cholesky factorisation."""
+"""Inverses and solutions for symmetric positive definite matrices, by Cholesky factorisation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from scipy import linalg
 
 from kg_rec.errors import ModelError
 
+_FAILED = "a Gram matrix is not positive definite; set a larger l2 or ridge penalty"
+
 
 def inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Inverse, shape (n, n); the argument is overwritten.
@@ -16,8 +18,21 @@ def inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         ModelError: the matrix is not positive definite.
     """
     factor, failed = linalg.lapack.dpotrf(matrix, lower=1, overwrite_a=1)
-    if failed:
-        raise ModelError("a Gram matrix is not positive definite; set a larger l2 or ridge penalty")
+    if failed or not np.isfinite(np.diag(factor)).all():
+        raise ModelError(_FAILED)
     lower, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
     whole: NDArray[np.float64] = np.tril(lower) + np.tril(lower, -1).T
     return whole
+
+
+def solve(matrix: NDArray[np.float64], right: NDArray[np.floating]) -> NDArray[np.float64]:
+    """matrix^-1 right for ``right`` of shape (n,) or (n, d); ``matrix`` is overwritten.
+
+    Raises:
+        ModelError: the matrix is not positive definite.
+    """
+    try:
+        found: NDArray[np.float64] = linalg.cho_solve(linalg.cho_factor(matrix, overwrite_a=True), right)
+    except (linalg.LinAlgError, ValueError) as error:  # ValueError: a number is not finite
+        raise ModelError(_FAILED) from error
+    return found

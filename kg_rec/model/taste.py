@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import sparse
 
 from kg_rec.config import SequenceConfig, TasteConfig
 from kg_rec.model.histories import ranks_from_latest
-from kg_rec.model.inverse import inverse
+from kg_rec.model.inverse import inverse, solve
 from kg_rec.model.kernel import MatrixKernel
 from kg_rec.snapshot import EdgeTable
 from kg_rec.store.base import Progress, no_progress
@@ -75,7 +75,7 @@ def neighbour_ridge(
         block[np.diag_indices_from(block)] += l2 + config.dropout / (1 - config.dropout) * diagonal[others]
         rows.append(others)
         columns.append(np.full(len(others), item))
-        data.append(linalg.solve(block, shared, assume_a="pos").astype(np.float32))
+        data.append(solve(block, shared).astype(np.float32))
     if not rows:
         return MatrixKernel(sparse.csr_array((n, n), dtype=np.float32))
     ends = (np.concatenate(rows), np.concatenate(columns))

@@ -1,0 +1,185 @@
+"""The closed-form item-item operators against the regressions that they stand for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import sparse
+from toy_graph import edges
+
+from kg_rec.config import SequenceConfig, TasteConfig
+from kg_rec.errors import ModelError
+from kg_rec.model.histories import histories
+from kg_rec.model.inverse import inverse
+from kg_rec.model.taste import edlae, gram, neighbour_ridge, sequence_kernel, taste_kernel
+from kg_rec.snapshot import NO_TIME
+
+CONFIG = TasteConfig(dropout=0.25, user_power=0.0)
+
+
+def interactions(users: int = 40, items: int = 12, density: float = 0.5, seed: int = 1) -> sparse.csr_array:
+    rng = np.random.default_rng(seed)
+    return sparse.csr_array((rng.random((users, items)) < density).astype(np.float32))
+
+
+@pytest.mark.parametrize("l2", [0.5, 7.0])
+def test_each_column_is_the_ridge_regression_of_that_item_on_the_others(l2: float) -> None:
+    x = interactions()
+    dense = x.toarray().astype(np.float64)
+    operator = edlae(x, CONFIG, l2).matrix
+    for item in range(dense.shape[1]):
+        others = [j for j in range(dense.shape[1]) if j != item]
+        a = dense[:, others]
+        penalty = l2 + 0.25 / 0.75 * (a**2).sum(axis=0)
+        # ridge by least squares on the stacked system, not by the normal equations that the model uses
+        stacked = np.vstack([a, np.diag(np.sqrt(penalty))])
+        wanted = np.concatenate([dense[:, item], np.zeros(len(others))])
+        expected = np.linalg.lstsq(stacked, wanted, rcond=None)[0]
+        np.testing.assert_allclose(operator[others, item], expected, atol=1e-6)
+    assert (np.diag(operator) == 0).all()
+    assert operator.dtype == np.float32
+
+
+def test_the_neighbours_form_with_every_neighbour_is_the_dense_one() -> None:
+    x = interactions(density=0.7)
+    assert (x.T @ x).nnz == 12 * 12  # every pair occurs together, so no neighbour is missing
+    for config in (replace(CONFIG, neighbours=12), TasteConfig(neighbours=50)):
+        dense, near = edlae(x, config, 3.0), neighbour_ridge(x, config, 3.0)
+        np.testing.assert_allclose(near.matrix.toarray(), dense.matrix, atol=1e-6)
+
+
+def test_fewer_neighbours_keep_the_most_alike() -> None:
+    """Items 0, 1, 2 come together, 3 seldom joins: of two neighbours, item 0 keeps 1 and 2."""
+    rows = [[1, 1, 1, 0]] * 6 + [[1, 0, 0, 1], [0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 1]]
+    kernel = neighbour_ridge(sparse.csr_array(np.array(rows, dtype=np.float32)), replace(CONFIG, neighbours=2), 1.0)
+    assert np.flatnonzero(kernel.matrix.toarray()[:, 0]).tolist() == [1, 2]
+    assert (kernel.matrix.diagonal() == 0).all()
+    assert (np.diff(kernel.matrix.tocsc().indptr) <= 2).all()
+
+
+def test_the_size_of_the_catalogue_decides_the_form() -> None:
+    x = interactions()
+    assert not sparse.issparse(taste_kernel(x, replace(CONFIG, max_items=12), 3.0).matrix)
+    assert sparse.issparse(taste_kernel(x, replace(CONFIG, max_items=11), 3.0).matrix)
+
+
+def test_without_any_pair_the_sparse_form_is_empty() -> None:
+    kernel = neighbour_ridge(sparse.csr_array(np.eye(3, dtype=np.float32)), CONFIG, 1.0)
+    assert kernel.matrix.shape == (3, 3)
+    assert kernel.matrix.nnz == 0
+
+
+def test_users_with_much_count_less_under_a_user_power() -> None:
+    x = sparse.csr_array(np.array([[1, 1, 0, 0], [1, 1, 1, 1]], dtype=np.float32))
+    # n = 2 and 4; weights n^-1, scaled so that the trace stays 6: 1/2 and 1/4 have trace 2, so 3/2 and 3/4
+    np.testing.assert_allclose(gram(x, 1.0).toarray()[0], [2.25, 2.25, 0.75, 0.75], rtol=1e-12)
+    np.testing.assert_allclose(gram(x, 0.0).toarray(), (x.T @ x).toarray())
+
+
+def test_the_gram_matrix_is_a_sum_over_users() -> None:
+    x = interactions()
+    whole = gram(x, 0.0).toarray()
+    np.testing.assert_allclose(gram(x[:15], 0.0).toarray() + gram(x[15:], 0.0).toarray(), whole)
+
+
+def test_weighted_users_solve_the_weighted_regression() -> None:
+    x = interactions()
+    dense = x.toarray().astype(np.float64)
+    counts = dense.sum(axis=1)
+    weight = counts**-0.5
+    weight *= dense.sum() / (weight * counts).sum()
+    g = dense.T @ (weight[:, None] * dense)
+    penalised = g + np.diag(2.0 + 0.25 / 0.75 * np.diag(g))
+    others = list(range(1, 12))
+    expected = np.linalg.solve(penalised[np.ix_(others, others)], g[others, 0])
+    found = edlae(x, replace(CONFIG, user_power=0.5), 2.0).matrix
+    np.testing.assert_allclose(found[others, 0], expected, atol=1e-6)
+
+
+def test_users_without_interactions_and_items_nobody_had_do_no_harm() -> None:
+    x = interactions().toarray()
+    wide = np.zeros((42, 13), dtype=np.float32)
+    wide[1:41, :12] = x
+    found = edlae(sparse.csr_array(wide), TasteConfig(), 5.0).matrix
+    np.testing.assert_allclose(found[:12, :12], edlae(sparse.csr_array(x), TasteConfig(), 5.0).matrix, atol=1e-6)
+    assert (found[12] == 0).all()
+    assert (found[:, 12] == 0).all()
+
+
+# --- inverse -------------------------------------------------------------------------------------------
+
+
+def test_inverse() -> None:
+    a = np.random.default_rng(0).normal(size=(20, 9))
+    g = a.T @ a
+    found = inverse(g.copy())
+    np.testing.assert_allclose(found @ g, np.eye(9), atol=1e-9)
+    np.testing.assert_array_equal(found, found.T)
+
+
+@pytest.mark.parametrize("matrix", [[[1.0, 2.0], [2.0, 1.0]], [[0.0, 0.0], [0.0, 1.0]], [[np.nan, 0.0], [0.0, 1.0]]])
+def test_a_matrix_that_is_not_positive_definite_is_an_error(matrix: list[list[float]]) -> None:
+    with pytest.raises(ModelError, match="not positive definite; set a larger l2 or ridge"):
+        inverse(np.array(matrix))
+
+
+@pytest.mark.parametrize(("form", "l2"), [(edlae, 0.0), (edlae, -50.0), (neighbour_ridge, -50.0)])
+def test_a_penalty_too_small_is_an_error_in_both_forms(form, l2: float) -> None:
+    x = sparse.csr_array(np.array([[1, 1, 1, 0], [1, 1, 1, 0]], dtype=np.float32))  # nobody had item 3
+    with pytest.raises(ModelError, match="not positive definite"):
+        form(x, replace(CONFIG, dropout=0.0), l2)
+
+
+# --- sequences -----------------------------------------------------------------------------------------
+
+
+def test_sequence_by_hand() -> None:
+    """Users had, in order: 0 1 2 / 1 0 / 2 0 (item by item); windows of one and two steps."""
+    rated = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (2, 2)]
+    times = [10, 20, 30, 7, 5, 99, 98]
+    table = edges(rated, time=times)
+    # steps: 0>1 (1), 1>2 (1), 0>2 (1/2); 1>0 (1); 2>0 (1).  degrees: 3, 2, 2
+    one = np.array([[0, 1, 0], [1, 0, 1], [1, 0, 0]]) / np.sqrt(np.outer([3, 2, 2], [3, 2, 2]))
+    two = np.array([[0, 1, 0.5], [1, 0, 1], [1, 0, 0]]) / np.sqrt(np.outer([3, 2, 2], [3, 2, 2]))
+    for window, expected in ((1, one), (2, two), (20, two)):
+        found = sequence_kernel(table, 3, SequenceConfig(window=window, degree_exponent=0.5)).matrix.toarray()
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+    plain = sequence_kernel(table, 4, SequenceConfig(window=2, degree_exponent=0.0)).matrix.toarray()
+    assert plain[:3, :3].tolist() == [[0, 1, 0.5], [1, 0, 1], [1, 0, 0]]
+    assert (plain[3] == 0).all()
+
+
+def test_equal_times_go_by_item_and_missing_times_come_first() -> None:
+    config = SequenceConfig(window=1, degree_exponent=0.0)
+    tied = sequence_kernel(edges([(0, 2), (0, 1), (0, 0)], time=[5, 5, 5]), 3, config).matrix.toarray()
+    assert tied.tolist() == [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
+    missing = sequence_kernel(edges([(0, 0), (0, 1), (0, 2)], time=[9, 5, NO_TIME]), 3, config).matrix.toarray()
+    assert missing.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
+
+
+def test_one_interaction_or_none_makes_no_sequence() -> None:
+    for table in (edges([], time=[]), edges([(0, 1)], time=[3])):
+        assert sequence_kernel(table, 3, SequenceConfig()).matrix.nnz == 0
+
+
+# --- histories -----------------------------------------------------------------------------------------
+
+
+def test_histories_without_recency_are_ones() -> None:
+    found = histories(edges([(0, 2), (0, 1), (2, 0)], time=[1, 2, 3]), (3, 4), 0)
+    assert found.toarray().tolist() == [[0, 1, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
+    assert found.dtype == np.float32
+
+
+def test_recency_weights_by_rank_with_mean_one_per_user() -> None:
+    table = edges([(0, 0), (0, 1), (0, 2), (1, 3)], time=[30, NO_TIME, 10, 8])
+    found = histories(table, (2, 4), 2.0).toarray()
+    raw = np.exp(-np.array([0, 2, 1]) / 2.0) + 0.02  # item 0 is the latest, item 1 has no time
+    np.testing.assert_allclose(found[0, :3], raw / raw.mean(), rtol=1e-6)
+    np.testing.assert_allclose(found[1], [0, 0, 0, 1], rtol=1e-6)
+
+
+def test_recency_needs_times() -> None:
+    assert histories(edges([(0, 1), (0, 2)]), (1, 3), 5.0).toarray().tolist() == [[0, 1, 1]]
