@@ -180,7 +180,7 @@ def evaluate(
     lift = {}
     for name in ablations:
         without, settings = _without(name, snapshot, config)
-        other = rank_split(train(without, settings, split=split, progress=progress), split, "test")
+        other = rank_split(train(without, settings, split=split, progress=_named(progress, name)), split, "test")
         drop = test.metrics["ndcg@10"] - other.metrics["ndcg@10"]
         lift[name] = {"drop": float(drop.mean()), "interval": bootstrap(drop, config.seed)}
     return Report(
@@ -194,6 +194,10 @@ def evaluate(
         kg_lift=lift,
         seconds=seconds,
     )
+
+
+def _named(progress: Progress, name: str) -> Progress:
+    return lambda done, total, what: progress(done, total, f"{name}: {what}")
 
 
 def _without(name: str, snapshot: Snapshot, config: TrainConfig) -> tuple[Snapshot, TrainConfig]:

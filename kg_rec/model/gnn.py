@@ -292,7 +292,7 @@ def _batches(rng: np.random.Generator, n: int, size: int) -> list[NDArray[np.int
 
 def _csr(ends: Tensor, shape: tuple[int, int], device: str) -> Tensor:
     ones = torch.ones(ends.size(1))
-    return torch.sparse_coo_tensor(ends, ones, shape).coalesce().to_sparse_csr().to(device)
+    return torch.sparse_coo_tensor(ends, ones, shape, check_invariants=False).coalesce().to_sparse_csr().to(device)
 
 
 def _torch(matrix: sparse.csr_array, device: str) -> Tensor:
