@@ -10,7 +10,7 @@ import neo4j
 import pyarrow as pa
 import pytest
 
-from kg_rec.check import Report, check
+from kg_rec.conformance import Report, check
 from kg_rec.constraints import Finding
 from kg_rec.errors import SchemaNotAppliedError
 from kg_rec.schema import GraphSchema
