@@ -26,7 +26,8 @@ class PathFactors:
     """One relation type's part of the kernel, as a product over the node in the middle of the path.
 
     K(j, i) = sum_a source[j, a] target[i, a].  Through an attribute a: both are the normalised incidence.  For a
-    relation between items, a is item i itself: source is the adjacency, target the identity.
+    relation between items, a is item i itself: target is the identity, source is I + D^-1/2 A D^-1/2 of the
+    adjacency A with degrees D.  Both are positive semidefinite, as the regression for new items needs it.
 
     Attributes:
         relation: relation type.
@@ -68,8 +69,8 @@ def path_factors(
         max_degree: attributes tied to more than this share of the items are left out.
     """
     matrix = incidence(snapshot, relation)
-    if matrix.shape[0] and relation.source == relation.target:
-        return PathFactors(relation.name, matrix, sparse.csr_array(sparse.eye_array(matrix.shape[0], dtype=np.float32)))
+    if relation.source == relation.target:
+        return _direct(relation.name, matrix)
     degree = np.bincount(matrix.indices, minlength=matrix.shape[1])
     weight = np.where(degree > max(max_degree * matrix.shape[0], 2), 0, np.maximum(degree, 1.0) ** -degree_exponent)
     matrix.data = weight[matrix.indices].astype(np.float32)
@@ -77,3 +78,14 @@ def path_factors(
     matrix.data /= np.repeat(norm, np.diff(matrix.indptr)).astype(np.float32)
     matrix.eliminate_zeros()
     return PathFactors(relation.name, matrix, matrix)
+
+
+def _direct(relation: str, adjacency: sparse.csr_array) -> PathFactors:
+    n = adjacency.shape[0]
+    degree = np.diff(adjacency.indptr)
+    scale = np.where(degree, np.maximum(degree, 1) ** -0.5, 0).astype(np.float32)
+    rows = np.repeat(np.arange(n), degree)
+    adjacency.data = scale[rows] * scale[adjacency.indices]
+    own = sparse.dia_array(((degree > 0)[None, :].astype(np.float32), [0]), shape=(n, n))
+    identity = sparse.csr_array(sparse.eye_array(n, dtype=np.float32))
+    return PathFactors(relation, sparse.csr_array(adjacency + own), identity)
