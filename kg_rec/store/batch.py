@@ -144,6 +144,8 @@ def _check_keys(table: pa.Table, keys: Iterable[str], where: str) -> None:
         lengths = pc.min_max(pc.binary_length(column)).as_py()
         if lengths["min"] == 0:
             raise StoreError(f"{where}: a key in column {key} is empty; every node needs a key of its own")
+        if pc.any(pc.match_substring(column, "\0")).as_py():
+            raise StoreError(f"{where}: a key in column {key} holds a NUL character, which databases order differently")
         longest = lengths["max"] or 0
         if longest > MAX_KEY_BYTES:
             raise StoreError(f"{where}: a key in column {key} has {longest} bytes; at most {MAX_KEY_BYTES} are allowed")

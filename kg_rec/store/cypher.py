@@ -92,31 +92,31 @@ def neo4j_source_keys(relation: RelationType, source: NodeType) -> str:
 
 
 def _neo4j_keys(node_type: NodeType, weight: str) -> str:
-    key = f"n.{quoted(node_type.key)}"
+    # Only the index compares keys in code point order: without it Neo4j compares a property with a parameter in
+    # UTF-16 order, and a range with two bounds is taken as empty where UTF-16 has them the other way round.
+    label, key = quoted(node_type.name), quoted(node_type.key)
     return (
-        f"MATCH (n:{quoted(node_type.name)}) WHERE {key} > $after "
-        f"WITH n, {key} AS k ORDER BY k LIMIT $limit RETURN collect(k) AS keys, collect({weight}) AS weights"
+        f"MATCH (n:{label}) USING INDEX SEEK n:{label}({key}) WHERE n.{key} > $after WITH n, n.{key} AS k "
+        f"ORDER BY k LIMIT $limit RETURN collect(k) AS keys, collect({weight}) AS weights"
     )
 
 
-def neo4j_nodes_between(node_type: NodeType) -> str:
-    """One row with a list per property of the nodes whose keys lie between ``$first`` and ``$last``."""
-    key = f"n.{quoted(node_type.key)}"
+def neo4j_nodes(node_type: NodeType) -> str:
+    """One row with a list per property of the nodes of ``$keys``."""
     lists = [f"[x IN nodes | x.{quoted(p.name)}] AS {quoted(p.name)}" for p in node_type.properties]
     return (
-        f"MATCH (n:{quoted(node_type.name)}) WHERE {key} >= $first AND {key} <= $last "
+        f"UNWIND $keys AS k MATCH (n:{quoted(node_type.name)} {{{quoted(node_type.key)}: k}}) "
         f"WITH collect(n) AS nodes RETURN {', '.join(lists)}"
     )
 
 
-def neo4j_edges_between(relation: RelationType, source: NodeType, target: NodeType) -> str:
-    """One row with lists (source, target, properties) of the edges whose source keys lie in a range."""
-    key = f"a.{quoted(source.key)}"
+def neo4j_edges(relation: RelationType, source: NodeType, target: NodeType) -> str:
+    """One row with lists (source, target, properties) of the edges that leave the nodes of ``$keys``."""
     lists = [f"[x IN edges | x.{quoted(p.name)}] AS {quoted(p.name)}" for p in relation.properties]
     return (
-        f"MATCH (a:{quoted(source.name)}) WHERE {key} >= $first AND {key} <= $last "
+        f"UNWIND $keys AS k MATCH (a:{quoted(source.name)} {{{quoted(source.key)}: k}}) "
         f"MATCH (a)-[r:{quoted(relation.name)}]->(b:{quoted(target.name)}) "
-        f"WITH collect({key}) AS source, collect(b.{quoted(target.key)}) AS target"
+        f"WITH collect(k) AS source, collect(b.{quoted(target.key)}) AS target"
         f"{', collect(r) AS edges' if lists else ''} RETURN {', '.join(['source', 'target', *lists])}"
     )
 

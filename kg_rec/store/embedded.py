@@ -26,7 +26,7 @@ from kg_rec.store.dialect import column_names, for_ladybug
 from kg_rec.store.evolution import check_evolution
 from kg_rec.store.gate import check_read_only, with_limit
 from kg_rec.store.lock import FolderLock
-from kg_rec.store.paging import key_ranges, ordered_batches
+from kg_rec.store.paging import key_runs, ordered_batches
 from kg_rec.store.results import rows_to_table
 
 _log = logging.getLogger(__name__)
@@ -238,8 +238,8 @@ class EmbeddedStore:
         order: list[str],
         batch_size: int,
     ) -> Iterator[pa.RecordBatch]:
-        for first, last in key_ranges(keys, batch_size):
-            page = self._table(statement, {"first": first, "last": last}).cast(schema)
+        for run in key_runs(keys, batch_size):
+            page = self._table(statement, {"first": run[0], "last": run[-1]}).cast(schema)
             yield from ordered_batches(page, order, batch_size)
 
     def _table(self, statement: str, values: dict[str, Any] | None = None) -> pa.Table:

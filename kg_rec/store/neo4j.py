@@ -33,7 +33,7 @@ from kg_rec.store.catalog import find_node_type, find_relation, missing_ends
 from kg_rec.store.credentials import read_credentials, split_url
 from kg_rec.store.evolution import check_evolution
 from kg_rec.store.gate import check_read_only, statement_text
-from kg_rec.store.paging import key_ranges, ordered_batches
+from kg_rec.store.paging import key_runs, ordered_batches
 from kg_rec.store.results import rows_to_table
 
 _OLDEST = (5, 26)
@@ -156,7 +156,7 @@ class Neo4jStore:
         t = find_node_type(self.schema(), node_type)
         keys = self._weighted_keys(cypher.neo4j_node_keys(t))
         size = min(batch_size, _NODES_PER_PAGE)
-        return self._scan(keys, cypher.neo4j_nodes_between(t), node_schema(t), [t.key], size)
+        return self._scan(keys, cypher.neo4j_nodes(t), node_schema(t), [t.key], size)
 
     def scan_edges(self, relation: str, batch_size: int = 50_000) -> Iterator[pa.RecordBatch]:
         """See :meth:`kg_rec.store.base.GraphStore.scan_edges`.
@@ -165,7 +165,7 @@ class Neo4jStore:
         """
         r, source, target = find_relation(self.schema(), relation)
         keys = self._weighted_keys(cypher.neo4j_source_keys(r, source))
-        statement = cypher.neo4j_edges_between(r, source, target)
+        statement = cypher.neo4j_edges(r, source, target)
         return self._scan(keys, statement, edge_schema(r), ["source", "target"], batch_size)
 
     def query(
@@ -230,8 +230,8 @@ class Neo4jStore:
         order: list[str],
         batch_size: int,
     ) -> Iterator[pa.RecordBatch]:
-        for first, last in key_ranges(keys, batch_size):
-            page = self._read(statement, {"first": first, "last": last}, lambda r: r.single(strict=True))
+        for run in key_runs(keys, batch_size):
+            page = self._read(statement, {"keys": run}, lambda r: r.single(strict=True))
             columns = [_column(values, field) for values, field in zip(page.values(), schema, strict=True)]
             yield from ordered_batches(pa.table(columns, schema=schema), order, batch_size)
 
