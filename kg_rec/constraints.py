@@ -189,7 +189,9 @@ class ConstraintChecker:
         acts = f"EXISTS {{ MATCH (n)<-[:{quoted(interaction.name)}]-() }}"
         yield _Rule("no interaction", item.name, f"NOT {acts}", f"no {interaction.name}", False)
         facts = [
-            r for r in self.schema.relation_types.values() if not r.interaction and item.name in (r.source, r.target)
+            r
+            for r in self.schema.relation_types.values()
+            if item.name in (r.source, r.target) and self.schema.user.name not in (r.source, r.target)
         ]
         if facts:
             known = f"EXISTS {{ MATCH (n)-[:{'|'.join(quoted(r.name) for r in facts)}]-() }}"

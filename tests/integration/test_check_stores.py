@@ -38,6 +38,7 @@ SCHEMA = GraphSchema.from_turtle(
                 [ sh:path :at ; sh:datatype xsd:integer ; kr:use kr:time ] .
 :MADE_BY a kr:RelationType ; rdfs:domain :Film ; rdfs:range :Studio ; rdfs:label "made by" ; kr:maxPerSource 2 .
 :SEQUEL a kr:RelationType ; rdfs:domain :Film ; rdfs:range :Film ; rdfs:label "sequel" .
+:SHOWN a kr:RelationType ; rdfs:domain :User ; rdfs:range :Film ; rdfs:label "was shown" .
 """
 )
 
@@ -84,7 +85,7 @@ def test_a_valid_graph_has_no_findings(tmp_store: GraphStore) -> None:
     assert report.ok
     assert report.fits is None
     assert report.nodes == {"Film": 3, "Studio": 3, "User": 2}
-    assert report.edges == {"MADE_BY": 4, "RATED": 3, "SEQUEL": 0}
+    assert report.edges == {"MADE_BY": 4, "RATED": 3, "SEQUEL": 0, "SHOWN": 0}
     assert report.lines()[0] == f"{tmp_store.url}: 8 nodes and 7 edges under the schema lab: valid"
 
 
@@ -135,6 +136,15 @@ def test_a_sequel_is_a_fact(tmp_store: GraphStore) -> None:
     assert (note.constraint, note.samples) == ("no interaction", ("f4",))
 
 
+def test_what_users_were_shown_is_no_fact(tmp_store: GraphStore) -> None:
+    fill(tmp_store)
+    tmp_store.write_nodes("Film", pa.table({"item_id": ["f4"], "title": ["Four"]}))
+    tmp_store.write_edges("RATED", pa.table({"source": ["u1"], "target": ["f4"], "rating": [4.0]}))
+    tmp_store.write_edges("SHOWN", pa.table({"source": ["u1"], "target": ["f4"]}))
+    note = only(check(tmp_store), violation=False)
+    assert (note.constraint, note.samples) == ("no fact", ("f4",))
+
+
 def test_samples_are_the_first_keys(tmp_store: GraphStore) -> None:
     fill(tmp_store)
     tmp_store.write_nodes(
@@ -149,8 +159,8 @@ def test_progress_reaches_the_end(tmp_store: GraphStore) -> None:
     fill(tmp_store)
     seen: list[tuple[int, int | None, str]] = []
     check(tmp_store, progress=lambda *step: seen.append(step))
-    assert (0, 7, "check Film") in seen
-    assert (7, 7, "checked") in seen
+    assert (0, 8, "check Film") in seen
+    assert (8, 8, "checked") in seen
 
 
 # --- Neo4j: any program may write anything -----------------------------------------------------------
