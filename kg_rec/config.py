@@ -124,6 +124,8 @@ class ColdConfig:
         number_scale: width of the kernel on the item's numeric properties (years, for films).
         landmarks: most known items that the regression uses, the most popular first.
         tuning_landmarks: the same while the weights of text, numbers and relation types are chosen.
+        folds: groups of items that take turns as the new items when these weights are chosen.
+        users: most users per group whose rankings are judged.
         steps: factors tried on one of these weights at a time.
         rounds: passes over all of them.
     """
@@ -132,7 +134,9 @@ class ColdConfig:
     text_power: float = 2.0
     number_scale: float = 5.0
     landmarks: int = 5_000
-    tuning_landmarks: int = 1_500
+    tuning_landmarks: int = 800
+    folds: int = 10
+    users: int = 150
     steps: tuple[float, ...] = (0.0, 0.4, 2.5)
     rounds: int = 2
 

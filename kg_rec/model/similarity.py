@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from kg_rec.config import ColdConfig, KnowledgeConfig
-from kg_rec.model.inverse import inverse
+from kg_rec.errors import ModelError
+from kg_rec.model.inverse import inverse, solve
 from kg_rec.model.kernel import Floats
 from kg_rec.model.knowledge import PathFactors, knowledge_relations, path_factors
 from kg_rec.snapshot import Snapshot
@@ -127,11 +127,14 @@ def popular(counts: NDArray[np.int64], most: int) -> NDArray[np.int64]:
 
 
 def fit_cold(similarity: Similarity, targets: Floats, landmarks: NDArray[np.int64], ridge: float) -> ColdItems:
-    """alpha = (k(L, L) + ridge I)^-1 z_L for landmarks L and target embeddings z, shape (n, d)."""
+    """alpha = (k(L, L) + ridge I)^-1 z_L for landmarks L and target embeddings z, shape (n, d).
+
+    Raises:
+        ModelError: the kernel is not positive definite; set a larger ridge.
+    """
     gram = similarity(landmarks, landmarks).astype(np.float64)
     gram[np.diag_indices_from(gram)] += ridge
-    solved = linalg.solve(gram, targets[landmarks], assume_a="pos", overwrite_a=True)
-    return ColdItems(landmarks, solved.astype(np.float32), ridge)
+    return ColdItems(landmarks, solve(gram, targets[landmarks]).astype(np.float32), ridge)
 
 
 def leave_one_out(gram: Floats, targets: Floats, ridge: float) -> Floats:
@@ -149,39 +152,35 @@ def choose_weights(
     similarity: Similarity,
     targets: Floats,
     landmarks: NDArray[np.int64],
-    unseen: NDArray[np.int64],
-    judge: Callable[[NDArray[np.int64], Floats], float],
+    judge: Callable[[Floats], float],
     config: ColdConfig,
     progress: Progress = no_progress,
 ) -> tuple[Similarity, float]:
-    """Weights of text, numbers and relation types, and the ridge penalty, by coordinate ascent on validation.
+    """Weights of text, numbers and relation types, and the ridge penalty, by coordinate ascent.
 
     Args:
         similarity: the kernel with weights to start from.
         targets: target embeddings, shape (n, d).
-        landmarks: known items of the regression.
-        unseen: items without interactions that validation ranks; if empty, each landmark is predicted without
-            itself instead.
-        judge: validation figure from items and their predicted target embeddings, larger is better.
+        landmarks: known items of the regression, int64, shape (m,).
+        judge: figure of merit of the embeddings that each landmark would get if it were new, shape (m, d); larger is
+            better.
         config: steps, rounds, ridge penalties.
-        progress: called per step.
+        progress: called per weight.
 
     Returns:
         The kernel with the chosen weights, and the penalty.
     """
-    inner = similarity.parts(landmarks, landmarks)
-    outer = similarity.parts(unseen, landmarks) if len(unseen) else {}
+    parts = similarity.parts(landmarks, landmarks)
+    known = targets[landmarks]
 
     def figure(weights: Mapping[str, float], ridge: float) -> float:
         if not any(weights.values()):
             return -np.inf
-        gram = combine(inner, weights)
-        if not len(unseen):
-            return judge(landmarks, leave_one_out(gram, targets[landmarks], ridge))
-        regularised = gram.astype(np.float64)
-        regularised[np.diag_indices_from(regularised)] += ridge
-        alpha = linalg.solve(regularised, targets[landmarks], assume_a="pos", overwrite_a=True)
-        return judge(unseen, (combine(outer, weights) @ alpha).astype(np.float32))
+        try:
+            found = leave_one_out(combine(parts, weights), known, ridge)
+        except ModelError:  # clipped cosines can make a kernel that is not positive definite: not a choice
+            return -np.inf
+        return judge(found)
 
     weights = dict(similarity.weights)
     ridge = max(config.ridge, key=lambda r: figure(weights, r))

@@ -22,6 +22,7 @@ from kg_rec.model.choices import Choices
 from kg_rec.model.fusion import choose_lambdas
 from kg_rec.model.histories import histories
 from kg_rec.model.kernel import FactorKernel, Floats, Kernel
+from kg_rec.model.new_items import NewItems
 from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.model.similarity import TEXT, Similarity, build, choose_weights, fit_cold, leave_one_out, popular
 from kg_rec.model.taste import sequence_kernel, taste_kernel
@@ -182,7 +183,7 @@ def tune(
         recency = config.recency[int(np.argmax(figures))]
         log({"stage": "recency", "ndcg@10": dict(zip(map(str, config.recency), figures, strict=True))})
 
-    similarity, ridge, cold = _tune_cold(snapshot, split, config, text, parameters, kernels, progress, log, most)
+    similarity, ridge, cold = _tune_cold(seen, binary, config, text, kernels.get("relational"), progress, log)
     kernels.update(_content_kernels(similarity, config))
     popularity = np.bincount(warm.train.target, minlength=shape[1])
     scores, units = {}, {}
@@ -207,63 +208,40 @@ def tune(
 
 
 def _tune_cold(
-    snapshot: Snapshot,
-    split: Split,
+    seen: Snapshot,
+    binary: sparse.csr_array,
     config: TrainConfig,
     text: Floats | None,
-    parameters: gnn.GnnParameters | None,
-    kernels: Mapping[str, Kernel],
+    relational: Kernel | None,
     progress: Progress,
     log: Log,
-    most: int,
 ) -> tuple[Similarity, float, dict[str, float]]:
     """Weights of the similarity kernel, the ridge penalty and the fusion weights of items without interactions."""
-    shape = (len(snapshot.users), len(snapshot.items))
-    seen = snapshot.with_edges(snapshot.schema.interaction.name, split.train)
     similarity = build(seen, text, config.knowledge, config.cold)
-    cold_protocol = split.protocol == "cold-items"
-    counts = np.bincount(split.train.target, minlength=shape[1])
-    landmarks = popular(counts, config.cold.tuning_landmarks)
-    unseen = np.flatnonzero(split.valid_candidates & (counts == 0)) if cold_protocol else np.empty(0, np.int64)
-    relational: Kernel | None = kernels.get("relational")
-    if parameters is not None and cold_protocol:
-        relational = gnn.embed(seen, parameters, config.gnn, config.seed, device(config))
-    if not similarity.weights or not isinstance(relational, FactorKernel):
+    landmarks = popular(np.bincount(binary.indices, minlength=binary.shape[1]), config.cold.tuning_landmarks)
+    if not similarity.weights or not isinstance(relational, FactorKernel) or len(landmarks) < 2:
         return similarity, config.cold.ridge[0], {c: w for c, w in _START_COLD.items() if c in config.channels}
-    ranked = np.zeros(shape[1], dtype=bool)
-    ranked[unseen if cold_protocol else landmarks] = True
-    view = _Validation.of(split.train, split.valid, ranked & split.valid_candidates, shape, most, config.seed)
-    reasons = np.asarray(view.judge.histories @ relational.source, dtype=np.float32)
+    new = NewItems.deal(binary, landmarks, config.cold, config.seed)
+    reasons = new.reasons(relational.source)
+    targets: Floats = relational.target
 
-    def predicted(items: NDArray[np.int64], embeddings: Floats) -> Floats:
-        scores = np.zeros((len(view.rows), shape[1]), dtype=np.float32)
-        scores[:, items] = reasons @ embeddings.T
-        return scores
+    def predicted(embeddings: Floats) -> Floats:
+        everything = np.zeros_like(targets)
+        everything[landmarks] = embeddings
+        return new.predicted(reasons, everything)
 
     similarity, ridge = choose_weights(
-        similarity,
-        np.asarray(relational.target),
-        landmarks,
-        unseen,
-        lambda items, embeddings: view.judge.ndcg(predicted(items, embeddings)),
-        config.cold,
-        progress,
+        similarity, targets, landmarks, lambda found: new.ndcg(predicted(found)), config.cold, progress
     )
-    items = unseen if len(unseen) else landmarks
-    if len(unseen):
-        embeddings = fit_cold(similarity, np.asarray(relational.target), landmarks, ridge).embed(similarity, unseen)
-    else:
-        embeddings = leave_one_out(similarity(landmarks, landmarks), np.asarray(relational.target)[landmarks], ridge)
-    scores = {"relational": predicted(items, embeddings)}
+    gram = similarity(landmarks, landmarks)
+    scores = {"relational": predicted(leave_one_out(gram, targets[landmarks], ridge))}
     for name, kernel in _content_kernels(similarity, config).items():
-        scores[name] = kernel.scores(view.judge.histories)
-    units = {name: max(float(v[:, items].std()), 1e-12) for name, v in scores.items()}
+        scores[name] = new.scores(kernel)
+    units = {name: max(float(v.std()), 1e-12) for name, v in scores.items()}
     for name, values in scores.items():
         values /= np.float32(units[name])
-    lambdas, figure = choose_lambdas(
-        scores, {c: _START_COLD[c] for c in scores}, view.judge.ndcg, config.fusion, fixed=frozenset({"relational"}),
-        progress=progress,
-    )  # fmt: skip
+    start, fixed = {c: _START_COLD[c] for c in scores}, frozenset({"relational"})
+    lambdas, figure = choose_lambdas(scores, start, new.ndcg, config.fusion, fixed=fixed, progress=progress)
     log({"stage": "cold", "ndcg@10": figure, "similarity": similarity.weights, "ridge": ridge, "lambda": lambdas})
     # told relative to the relational channel's own unit, so that warm and cold items share one scale
     return similarity, ridge, {c: w * units["relational"] / units[c] for c, w in lambdas.items()}
