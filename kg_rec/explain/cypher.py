@@ -107,12 +107,12 @@ _Form = tuple[tuple[str, ...], tuple[bool, ...], tuple[PathEdge, ...]]
 
 
 def _forms(paths: Sequence[Path]) -> dict[_Form, list[Path]]:
-    """Paths by what a branch depends on (types, which nodes are sets, steps), in order of first occurrence."""
+    """Paths by what a branch depends on (types, which nodes are sets, steps), whatever order they come in."""
     forms: dict[_Form, list[Path]] = {}
     for p in paths:
         form = (tuple(n.type for n in p.nodes), tuple(n.key is None for n in p.nodes), p.edges)
         forms.setdefault(form, []).append(p)
-    return forms
+    return dict(sorted(forms.items(), key=lambda item: repr(item[0])))
 
 
 def _given(open_nodes: tuple[bool, ...]) -> list[int]:

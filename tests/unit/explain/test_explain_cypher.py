@@ -73,6 +73,12 @@ def test_store_returns_exactly_the_shown_paths(store: GraphStore, films: Make) -
     assert table.num_rows == len(paths) - 1  # the taste and the relational path through Heat are one path of the graph
 
 
+def test_the_order_of_the_paths_does_not_matter(store: GraphStore, films: Make) -> None:
+    paths = all_forms(films)
+    table = store.query(*cypher_for(films.schema, "42", "the score", paths))
+    assert mismatches(paths[::-1], table) == ()
+
+
 def test_each_form_alone(store: GraphStore, films: Make) -> None:
     for path in all_forms(films):
         assert matches([path], store.query(*cypher_for(films.schema, "42", "the score", [path]))), path.pattern
