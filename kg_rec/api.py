@@ -22,7 +22,6 @@ from kg_rec.explain.explain import explain as explain_score
 from kg_rec.explain.explanation import Explanation
 from kg_rec.model import persist
 from kg_rec.model.recommender import Recommender
-from kg_rec.model.train import train as train_recommender
 from kg_rec.recommend import FIELDS
 from kg_rec.recommend import recommend as recommend_batches
 from kg_rec.snapshot import Snapshot
@@ -116,4 +115,6 @@ def train(
     log_file: str | Path | None = None,
 ) -> Model:
     """Train a model; see :func:`kg_rec.model.train.train`."""
+    from kg_rec.model.train import train as train_recommender  # torch takes seconds to import; lists do without
+
     return Model(train_recommender(snapshot, config, split=split, progress=progress, log_file=log_file))

@@ -243,16 +243,20 @@ def _amount(done: float, total: float | None, speed: float | None) -> str:
 
 
 class _Lines:
-    """A line where a stage begins; steps of one kind, which share their first word, at most one a second."""
+    """A line where a stage begins; steps of one kind, which share their first word, at most one a second.
+
+    Work that is done within a second prints nothing.
+    """
 
     def __init__(self) -> None:
-        self._last, self._printed = "", 0.0
+        self._last, self._printed, self._began = "", 0.0, time.monotonic()
 
     def __call__(self, done: int, total: int | None, what: str) -> None:
+        now = time.monotonic()
         same = what.split()[:1] == self._last.split()[:1]
-        if what == self._last or done == total or (same and time.monotonic() - self._printed < 1):
+        if what == self._last or done == total or now - self._began < 1 or (same and now - self._printed < 1):
             return
-        self._last, self._printed = what, time.monotonic()
+        self._last, self._printed = what, now
         click.echo(f"  {one_line(what)}", err=True)
 
 

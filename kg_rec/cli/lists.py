@@ -204,7 +204,7 @@ def _reading(schema: GraphSchema, run: str) -> str:
     user, item = schema.user, schema.item
     name = item.name_property or item.key
     return (
-        f"MATCH (u:`{user.name}` {{`{user.key}`: $user}})-[r:RECOMMENDED]->(i:`{item.name}`) WHERE r.run = '{run}' "
+        f'MATCH (u:`{user.name}` {{`{user.key}`: $user}})-[r:RECOMMENDED]->(i:`{item.name}`) WHERE r.run = "{run}" '
         f"RETURN r.rank AS rank, i.`{name}` AS name, i.`{item.key}` AS item, r.score AS score ORDER BY rank"
     )
 

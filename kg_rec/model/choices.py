@@ -1,4 +1,7 @@
-"""What training chooses on validation: a few numbers, saved with the model as JSON."""
+"""What training chooses on validation: a few numbers, saved with the model as JSON.
+
+Nothing here needs torch, so that recommending and explaining start quickly.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,25 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kg_rec.model.gnn import GnnParameters
+
+@dataclass(frozen=True)
+class GnnParameters:
+    """What training of the GNN learns: a few named numbers, independent of the size of the graph.
+
+    Attributes:
+        exponent: degree exponents of the operator whose eigenvectors are the input.
+        dimensions: spectral dimensions.
+        hops: propagation layers.
+        values: parameter name to its value; per relation ``<name>.weight.<hop>``, ``.item_exponent``,
+            ``.other_exponent``, and for the roles ``source_exponent``, ``target_exponent``.
+        epoch: epoch of the best validation figure; 0 is the initial state.
+    """
+
+    exponent: float
+    dimensions: int
+    hops: int
+    values: Mapping[str, float]
+    epoch: int
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ LightGCN, He et al. 2020), and the linear low-pass filter of GF-CF (Shen et al. 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -29,30 +28,10 @@ from torch_geometric.utils import spmm
 
 from kg_rec.config import GnnConfig
 from kg_rec.errors import ConfigError
+from kg_rec.model.choices import GnnParameters
 from kg_rec.model.kernel import FactorKernel
-from kg_rec.model.knowledge import knowledge_relations
 from kg_rec.snapshot import Snapshot
 from kg_rec.store.base import Progress, no_progress
-
-
-@dataclass(frozen=True)
-class GnnParameters:
-    """What training learns: a few named numbers, independent of the size of the graph.
-
-    Attributes:
-        exponent: degree exponents of the operator whose eigenvectors are the input.
-        dimensions: spectral dimensions.
-        hops: propagation layers.
-        values: parameter name to its value; per relation ``<name>.weight.<hop>``, ``.item_exponent``,
-            ``.other_exponent``, and for the roles ``source_exponent``, ``target_exponent``.
-        epoch: epoch of the best validation figure; 0 is the initial state.
-    """
-
-    exponent: float
-    dimensions: int
-    hops: int
-    values: Mapping[str, float]
-    epoch: int
 
 
 class Propagate(MessagePassing):  # type: ignore[misc]
@@ -92,7 +71,7 @@ class LinearRelationalGnn(nn.Module):
         self.propagate_once = Propagate()
         self.forth: dict[str, Tensor] = {}
         self.back: dict[str, Tensor] = {}
-        for relation in (interaction, *knowledge_relations(snapshot.schema)):
+        for relation in (interaction, *snapshot.schema.knowledge_relations):
             ends = data[relation.source, relation.name, relation.target].edge_index
             if relation.source == snapshot.schema.item.name:
                 ends = ends.flip(0)
