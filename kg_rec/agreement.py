@@ -146,7 +146,7 @@ def agreement(
     ones = np.ones(len(liked), np.float32)
     users = sparse.csr_array((ones, (liked.target, liked.source)), shape=(len(snapshot.items), len(snapshot.users)))
     popularity = np.diff(users.indptr)
-    relations = [r for r in _item_relations(snapshot) if len(snapshot.edges[r.name])]
+    relations = [r for r in snapshot.schema.knowledge_relations if len(snapshot.edges[r.name])]
     found = []
     for done, relation in enumerate(relations):
         progress(done, len(relations), f"agreement {relation.name}")
@@ -178,16 +178,6 @@ def conclusion(agreements: Sequence[Agreement]) -> str:
         f"graph does not fit the interactions: of {types} {'only ' if fitting else ''}{ties}; the facts may be linked "
         "to the wrong items (check the file that links item ids to entities)"
     )
-
-
-def _item_relations(snapshot: Snapshot) -> list[RelationType]:
-    """Relation types that tie an item to an attribute or to another item."""
-    item, user = snapshot.schema.item.name, snapshot.schema.user.name
-    return [
-        r
-        for r in snapshot.schema.relation_types.values()
-        if not r.interaction and item in (r.source, r.target) and user not in (r.source, r.target)
-    ]
 
 
 def _pairs(

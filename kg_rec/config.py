@@ -149,12 +149,15 @@ class FusionConfig:
         steps: factors tried on one weight at a time.
         rounds: passes over all weights.
         users: most validation users scored (sampled with the seed).
+        tolerance: validation NDCG@10 that may be given up for the largest weight of the knowledge channel, whose
+            paths run through named facts that people can check.
         holdout: share of each user's interactions held out for validation, if no split is given.
     """
 
     steps: tuple[float, ...] = (0.0, 0.35, 0.6, 0.8, 1.25, 1.7, 3.0)
     rounds: int = 3
     users: int = 2_000
+    tolerance: float = 0.001
     holdout: float = 0.1
 
 

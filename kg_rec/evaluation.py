@@ -19,7 +19,6 @@ from kg_rec.config import TrainConfig
 from kg_rec.errors import ConfigError
 from kg_rec.metrics import masked, per_user, top_k
 from kg_rec.model.histories import histories
-from kg_rec.model.knowledge import knowledge_relations
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train import train
 from kg_rec.snapshot import EdgeTable, Snapshot
@@ -206,7 +205,7 @@ def _without(name: str, snapshot: Snapshot, config: TrainConfig) -> tuple[Snapsh
     if name == "no_gnn":
         return snapshot, replace(config, channels=tuple(c for c in config.channels if c != "relational"))
     rng = np.random.default_rng(config.seed)
-    for relation in knowledge_relations(snapshot.schema):
+    for relation in snapshot.schema.knowledge_relations:
         edges = snapshot.edges[relation.name]
         if name == "no_graph":
             edges = edges.take(np.zeros(len(edges), dtype=bool))

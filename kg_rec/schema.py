@@ -255,6 +255,13 @@ class GraphSchema:
         return next(r for r in self.relation_types.values() if r.interaction)
 
     @property
+    def knowledge_relations(self) -> tuple[RelationType, ...]:
+        """Relation types that tie an item to an attribute or to another item, in either direction, by name."""
+        item, user = self.item.name, self.user.name
+        ends = {name: (r.source, r.target) for name, r in self.relation_types.items()}
+        return tuple(r for name, r in self.relation_types.items() if item in ends[name] and user not in ends[name])
+
+    @property
     def item_relations(self) -> tuple[RelationType, ...]:
         """Relation types that leave an item for an attribute or another item: the knowledge of the graph."""
         return tuple(r for r in self.relation_types.values() if r.source == self.item.name)

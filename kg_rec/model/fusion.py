@@ -8,6 +8,10 @@ from kg_rec.config import FusionConfig
 from kg_rec.model.kernel import Floats
 from kg_rec.store.base import Progress, no_progress
 
+#: The channel whose weight is raised as far as the tolerance allows.
+CHECKABLE = "knowledge"
+_CHECKABLE_STEPS = (0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02)
+
 
 def choose_lambdas(
     scores: Mapping[str, Floats],
@@ -32,7 +36,8 @@ def choose_lambdas(
 
     Returns:
         The weights and their validation figure.  A weight moves only if the figure gets better, so channels that
-        do not help on validation end at 0.
+        do not help on validation end at 0; but the knowledge channel, whose paths people can check, is then raised
+        as far as ``config.tolerance`` allows.
     """
     weights = dict(start)
     total = sum((scores[c] * weights[c] for c in scores), start=0.0 * next(iter(scores.values())))
@@ -56,4 +61,10 @@ def choose_lambdas(
         if not moved:
             break
     progress(config.rounds * len(free), config.rounds * len(free), "weigh the channels")
+    if CHECKABLE in free:
+        rest = total - weights[CHECKABLE] * scores[CHECKABLE]
+        for weight in _CHECKABLE_STEPS:
+            found = judge(rest + weight * scores[CHECKABLE]) if weight > weights[CHECKABLE] else -1.0
+            if found >= best - config.tolerance:
+                return {**weights, CHECKABLE: weight}, found
     return weights, best

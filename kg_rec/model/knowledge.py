@@ -7,18 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from kg_rec.schema import GraphSchema, RelationType
+from kg_rec.schema import RelationType
 from kg_rec.snapshot import Snapshot
-
-
-def knowledge_relations(schema: GraphSchema) -> tuple[RelationType, ...]:
-    """The relation types that tie an item to an attribute or to another item, by name."""
-    item, user = schema.item.name, schema.user.name
-    return tuple(
-        r
-        for r in schema.relation_types.values()
-        if not r.interaction and item in (r.source, r.target) and user not in (r.source, r.target)
-    )
 
 
 @dataclass(frozen=True)
@@ -64,7 +54,7 @@ def path_factors(
 
     Args:
         snapshot: the graph.
-        relation: a relation type of :func:`knowledge_relations`.
+        relation: a relation type of :attr:`GraphSchema.knowledge_relations`.
         degree_exponent: how strongly common attributes are discounted.
         max_degree: attributes tied to more than this share of the items are left out.
     """

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from kg_rec.config import TrainConfig
-from kg_rec.errors import ModelError
+from kg_rec.errors import ConfigError, ModelError
 from kg_rec.model.choices import Choices
 from kg_rec.model.kernel import FactorKernel, Kernel, Matrix, MatrixKernel
 from kg_rec.model.knowledge import PathFactors
@@ -88,15 +88,18 @@ def load(folder: str | Path) -> Recommender:
         tensors = load_file(folder / "tensors.safetensors")
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"{folder}: not a model ({error}); write one with `kg-rec train`") from error
-    if about.get("format") != _FORMAT:
-        raise ModelError(f"{folder}: expected model format {_FORMAT}, got {about.get('format')}; train again")
+    found = about.get("format") if isinstance(about, dict) else None
+    if found != _FORMAT:
+        raise ModelError(f"{folder}: expected model format {_FORMAT}, got {found}; train again")
     snapshot = Snapshot.load(folder / "snapshot")
-    if snapshot.digest != about["snapshot"] or len(snapshot.items) != about["items"]:
-        raise ModelError(f"{folder}: the snapshot is not the one the model was trained on; train again")
     try:
+        if snapshot.digest != about["snapshot"] or len(snapshot.items) != about["items"]:
+            raise ModelError(f"{folder}: the snapshot is not the one the model was trained on; train again")
         return _assemble(about, tensors, snapshot)
     except KeyError as error:
         raise ModelError(f"{folder}: the part {error} is missing; train again") from error
+    except (ConfigError, TypeError, AttributeError, ValueError) as error:
+        raise ModelError(f"{folder}: model.json does not fit this version ({error}); train again") from error
 
 
 def _assemble(about: Mapping[str, Any], tensors: Tensors, snapshot: Snapshot) -> Recommender:

@@ -18,7 +18,7 @@ from kg_rec.config import ColdConfig, KnowledgeConfig
 from kg_rec.errors import ModelError
 from kg_rec.model.inverse import inverse, solve
 from kg_rec.model.kernel import Floats
-from kg_rec.model.knowledge import PathFactors, knowledge_relations, path_factors
+from kg_rec.model.knowledge import PathFactors, path_factors
 from kg_rec.snapshot import Snapshot
 from kg_rec.store.base import Progress, no_progress
 
@@ -80,7 +80,7 @@ def build(snapshot: Snapshot, text: Floats | None, knowledge: KnowledgeConfig, c
         knowledge: degree exponent of the relation types.
         cold: powers and scales.
     """
-    relations = [r for r in knowledge_relations(snapshot.schema) if len(snapshot.edges[r.name])]
+    relations = [r for r in snapshot.schema.knowledge_relations if len(snapshot.edges[r.name])]
     factors = [path_factors(snapshot, r, knowledge.degree_exponent, knowledge.max_degree) for r in relations]
     item = snapshot.schema.item
     numbers = {}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.config import TrainConfig
-from kg_rec.errors import ModelError
+from kg_rec.errors import ConfigError, ModelError
 from kg_rec.metrics import Judge
 from kg_rec.model import gnn
 from kg_rec.model.choices import Choices
@@ -100,8 +100,17 @@ def encode_items(snapshot: Snapshot, config: TrainConfig, progress: Progress = n
 
 
 def device(config: TrainConfig) -> str:
-    """The torch device that ``config.device`` stands for."""
+    """The torch device that ``config.device`` stands for.
+
+    Raises:
+        ConfigError: it names no device of this machine.
+    """
     if config.device != "auto":
+        try:
+            torch.empty(0, device=config.device)
+        except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without CUDA
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"device {config.device!r} cannot be used ({reason}); set cpu or auto") from error
         return config.device
     return "cuda" if torch.cuda.is_available() else "cpu"
 

@@ -9,7 +9,7 @@ from scipy import sparse
 from toy_graph import edges, films, snapshot
 
 from kg_rec.model.kernel import FactorKernel
-from kg_rec.model.knowledge import incidence, knowledge_relations, path_factors
+from kg_rec.model.knowledge import incidence, path_factors
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import Snapshot
 
@@ -58,8 +58,8 @@ def shop() -> Snapshot:
 
 
 def test_only_relations_that_touch_an_item_and_no_user_are_knowledge(shop: Snapshot) -> None:
-    assert [r.name for r in knowledge_relations(shop.schema)] == ["FITS", "MADE"]
-    names = [r.name for r in knowledge_relations(films().schema)]
+    assert [r.name for r in shop.schema.knowledge_relations] == ["FITS", "MADE"]
+    names = [r.name for r in films().schema.knowledge_relations]
     assert "RATED" not in names
     assert "RECOMMENDED" not in names
     assert {"DIRECTED_BY", "HAS_GENRE", "FOLLOWED_BY"} <= set(names)
