@@ -98,15 +98,20 @@ def write_file(batches: Iterator[pa.RecordBatch], path: str | Path) -> int:
     The file appears only when it is complete.
 
     Raises:
-        ConfigError: the name ends otherwise.
+        ConfigError: the name ends otherwise, or its folder does not exist.
     """
     target = Path(path)
     writers = {".parquet": _parquet, ".jsonl": _json_lines}
     if target.suffix not in writers:
         raise ConfigError(f"expected a file name ending in .parquet or .jsonl, got {target.name}")
+    if not target.parent.is_dir():
+        raise ConfigError(f"expected a folder {target.parent} to write {target.name} into; create it")
     partial = target.with_name(f".{target.name}.partial")
-    rows = writers[target.suffix](batches, partial)
-    os.replace(partial, target)
+    try:
+        rows = writers[target.suffix](batches, partial)
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
     return rows
 
 

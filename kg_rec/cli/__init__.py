@@ -13,10 +13,11 @@ from pathlib import Path
 import click
 
 from kg_rec.cli.catalog import formats, schema
-from kg_rec.cli.console import Command, Program, progress_bar
+from kg_rec.cli.console import Command, Program, print_json, progress_bar
 from kg_rec.cli.graph import check, export, load, query
 from kg_rec.cli.lists import explain, recommend
 from kg_rec.cli.model import evaluate, train
+from kg_rec.cli.options import json_option
 
 __all__ = ["main"]
 
@@ -57,7 +58,8 @@ def main() -> None:
 )
 @click.option("--graph", metavar="URL", help="Graph to load into; default: an embedded one in --out.")
 @click.option("--seed", type=click.IntRange(min=0), default=2026, show_default=True, help="Of every random choice.")
-def demo(out: Path, data: Path | None, graph: str | None, seed: int) -> None:
+@json_option
+def demo(out: Path, data: Path | None, graph: str | None, seed: int, as_json: bool) -> None:
     """From films to explained recommendations, in a few minutes.
 
     Builds a graph, trains, evaluates, writes top-10 lists, explains some, and writes one HTML page about it all.
@@ -71,8 +73,10 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int) -> None:
         from kg_rec.demo import run
 
         result = run(out=out, data=data, graph=graph, seed=seed, progress=progress)
-    for line in result.lines():
-        click.echo(line)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        click.echo("\n".join(result.lines()))
 
 
 for _command in (load, formats, schema, check, query, export, train, evaluate, recommend, explain):

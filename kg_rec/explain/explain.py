@@ -20,6 +20,9 @@ from kg_rec.model.similarity import TEXT
 #: Channels that score what users have in common: their addends for one interaction are one path in the graph.
 _TOGETHER = frozenset({"taste", "relational", "sequence"})
 
+#: A group below this share of the score is not shown as a reason, unless there is no other.
+_LEAST_SHARE = 0.002
+
 #: Interactions and known items followed into paths per channel, the largest addends first.
 _FOLLOWED = 30
 
@@ -59,6 +62,7 @@ def explain(
     parts = model.contributions(u, i)
     paths, positive = _Finder(model, u, i, parts, paths_per_group * top).paths(channels or known)
     groups = _group(paths, paths_per_group)[:top]
+    groups = tuple(g for n, g in enumerate(groups) if n == 0 or g.share >= _LEAST_SHARE)
     item_type = model.snapshot.schema.item.name
     notes = []
     if i in model.seen.indices[slice(*model.seen.indptr[u : u + 2])]:

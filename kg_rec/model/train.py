@@ -24,7 +24,7 @@ from kg_rec.model.histories import histories
 from kg_rec.model.kernel import FactorKernel, Floats, Kernel
 from kg_rec.model.new_items import NewItems
 from kg_rec.model.recommender import Channel, Recommender
-from kg_rec.model.similarity import TEXT, Similarity, build, choose_weights, fit_cold, leave_one_out, popular
+from kg_rec.model.similarity import Similarity, build, choose_weights, fit_cold, leave_one_out, popular
 from kg_rec.model.taste import sequence_kernel, taste_kernel
 from kg_rec.model.text import TextEncoder, find_encoder, item_texts
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
@@ -264,7 +264,7 @@ def _content_kernels(similarity: Similarity, config: TrainConfig) -> dict[str, K
         source = sparse.hstack([f.source * np.float32(similarity.weights[f.relation]) for f in used], format="csr")
         target = sparse.hstack([f.target for f in used], format="csr")
         kernels["knowledge"] = FactorKernel(sparse.csr_array(source), sparse.csr_array(target))
-    if "meaning" in config.channels and similarity.text is not None and similarity.weights[TEXT] > 0:
+    if "meaning" in config.channels and similarity.text is not None:
         kernels["meaning"] = FactorKernel(similarity.text, similarity.text)
     return kernels
 
