@@ -149,3 +149,25 @@ def pairs(model: Recommender, count: int, seed: int = 0) -> list[tuple[int, int]
     rng = np.random.default_rng(seed)
     users, items = model.shape
     return list(zip(rng.integers(0, users, count).tolist(), rng.integers(0, items, count).tolist(), strict=True))
+
+
+def with_user(graph: Snapshot, key: str, rated: dict[int, float]) -> Snapshot:
+    """The graph with one more user, in key order."""
+    keys = graph.users.keys.to_pylist()
+    place = sum(k < key for k in keys)
+    row = pa.table({n: [key] if n == "user_id" else pa.nulls(1, t) for n, t in _columns(graph)})
+    table = pa.concat_tables([graph.nodes["User"].slice(0, place), row, graph.nodes["User"].slice(place)])
+    e = graph.interactions
+    assert e.weight is not None
+    assert e.time is not None
+    source = np.concatenate([e.source + (e.source >= place), np.full(len(rated), place)])
+    target = np.concatenate([e.target, np.array(sorted(rated), dtype=np.int64)])
+    weight = np.concatenate([e.weight, np.array([rated[i] for i in sorted(rated)], dtype=np.float32)])
+    time = np.concatenate([e.time, np.full(len(rated), 5_000_000)])
+    merged = edges(zip(source.tolist(), target.tolist(), strict=True), weight.tolist(), time.tolist())
+    return Snapshot(graph.schema, graph.source, {**graph.nodes, "User": table}, {**graph.edges, "RATED": merged})
+
+
+def _columns(graph: Snapshot) -> list[tuple[str, pa.DataType]]:
+    table = graph.nodes["User"]
+    return list(zip(table.column_names, table.schema.types, strict=True))

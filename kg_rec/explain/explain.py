@@ -86,7 +86,7 @@ def explain(
         base=parts.base,
         terms=terms,
         groups=groups,
-        shown_share=sum(p.value for p in shown) / positive if positive else 0.0,
+        shown_share=min(1.0, sum(p.value for p in shown) / positive) if positive else 0.0,  # 1.0: rounding
         notes=tuple(notes),
         text=verbalize(model.snapshot.schema, groups, name, notes, lang, base_only=not terms),
         lang=lang,

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from toy_graph import edges, everything, films, pairs
+from toy_graph import everything, films, pairs, with_user
 
 import kg_rec.model.recommender as recommender_module
 from kg_rec.errors import ModelError, NotFoundError
 from kg_rec.model.recommender import Recommender, positions
-from kg_rec.snapshot import EdgeTable, Snapshot
+from kg_rec.snapshot import EdgeTable
 
 USERS, ITEMS = np.arange(60), np.arange(45)
 
@@ -93,28 +92,6 @@ def test_recency_weighs_the_addends(model: Recommender) -> None:
     assert not np.allclose(scores, model.scores(USERS))
     for user, item in pairs(model, 100, seed=6):
         assert recent.contributions(user, item).score == pytest.approx(scores[user, item], rel=1e-5)
-
-
-def with_user(graph: Snapshot, key: str, rated: dict[int, float]) -> Snapshot:
-    """The graph with one more user, in key order."""
-    keys = graph.users.keys.to_pylist()
-    place = sum(k < key for k in keys)
-    row = pa.table({n: [key] if n == "user_id" else pa.nulls(1, t) for n, t in _columns(graph)})
-    table = pa.concat_tables([graph.nodes["User"].slice(0, place), row, graph.nodes["User"].slice(place)])
-    e = graph.interactions
-    assert e.weight is not None
-    assert e.time is not None
-    source = np.concatenate([e.source + (e.source >= place), np.full(len(rated), place)])
-    target = np.concatenate([e.target, np.array(sorted(rated), dtype=np.int64)])
-    weight = np.concatenate([e.weight, np.array([rated[i] for i in sorted(rated)], dtype=np.float32)])
-    time = np.concatenate([e.time, np.full(len(rated), 5_000_000)])
-    merged = edges(zip(source.tolist(), target.tolist(), strict=True), weight.tolist(), time.tolist())
-    return Snapshot(graph.schema, graph.source, {**graph.nodes, "User": table}, {**graph.edges, "RATED": merged})
-
-
-def _columns(graph: Snapshot) -> list[tuple[str, pa.DataType]]:
-    table = graph.nodes["User"]
-    return list(zip(table.column_names, table.schema.types, strict=True))
 
 
 def test_a_new_user_is_served_without_training(model: Recommender) -> None:

@@ -1,0 +1,321 @@
+"""Explanations of real scores: the numbers, the words, and the Cypher on both stores."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from toy_graph import everything, fill, films, pairs, with_user
+
+import kg_rec.explain.explain as explain_module
+from kg_rec.api import Model
+from kg_rec.errors import ConfigError, NotFoundError, SchemaError
+from kg_rec.explain.cypher import mismatches
+from kg_rec.explain.explain import explain
+from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.render import to_json
+from kg_rec.model.recommender import Recommender
+from kg_rec.model.similarity import TEXT
+from kg_rec.store import GraphStore
+
+SCHEMA = json.loads((Path(explain_module.__file__).parent / "explanation.schema.json").read_text(encoding="utf-8"))
+WARM, COLD = "f07", "f44"
+
+
+@pytest.fixture(scope="module")
+def model() -> Recommender:
+    return everything()
+
+
+@pytest.fixture
+def every_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Follow all addends into paths and show all of them, instead of the largest."""
+    monkeypatch.setattr(explain_module, "_FOLLOWED", 10**6)
+    monkeypatch.setattr(explain_module, "_LEAST_SHARE", 0.0, raising=False)
+
+
+def whole(model: Recommender, user: str, item: str) -> Explanation:
+    return explain(model, user, item, top=10**6, paths_per_group=10**6)
+
+
+def some_pairs(model: Recommender, count: int, seed: int = 2) -> list[tuple[str, str]]:
+    """Random pairs, and for each of some users a film that nobody has had yet."""
+    found = [(f"u{u:02d}", f"f{i:02d}") for u, i in pairs(model, count, seed)]
+    return found + [(f"u{u:02d}", f"f{39 + u % 6}") for u in range(0, 60, 10)]
+
+
+# --- numbers -------------------------------------------------------------------------------------------
+
+
+def test_base_and_terms_are_the_score(model: Recommender) -> None:
+    scores = model.scores(np.arange(60))
+    for user, item in some_pairs(model, 60):
+        e = explain(model, user, item)
+        assert e.base + sum(t.value for t in e.terms) == pytest.approx(e.score, rel=1e-9, abs=1e-12)
+        assert e.score == pytest.approx(scores[model.users.index(user), model.items.index(item)], rel=1e-5)
+        assert all(t.value != 0 for t in e.terms)
+        assert len({(t.channel, t.source) for t in e.terms}) == len(e.terms)
+
+
+def test_shares_are_parts_of_the_positive_addends(model: Recommender) -> None:
+    for user, item in some_pairs(model, 60):
+        e = explain(model, user, item, top=10)
+        assert all(0 < p.share <= 1 for p in e.paths)
+        assert 0 <= e.shown_share <= 1
+        assert sum(p.share for p in e.paths) == pytest.approx(e.shown_share)
+        assert [p.value for p in e.paths] == sorted((p.value for p in e.paths), reverse=True)
+        for group in e.groups:
+            assert group.value == pytest.approx(sum(p.value for p in group.paths))
+            assert group.share == pytest.approx(sum(p.share for p in group.paths))
+
+
+def by_source(e: Explanation, channel: str) -> dict[str, float]:
+    found: dict[str, float] = defaultdict(float)
+    for path in e.paths:
+        if path.channel == channel:
+            found[str(path.nodes[1].key)] += path.value
+    return dict(found)
+
+
+def terms_of(e: Explanation, *channels: str) -> dict[str, float]:
+    found: dict[str, float] = defaultdict(float)
+    for term in e.terms:
+        if term.channel in channels:
+            found[term.source] += term.value
+    return dict(found)
+
+
+@pytest.mark.usefixtures("every_path")
+def test_the_paths_through_knowledge_are_that_term(model: Recommender) -> None:
+    checked = 0
+    for user, item in some_pairs(model, 40):
+        e = whole(model, user, item)
+        expected = terms_of(e, "knowledge")
+        found = by_source(e, "knowledge")
+        assert set(found) == set(expected)
+        for source, value in expected.items():
+            assert found[source] == pytest.approx(value, rel=1e-4)
+        checked += len(expected)
+    assert checked > 100
+
+
+@pytest.mark.usefixtures("every_path")
+def test_a_similar_text_is_that_term_and_a_common_taste_the_sum_of_its_channels(model: Recommender) -> None:
+    for user, item in some_pairs(model, 40):
+        e = whole(model, user, item)
+        meaning = {s: v for s, v in terms_of(e, "meaning").items() if v > 0}
+        assert by_source(e, "meaning") == pytest.approx(meaning)
+        channels = ("taste", "sequence") if item >= "f39" else ("taste", "relational", "sequence")
+        together = terms_of(e, *channels)
+        for source, value in by_source(e, "taste").items():
+            assert value == pytest.approx(together[source])
+
+
+@pytest.mark.usefixtures("every_path")
+def test_the_paths_of_a_new_item_are_its_relational_terms(model: Recommender) -> None:
+    """z_i = sum over known t of k(i, t) alpha_t: a term is a sum over t and what t and i share; numbers have no path."""
+    assert model.regression is not None
+    landmarks = model.regression.landmarks
+    channel = next(c for c in model.channels if c.name == "relational")
+    kernel, likes = channel.kernel, model.likers.toarray() > 0
+    for user, item in [(3, 44), (10, 41), (25, 39)]:
+        e = whole(model, f"u{user:02d}", f"f{item}")
+        parts = model.similarity.parts(np.array([item]), landmarks)
+        weighted = {name: model.similarity.weights[name] * p[0].astype(np.float64) for name, p in parts.items()}
+        alike = np.sum(list(weighted.values()), axis=0)
+        told = alike - weighted["year"]
+        sources = np.flatnonzero(likes[user])
+        reasons = kernel.source[sources] @ model.regression.coefficients.T  # type: ignore[attr-defined]
+        cells = reasons.astype(np.float64) * float(channel.weight[item])
+        # exact: every term is the sum over the known items
+        for row, j in enumerate(sources):
+            assert (cells[row] * alike).sum() == pytest.approx(
+                terms_of(e, "relational").get(f"f{j:02d}", 0.0), rel=1e-3, abs=1e-7
+            )
+        # shown: the cells that speak for the item and whose steps exist in the graph
+        expected: dict[str, float] = defaultdict(float)
+        others = np.delete(likes, user, axis=0).astype(int)
+        for row, j in enumerate(sources):
+            for column, t in enumerate(landmarks):
+                known = j == t or (others[:, j] & others[:, t]).sum() > 0
+                if known and cells[row, column] * alike[column] > 0 and told[column] > 0:
+                    expected[f"f{j:02d}"] += cells[row, column] * told[column]
+        found = by_source(e, "relational")
+        assert set(found) == set(expected)
+        for source, value in expected.items():
+            assert found[source] == pytest.approx(value, rel=1e-3, abs=1e-7)
+
+
+@pytest.mark.usefixtures("every_path")
+def test_only_real_paths_are_shown(model: Recommender) -> None:
+    """Every step is an edge of the graph, every count that of other users who liked both ends."""
+    graph = model.snapshot
+    facts = {
+        name: set(zip(e.source.tolist(), e.target.tolist(), strict=True))
+        for name, e in {**graph.edges, "RATED": graph.liked()}.items()
+    }
+    likes = model.likers.toarray() > 0
+    forms = set()
+    for user, item in some_pairs(model, 12):
+        for path in whole(model, user, item).paths:
+            forms.add(path.pattern)
+            ends = [None if n.key is None else graph.ids[n.type].index(n.key) for n in path.nodes]
+            assert path.nodes[0].key == user
+            assert path.nodes[-1].key == item
+            for n, edge in enumerate(path.edges):
+                a, b = (ends[n], ends[n + 1]) if edge.forward else (ends[n + 1], ends[n])
+                if edge.type is not None and a is not None and b is not None:
+                    assert (a, b) in facts[edge.type]
+            for n, node in enumerate(path.nodes):
+                if node.key is None:
+                    both = likes[:, ends[n - 1]] & likes[:, ends[n + 1]]
+                    both[graph.users.index(user)] = False
+                    assert node.count == both.sum() > 0
+                else:
+                    assert node.count == 1
+    channels = {f[0] for f in forms}
+    assert channels == {"taste", "relational", "knowledge", "meaning"}
+    assert any("FOLLOWED_BY" in f for f in forms)
+    assert any("^FOLLOWED_BY" in f for f in forms)
+
+
+def test_channels_limit_the_paths_and_not_the_terms(model: Recommender) -> None:
+    e, everything_shown = (explain(model, "u04", WARM, top=9, channels=c) for c in (["knowledge"], None))
+    assert {p.channel for p in e.paths} == {"knowledge"}
+    assert len({p.channel for p in everything_shown.paths}) > 1
+    assert e.terms == everything_shown.terms
+    assert e.score == everything_shown.score
+
+
+def test_top_and_paths_per_group_bound_what_is_shown(model: Recommender) -> None:
+    for top, per_group in ((1, 1), (2, 1), (3, 4)):
+        e = explain(model, "u04", WARM, top=top, paths_per_group=per_group)
+        assert 0 < len(e.groups) <= top
+        assert all(len(g.paths) <= per_group for g in e.groups)
+        assert all(len({p.pattern for p in g.paths}) == 1 for g in e.groups)
+
+
+def test_recency_enters_the_explanation(model: Recommender) -> None:
+    recent = replace(model, choices=replace(model.choices, recency=2.0))
+    e = explain(recent, "u04", WARM)
+    assert e.base + sum(t.value for t in e.terms) == pytest.approx(e.score, rel=1e-9)
+    assert e.score == pytest.approx(recent.scores(np.array([4]))[0, 7], rel=1e-5)
+    assert e.score != explain(model, "u04", WARM).score
+
+
+# --- words ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("item", [WARM, COLD])
+def test_words_in_both_languages(model: Recommender, item: str) -> None:
+    title = model.snapshot.name("Film", model.items.index(item))
+    english, chinese = (explain(model, "u04", item, lang=lang) for lang in ("en", "zh"))
+    assert title in english.text
+    assert title in chinese.text
+    assert english.lang == "en"
+    assert chinese.lang == "zh"
+    assert english.text.isascii()
+    assert any("\u4e00" <= c <= "\u9fff" for c in chinese.text)
+    assert english.paths == chinese.paths
+    named = {n.name for p in english.paths for n in p.nodes if n.key is not None} - {"u04"}
+    assert any(str(name) in english.text for name in named - {title})
+    assert all(f"u{u:02d}" not in english.text for u in range(60))
+
+
+def test_a_language_without_words(model: Recommender) -> None:
+    with pytest.raises(SchemaError, match="no grammar for the language 'xx'; expected one of en, zh"):
+        explain(model, "u04", WARM, lang="xx")
+
+
+def test_an_item_that_the_user_had_already(model: Recommender) -> None:
+    liked = f"f{model.histories[[4]].indices[0]:02d}"
+    e = explain(model, "u04", liked)
+    assert e.notes == ("already_interacted",)
+    assert liked not in {t.source for t in e.terms}
+    seen = model.seen[[4]].indices
+    disliked = np.setdiff1d(seen, model.histories[[4]].indices)
+    if len(disliked):
+        assert explain(model, "u04", f"f{disliked[0]:02d}").notes == ("already_interacted",)
+    fresh = np.setdiff1d(np.arange(45), seen)[0]
+    assert explain(model, "u04", f"f{fresh:02d}").notes == ()
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_user_without_interactions(model: Recommender, lang: str) -> None:
+    later = model.with_snapshot(with_user(model.snapshot, "u99", {}))
+    e = explain(later, "u99", WARM, lang=lang)
+    assert e.notes == ("no_interactions",)
+    assert e.terms == ()
+    assert e.paths == ()
+    assert e.score == e.base == float(model.base[7])
+    assert e.shown_share == 0
+    assert e.text
+    jsonschema.validate(json.loads(to_json(e)), SCHEMA)
+
+
+def test_unknown_users_and_items(model: Recommender) -> None:
+    with pytest.raises(
+        NotFoundError, match=r"no User with key 'nobody' in the snapshot; expected one of 60 keys such as"
+    ):
+        explain(model, "nobody", WARM)
+    with pytest.raises(NotFoundError, match=r"no Film with key 'f99' in the snapshot; expected one of 45 keys such as"):
+        explain(model, "u04", "f99")
+
+
+def test_faults_of_the_call(model: Recommender) -> None:
+    with pytest.raises(ConfigError, match="expected top and paths_per_group of at least 1, got 0 and 3"):
+        explain(model, "u04", WARM, top=0)
+    with pytest.raises(ConfigError, match=r"expected channels among .*got \['magic'\]"):
+        explain(model, "u04", WARM, channels=["magic"])
+
+
+def test_the_json_fits_its_schema(model: Recommender) -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    for user, item in some_pairs(model, 30):
+        for lang in ("en", "zh"):
+            found = json.loads(to_json(explain(model, user, item, lang=lang)))
+            jsonschema.validate(found, SCHEMA)
+            required = {"user", "item", "score", "base", "terms", "paths", "text", "lang", "cypher", "parameters"}
+            assert required <= set(found)
+            total = found["base"] + sum(t["value"] for t in found["terms"])
+            assert total == pytest.approx(found["score"], rel=1e-5)
+
+
+def test_the_python_api(model: Recommender) -> None:
+    e = Model(model).explain("u04", WARM, lang="zh", top=2)
+    assert e == explain(model, "u04", WARM, lang="zh", top=2, paths_per_group=5)
+    assert e.item_name in e._repr_html_()
+
+
+# --- the store -----------------------------------------------------------------------------------------
+
+
+def test_the_cypher_returns_exactly_the_shown_paths(model: Recommender, tmp_store: GraphStore) -> None:
+    fill(tmp_store, films())
+    shown = 0
+    for user, item in some_pairs(model, 16):
+        e = explain(model, user, item, top=6, paths_per_group=4)
+        assert mismatches(e.paths, tmp_store.query(e.cypher, e.parameters)) == (), (user, item)
+        shown += len(e.paths)
+    assert shown > 60
+    assert any(p.channel == "relational" for p in explain(model, "u00", "f39", top=6).paths)
+    # a path that the store does not hold is found out
+    e = explain(model, "u04", WARM, channels=["taste", "relational", "sequence"])
+    (u, i), count = (e.user, str(e.paths[0].nodes[1].key)), tmp_store.query
+    assert (
+        len(count("MATCH (:User {user_id: $u})-[r:RATED]->(:Film {item_id: $i}) RETURN r.rating", {"u": u, "i": i}))
+        == 1
+    )
+    wrong = replace(e.paths[0].nodes[2], count=e.paths[0].nodes[2].count + 1)
+    changed = replace(e.paths[0], nodes=(*e.paths[0].nodes[:2], wrong, e.paths[0].nodes[3]))
+    assert len(mismatches([changed, *e.paths[1:]], count(e.cypher, e.parameters))) == 2
+
+
+def test_text_is_part_of_the_likeness_here(model: Recommender) -> None:
+    """Guards the tests above: with the text weight off they would not reach steps of similar text."""
+    assert model.similarity.weights[TEXT] > 0
