@@ -216,7 +216,8 @@ def load(
     chosen = given if given is not None else held
     if chosen is None:
         raise SchemaNotAppliedError(
-            f"format {format} has no schema of its own and the store holds none yet; pass schema="
+            f"format {format} has no schema of its own and the store holds none yet; "
+            "name one (schema=, or --schema NAME)"
         )
     nodes: Counter[str] = Counter()
     edges: Counter[str] = Counter()

@@ -67,8 +67,8 @@ def _mapping(path: Path, options: Mapping[str, Any]) -> TableMapping:
     names = list(_columns(path, options))
     if names != _FACTS_HEADER:
         raise ConfigError(
-            f"{path}: a table with the columns {', '.join(names)} needs mapping=FILE; only "
-            f"{', '.join(_FACTS_HEADER)} is understood without"
+            f"{path}: a table with the columns {', '.join(names)} needs mapping=FILE (or --mapping FILE); "
+            f"only {', '.join(_FACTS_HEADER)} is understood without"
         )
     with as_file(files("kg_rec.loaders") / "facts.toml") as facts:
         return TableMapping.from_file(facts)

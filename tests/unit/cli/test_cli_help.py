@@ -1,0 +1,84 @@
+"""Help and usage errors: they answer at once, and every command explains itself by an example."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+from cli_world import run
+
+from kg_rec.cli import main
+
+COMMANDS = [
+    "demo",
+    "load",
+    "formats",
+    "schema",
+    "check",
+    "query",
+    "export",
+    "train",
+    "evaluate",
+    "recommend",
+    "explain",
+]
+HEAVY = ["torch", "transformers", "pyarrow", "neo4j", "ladybug", "matplotlib", "rdflib", "scipy", "pandas"]
+_SCRIPT = """
+import json, resource, sys
+from kg_rec.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    found = {"code": end.code, "modules": sorted(sys.modules), "seconds": usage.ru_utime + usage.ru_stime}
+    print(json.dumps(found), file=sys.stderr)
+"""
+
+
+def test_commands_are_listed_in_their_order_of_use() -> None:
+    text = run("--help").stdout
+    listed = [line.split()[0] for line in text.split("Commands:")[1].splitlines() if line.strip()]
+    assert listed == COMMANDS == list(main.commands)
+
+
+@pytest.mark.parametrize("command", [[c] for c in COMMANDS if c != "schema"] + [["schema", "list"], ["schema", "show"]])
+def test_each_command_has_help(command: list[str]) -> None:
+    text = run(*command, "--help").stdout
+    assert "-v, --verbose" in text
+    assert "--json" in text
+    assert "..." not in run("--help").stdout.split("Commands:")[1]  # no summary is cut
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("schema", "formats")])
+def test_help_has_an_example(command: str) -> None:
+    assert f"  kg-rec {command}" in run(command, "--help").stdout
+
+
+def test_version() -> None:
+    assert run("--version").stdout == f"kg-rec, version {version('kg-rec')}\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (["--help"], 0),
+        *(([c, "--help"], 0) for c in COMMANDS),
+        (["nothing"], 2),
+        (["load", "nothing", "."], 2),
+        (["load", "movielens"], 2),
+        (["train"], 2),
+        (["evaluate", "--protocol", "none"], 2),
+        (["recommend", "model", "--write-back"], 2),
+        (["explain", "model"], 2),
+    ],
+    ids=lambda x: " ".join(x) if isinstance(x, list) else str(x),
+)
+def test_help_and_usage_errors_import_nothing_heavy(args: list[str], code: int) -> None:
+    done = subprocess.run([sys.executable, "-c", _SCRIPT, *args], capture_output=True, text=True, check=True)
+    found = json.loads(done.stderr.splitlines()[-1])
+    assert found["code"] == code
+    assert not set(HEAVY) & {name.partition(".")[0] for name in found["modules"]}
+    assert found["seconds"] < 0.6  # processor time, python's own start included; 0.2 s on an idle machine
