@@ -226,8 +226,9 @@ def _main(arguments: list[str]) -> int:
         print("stopped")
         return 0
     if state.exists():
-        print(f"a server was already started; run stop first ({state})", file=sys.stderr)
-        return 1
+        print(f"a server was already started; end it with stop ({state})", file=sys.stderr)
+        _tell(json.loads(state.read_text())["url"], secret)
+        return 0
     try:
         server = start()
     except ServerError as error:
@@ -238,8 +239,13 @@ def _main(arguments: list[str]) -> int:
     state.write_text(json.dumps(kept))
     secret.touch(mode=0o600)
     secret.write_text(f"{server.user}\n{server.password}\n")
-    print(f"{server.url}\nexport NEO4J_AUTH_FILE={secret}")
+    _tell(server.url, secret)
     return 0
+
+
+def _tell(url: str, secret: Path) -> None:
+    """What to type to use the server."""
+    print(f"export KG_REC_GRAPH={url} NEO4J_AUTH_FILE={secret}")
 
 
 if __name__ == "__main__":
