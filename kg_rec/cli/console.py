@@ -272,6 +272,7 @@ class _Bar:
         before, whole, last = self._state
         self._state = (done, total, what)
         if what != last and (total != whole or done < before):
-            self._bars.reset(self._task, total=total, completed=done, description=one_line(what))
+            self._bars.remove_task(self._task)
+            self._task = self._bars.add_task(one_line(what), total=total, completed=done)
         else:
             self._bars.update(self._task, total=total, completed=done, description=one_line(what))
