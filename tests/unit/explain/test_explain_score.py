@@ -118,7 +118,7 @@ def test_a_similar_text_is_that_term_and_a_common_taste_the_sum_of_its_channels(
 
 @pytest.mark.usefixtures("every_path")
 def test_the_paths_of_a_new_item_are_its_relational_terms(model: Recommender) -> None:
-    """z_i = sum over known t of k(i, t) alpha_t: a term is a sum over t and what t and i share; numbers have no path."""
+    """z_i = sum of k(i, t) alpha_t over known t: a term is a sum over t and what t and i share; no path for years."""
     assert model.regression is not None
     landmarks = model.regression.landmarks
     channel = next(c for c in model.channels if c.name == "relational")
