@@ -68,6 +68,7 @@ _ABLATIONS = {
     "no_graph": "without the facts",
     "shuffled_graph": "with each item's facts given to another item",
 }
+_COUNT = ".count"  # ends the name of the number of an item's edges, as a property of the item
 _CENTRAL, _LISTS, _WATERFALL, _AROUND = 12, 3, 9, 11
 
 
@@ -264,7 +265,9 @@ def _likeness(model: Model) -> list[tuple[str, float, float]]:
     """Name, weight and length of the bar of each part of the likeness of two items."""
     weights = model.recommender.choices.similarity
     most = max(weights.values(), default=0) or 1.0
-    names = {name: _label(model.recommender.snapshot, name) for name in weights}
+    snapshot = model.recommender.snapshot
+    names = {name: _label(snapshot, name.removesuffix(_COUNT)) for name in weights}
+    names |= {name: f"{label}: how many" for name, label in names.items() if name.endswith(_COUNT)}
     rows = sorted(weights.items(), key=lambda row: (-row[1], row[0]))
     return [(names[name], weight, 100 * weight / most) for name, weight in rows]
 
