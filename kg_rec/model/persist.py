@@ -116,7 +116,9 @@ def _assemble(about: Mapping[str, Any], tensors: Tensors, snapshot: Snapshot) ->
         PathFactors(r, _sparse(tensors, f"similarity.{r}.source"), _sparse(tensors, f"similarity.{r}.target"))
         for r in about["relations"]
     )
-    numbers = {key.removeprefix("number."): value for key, value in tensors.items() if key.startswith("number.")}
+    # in the order of the weights, as the sum of the kernel's parts depends on it in the last bit
+    names = about["similarity"]["weights"]
+    numbers = {name: tensors[f"number.{name}"] for name in names if f"number.{name}" in tensors}
     similarity = Similarity(factors, tensors.get("similarity.text"), numbers, **about["similarity"])
     regression = None
     if about["ridge"] is not None:

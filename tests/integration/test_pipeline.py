@@ -13,7 +13,7 @@ import pytest
 
 import kg_rec as kg
 from kg_rec.api import Model
-from kg_rec.config import ColdConfig, FusionConfig, GnnConfig, TrainConfig
+from kg_rec.config import ColdConfig, FusionConfig, GnnConfig, TasteConfig, TrainConfig
 from kg_rec.evaluation import rank_split
 from kg_rec.explain.cypher import mismatches
 from kg_rec.explain.explanation import Explanation
@@ -26,8 +26,9 @@ pytestmark = [pytest.mark.shared, pytest.mark.neo4j, pytest.mark.timeout(1200)]
 QUICK = TrainConfig(
     device="cpu",
     recency=(0.0,),
+    taste=TasteConfig(l2=(200.0,)),
     gnn=GnnConfig(dimensions=(32,), exponents=(0.3,), epochs=1),
-    cold=ColdConfig(rounds=1, steps=(0.4,), tuning_landmarks=400),
+    cold=ColdConfig(rounds=1, steps=(0.4,), tuning_landmarks=200),
     fusion=FusionConfig(rounds=1, steps=(0.6, 1.7), users=300),
 )
 SAMPLE = ("1", "13", "196", "405", "655", "943")

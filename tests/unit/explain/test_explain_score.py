@@ -128,7 +128,7 @@ def test_the_paths_of_a_new_item_are_its_relational_terms(model: Recommender) ->
         parts = model.similarity.parts(np.array([item]), landmarks)
         weighted = {name: model.similarity.weights[name] * p[0].astype(np.float64) for name, p in parts.items()}
         alike = np.sum(list(weighted.values()), axis=0)
-        told = alike - weighted["year"]
+        told = alike - np.sum([weighted[name] for name in model.similarity.numbers], axis=0)
         sources = np.flatnonzero(likes[user])
         reasons = kernel.source[sources] @ model.regression.coefficients.T  # type: ignore[attr-defined]
         cells = reasons.astype(np.float64) * float(channel.weight[item])
