@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kg_rec.api import Model, train
-    from kg_rec.conformance import check
     from kg_rec.config import TrainConfig
+    from kg_rec.conformance import check
     from kg_rec.errors import KgRecError
     from kg_rec.evaluation import evaluate
     from kg_rec.loaders.base import load

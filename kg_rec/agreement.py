@@ -170,7 +170,9 @@ def conclusion(agreements: Sequence[Agreement]) -> str:
     whole = graph_fits(agreements)
     types = f"{len(told)} relation type{'' if len(told) == 1 else 's'} with enough facts"
     if whole is None:
-        return "cannot say whether the graph fits the interactions: no relation type ties enough items that have users"
+        return (
+            "cannot say whether the graph fits the interactions: no relation type ties enough items to tell from chance"
+        )
     ties = f"{fitting or 'none'} {'ties' if fitting <= 1 else 'tie'} items that share users more than chance"
     if whole:
         return f"graph fits the interactions: of {types} {ties}"

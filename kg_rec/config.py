@@ -121,7 +121,7 @@ class ColdConfig:
     Attributes:
         ridge: penalties to choose from on validation.
         text_power: exponent that sharpens the text similarity.
-        number_scale: width of the kernel on the item's numeric properties (years, for films).
+        number_scale: width of the kernel on the item's numeric properties, in their unit (years, for films).
         landmarks: most known items that the regression uses, the most popular first.
         tuning_landmarks: the same while the weights of text, numbers and relation types are chosen.
         folds: groups of items that take turns as the new items when these weights are chosen.

@@ -6,7 +6,7 @@ to read a split from files.  Numbering is that of the snapshot.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -69,6 +69,13 @@ def random_split(edges: EdgeTable, n_items: int, seed: int, share: float = 0.1) 
     """
     order = np.random.default_rng(seed).random(len(edges))
     return _per_user("random", edges, n_items, order, share)
+
+
+def holdout_split(edges: EdgeTable, n_items: int, seed: int, share: float) -> Split:
+    """Train and validation alone: k = max(1, floor(share n + 0.5)) interactions per user are held out; no test."""
+    drawn = random_split(edges, n_items, seed, share)
+    nothing = edges.take(np.zeros(len(edges), dtype=bool))
+    return replace(drawn, train=join(drawn.train, drawn.test), test=nothing)
 
 
 def temporal_split(edges: EdgeTable, n_items: int, share: float = 0.1) -> Split:

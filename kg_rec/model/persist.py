@@ -64,7 +64,6 @@ def save(model: Recommender, folder: str | Path) -> None:
         "similarity": {
             "weights": dict(model.similarity.weights),
             "text_power": model.similarity.text_power,
-            "number_scale": model.similarity.number_scale,
         },
         "ridge": None if model.regression is None else model.regression.ridge,
         "choices": model.choices.to_dict(),

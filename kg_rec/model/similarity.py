@@ -1,6 +1,9 @@
 """How alike two items are in text and graph, and relational embeddings for items without interactions.
 
-    k(i, t) = sum_r w_r cos_r(i, t) + w_text max(0, cos(text_i, text_t))^p + sum_q w_q exp(-|q_i - q_t| / scale)
+    k(i, t) = sum_r w_r cos_r(i, t) + w_text max(0, cos(text_i, text_t))^p + sum_q w_q exp(-|q_i - q_t|)
+
+Numbers q are the item's own (a year), divided by a scale, and per relation type log(1 + how many facts it has): how
+much is known of an item foretells how much it will be used.
 
 An item without interactions gets z_i = sum_t k(i, t) alpha_t from known items t (kernel ridge regression), so its
 score stays a sum over (j, t), each a path: you - j - others - t - what t and i share - i.
@@ -18,7 +21,7 @@ from kg_rec.config import ColdConfig, KnowledgeConfig
 from kg_rec.errors import ModelError
 from kg_rec.model.inverse import inverse, solve
 from kg_rec.model.kernel import Floats
-from kg_rec.model.knowledge import PathFactors, path_factors
+from kg_rec.model.knowledge import PathFactors, incidence, path_factors
 from kg_rec.snapshot import Snapshot
 from kg_rec.store.base import Progress, no_progress
 
@@ -32,10 +35,10 @@ class Similarity:
     Attributes:
         factors: one per relation type that has edges.
         text: centred unit vectors, shape (n, d); None without a text model.
-        numbers: item properties by name, each shape (n,), NaN where missing.
+        numbers: scaled numbers q by name, each shape (n,), NaN where missing; counts of facts are named
+            ``<relation>.count``.
         weights: w by relation type, property, and ``text``.
         text_power: p.
-        number_scale: width of the kernel on numbers, in their unit.
     """
 
     factors: tuple[PathFactors, ...]
@@ -43,7 +46,6 @@ class Similarity:
     numbers: Mapping[str, Floats]
     weights: Mapping[str, float]
     text_power: float
-    number_scale: float
 
     def parts(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> dict[str, Floats]:
         """Each addend of k without its weight, by name; shape (rows, columns)."""
@@ -54,7 +56,7 @@ class Similarity:
             found[TEXT] = np.maximum(self.text[rows] @ self.text[columns].T, 0) ** np.float32(self.text_power)
         for name, values in self.numbers.items():
             distance = np.abs(values[rows][:, None] - values[columns][None, :])
-            found[name] = np.nan_to_num(np.exp(-distance / np.float32(self.number_scale))).astype(np.float32)
+            found[name] = np.nan_to_num(np.exp(-distance)).astype(np.float32)
         return found
 
     def __call__(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:
@@ -87,14 +89,16 @@ def build(snapshot: Snapshot, text: Floats | None, knowledge: KnowledgeConfig, c
     for column in (p.name for p in item.properties if p.datatype in ("integer", "float") and p.use is None):
         values = np.array(snapshot.nodes[item.name].column(column).to_pylist(), dtype=np.float32)
         if np.isfinite(values).any():
-            numbers[column] = values
+            numbers[column] = values / np.float32(cold.number_scale)
+    for relation in relations:
+        numbers[f"{relation.name}.count"] = np.log1p(np.diff(incidence(snapshot, relation).indptr)).astype(np.float32)
     centred = None
     if text is not None:
         known = np.unique(snapshot.interactions.target)
         shifted = text - text[known if len(known) else slice(None)].mean(axis=0)
         centred = shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-9)
     names = [*(f.relation for f in factors), *numbers, *([TEXT] if centred is not None else [])]
-    return Similarity(tuple(factors), centred, numbers, dict.fromkeys(names, 1.0), cold.text_power, cold.number_scale)
+    return Similarity(tuple(factors), centred, numbers, dict.fromkeys(names, 1.0), cold.text_power)
 
 
 @dataclass(frozen=True)
