@@ -102,7 +102,9 @@ def test_a_control_character_does_not_reach_the_terminal(world: World) -> None:
 
 
 def test_interrupt_ends_with_130() -> None:
-    code = "from kg_rec.cli import main; main()"
+    # a runner in the background hands down an ignored SIGINT, which Python then leaves ignored
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{listen}; from kg_rec.cli import main; main()"
     command = [sys.executable, "-c", code, "load", "demo", "-o", "viewers=1000000"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stderr is not None
