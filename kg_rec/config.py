@@ -21,6 +21,11 @@ from kg_rec.errors import ConfigError
 ConfigT = TypeVar("ConfigT")
 
 
+def _expect(holds: bool, setting: str, expected: str, got: object) -> None:
+    if not holds:
+        raise ConfigError(f"{setting}: expected {expected}, got {got}")
+
+
 @dataclass(frozen=True, slots=True)
 class TasteConfig:
     """The closed-form item-item operator (EDLAE, Steck 2020, https://arxiv.org/abs/2006.15516).
@@ -38,6 +43,11 @@ class TasteConfig:
     user_power: float = 0.2
     max_items: int = 20_000
     neighbours: int = 100
+
+    def __post_init__(self) -> None:
+        _expect(min(self.l2) >= 0, "taste.l2", "numbers from 0", self.l2)
+        _expect(0 <= self.dropout < 1, "taste.dropout", "a number from 0 to below 1", self.dropout)
+        _expect(self.neighbours > 0, "taste.neighbours", "at least 1", self.neighbours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,13 @@ class GnnConfig:
     holdout: float = 0.3
     batch_users: int = 1024
     negatives: int = 20_000
+
+    def __post_init__(self) -> None:
+        _expect(min(self.dimensions) > 0, "gnn.dimensions", "whole numbers from 1", self.dimensions)
+        _expect(0 < self.holdout < 1, "gnn.holdout", "a number between 0 and 1", self.holdout)
+        _expect(self.epochs >= 0, "gnn.epochs", "0 or more", self.epochs)
+        _expect(self.hops >= 0, "gnn.hops", "0 or more", self.hops)
+        _expect(self.batch_users > 0, "gnn.batch_users", "at least 1", self.batch_users)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +116,10 @@ class MeaningConfig:
     popularity_exponent: float = 0.5
     batch_size: int = 64
     max_tokens: int = 128
+
+    def __post_init__(self) -> None:
+        _expect(self.batch_size > 0, "meaning.batch_size", "at least 1", self.batch_size)
+        _expect(self.max_tokens > 2, "meaning.max_tokens", "at least 3", self.max_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +161,13 @@ class ColdConfig:
     steps: tuple[float, ...] = (0.0, 0.4, 2.5)
     rounds: int = 2
 
+    def __post_init__(self) -> None:
+        _expect(min(self.ridge) > 0, "cold.ridge", "positive numbers", self.ridge)
+        _expect(self.number_scale > 0, "cold.number_scale", "a positive number", self.number_scale)
+        _expect(self.folds > 1, "cold.folds", "at least 2", self.folds)
+        for name in ("landmarks", "tuning_landmarks", "users"):
+            _expect(getattr(self, name) > 0, f"cold.{name}", "at least 1", getattr(self, name))
+
 
 @dataclass(frozen=True, slots=True)
 class FusionConfig:
@@ -159,6 +187,10 @@ class FusionConfig:
     users: int = 2_000
     tolerance: float = 0.001
     holdout: float = 0.1
+
+    def __post_init__(self) -> None:
+        _expect(0 < self.holdout < 0.5, "fusion.holdout", "a number between 0 and 0.5", self.holdout)
+        _expect(self.users > 0, "fusion.users", "at least 1", self.users)
 
 
 @dataclass(frozen=True, slots=True)

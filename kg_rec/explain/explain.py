@@ -60,7 +60,7 @@ def explain(
         raise ConfigError(f"expected channels among {known}, got {sorted(channels)}")
     u, i = model.users.index(user), model.items.index(item)
     parts = model.contributions(u, i)
-    paths, positive = _Finder(model, u, i, parts, paths_per_group * top).paths(channels or known)
+    paths, positive = _Finder(model, u, i, parts, paths_per_group * top).paths(known if channels is None else channels)
     groups = _group(paths, paths_per_group)[:top]
     groups = tuple(g for n, g in enumerate(groups) if n == 0 or g.share >= _LEAST_SHARE)
     item_type = model.snapshot.schema.item.name

@@ -109,3 +109,21 @@ def test_every_setting_is_documented() -> None:
                 check(type(value))
 
     check(TrainConfig)
+
+
+@pytest.mark.parametrize(
+    ("values", "setting"),
+    [
+        ({"taste": {"dropout": 1.0}}, "taste.dropout"),
+        ({"taste": {"l2": [-1.0]}}, "taste.l2"),
+        ({"gnn": {"dimensions": [0]}}, "gnn.dimensions"),
+        ({"gnn": {"holdout": 0.0}}, "gnn.holdout"),
+        ({"meaning": {"batch_size": 0}}, "meaning.batch_size"),
+        ({"cold": {"ridge": [0.0]}}, "cold.ridge"),
+        ({"cold": {"users": 0}}, "cold.users"),
+        ({"fusion": {"holdout": 0.5}}, "fusion.holdout"),
+    ],
+)
+def test_numbers_out_of_range_are_named(values: dict[str, object], setting: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{setting}: expected .*, got "):
+        TrainConfig.from_dict(values)
