@@ -143,12 +143,18 @@ def test_unchanged_edges_are_not_written_again(tmp_path: Path) -> None:
 def killed_with_a_log(folder: Path) -> Path:
     """A graph whose writer was killed before its last write was moved from the log to the graph's file."""
     log = folder / "graph.lbug.wal"
+
+    def written() -> bool:
+        return log.exists() and log.stat().st_size > 200
+
     for _ in range(20):
         writer = start_writer(folder)
-        time.sleep(0.1)
+        until = time.monotonic() + 10
+        while not written() and time.monotonic() < until:
+            time.sleep(0.0005)
         writer.kill()
         writer.communicate()
-        if log.exists() and log.stat().st_size > 200:
+        if written():
             return log
     pytest.fail("no writer was killed at the right time")
 
