@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -124,14 +125,11 @@ class _Finder:
             if channel in channels:
                 found += part
         found += self._co_liked(together)
-        return [self._shared(path, path.value / positive) for path in found], positive
+        return [replace(path, share=path.value / positive) for path in found], positive
 
     def _split(self, channel: str, values: NDArray[np.float64]) -> tuple[list[Path], float]:
         part = self._knowledge(values) if channel == "knowledge" else self._similar(values)
         return part, float(values[values > 0].sum())
-
-    def _shared(self, path: Path, share: float) -> Path:
-        return Path(path.channel, path.nodes, path.edges, path.value, share)
 
     def _node(self, node_type: str, index: int) -> PathNode:
         return PathNode(

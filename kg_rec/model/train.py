@@ -224,14 +224,12 @@ def tune(
     similarity, ridge, cold = _tune_cold(seen, binary, config, text, kernels.get("relational"), progress, log)
     kernels.update(_content_kernels(similarity, config))
     popularity = np.bincount(warm.train.target, minlength=shape[1])
-    scores, units = {}, {}
+    scores = {}
     rows = view.with_recency(shape, recency)
     for name, kernel in kernels.items():
         scores[name] = kernel.scores(rows) * _popularity_scale(name, popularity, config)
     scores["base"] = np.tile(np.log1p(popularity).astype(np.float32), (len(rows.indptr) - 1, 1))
-    for name, values in scores.items():
-        units[name] = max(float(values.std()), 1e-12)
-        values /= np.float32(units[name])
+    units = _standardise(scores)
     figures_alone = {name: judge.ndcg(values.copy()) for name, values in scores.items()}
     lambdas, figure = choose_lambdas(
         scores,
@@ -275,14 +273,20 @@ def _tune_cold(
     scores = {"relational": predicted(leave_one_out(gram, targets[landmarks], ridge))}
     for name, kernel in _content_kernels(similarity, config).items():
         scores[name] = new.scores(kernel)
-    units = {name: max(float(v.std()), 1e-12) for name, v in scores.items()}
-    for name, values in scores.items():
-        values /= np.float32(units[name])
+    units = _standardise(scores)
     start, fixed = {c: _START_COLD[c] for c in scores}, frozenset({"relational"})
     lambdas, figure = choose_lambdas(scores, start, new.ndcg, config.fusion, fixed=fixed, progress=progress)
     log({"stage": "cold", "ndcg@10": figure, "similarity": similarity.weights, "ridge": ridge, "lambda": lambdas})
     # told relative to the relational channel's own unit, so that warm and cold items share one scale
     return similarity, ridge, {c: w * units["relational"] / units[c] for c, w in lambdas.items()}
+
+
+def _standardise(scores: Mapping[str, Floats]) -> dict[str, float]:
+    """Divide each channel's scores by their standard deviation, in place; returns the divisors."""
+    units = {name: max(float(values.std()), 1e-12) for name, values in scores.items()}
+    for name, values in scores.items():
+        values /= np.float32(units[name])
+    return units
 
 
 def _content_kernels(similarity: Similarity, config: TrainConfig) -> dict[str, Kernel]:
