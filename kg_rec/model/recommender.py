@@ -153,8 +153,18 @@ class Recommender:
 
     def scores(self, users: NDArray[np.int64]) -> NDArray[np.float64]:
         """s(u, i) for users by dense index: float64, shape (len(users), items)."""
-        rows = self.histories[users]
-        total = np.tile(self.base.astype(np.float64), (len(users), 1))
+        return self.scores_of(self.histories[users])
+
+    def scores_of(self, rows: sparse.csr_array) -> NDArray[np.float64]:
+        """Scores for any histories, not only those of the snapshot's users.
+
+        Args:
+            rows: a_uj, float32 CSR, shape (b, items), as :func:`kg_rec.model.histories.histories` makes it.
+
+        Returns:
+            float64, shape (b, items).
+        """
+        total = np.tile(self.base.astype(np.float64), (rows.shape[0], 1))
         if self._merged is not None:
             total += rows @ self._merged
             return total
