@@ -9,10 +9,11 @@ A TOML file may set any field; a table per nested config.  Unknown keys and wron
 
 from __future__ import annotations
 
+import re
 import tomllib
 import types
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -21,9 +22,23 @@ from kg_rec.errors import ConfigError
 ConfigT = TypeVar("ConfigT")
 
 
-def _expect(holds: bool, setting: str, expected: str, got: object) -> None:
+class SettingError(ConfigError):
+    """A fault of one setting.
+
+    Args:
+        message: what was expected and what was got.
+        setting: its path, such as ``gnn.epochs`` or ``candidates.caps[0].most``.
+    """
+
+    def __init__(self, message: str, setting: str) -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
+def expect(holds: bool, setting: str, expected: str, got: object) -> None:
+    """Raise SettingError unless ``holds``."""
     if not holds:
-        raise ConfigError(f"{setting}: expected {expected}, got {got}")
+        raise SettingError(f"{setting}: expected {expected}, got {got}", setting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +60,9 @@ class TasteConfig:
     neighbours: int = 100
 
     def __post_init__(self) -> None:
-        _expect(min(self.l2) >= 0, "taste.l2", "numbers from 0", self.l2)
-        _expect(0 <= self.dropout < 1, "taste.dropout", "a number from 0 to below 1", self.dropout)
-        _expect(self.neighbours > 0, "taste.neighbours", "at least 1", self.neighbours)
+        expect(min(self.l2) >= 0, "taste.l2", "numbers from 0", self.l2)
+        expect(0 <= self.dropout < 1, "taste.dropout", "a number from 0 to below 1", self.dropout)
+        expect(self.neighbours > 0, "taste.neighbours", "at least 1", self.neighbours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +94,11 @@ class GnnConfig:
     negatives: int = 20_000
 
     def __post_init__(self) -> None:
-        _expect(min(self.dimensions) > 0, "gnn.dimensions", "whole numbers from 1", self.dimensions)
-        _expect(0 < self.holdout < 1, "gnn.holdout", "a number between 0 and 1", self.holdout)
-        _expect(self.epochs >= 0, "gnn.epochs", "0 or more", self.epochs)
-        _expect(self.hops >= 0, "gnn.hops", "0 or more", self.hops)
-        _expect(self.batch_users > 0, "gnn.batch_users", "at least 1", self.batch_users)
+        expect(min(self.dimensions) > 0, "gnn.dimensions", "whole numbers from 1", self.dimensions)
+        expect(0 < self.holdout < 1, "gnn.holdout", "a number between 0 and 1", self.holdout)
+        expect(self.epochs >= 0, "gnn.epochs", "0 or more", self.epochs)
+        expect(self.hops >= 0, "gnn.hops", "0 or more", self.hops)
+        expect(self.batch_users > 0, "gnn.batch_users", "at least 1", self.batch_users)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +133,8 @@ class MeaningConfig:
     max_tokens: int = 128
 
     def __post_init__(self) -> None:
-        _expect(self.batch_size > 0, "meaning.batch_size", "at least 1", self.batch_size)
-        _expect(self.max_tokens > 2, "meaning.max_tokens", "at least 3", self.max_tokens)
+        expect(self.batch_size > 0, "meaning.batch_size", "at least 1", self.batch_size)
+        expect(self.max_tokens > 2, "meaning.max_tokens", "at least 3", self.max_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +177,11 @@ class ColdConfig:
     rounds: int = 2
 
     def __post_init__(self) -> None:
-        _expect(min(self.ridge) > 0, "cold.ridge", "positive numbers", self.ridge)
-        _expect(self.number_scale > 0, "cold.number_scale", "a positive number", self.number_scale)
-        _expect(self.folds > 1, "cold.folds", "at least 2", self.folds)
+        expect(min(self.ridge) > 0, "cold.ridge", "positive numbers", self.ridge)
+        expect(self.number_scale > 0, "cold.number_scale", "a positive number", self.number_scale)
+        expect(self.folds > 1, "cold.folds", "at least 2", self.folds)
         for name in ("landmarks", "tuning_landmarks", "users"):
-            _expect(getattr(self, name) > 0, f"cold.{name}", "at least 1", getattr(self, name))
+            expect(getattr(self, name) > 0, f"cold.{name}", "at least 1", getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +204,8 @@ class FusionConfig:
     holdout: float = 0.1
 
     def __post_init__(self) -> None:
-        _expect(0 < self.holdout < 0.5, "fusion.holdout", "a number between 0 and 0.5", self.holdout)
-        _expect(self.users > 0, "fusion.users", "at least 1", self.users)
+        expect(0 < self.holdout < 0.5, "fusion.holdout", "a number between 0 and 0.5", self.holdout)
+        expect(self.users > 0, "fusion.users", "at least 1", self.users)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,20 +250,77 @@ class TrainConfig:
         Raises:
             ConfigError: a key is unknown or a value has the wrong type.
         """
-        return _read(cls, values, "")
+        return from_dict(cls, values)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> TrainConfig:
         """Read a TOML file.
 
         Raises:
-            ConfigError: not TOML, a key is unknown, or a value has the wrong type; the message names the file.
+            ConfigError: not TOML, a key is unknown, or a value has the wrong type; the message names file and line.
         """
-        try:
-            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-            return cls.from_dict(values)
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ConfigError) as error:
-            raise ConfigError(f"{path}: {error}") from error
+        return from_toml(cls, path)
+
+
+def from_dict(cls: type[ConfigT], values: Mapping[str, Any]) -> ConfigT:
+    """A config dataclass from a nested dictionary; missing keys keep their defaults.
+
+    Raises:
+        SettingError: a key is unknown or a value has the wrong type.
+    """
+    return _read(cls, values, "")
+
+
+def from_toml(cls: type[ConfigT], path: str | Path) -> ConfigT:
+    """A config dataclass from a TOML file.
+
+    Raises:
+        ConfigError: not TOML, a key is unknown, or a value has the wrong type; the message names file and line.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    try:
+        return _read(cls, tomllib.loads(text), "")
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
+        message, line = (str(error)[: place.start()], int(place[1])) if place else (str(error), text.count("\n") + 1)
+        raise ConfigError(f"{path}:{line}: {message}") from error
+    except SettingError as error:
+        raise ConfigError(f"{path}:{setting_line(text, error.setting)}: {error}") from error
+
+
+def setting_line(text: str, setting: str) -> int:
+    """The line of a TOML text on which a setting begins; of the nearest table around it if it is not written there.
+
+    Args:
+        text: valid TOML.
+        setting: a path such as ``gnn.epochs`` or ``candidates.caps[0].most``.
+    """
+    path = [int(index) if index else name for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", setting)]
+    lines = text.splitlines(keepends=True)
+    while path:
+        begin = 1
+        for end in range(1, len(lines) + 1):  # a beginning of the text that parses ends with a whole statement
+            try:
+                values = tomllib.loads("".join(lines[:end]))
+            except tomllib.TOMLDecodeError:
+                continue
+            if _holds(values, path):
+                return begin
+            begin = end + 1
+        path.pop()
+    return 1
+
+
+def _holds(values: Any, path: Sequence[str | int]) -> bool:
+    for step in path:
+        kind = list if isinstance(step, int) else dict
+        if not isinstance(values, kind) or step not in (range(len(values)) if kind is list else values):
+            return False
+        values = values[step]
+    return True
 
 
 def _read(cls: type[ConfigT], values: Mapping[str, Any], path: str) -> ConfigT:
@@ -256,23 +328,33 @@ def _read(cls: type[ConfigT], values: Mapping[str, Any], path: str) -> ConfigT:
     known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - known)
     if unknown:
-        raise ConfigError(f"unknown setting {path}{unknown[0]}; expected one of {', '.join(sorted(known))}")
+        setting = path + unknown[0]
+        raise SettingError(f"unknown setting {setting}; expected one of {', '.join(sorted(known))}", setting)
+    missing = sorted(f.name for f in fields(cls) if f.name not in values and _required(f))  # type: ignore[arg-type]
+    if missing:
+        raise SettingError(f"{path}{missing[0]} is missing; set it", path + missing[0])
     return cls(**{key: _value(hints[key], value, path + key) for key, value in values.items()})
 
 
 def _value(kind: Any, value: Any, path: str) -> Any:
     if is_dataclass(kind) and isinstance(kind, type):
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{path}: expected a table, got {value!r}")
+            raise SettingError(f"{path}: expected a table, got {value!r}", path)
         return _read(kind, value, path + ".")
     if get_origin(kind) is tuple:
         if not isinstance(value, list | tuple) or not value:
-            raise ConfigError(f"{path}: expected a list with at least one value, got {value!r}")
-        return tuple(_value(get_args(kind)[0], v, path) for v in value)
+            raise SettingError(f"{path}: expected a list with at least one value, got {value!r}", path)
+        inner = get_args(kind)[0]
+        place = f"{path}[{{}}]" if is_dataclass(inner) else path
+        return tuple(_value(inner, v, place.format(i)) for i, v in enumerate(value))
     if get_origin(kind) in (Union, types.UnionType):
-        raise ConfigError(f"{path}: cannot be set from a file")
+        raise SettingError(f"{path}: cannot be set from a file", path)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind:
-        raise ConfigError(f"{path}: expected {kind.__name__}, got {value!r}")
+        raise SettingError(f"{path}: expected {kind.__name__}, got {value!r}", path)
     return value
+
+
+def _required(f: Field[Any]) -> bool:
+    return f.default is MISSING and f.default_factory is MISSING

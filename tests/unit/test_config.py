@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kg_rec.config import FusionConfig, GnnConfig, TrainConfig
+from kg_rec.config import FusionConfig, GnnConfig, TrainConfig, setting_line
 from kg_rec.errors import ConfigError
 
 
@@ -85,11 +85,46 @@ def test_errors_of_a_file_name_the_file(tmp_path: Path) -> None:
         TrainConfig.from_toml(file)
     for text, message in (("seed = ", "Invalid value"), ("sede = 1", "unknown setting sede")):
         file.write_text(text)
-        with pytest.raises(ConfigError, match=rf"c\.toml: {message}"):
+        with pytest.raises(ConfigError, match=rf"c\.toml:1: {message}"):
             TrainConfig.from_toml(file)
     file.write_bytes(b"seed = 1 # \xff")
     with pytest.raises(ConfigError, match=r"c\.toml: .*utf-8"):
         TrainConfig.from_toml(file)
+
+
+TEXT = """# settings
+seed = 7
+
+[gnn]
+dimensions = [
+    16,
+    8.5,
+]
+# a comment with epochs = 3
+epochs = 3
+[taste]
+l2 = [1.0] # one
+dropout = 2.0
+"""
+
+
+def test_errors_name_the_line_of_the_setting(tmp_path: Path) -> None:
+    assert setting_line(TEXT, "seed") == 2
+    assert setting_line(TEXT, "gnn") == 4
+    assert setting_line(TEXT, "gnn.dimensions") == 5
+    assert setting_line(TEXT, "gnn.epochs") == 10
+    assert setting_line(TEXT, "gnn.patience") == 4  # not written: the table it belongs to
+    assert setting_line("[[a.caps]]\nmost = 1\n[[a.caps]]\nmost = 0\n", "a.caps[1].most") == 4
+    file = tmp_path / "c.toml"
+    for text, message in (
+        (TEXT, r"c\.toml:5: gnn\.dimensions: expected int, got 8\.5"),
+        (TEXT.replace("8.5", "8"), r"c\.toml:13: taste\.dropout: expected .* got 2\.0"),
+        (TEXT.replace("[taste]", "[tase]"), r"c\.toml:11: unknown setting tase"),
+        (TEXT + "= 3", r"c\.toml:14: "),
+    ):
+        file.write_text(text)
+        with pytest.raises(ConfigError, match=message):
+            TrainConfig.from_toml(file)
 
 
 def test_settings_cannot_be_changed() -> None:
