@@ -51,7 +51,7 @@ ERRORS = [
     (["train", "--out", "m", "--set", "gnn.epochs=many"], "gnn.epochs: expected int, got 'many'"),
     (["train", "--out", "m", "--set", "seed.x=1"], "seed is one value"),
     (["train", "--out", "m", "--config", "none.toml"], "none.toml: "),
-    (["train", "--out", "m", "--config", "bad.toml"], "bad.toml: unknown setting gnn.layers"),
+    (["train", "--out", "m", "--config", "bad.toml"], "bad.toml:2: unknown setting gnn.layers"),
     (["recommend", "nowhere"], "nowhere: not a model"),
     (["explain", "nowhere", "u1", "f1"], "nowhere: not a model"),
     (["schema", "show", "cooking"], "expected one of interactions, movies, music"),
