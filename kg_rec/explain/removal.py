@@ -6,8 +6,8 @@ decay of :mod:`kg_rec.model.histories`), the score of item x is
     s_S(x) = b_x + c_|S| * sum over kept r of w(r - q_r) K(r, x),   q_r: how many of S are later than r
 
 The m - s interactions that stay take the ranks 0 ... m - s - 1 whichever they are, so the scale to mean 1,
-c_s = (m - s) / sum of w(0 ... m - s - 1), depends on the size s alone, and multiplies all but the base b.  Item i leaves
-the top k if k items x overtake it: s_S(x) > s_S(i), or equal with the smaller index.
+c_s = (m - s) / sum of w(0 ... m - s - 1), depends on the size s alone, and multiplies all but the base b.  Item i
+leaves the top k if k items x overtake it: s_S(x) > s_S(i), or equal with the smaller index.
 
 1. A greedy set gives an upper bound.
 2. For each size s and item x, the largest lead that any S of that size gives x over i, by dynamic programming over the

@@ -26,13 +26,20 @@ def histories(edges: EdgeTable, shape: tuple[int, int], recency: float) -> spars
     data = np.ones(len(edges), dtype=np.float32)
     if recency > 0 and edges.time is not None and len(edges):
         rank = ranks_from_latest(edges)
-        data = np.exp(-rank / recency).astype(np.float32) + np.float32(_FLOOR)
+        data = recency_weights(rank, recency)
         counts = np.bincount(edges.source, minlength=shape[0])
         totals = np.bincount(edges.source, weights=data, minlength=shape[0])
         data *= (counts / np.maximum(totals, 1e-12)).astype(np.float32)[edges.source]
     matrix = sparse.csr_array((data, (edges.source, edges.target)), shape=shape, dtype=np.float32)
     matrix.sort_indices()
     return matrix
+
+
+def recency_weights(ranks: NDArray[np.int64], recency: float) -> NDArray[np.float32]:
+    """exp(-rank / recency) + 0.02, before it is scaled to mean 1; 1 for a recency of 0.  Same shape as ``ranks``."""
+    if recency == 0:
+        return np.ones(ranks.shape, dtype=np.float32)
+    return np.exp(-ranks / recency).astype(np.float32) + np.float32(_FLOOR)
 
 
 def ranks_from_latest(edges: EdgeTable) -> NDArray[np.int64]:

@@ -1,0 +1,105 @@
+"""One user's list under changed circumstances: the parts that counterfactuals and what-ifs share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from kg_rec.model.histories import histories, ranks_from_latest
+from kg_rec.model.recommender import Recommender, positions
+from kg_rec.snapshot import EdgeTable
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A place in a list.
+
+    Attributes:
+        rank: from 1.
+        item: key.
+        name: name as shown to people; data from the graph.
+        score: the model's score.
+    """
+
+    rank: int
+    item: str
+    name: str
+    score: float
+
+
+@dataclass(frozen=True)
+class UserView:
+    """One user's history and candidates, scored by a model.
+
+    Attributes:
+        model: the model.
+        edges: the user's positive interactions, latest first; sources are 0.
+        had: dense indices of everything the user interacted with.
+        allowed: items that may be listed, boolean, shape (items,).
+    """
+
+    model: Recommender
+    edges: EdgeTable
+    had: frozenset[int]
+    allowed: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, model: Recommender, user: str, candidates: Sequence[str] | None) -> UserView:
+        """The view of a user.
+
+        Args:
+            model: the model.
+            user: user key.
+            candidates: keys of the items allowed besides those the user had; None allows all.
+
+        Raises:
+            NotFoundError: the user or a candidate is unknown.
+        """
+        index = model.users.index(user)
+        every = model.snapshot.interactions
+        start, end = np.searchsorted(every.source, [index, index + 1])
+        mine = model.snapshot.with_edges(model.snapshot.schema.interaction.name, every.take(np.arange(start, end)))
+        liked = mine.liked()
+        liked = EdgeTable(np.zeros(len(liked), np.int64), liked.target, liked.weight, liked.time)
+        had = np.asarray(every.target[start:end])
+        allowed = np.full(len(model.items), candidates is None)
+        allowed[positions(model.items, candidates or ())] = True
+        allowed[had] = False
+        return cls(model, liked.take(np.argsort(ranks_from_latest(liked))), frozenset(had.tolist()), allowed)
+
+    def without(self, items: NDArray[np.int64]) -> UserView:
+        """The same with fewer candidates."""
+        allowed = self.allowed.copy()
+        allowed[items] = False
+        return UserView(self.model, self.edges, self.had, allowed)
+
+    def row(self, edges: EdgeTable) -> sparse.csr_array:
+        """a_uj of some interactions, CSR, shape (1, items)."""
+        return histories(edges, (1, len(self.model.items)), self.model.choices.recency)
+
+    def scores(self, edges: EdgeTable) -> NDArray[np.float64]:
+        """Scores of all items for some interactions, shape (items,)."""
+        found: NDArray[np.float64] = self.model.scores_of(self.row(edges))[0]
+        return found
+
+    def rank(self, scores: NDArray[np.float64], item: int) -> int | None:
+        """Rank among the items that may be listed, equal scores by index; None for another item."""
+        if not self.allowed[item]:
+            return None
+        ahead = (scores > scores[item]) | ((scores == scores[item]) & (np.arange(len(scores)) < item))
+        return 1 + int((ahead & self.allowed).sum())
+
+    def top(self, scores: NDArray[np.float64], k: int) -> tuple[Entry, ...]:
+        """The k best candidates."""
+        found = np.flatnonzero(self.allowed)
+        best = found[np.lexsort((found, -scores[found]))[:k]].tolist()
+        key = self.model.items.key
+        return tuple(Entry(n, key(i), self.name(i), float(scores[i])) for n, i in enumerate(best, start=1))
+
+    def name(self, item: int) -> str:
+        """An item's name as shown to people."""
+        return self.model.snapshot.name(self.model.snapshot.schema.item.name, item)
