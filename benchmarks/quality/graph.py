@@ -1,4 +1,4 @@
-"""From files of a split, and of what is known about the items, to a graph: through the loaders and the embedded store."""
+"""From the files of a split, and of what is known of the items, to a graph: through the loaders and a store."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def build(folder: Path, files: Files, progress: Progress) -> tuple[Snapshot, int
 
 
 def split_of(folder: Path, snapshot: Snapshot, protocol: str) -> Split:
-    """The split in a folder.  Its rows are all positive: where the schema would call some negative, ratings are left out."""
+    """The split in a folder.  Its rows are all positive; where the schema calls some negative, ratings are left out."""
     split = read_split(folder, snapshot, protocol)  # type: ignore[arg-type]
     least = snapshot.schema.interaction.positive_from
     parts = (split.train, split.valid, split.test)
