@@ -1,14 +1,16 @@
-"""English sentences."""
+"""English: names, numbers and the sentences of the grammar."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from kg_rec.explain.explanation import PathEdge, PathNode
 from kg_rec.explain.lexicon import Lexicon
 from kg_rec.explain.slots import clean_name
-from kg_rec.explain.story import MAX_NAMED, Mention, Story
+from kg_rec.explain.story import Kind, Role
 
 REMARKS = {
     "already_interacted": "It is already in your history.",
@@ -23,108 +25,112 @@ class English:
     """See :class:`kg_rec.explain.story.Language`."""
 
     words: Lexicon
+    gap: ClassVar[str] = " "
 
-    def names(self, nodes: Sequence[PathNode]) -> str:
-        """Names joined with commas and 'and'; more than three are cut to "Heat, Ronin and 3 other films"."""
-        names = [clean_name(n.name, n.key) for n in nodes]
-        if len(names) > MAX_NAMED:
-            names = [*names[: MAX_NAMED - 1], self.other_items(nodes[0].type, len(names) - MAX_NAMED + 1)]
-        return _and(names)
+    def name(self, node: PathNode) -> str:
+        """The cleaned name."""
+        return clean_name(node.name, node.key)
 
-    def other_items(self, node_type: str, count: int) -> str:
-        """ "3 other films"."""
-        return f"{count:,} other {self.words.noun(node_type, count)}"
+    def join(self, names: Sequence[str], more: int, node_type: str, *, either: bool = False) -> str:
+        """ "Heat, Ronin and 3 other films"; "Heat, Ronin or one of 3 other films"."""
+        if more:
+            others = f"{more:,} other {self.words.noun(node_type, more)}"
+            names = [*names, f"one of {others}" if either and more > 1 else others]
+        return _join(names, "or" if either else "and")
 
-    def people(self, count: int, first: bool) -> str:
-        """ "37 viewers", then "25"."""
-        return f"{count:,} {self.words.noun(self.words.schema.user.name, count)}" if first else f"{count:,}"
+    def people(self, count: int, *, noun: bool = True) -> str:
+        """ "2,481 viewers"."""
+        return f"{count:,} {self.words.noun(self.words.schema.user.name, count)}" if noun else f"{count:,}"
 
-    def sentence(self, story: Story) -> str:
+    def beside(self, name: str, number: str) -> str:
+        """ "Heat (25)"."""
+        return f"{name} ({number})"
+
+    def this_item(self) -> str:
+        """ "this film"."""
+        return f"this {self.words.noun(self.words.schema.item.name)}"
+
+    def sentence(self, kind: Kind, tags: dict[Role, str]) -> str:
         """One sentence with slots."""
-        if story.crowd:
-            return f"{self._crowd(story)}{self._onward(story)}."
-        item = story.item or self._this()
-        if story.link == "chain" or story.liked is None:
-            start = f"{self._yours(story.liked)}," if story.liked else "you"
-            return f"{_capital(item)} is linked with {start}{_through(story)}."
-        liked = self._yours(story.liked)
-        if story.link == "shared":
-            return f"Like {liked}, {story.item or 'it'} {self._facts(story)}."
-        if story.link == "mixed":
-            return f"{self._mixed(story, liked + ',', item)}."
-        if story.link == "direct":
-            return f"{self._direct(story, story.item or 'it', liked)}."
-        whose = f"The description of {story.item}" if story.item else "Its description"
-        return f"{whose} is close to {'those' if story.liked.several else 'that'} of {liked}."
+        item = tags["item"]
+        if kind.lead in ("counted", "counts", "crowd"):
+            return f"{self._crowd(kind, tags)}{self._onward(kind, tags)}."
+        if "liked" not in tags:
+            return f"{item} is linked with you{_through(tags)}."
+        liked = self._yours(tags["liked"], kind.lead == "several")
+        if kind.link == "shared":
+            return f"Like {liked}, {item} {self._fact(kind, tags)}."
+        if kind.link == "mixed":
+            return f"{self._mixed(kind, tags, liked + ',')}."
+        if kind.link == "direct":
+            return f"{self._direct(kind, item, liked)}."
+        if kind.link == "chain":
+            return f"{item} is linked with {liked},{_through(tags)}."
+        return f"The description of {item} is close to {'those' if kind.lead == 'several' else 'that'} of {liked}."
 
-    def _crowd(self, story: Story) -> str:
-        """ "37 viewers who, like you, liked A and 25 who liked B also liked C"."""
+    def _crowd(self, kind: Kind, tags: dict[Role, str]) -> str:
+        """ "37 viewers who, like you, liked A also liked B"."""
         did = self.words.did()
-        people = [
-            f"{count.others} {'who' if position else 'who, like you,'} {_put(did, count.item)}"
-            for position, count in enumerate(story.counts)
-        ]
-        if story.rest:
-            people.append(f"others who {_put(did, story.rest.tag)}")
-        if story.liked:
-            plural = self.words.noun(self.words.schema.user.name, 2)
-            people.append(f"{_capital(plural)} who, like you, {_put(did, story.liked.tag)}")
-        reached = story.bridge.tag if story.bridge else story.item or self._this()
-        return f"{_and(people)} also {_put(did, reached)}"
+        people = tags.get("count") or _capital(self.words.noun(self.words.schema.user.name, 2))
+        reached = tags["bridge"] if kind.bridged else tags["item"]
+        return f"{people} who, like you, {_put(did, tags['liked'])} also {_put(did, reached)}"
 
-    def _onward(self, story: Story) -> str:
+    def _onward(self, kind: Kind, tags: dict[Role, str]) -> str:
         """How it goes on from the bridge to the item."""
-        if story.bridge is None:
+        if not kind.bridged:
             return ""
-        item, it = story.item or self._this(), "them" if story.bridge.several else "it"
-        if story.link == "shared":
-            return f"; like {it}, {item} {self._facts(story)}"
-        if story.link == "mixed":
-            return f"; {self._mixed(story, it, item)}"
-        if story.link == "direct":
-            return f"; {self._direct(story, item, it, capital=False)}"
-        if story.link == "text":
-            whose = "whose descriptions are" if story.bridge.several else "whose description is"
-            return f", {whose} close to that of {item}"
-        return f"; {item} is linked with {it}{_through(story)}"
+        several, item = kind.lead == "crowd", tags["item"]
+        it = "them" if several else "it"
+        if kind.link == "shared":
+            return f"; like {it}, {item} {self._fact(kind, tags)}"
+        if kind.link == "mixed":
+            return f"; {self._mixed(kind, tags, it)}"
+        if kind.link == "direct":
+            return f"; {self._direct(kind, item, it)}"
+        if kind.link == "text":
+            return f", whose {'descriptions are' if several else 'description is'} close to that of {item}"
+        return f"; {item} is linked with {it}{_through(tags)}"
 
-    def _facts(self, story: Story) -> str:
-        return _and([_put(self.words.verb(fact.edge), fact.tag) for fact in story.facts])
+    def _fact(self, kind: Kind, tags: dict[Role, str]) -> str:
+        verb = self.words.verb(kind.steps[0])
+        return _put(self._plural(verb, kind.steps[0]) if kind.several else verb, tags["shared"])
 
-    def _mixed(self, story: Story, known: str, item: str) -> str:
-        to_known, to_item = (self.words.verb(fact.edge) for fact in story.facts)
-        return f"{story.through[0]} {_put(to_known, known)} and {_put(to_item, item)}"
+    def _plural(self, verb: str, edge: PathEdge) -> str:
+        """ "belongs to the genre {}" becomes "belongs to the genres {}"."""
+        end = self.words.end(edge)
+        return re.sub(rf"\b{re.escape(self.words.noun(end))} \{{\}}", f"{self.words.noun(end, 2)} {{}}", verb)
 
-    def _direct(self, story: Story, item: str, known: str, capital: bool = True) -> str:
-        edge = story.facts[0].edge
+    def _mixed(self, kind: Kind, tags: dict[Role, str], known: str) -> str:
+        to_known, to_item = (self.words.verb(edge) for edge in kind.steps)
+        return f"{tags['through']} {_put(to_known, known)} and {_put(to_item, tags['item'])}"
+
+    def _direct(self, kind: Kind, item: str, known: str) -> str:
+        edge = kind.steps[0]
         forth = PathEdge(edge.type, not edge.forward)
         if self.words.phrase(edge) is None and (phrase := self.words.phrase(forth)) is not None:
             comma = "," if known not in ("it", "them") else ""
-            return f"{known}{comma} {_put(phrase, self._this() if item == 'it' else item)}"
-        return f"{_capital(item) if capital else item} {_put(self.words.verb(edge), known)}"
+            return f"{known}{comma} {_put(phrase, item)}"
+        return f"{item} {_put(self.words.verb(edge), known)}"
 
-    def _yours(self, liked: Mention) -> str:
+    def _yours(self, liked: str, several: bool) -> str:
         """ "A, which you liked" — or "A (you gave it five stars)" where the phrase has no open end."""
         did = self.words.did()
         if did.endswith(" {}"):
-            return f"{liked.tag}, which you {did[:-3]}"
-        return f"{liked.tag} (you {_put(did, 'them' if liked.several else 'it')})"
-
-    def _this(self) -> str:
-        return f"this {self.words.noun(self.words.schema.item.name)}"
+            return f"{liked}, which you {did[:-3]}"
+        return f"{liked} (you {_put(did, 'them' if several else 'it')})"
 
 
 def _put(phrase: str, what: str) -> str:
     return phrase.replace("{}", what)
 
 
-def _and(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+def _join(parts: Sequence[str], last: str) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}"
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _through(story: Story) -> str:
-    return f" through {_and(story.through)}" if story.through else ""
+def _through(tags: dict[Role, str]) -> str:
+    return f" through {tags['through']}"

@@ -85,6 +85,11 @@ class Lexicon:
             )
         return _LINKED[self.lang].format(label=label)
 
+    def end(self, edge: PathEdge) -> str:
+        """Node type where a step ends."""
+        relation = self._relation(edge)
+        return relation.target if edge.forward else relation.source
+
     def _relation(self, edge: PathEdge) -> RelationType:
         found = self.schema.relation_types.get(edge.type or "")
         if found is None:

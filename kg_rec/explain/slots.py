@@ -60,35 +60,6 @@ class SlotPattern:
         return fill(self.template, {slot.tag: slot.text for slot in self.slots})
 
 
-class Slots:
-    """Hands out numbered tags while a sentence is built; tags of one sentence never repeat."""
-
-    def __init__(self) -> None:
-        self._slots: list[Slot] = []
-        self._counts: Counter[str] = Counter()
-
-    def add(self, kind: str, text: str) -> str:
-        """A new slot of a kind (``Film``, ``count``); returns ``[FILM_1]`` for the template."""
-        stem = re.sub(r"[^A-Z0-9_]", "_", kind.upper())
-        self._counts[stem] += 1
-        tag = f"{stem}_{self._counts[stem]}"
-        self._slots.append(Slot(tag, text))
-        return f"[{tag}]"
-
-    def pattern(self, template: str) -> SlotPattern:
-        """The finished pattern.
-
-        Raises:
-            SlotError: the template does not use every slot once.
-        """
-        order = {match.group(1): position for position, match in enumerate(_SLOT.finditer(template))}
-        slots = tuple(sorted(self._slots, key=lambda slot: order.get(slot.tag, -1)))
-        problems = check(template, tuple(slot.tag for slot in slots))
-        if problems:
-            raise SlotError(f"{template!r}: {'; '.join(problems)}")
-        return SlotPattern(template, slots)
-
-
 def fill(template: str, slots: Mapping[str, str]) -> str:
     """Put texts into slots, in one pass: what a text contains is never read as a slot.
 

@@ -1,4 +1,4 @@
-"""From paths to what is to be said: which kind of sentence, and which slots it has.
+"""From paths to what is to be said: which kind of sentence, and what fills its slots.
 
 The kinds are those of the model.  From an item the user interacted with, one step of taste ("others who had both")
 leads to the recommended item or to a bridge, a known item next to it; one link leads on: a shared attribute, a
@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import ClassVar, Literal, Protocol, TypeVar
 
 from kg_rec.errors import SchemaError
 from kg_rec.explain.explanation import Path, PathEdge, PathGroup, PathNode
-from kg_rec.explain.slots import Slots
 from kg_rec.schema import GraphSchema
 
 T = TypeVar("T")
+Lead = Literal["you", "one", "several", "counted", "counts", "crowd"]
 Link = Literal["none", "shared", "mixed", "direct", "text", "chain"]
+Role = Literal["count", "liked", "bridge", "shared", "through", "item"]
 
-#: Interacted items that are counted one by one before the others are summed up.
+#: Names in a list before the others are summed up.
 MAX_NAMED = 3
 
 
@@ -40,74 +41,83 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Mention:
-    """A slot in a sentence, ``[FILM_1]``, and whether it stands for several nodes."""
-
-    tag: str
-    several: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """So many others (slot) who had this item (slot)."""
-
-    others: str
-    item: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A step of the graph, read from its subject, and the slot of its object (empty where the sentence knows it)."""
-
-    edge: PathEdge
-    tag: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """What one sentence says, in slots.
+class Kind:
+    """What one sentence says, whatever the names: finitely many for a schema.
 
     Attributes:
+        lead: how it starts: with one item that the user had, with ``several``, with one item and how many others had
+            it (``counted``), with several and their counts, with others who are not counted (``crowd``: several
+            bridges), or with ``you`` alone.
         link: see :class:`Shape`.
-        liked: the items the user interacted with; None if the path starts otherwise, or if ``counts`` names them.
-        crowd: there are others who had both items.
-        counts: how many others had each item, if each is counted.
-        rest: more interacted items with others, not counted one by one.
-        bridge: items that lie between the others and the recommended item.
-        facts: ``shared``: the steps from the recommended item and the attributes; ``direct``: the step from it to
-            the known item; ``mixed``: from the attribute to the known item, and to the recommended one.
-        through: slots of what lies between: the attribute of ``mixed``, the nodes of ``chain``.
-        item: slot of the recommended item; None where it was named before.
+        steps: relations, each read from its subject: ``shared``: from the recommended item to the attribute;
+            ``direct``: from it to the known item; ``mixed``: from the attribute to the known item, and to the
+            recommended one.
+        several: several attributes are shared.
     """
 
+    lead: Lead
     link: Link
-    liked: Mention | None
-    crowd: bool
-    counts: tuple[Count, ...]
-    rest: Mention | None
-    bridge: Mention | None
-    facts: tuple[Fact, ...]
-    through: tuple[str, ...]
-    item: str | None
+    steps: tuple[PathEdge, ...] = ()
+    several: bool = False
+
+    @property
+    def key(self) -> str:
+        """Stable name, the same in all languages: ``several shared DIRECTED_BY one``, ``one direct ^FOLLOWED_BY``.
+
+        ``^`` marks a relation read against its direction; the last word of ``shared`` tells the number of attributes.
+        """
+        steps = [f"{'' if e.forward else '^'}{e.type}" for e in self.steps]
+        number = ["several" if self.several else "one"] if self.link == "shared" else []
+        return " ".join([self.lead, self.link, *steps, *number])
+
+    @property
+    def bridged(self) -> bool:
+        """Whether a known item stands between the others and the recommended one."""
+        return self.lead in ("counted", "counts", "crowd") and self.link != "none"
+
+    @property
+    def roles(self) -> tuple[tuple[Role, bool], ...]:
+        """The slots, in a fixed order: what stands there, and whether it may be several."""
+        found: list[tuple[Role, bool]] = [("count", False)] if self.lead == "counted" else []
+        if self.lead != "you":
+            found.append(("liked", self.lead in ("several", "counts", "crowd")))
+        if self.bridged:
+            found.append(("bridge", self.lead == "crowd"))
+        if self.link == "shared":
+            found.append(("shared", self.several))
+        if self.link in ("mixed", "chain"):
+            found.append(("through", self.link == "chain"))
+        return (*found, ("item", False))
 
 
 class Language(Protocol):
-    """What a language adds to the lexicon: how names and numbers look, and the sentences."""
+    """What a language adds to the lexicon: how names and numbers look, and the sentences of the grammar."""
 
-    def names(self, nodes: Sequence[PathNode]) -> str:
-        """Names of nodes of one type as a list, cut where it is long."""
+    #: Between two sentences.
+    gap: ClassVar[str]
+
+    def name(self, node: PathNode) -> str:
+        """A node's name, cleaned, in the quotes of the language."""
         ...
 
-    def other_items(self, node_type: str, count: int) -> str:
-        """ "3 other films"."""
+    def join(self, names: Sequence[str], more: int, node_type: str, *, either: bool = False) -> str:
+        """Names as a list that ends in ``more`` others; joined with "or" where ``either``."""
         ...
 
-    def people(self, count: int, first: bool) -> str:
-        """Number of other users: "37 viewers", or the number alone where the noun came before."""
+    def people(self, count: int, *, noun: bool = True) -> str:
+        """Number of other users: "37 viewers", or the number alone."""
         ...
 
-    def sentence(self, story: Story) -> str:
-        """The sentence, with slots, with its full stop."""
+    def beside(self, name: str, number: str) -> str:
+        """A name with its number: "Heat (25)"."""
+        ...
+
+    def this_item(self) -> str:
+        """What stands for the recommended item where it was named before: "this film"."""
+        ...
+
+    def sentence(self, kind: Kind, tags: dict[Role, str]) -> str:
+        """The grammar's sentence, with the slots' tags, with its full stop."""
         ...
 
 
@@ -153,9 +163,9 @@ def shape_of(path: Path, schema: GraphSchema) -> Shape:
 def merge(groups: Sequence[PathGroup], schema: GraphSchema) -> tuple[tuple[Path, ...], ...]:
     """Paths to be told in one sentence each, most important first.
 
-    Groups that differ only in the channel are told together, and so are attributes that the same items share.
-    Paths that speak against the item, and paths through nobody, are left out.
-    Chains of no known kind are told one by one.
+    Groups that differ only in the channel are told together, and so are attributes of one relation that the same
+    items share.  Paths that speak against the item, and paths through nobody, are left out.  Chains of no known kind
+    are told one by one.
     """
     told: dict[object, list[Path]] = {}
     for group in groups:
@@ -163,79 +173,84 @@ def merge(groups: Sequence[PathGroup], schema: GraphSchema) -> tuple[tuple[Path,
         if not paths:
             continue
         shape = shape_of(paths[0], schema)
-        key: object = (paths[0].pattern[1:], paths[0].nodes[-2])
+        steps = paths[0].edges
+        key: object = (steps, paths[0].nodes[-2])
         if shape.link == "shared" and not shape.crowd:
-            key = frozenset(p.nodes[1].key for p in paths)
+            key = (steps, frozenset(p.nodes[1].key for p in paths))
         elif shape.link == "none" or (shape.link in ("text", "direct") and not shape.crowd):
-            key = paths[0].pattern[1:]
+            key = (steps, shape)
         for path in paths:
             told.setdefault(path.nodes if shape.link == "chain" else key, []).append(path)
-    return tuple(_distinct(paths, lambda p: tuple(n.key for n in p.nodes) + p.pattern[1:]) for paths in told.values())
+    return tuple(_distinct(paths, lambda p: (*(n.key for n in p.nodes), *p.edges)) for paths in told.values())
 
 
-def build(paths: Sequence[Path], schema: GraphSchema, language: Language, slots: Slots, item: PathNode | None) -> Story:
-    """The story of paths that :func:`merge` put together.
+def kind_of(paths: Sequence[Path], schema: GraphSchema) -> Kind:
+    """The kind of sentence for paths that :func:`merge` put together.
 
-    Args:
-        paths: of one shape; at least one.
-        schema: the schema.
-        language: makes the texts of the slots.
-        slots: takes the slots: the interacted items first, the recommended item last.
-        item: the recommended item, or None where it was named before.
+    Raises:
+        SchemaError: see :func:`shape_of`.
     """
     shape = shape_of(paths[0], schema)
-
-    def mention(position: int, among: Sequence[Path] = paths) -> Mention:
-        nodes = _distinct((p.nodes[position] for p in among), lambda n: n.key or str(n.count))
-        several = len(nodes) > 1
-        kind = nodes[0].type + ("s" if several else "")
-        if nodes[0].key is None:
-            return Mention(slots.add("count", language.people(nodes[0].count, True)))
-        return Mention(slots.add(kind, language.names(nodes)), several)
-
-    bridged = shape.crowd and shape.link != "none"
-    counted = shape.crowd and not (bridged and len({p.nodes[shape.start].key for p in paths}) > 1)
-    counts, rest = _counts(_distinct(paths, lambda p: p.nodes[1].key), language, slots) if counted else ((), None)
-    liked = mention(1) if shape.start and not counts else None
-    bridge = mention(shape.start) if bridged else None
-    facts: list[Fact] = []
-    through: list[str] = []
+    liked = len({p.nodes[1].key for p in paths}) if shape.start else 0
+    lead: Lead = "you" if not liked else "one" if liked == 1 else "several"
+    if shape.crowd:
+        bridges = {p.nodes[3].key for p in paths} if shape.link != "none" else set()
+        lead = "crowd" if len(bridges) > 1 else "counted" if liked == 1 else "counts"
     last = paths[0].edges[-1]
-    if shape.link == "shared":
-        steps = _distinct((p.edges[-1] for p in paths), lambda e: e)
-        facts = [Fact(_back(e), mention(-2, [p for p in paths if p.edges[-1] == e]).tag) for e in steps]
+    steps: tuple[PathEdge, ...] = ()
+    if shape.link in ("shared", "direct"):
+        steps = (_back(last),)
     elif shape.link == "mixed":
-        through = [mention(-2).tag]
-        facts = [Fact(_back(paths[0].edges[-2])), Fact(last)]
-    elif shape.link == "direct":
-        facts = [Fact(_back(last))]
-    elif shape.link == "chain":
-        through = [mention(position).tag for position in range(shape.start + 1, len(paths[0].nodes) - 1)]
-    return Story(
-        link=shape.link,
-        liked=liked,
-        crowd=shape.crowd,
-        counts=counts,
-        rest=rest,
-        bridge=bridge,
-        facts=tuple(facts),
-        through=tuple(through),
-        item=None if item is None else slots.add(item.type, language.names([item])),
-    )
+        steps = (_back(paths[0].edges[-2]), last)
+    shared = {p.nodes[-2].key for p in paths} if shape.link == "shared" else set()
+    return Kind(lead, shape.link, steps, len(shared) > 1)
 
 
-def _counts(paths: Sequence[Path], language: Language, slots: Slots) -> tuple[tuple[Count, ...], Mention | None]:
+def texts_of(paths: Sequence[Path], kind: Kind, language: Language, item: PathNode | None) -> dict[Role, str]:
+    """What fills the slots of a sentence about these paths.
+
+    Args:
+        paths: what :func:`merge` put together.
+        kind: their kind.
+        language: how names look.
+        item: the recommended item, or None where it was named before.
+    """
+    said: dict[Role, str] = {}
+    start = 3 if kind.lead in ("counted", "counts", "crowd") else 1 if kind.lead != "you" else 0
+    for role, _ in kind.roles:
+        if role == "count":
+            said[role] = language.people(paths[0].nodes[2].count)
+        elif role == "liked" and kind.lead == "counts":
+            said[role] = _counted(_distinct(paths, lambda p: p.nodes[1].key), language)
+        elif role == "liked":
+            said[role] = _list([p.nodes[1] for p in paths], language, either=kind.lead == "crowd")
+        elif role == "bridge":
+            said[role] = _list([p.nodes[3] for p in paths], language)
+        elif role == "shared" or (role == "through" and kind.link == "mixed"):
+            said[role] = _list([p.nodes[-2] for p in paths], language)
+        elif role == "through":
+            between = paths[0].nodes[start + 1 : -1]
+            names = [language.name(n) if n.key is not None else language.people(n.count) for n in between]
+            said[role] = language.join(names, 0, paths[0].nodes[-1].type)
+        else:
+            said[role] = language.this_item() if item is None else language.name(item)
+    return said
+
+
+def _list(nodes: Iterable[PathNode], language: Language, *, either: bool = False) -> str:
+    distinct = _distinct(nodes, lambda n: n.key)
+    named = distinct if len(distinct) <= MAX_NAMED else distinct[: MAX_NAMED - 1]
+    return language.join([language.name(n) for n in named], len(distinct) - len(named), distinct[0].type, either=either)
+
+
+def _counted(paths: Sequence[Path], language: Language) -> str:
+    """ "Fargo (37 viewers), Heat (25) or Ronin (12)"."""
     named = paths if len(paths) <= MAX_NAMED else paths[: MAX_NAMED - 1]
-    counts = tuple(
-        Count(
-            others=slots.add("count", language.people(p.nodes[2].count, first=position == 0)),
-            item=slots.add(p.nodes[1].type, language.names([p.nodes[1]])),
-        )
+    names = [
+        language.beside(language.name(p.nodes[1]), language.people(p.nodes[2].count, noun=position == 0))
         for position, p in enumerate(named)
-    )
-    left = len(paths) - len(named)
-    kind = paths[0].nodes[1].type
-    return counts, Mention(slots.add(f"{kind}s", language.other_items(kind, left)), True) if left else None
+    ]
+    return language.join(names, len(paths) - len(named), paths[0].nodes[1].type, either=True)
 
 
 def _back(edge: PathEdge) -> PathEdge:

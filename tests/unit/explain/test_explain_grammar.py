@@ -67,16 +67,16 @@ def film_groups(films: Make) -> dict[str, list[PathGroup]]:
 
 ENGLISH = {
     "three": "Like Heat and Ronin, which you liked, The Score stars Robert De Niro. 37 viewers who, like you, liked "
-    "Fargo also liked this film. Its description is close to that of Se7en, which you liked.",
+    "Fargo also liked this film. The description of this film is close to that of Se7en, which you liked.",
     "cut": "Like Heat, Ronin and 3 other films, which you liked, The Score stars Robert De Niro.",
-    "merged": "Like Heat, which you liked, The Score stars Robert De Niro and Val Kilmer and has the certificate R.",
+    "merged": "Like Heat, which you liked, The Score stars Robert De Niro and Val Kilmer. "
+    "Like Heat, which you liked, this film has the certificate R.",
     "mixed": "Robert De Niro directed Heat and Ronin, which you liked, and starred in The Score.",
-    "sequel": "The Score is a sequel to Heat, which you liked. It was followed by Ronin, which you liked.",
+    "sequel": "The Score is a sequel to Heat, which you liked. This film was followed by Ronin, which you liked.",
     "one": "1 viewer who, like you, liked Fargo also liked The Score.",
-    "crowds": "2,481 viewers who, like you, liked Fargo, 25 who liked Heat and 12 who liked Ronin also liked "
-    "The Score.",
-    "many": "9 viewers who, like you, liked A, 8 who liked B and others who liked 2 other films also liked The Score.",
-    "cold": "37 viewers who, like you, liked Fargo and 2 who liked Heat also liked Casino; like it, The Score stars "
+    "crowds": "Viewers who, like you, liked Fargo (2,481 viewers), Heat (25) or Ronin (12) also liked The Score.",
+    "many": "Viewers who, like you, liked A (9 viewers), B (8) or one of 2 other films also liked The Score.",
+    "cold": "Viewers who, like you, liked Fargo (37 viewers) or Heat (2) also liked Casino; like it, The Score stars "
     "Robert De Niro.",
     "cold mixed": "37 viewers who, like you, liked Fargo also liked Casino; Robert De Niro directed it and starred in "
     "The Score.",
@@ -92,15 +92,17 @@ ENGLISH = {
 }
 CHINESE = {
     "three": "和你喜欢的《Heat》、《Ronin》一样，《The Score》由Robert De Niro主演。有37位观众和你一样喜欢《Fargo》，"
-    "也喜欢这部电影。它的简介与你喜欢的《Se7en》的简介相近。",
+    "也喜欢这部电影。这部电影的简介与你喜欢的《Se7en》的简介相近。",
     "cut": "和你喜欢的《Heat》、《Ronin》等5部电影一样，《The Score》由Robert De Niro主演。",
-    "merged": "和你喜欢的《Heat》一样，《The Score》由Robert De Niro、Val Kilmer主演，其分级是R。",
+    "merged": "和你喜欢的《Heat》一样，《The Score》由Robert De Niro、Val Kilmer主演。和你喜欢的《Heat》一样，"
+    "这部电影的分级是R。",
     "mixed": "Robert De Niro执导了你喜欢的《Heat》、《Ronin》，也出演了《The Score》。",
-    "sequel": "《The Score》是你喜欢的《Heat》的续集。它的续集是你喜欢的《Ronin》。",
+    "sequel": "《The Score》是你喜欢的《Heat》的续集。这部电影的续集是你喜欢的《Ronin》。",
     "one": "有1位观众和你一样喜欢《Fargo》，也喜欢《The Score》。",
-    "crowds": "有2481位观众和你一样喜欢《Fargo》，25位喜欢《Heat》，12位喜欢《Ronin》，他们也都喜欢《The Score》。",
-    "many": "有9位观众和你一样喜欢《A》，8位喜欢《B》，还有人喜欢另外2部电影，他们也都喜欢《The Score》。",
-    "cold": "有37位观众和你一样喜欢《Fargo》，2位喜欢《Heat》，他们也都喜欢《Casino》；和它一样，《The Score》由"
+    "crowds": "有一些观众和你一样喜欢《Fargo》（2481位观众）、《Heat》（25位）或《Ronin》（12位），"
+    "也喜欢《The Score》。",
+    "many": "有一些观众和你一样喜欢《A》（9位观众）、《B》（8位）或另外2部电影之一，也喜欢《The Score》。",
+    "cold": "有一些观众和你一样喜欢《Fargo》（37位观众）或《Heat》（2位），也喜欢《Casino》；和它一样，《The Score》由"
     "Robert De Niro主演。",
     "cold mixed": "有37位观众和你一样喜欢《Fargo》，也喜欢《Casino》；Robert De Niro执导了它，也出演了《The Score》。",
     "cold text": "有37位观众和你一样喜欢《Fargo》，也喜欢《Casino》，而《The Score》的简介与它的简介相近。",
@@ -129,12 +131,12 @@ def test_music(music: Make) -> None:
     ]
     assert verbalize(music.schema, groups, "Low") == (
         "Like Codeine and Bedhead, which you listened to, Low plays the genre Slowcore. 37 listeners who, like you, "
-        "listened to Galaxie 500 also listened to this artist. Its description is close to that of Mogwai, which you "
-        "listened to."
+        "listened to Galaxie 500 also listened to this artist. The description of this artist is close to that of "
+        "Mogwai, which you listened to."
     )
     assert verbalize(music.schema, groups, "Low", lang="zh") == (
         "和你听过的「Codeine」、「Bedhead」一样，「Low」的曲风是Slowcore。有37位听众和你一样听过「Galaxie 500」，"
-        "也听过这位音乐人。它的简介与你听过的「Mogwai」的简介相近。"
+        "也听过这位音乐人。这位音乐人的简介与你听过的「Mogwai」的简介相近。"
     )
 
 
@@ -224,8 +226,8 @@ def test_a_pattern_holds_no_name(films: Make) -> None:
                     assert name not in pattern.template
     three = film_groups(films)["three"][0]
     assert pattern_of(three, films.schema).template == "Like [FILMS_1], which you liked, [FILM_1] stars [PERSON_1]."
-    assert (
-        pattern_of(three, films.schema, named=False).template == "Like [FILMS_1], which you liked, it stars [PERSON_1]."
+    assert pattern_of(three, films.schema, named=False).sentence == (
+        "Like Heat and Ronin, which you liked, this film stars Robert De Niro."
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kg_rec.explain.slots import MAX_NAME, SlotError, Slots, check, clean_name, fill
+from kg_rec.explain.slots import MAX_NAME, SlotError, check, clean_name, fill
 
 
 def test_fill_is_one_pass() -> None:
@@ -37,22 +37,6 @@ def test_check_rejects(sentence: str, problem: str) -> None:
 
 def test_check_accepts_each_slot_once() -> None:
     assert check("[PERSON_1] made [FILM_1]", ("FILM_1", "PERSON_1")) == ()
-
-
-def test_tags_are_numbered_by_kind() -> None:
-    slots = Slots()
-    tags = [slots.add("Film", "a"), slots.add("Film", "b"), slots.add("Recordlabel", "c")]
-    assert tags == ["[FILM_1]", "[FILM_2]", "[RECORDLABEL_1]"]
-    pattern = slots.pattern("[FILM_2], [RECORDLABEL_1], [FILM_1]")
-    assert [s.text for s in pattern.slots] == ["b", "c", "a"]
-    assert pattern.sentence == "b, c, a"
-
-
-def test_a_pattern_uses_every_slot() -> None:
-    slots = Slots()
-    slots.add("Film", "a")
-    with pytest.raises(SlotError, match="occurs 0 times"):
-        slots.pattern("nothing")
 
 
 @pytest.mark.parametrize(

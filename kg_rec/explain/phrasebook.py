@@ -1,0 +1,173 @@
+"""Phrases: checked sentences for patterns, in several variants and tones, kept in files that people can read.
+
+One phrase is one line of JSON::
+
+    {"schema": "movies", "lang": "en", "pattern": "one shared DIRECTED_BY one", "tone": "friendly",
+     "text": "You liked [FILM_1]; [PERSON_1] directed it, and [FILM_2] too."}
+
+Names are filled in afterwards.  A phrase that :func:`kg_rec.explain.checker.check_phrase` rejects is never used: the
+grammar's sentence stands in for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from kg_rec.errors import KgRecError
+from kg_rec.explain.checker import check_phrase
+from kg_rec.explain.patterns import LANGUAGES, Pattern, PatternSlot, pattern, patterns
+from kg_rec.schema import GraphSchema
+
+__all__ = [
+    "LANGUAGES",
+    "TONES",
+    "Pattern",
+    "PatternSlot",
+    "Phrase",
+    "PhraseError",
+    "Phrasebook",
+    "SchemaPhrases",
+    "Tone",
+    "check_phrase",
+    "pattern",
+    "patterns",
+]
+
+Tone = Literal["short", "friendly", "formal", "audit"]
+TONES: tuple[Tone, ...] = get_args(Tone)
+
+_FIELDS = ("schema", "lang", "pattern", "tone", "text")
+
+
+class PhraseError(KgRecError):
+    """A phrasebook file is malformed, or one of its phrases does not fit; the message names file and line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One sentence for one pattern.
+
+    Attributes:
+        schema: name of the schema that it is for.
+        lang: ``en`` or ``zh``.
+        pattern: key of the pattern.
+        tone: ``short``, ``friendly``, ``formal`` or ``audit``.
+        text: the sentence, each slot of the pattern in square brackets once.
+        origin: file and line that it was read from; empty if it was made otherwise.
+    """
+
+    schema: str
+    lang: str
+    pattern: str
+    tone: Tone
+    text: str
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaPhrases:
+    """The phrases of one schema in one language, checked; see :meth:`Phrasebook.for_schema`.
+
+    Attributes:
+        lang: ``en`` or ``zh``.
+        variants: texts by key of the pattern and tone, in the order of the files.
+    """
+
+    lang: str
+    variants: Mapping[tuple[str, Tone], tuple[Phrase, ...]]
+
+    def choose(self, pattern: str, tone: Tone, seed: int) -> Phrase | None:
+        """One of the variants, always the same for the same seed; None if there is none: use the grammar.
+
+        Args:
+            pattern: key of the pattern.
+            tone: the tone.
+            seed: any whole number from 0, different from list entry to list entry so that a list does not read
+                monotonously; see :func:`kg_rec.explain.grammar.seed_of`.
+        """
+        some = self.variants.get((pattern, tone))
+        return some[seed % len(some)] if some else None
+
+
+@dataclass(frozen=True, slots=True)
+class Phrasebook:
+    """Phrases of any schemas and languages.
+
+    Attributes:
+        phrases: in the order of the files.
+    """
+
+    phrases: tuple[Phrase, ...] = ()
+
+    @classmethod
+    def load(cls, *files: str | Path) -> Phrasebook:
+        """Read JSON Lines files.
+
+        Raises:
+            PhraseError: a file cannot be read, or a line is not a phrase; the message names file and line.
+        """
+        return cls(tuple(phrase for file in files for phrase in _read(Path(file))))
+
+    def save(self, file: str | Path) -> None:
+        """Write all phrases into one JSON Lines file, sorted, so that two versions can be compared."""
+        order = {tone: n for n, tone in enumerate(TONES)}
+        rows = sorted(self.phrases, key=lambda p: (p.schema, p.lang, p.pattern, order[p.tone]))
+        lines = [json.dumps({f: getattr(p, f) for f in _FIELDS}, ensure_ascii=False) + "\n" for p in rows]
+        Path(file).write_text("".join(lines), encoding="utf-8")
+
+    def add(self, phrases: Iterable[Phrase]) -> Phrasebook:
+        """The book with more phrases behind its own; one that it has already (same text) is not repeated."""
+        known = {replace(p, origin=""): p for p in self.phrases}
+        for phrase in phrases:
+            known.setdefault(replace(phrase, origin=""), phrase)
+        return Phrasebook(tuple(known.values()))
+
+    def for_schema(self, schema: GraphSchema, lang: str) -> SchemaPhrases:
+        """The phrases for one schema and language, checked against its patterns.
+
+        Raises:
+            PhraseError: a phrase names a pattern that the schema does not have, or is rejected by
+                :func:`check_phrase`; the message names its file and line.
+            SchemaError: the schema has no words for the language.
+        """
+        known = {p.key: p for p in patterns(schema, lang)}
+        variants: dict[tuple[str, Tone], list[Phrase]] = {}
+        for phrase in self.phrases:
+            if (phrase.schema, phrase.lang) != (schema.name, lang):
+                continue
+            if phrase.pattern not in known:
+                raise PhraseError(
+                    f"{phrase.origin or phrase.text}: schema {schema.name} has no pattern {phrase.pattern!r}; expected "
+                    f"one that patterns() lists, such as {next(iter(known))!r}"
+                )
+            wrong = check_phrase(known[phrase.pattern], phrase.text, lang)
+            if wrong:
+                raise PhraseError(f"{phrase.origin or phrase.pattern}: {phrase.text!r} is refused: {'; '.join(wrong)}")
+            variants.setdefault((phrase.pattern, phrase.tone), []).append(phrase)
+        return SchemaPhrases(lang, {key: tuple(some) for key, some in variants.items()})
+
+
+def _read(file: Path) -> Sequence[Phrase]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PhraseError(f"{file}: cannot read the phrasebook: {error}") from error
+    return [_phrase(line, f"{file}:{n}") for n, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _phrase(line: str, origin: str) -> Phrase:
+    try:
+        row: Any = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise PhraseError(f"{origin}: expected one JSON object a line, got {line[:60]!r}: {error}") from error
+    if not isinstance(row, dict) or set(row) != set(_FIELDS) or not all(isinstance(v, str) for v in row.values()):
+        raise PhraseError(f"{origin}: expected an object with the texts {', '.join(_FIELDS)}, got {line[:80]!r}")
+    if row["tone"] not in TONES:
+        raise PhraseError(f"{origin}: expected one of the tones {', '.join(TONES)}, got {row['tone']!r}")
+    if row["lang"] not in LANGUAGES:
+        raise PhraseError(f"{origin}: expected one of the languages {', '.join(LANGUAGES)}, got {row['lang']!r}")
+    return Phrase(row["schema"], row["lang"], row["pattern"], cast(Tone, row["tone"]), row["text"], origin)
