@@ -11,13 +11,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from kg_rec.config import TrainConfig
+from kg_rec.errors import ConfigError
+from kg_rec.explain import counterfactual as counterfactuals
+from kg_rec.explain import what_if as what_ifs
 from kg_rec.explain.explain import explain as explain_score
 from kg_rec.explain.explanation import Explanation
 from kg_rec.model import persist
@@ -97,6 +100,44 @@ class Model:
         return explain_score(
             self.recommender, user, item, lang=lang, top=top, paths_per_group=paths_per_group, channels=channels
         )
+
+    def counterfactual(
+        self,
+        user: str,
+        item: str,
+        k: int = 10,
+        *,
+        candidates: Sequence[str] | None = None,
+        seconds: float = 10.0,
+    ) -> counterfactuals.Counterfactual:
+        """Without which interactions would the item leave the user's top k, and what would replace it?
+
+        See :func:`kg_rec.explain.counterfactual.counterfactual`.
+        """
+        return counterfactuals.counterfactual(self.recommender, user, item, k, candidates=candidates, seconds=seconds)
+
+    def what_if(
+        self,
+        user: str,
+        *,
+        added: Sequence[str] = (),
+        removed: Sequence[str] = (),
+        weights: Mapping[str, float] | None = None,
+        k: int = 10,
+        candidates: Sequence[str] | None = None,
+    ) -> what_ifs.WhatIf:
+        """How would the user's list change with other interactions, or with other weights of the channels?
+
+        See :func:`kg_rec.explain.what_if.what_if` and :func:`kg_rec.explain.what_if.what_if_weights`.
+
+        Raises:
+            ConfigError: interactions and ``weights`` are given together, or what these functions raise.
+        """
+        if weights is None:
+            return what_ifs.what_if(self.recommender, user, added=added, removed=removed, k=k, candidates=candidates)
+        if added or removed:
+            raise ConfigError("expected interactions or weights, got both; ask for one after the other")
+        return what_ifs.what_if_weights(self.recommender, user, weights, k, candidates=candidates)
 
     def __repr__(self) -> str:
         users, items = self.recommender.shape

@@ -86,7 +86,7 @@ def recommend(
     keys = _keys(users, users_file)
     run = run or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     with progress_bar() as progress:
-        loaded, store = _open(model, graph, progress, read_only=not write_back)
+        loaded, store = open_model(model, graph, progress, read_only=not write_back)
         try:
             if users_query is not None and store is not None:
                 keys = _queried(store, users_query)
@@ -132,7 +132,9 @@ def _queried(store: GraphStore, cypher: str) -> list[str]:
     return list(dict.fromkeys(column))
 
 
-def _open(model: Path, graph: str | None, progress: Progress, *, read_only: bool) -> tuple[Model, GraphStore | None]:
+def open_model(
+    model: Path, graph: str | None, progress: Progress, *, read_only: bool
+) -> tuple[Model, GraphStore | None]:
     """The model, and the open store whose users and interactions it then has."""
     progress(0, None, "starting")
     from kg_rec.api import Model
@@ -221,6 +223,8 @@ def _reading(schema: GraphSchema, run: str) -> str:
 @click.option("--markdown", "form", flag_value="markdown", help="Markdown.")
 @click.option("--cypher", "form", flag_value="cypher", help="The Cypher that returns the shown paths from the graph.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to a file.")
+@click.option("--counterfactual", is_flag=True, help="Instead: without which interactions would it leave the list?")
+@click.option("-k", type=click.IntRange(min=1), help="Length of that list.  [default: 10]")
 @click.option("--verify", is_flag=True, help="Run the Cypher on --graph: are these the paths? Exit status 1 if not.")
 @click.pass_context
 def explain(
@@ -233,6 +237,8 @@ def explain(
     top: int,
     form: str | None,
     out: Path | None,
+    counterfactual: bool,
+    k: int | None,
     verify: bool,
 ) -> None:
     """Why a MODEL gives an ITEM its score for a USER: the exact sum, its largest paths, and a sentence.
@@ -243,23 +249,26 @@ def explain(
       kg-rec explain model 1 50
       kg-rec explain model 1 50 --lang zh --html --out why.html
       kg-rec explain model 1 50 --graph kg.graph --verify
+      kg-rec explain model 1 50 --counterfactual -k 10
     """
     if verify and graph is None:
         raise click.UsageError("--verify needs --graph")
+    if counterfactual and (verify or form not in (None, "json")):
+        raise click.UsageError("--counterfactual is told in words or with --json")
+    if k is not None and not counterfactual:
+        raise click.UsageError("-k needs --counterfactual")
     with progress_bar() as progress:
-        loaded, store = _open(model, graph, progress, read_only=True)
+        loaded, store = open_model(model, graph, progress, read_only=True)
         try:
+            if counterfactual:
+                _without(loaded, user, item, k or 10, lang, form, out)
+                return
             explanation = loaded.explain(user, item, lang=lang, top=top)
             differences = _verify(store, explanation) if verify and store is not None else ()
         finally:
             if store is not None:
                 store.close()
-    text = _render(explanation, form, loaded.recommender.snapshot.schema)
-    if out is None:
-        click.echo(text, nl=not text.endswith("\n"))
-    else:
-        out.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
-        note(f"written to {out}")
+    _put(_render(explanation, form, loaded.recommender.snapshot.schema), out)
     if not verify:
         return
     if not differences:
@@ -269,6 +278,27 @@ def explain(
     for line in differences:
         note(f"  {line}")
     ctx.exit(1)
+
+
+def _without(model: Model, user: str, item: str, k: int, lang: str, form: str | None, out: Path | None) -> None:
+    from kg_rec.cli.what_if import counterfactual_json, counterfactual_lines
+
+    found, schema = model.counterfactual(user, item, k), model.recommender.snapshot.schema
+    as_json = form == "json"
+    _put(
+        dumps(counterfactual_json(found, schema, lang))
+        if as_json
+        else "\n".join(counterfactual_lines(found, schema, lang)),
+        out,
+    )
+
+
+def _put(text: str, out: Path | None) -> None:
+    if out is None:
+        click.echo(text, nl=not text.endswith("\n"))
+        return
+    out.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+    note(f"written to {out}")
 
 
 def _verify(store: GraphStore, explanation: Explanation) -> tuple[str, ...]:

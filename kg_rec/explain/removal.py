@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, sparse
+from scipy import sparse
 
 Array = NDArray[np.float64]
 
@@ -181,6 +181,8 @@ class _Program:
         """Rows taken out (None if none were found), a lower bound of their number, whether the search ended."""
         if seconds <= 0:
             return None, 0, False
+        from scipy import optimize  # takes a while to import, and most questions are settled without it
+
         found = optimize.milp(
             self.cost,
             integrality=self.binary,

@@ -24,6 +24,7 @@ COMMANDS = [
     "evaluate",
     "recommend",
     "explain",
+    "what-if",
 ]
 HEAVY = ["torch", "transformers", "pyarrow", "neo4j", "ladybug", "matplotlib", "rdflib", "scipy", "pandas"]
 _SCRIPT = """
