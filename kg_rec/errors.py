@@ -71,3 +71,7 @@ class ModelError(KgRecError):
 
 class NotFoundError(KgRecError):
     """A user or an item is not in the graph that the model was trained on."""
+
+
+class LanguageModelError(KgRecError):
+    """A language model or its endpoint cannot be used, or gave nothing that can."""
