@@ -34,7 +34,7 @@ class Similarity:
 
     Attributes:
         factors: one per relation type that has edges.
-        text: centred unit vectors, shape (n, d); None without a text model.
+        text: centred unit vectors, shape (n, d), 0 for an item without text; None without a text model.
         numbers: scaled numbers q by name, each shape (n,), NaN where missing; counts of facts are named
             ``<relation>.count``.
         weights: w by relation type, property, and ``text``.
@@ -94,8 +94,9 @@ def build(snapshot: Snapshot, text: Floats | None, knowledge: KnowledgeConfig, c
         numbers[f"{relation.name}.count"] = np.log1p(np.diff(incidence(snapshot, relation).indptr)).astype(np.float32)
     centred = None
     if text is not None:
-        known = np.unique(snapshot.interactions.target)
-        shifted = text - text[known if len(known) else slice(None)].mean(axis=0)
+        told = text.any(axis=1)
+        known = np.intersect1d(snapshot.interactions.target, np.flatnonzero(told))
+        shifted = (text - text[known if len(known) else told].mean(axis=0)) * told[:, None]
         centred = shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-9)
     names = [*(f.relation for f in factors), *numbers, *([TEXT] if centred is not None else [])]
     return Similarity(tuple(factors), centred, numbers, dict.fromkeys(names, 1.0), cold.text_power)

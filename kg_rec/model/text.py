@@ -33,13 +33,15 @@ _NAMES_PER_RELATION = 6
 def item_texts(snapshot: Snapshot) -> list[str]:
     """One text per item, in index order: its name, numbers and texts, then the names of its neighbours by relation.
 
-    Only what the schema declares is used; neighbours without a name are left out.
+    Only what the schema declares is used; neighbours without a name are left out.  A key is no text: an item of
+    which nothing else is known has the empty one.
     """
     item = snapshot.schema.item
     table = snapshot.nodes[item.name]
     numbers = [p.name for p in item.properties if p.datatype == "integer"]
-    columns = [*numbers, *item.text_properties]
-    parts: list[list[str]] = [[snapshot.name(item.name, i)] for i in range(len(snapshot.items))]
+    named = [] if item.name_property is None else [item.name_property]
+    columns = [*named, *numbers, *item.text_properties]
+    parts: list[list[str]] = [[] for _ in range(len(snapshot.items))]
     for column in columns:
         for i, value in enumerate(table.column(column).to_pylist()):
             if value is not None and value != "":
@@ -140,7 +142,7 @@ class TextEncoder:
         """Embed texts; those seen before come from the cache.
 
         Returns:
-            float32, shape (len(texts), d), rows of length 1; shape (0, 0) without texts.
+            float32, shape (len(texts), d), rows of length 1, or 0 for an empty text; shape (0, 0) without texts.
 
         Raises:
             ModelError: the model cannot be loaded.
@@ -166,7 +168,9 @@ class TextEncoder:
                 with database:
                     database.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?)", rows)
                 known.update(rows)
-        return np.stack([np.frombuffer(known[k], dtype=np.float32) for k in keys])
+        vectors = np.stack([np.frombuffer(known[k], dtype=np.float32) for k in keys])
+        vectors[[not text for text in texts]] = 0
+        return vectors
 
     def _forward(self, texts: list[str]) -> Floats:
         import torch

@@ -122,11 +122,13 @@ def _threads(n_items: int) -> Iterator[None]:
 
 
 def encode_items(snapshot: Snapshot, config: TrainConfig, progress: Progress = no_progress) -> Floats | None:
-    """Text embeddings of the items, shape (n, d), or None where the channel or the encoder is off."""
+    """Text embeddings of the items, shape (n, d), or None where the channel or the encoder is off, or no item has text."""
     if "meaning" not in config.channels or config.meaning.encoder == "none":
         return None
-    encoder = TextEncoder(find_encoder(config.meaning.encoder), config.meaning, device(config))
-    return encoder.encode(item_texts(snapshot), progress)
+    texts = item_texts(snapshot)
+    if not any(texts):
+        return None
+    return TextEncoder(find_encoder(config.meaning.encoder), config.meaning, device(config)).encode(texts, progress)
 
 
 def device(config: TrainConfig) -> str:
