@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -73,12 +72,7 @@ def _batches(
     size: int,
     progress: Progress,
 ) -> Iterator[pa.RecordBatch]:
-    item_type = model.snapshot.schema.item
-    keys = model.items.keys
-    names = keys
-    if item_type.name_property is not None:
-        column = model.snapshot.nodes[item_type.name].column(item_type.name_property).combine_chunks()
-        names = pc.coalesce(column, keys)
+    keys, names = model.items.keys, model.snapshot.names(model.snapshot.schema.item.name)
     for start in range(0, len(rows), size):
         progress(start, len(rows), "recommend")
         part = rows[start : start + size]

@@ -169,6 +169,22 @@ class Snapshot:
         return str(value) if value else self.ids[node_type].key(index)
 
     @cached_property
+    def _names(self) -> dict[str, pa.Array]:
+        return {}
+
+    def names(self, node_type: str) -> pa.Array:
+        """:meth:`name` of every node of a type, an Arrow string array in key order."""
+        if node_type not in self._names:
+            shown, keys = self.schema.node_types[node_type].name_property, self.ids[node_type].keys
+            if shown is not None:
+                column = _whole(self.nodes[node_type].column(shown)).cast(pa.string())
+                keys = pc.coalesce(
+                    pc.replace_with_mask(column, pc.equal(column, ""), pa.scalar(None, pa.string())), keys
+                )
+            self._names[node_type] = keys
+        return self._names[node_type]
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over schema, nodes and edges, hexadecimal."""
         whole = hashlib.sha256(self.schema.digest.encode())

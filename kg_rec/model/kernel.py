@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+#: Catalogues up to this size keep K as a dense matrix once single values of many items are asked for.
+DENSE = 4_000
+
 Floats = NDArray[np.float32]
 #: float32, dense (numpy) or CSR (scipy, which has no type stubs here).
 Matrix: TypeAlias = Any
@@ -28,6 +31,11 @@ class Kernel(Protocol):
 
     def values(self, sources: NDArray[np.int64], item: int) -> Floats:
         """K(j, item) for each j in ``sources``: float32, shape (len(sources),)."""
+        ...
+
+    @property
+    def turned(self) -> Floats | None:
+        """K transposed, dense, kept: row i holds K(j, i) of all j; None beyond :data:`DENSE` items."""
         ...
 
 
@@ -48,6 +56,11 @@ class MatrixKernel:
     def values(self, sources: NDArray[np.int64], item: int) -> Floats:
         """See :class:`Kernel`."""
         return _dense(self.matrix[sources, item])
+
+    @cached_property
+    def turned(self) -> Floats | None:
+        """See :class:`Kernel`."""
+        return _turned(self, self.matrix.shape[0])
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,19 @@ class FactorKernel:
         target = self.target[[item]].toarray()[0] if sparse.issparse(self.target) else self.target[item]
         found = np.asarray(self.source[sources] @ target.astype(np.float64), dtype=np.float32)
         return np.where(sources == item, np.float32(0), found)
+
+    @cached_property
+    def turned(self) -> Floats | None:
+        """See :class:`Kernel`."""
+        return _turned(self, self.source.shape[0])
+
+
+def _turned(kernel: Kernel, n: int) -> Floats | None:
+    if n > DENSE:
+        return None
+    found = np.ascontiguousarray(kernel.scores(sparse.csr_array(sparse.eye_array(n))).T)
+    np.fill_diagonal(found, 0)  # exactly: no item is a reason for itself
+    return found
 
 
 def _dense(values: Matrix) -> Floats:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.schema import RelationType
@@ -79,3 +81,99 @@ def _direct(relation: str, adjacency: sparse.csr_array) -> PathFactors:
     own = sparse.dia_array(((degree > 0)[None, :].astype(np.float32), [0]), shape=(n, n))
     identity = sparse.csr_array(sparse.eye_array(n, dtype=np.float32))
     return PathFactors(relation, sparse.csr_array(adjacency + own), identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one relation type leads from an item to another.
+
+    Attributes:
+        relation: relation type.
+        through: node type of the shared node between the two items; None for a relation between the items themselves.
+        forward: the relation points from the first item to the shared node, or to the second item.
+    """
+
+    relation: str
+    through: str | None
+    forward: bool
+
+
+@dataclass(frozen=True)
+class Links:
+    """The :class:`PathFactors` of all relation types side by side: the paths between items, one column each.
+
+    Column a is a shared node, or for a relation between items the second item; it links the items with an entry in
+    ``source`` to those with an entry in ``target``, and adds ``weight[a] source[j, a] target[i, a]`` to their likeness.
+
+    Attributes:
+        ways: each way that a column may belong to.
+        way: per column, its position in ``ways``, int64, shape (columns,).
+        node: per column, the dense index of the shared node in its type, int64, shape (columns,).
+        weight: per column, the weight of the relation type, float64, shape (columns,).
+        degree: per column, how many items the shared node has, int64, shape (columns,); 0 where none is shared.
+        source: CSR, float64, shape (items, columns).
+        target: CSR, float64, shape (items, columns).
+    """
+
+    ways: tuple[Way, ...]
+    way: NDArray[np.int64]
+    node: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    degree: NDArray[np.int64]
+    source: sparse.csr_array
+    target: sparse.csr_array
+
+
+def links(snapshot: Snapshot, factors: Sequence[PathFactors], weights: Mapping[str, float]) -> Links:
+    """All paths between items through the relation types of positive weight."""
+    n = len(snapshot.items)
+    ways: list[Way] = []
+    sources, targets, weight, degree = [], [], [], []
+    for factor in factors:
+        relation = snapshot.schema.relation_types[factor.relation]
+        if weights[factor.relation] <= 0:
+            continue
+        if relation.source == relation.target:
+            steps = [Way(relation.name, None, True), Way(relation.name, None, False)]
+            parts = _directions(snapshot, factor)
+        else:
+            forward = relation.source == snapshot.schema.item.name
+            steps = [Way(relation.name, relation.target if forward else relation.source, forward)]
+            parts = [factor.source]
+        for way, part in zip(steps, parts, strict=True):
+            ways.append(way)
+            sources.append(part)
+            targets.append(factor.target)
+            weight.append(weights[factor.relation])
+            degree.append(
+                np.zeros(n, np.int64) if way.through is None else np.bincount(part.indices, minlength=part.shape[1])
+            )
+    widths = [t.shape[1] for t in targets]
+    stacked = [
+        sparse.csr_array(sparse.hstack(m, format="csr")) if m else sparse.csr_array((n, 0)) for m in (sources, targets)
+    ]
+    for matrix in stacked:
+        matrix.data = matrix.data.astype(np.float64)
+        matrix.sort_indices()
+    return Links(
+        ways=tuple(ways),
+        way=np.repeat(np.arange(len(ways)), widths),
+        node=np.concatenate([np.arange(w) for w in widths] or [np.empty(0, np.int64)]),
+        weight=np.repeat(np.array(weight, dtype=np.float64), widths),
+        degree=np.concatenate(degree or [np.empty(0, np.int64)]),
+        source=stacked[0],
+        target=stacked[1],
+    )
+
+
+def _directions(snapshot: Snapshot, factor: PathFactors) -> list[sparse.csr_array]:
+    """A relation between items: the entries along an edge, and those against it only."""
+    edges = snapshot.edges[factor.relation]
+    ends = (edges.source, edges.target)
+    along = sparse.csr_array((np.ones(len(edges), np.float32), ends), shape=factor.source.shape)
+    forth = sparse.csr_array(factor.source.multiply(along))
+    back = sparse.csr_array(factor.source - forth)
+    for matrix in (forth, back):
+        matrix.setdiag(0)
+        matrix.eliminate_zeros()
+    return [forth, back]

@@ -21,7 +21,9 @@ from kg_rec.errors import ModelError
 from kg_rec.metrics import masked, top_k
 from kg_rec.model.choices import Choices
 from kg_rec.model.histories import histories
-from kg_rec.model.kernel import Floats, Kernel
+from kg_rec.model.kernel import DENSE, Floats, Kernel
+from kg_rec.model.knowledge import Links, links
+from kg_rec.model.ragged import bounds_of, ranges, sums
 from kg_rec.model.similarity import ColdItems, Similarity
 from kg_rec.snapshot import EdgeTable, IdMap, Snapshot
 
@@ -65,6 +67,38 @@ class Contributions:
     def score(self) -> float:
         """base plus all values."""
         return self.base + float(sum(v.sum() for v in self.values.values()))
+
+
+@dataclass(frozen=True)
+class Addends:
+    """The addends of many scores, one pair of user and item after the other.
+
+    Attributes:
+        users: dense indices, int64, shape (pairs,).
+        items: dense indices, int64, shape (pairs,).
+        base: b_i, float64, shape (pairs,).
+        bounds: the addends of pair p are ``bounds[p]:bounds[p + 1]``; int64, shape (pairs + 1,).
+        pairs: the pair of each addend, int64, shape (n,).
+        sources: dense indices j of the interactions, int64, shape (n,).
+        weights: a_uj, shape (n,).
+        values: per channel, a_uj lambda_c(i) K_c(j, i), float64, shape (n,).
+    """
+
+    users: NDArray[np.int64]
+    items: NDArray[np.int64]
+    base: NDArray[np.float64]
+    bounds: NDArray[np.int64]
+    pairs: NDArray[np.int64]
+    sources: NDArray[np.int64]
+    weights: Floats
+    values: Mapping[str, NDArray[np.float64]]
+
+    def sums(self) -> NDArray[np.float64]:
+        """The scores, shape (pairs,)."""
+        total = self.base.copy()
+        for values in self.values.values():
+            total += sums(values, self.pairs, len(self.users))
+        return total
 
 
 @dataclass(frozen=True)
@@ -192,14 +226,58 @@ class Recommender:
 
     def contributions(self, user: int, item: int) -> Contributions:
         """Every addend of s(user, item), by dense indices; O(interactions of the user)."""
-        start, end = self.histories.indptr[user : user + 2]
-        sources = self.histories.indices[start:end].astype(np.int64)
-        weights = self.histories.data[start:end]
-        values = {
-            c.name: weights.astype(np.float64) * c.kernel.values(sources, item) * float(c.weight[item])
-            for c in self.channels
-        }
-        return Contributions(float(self.base[item]), sources, weights, values)
+        found = self.addends(np.array([user]), np.array([item]))
+        return Contributions(float(found.base[0]), found.sources, found.weights, found.values)
+
+    def addends(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> Addends:
+        """Every addend of s(users[p], items[p]) for pairs p, by dense indices."""
+        lengths = np.diff(self.histories.indptr)[users]
+        cells = ranges(self.histories.indptr[users], lengths)
+        bounds, pairs = bounds_of(lengths), np.repeat(np.arange(len(users)), lengths)
+        sources = self.histories.indices[cells].astype(np.int64)
+        weights = self.histories.data[cells]
+        wide = weights.astype(np.float64)
+        place = np.repeat(items * len(self.items), lengths) + sources
+        values = {}
+        for channel in self.channels:
+            turned = channel.kernel.turned
+            if turned is None:
+                ends = zip(bounds[:-1], bounds[1:], items, strict=True)
+                parts = [channel.kernel.values(sources[start:end], int(item)) for start, end, item in ends]
+                found = np.concatenate([np.empty(0, np.float32), *parts])
+            else:
+                found = turned.take(place)
+            values[channel.name] = wide * found * np.repeat(channel.weight[items].astype(np.float64), lengths)
+        return Addends(users, items, self.base[items].astype(np.float64), bounds, pairs, sources, weights, values)
+
+    def common(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many users liked both first[n] and second[n], by dense indices, shape as theirs."""
+        if self._common is None:
+            asked, place = np.unique(second, return_inverse=True)
+            return _together(self.likers, asked)[place, first].astype(np.int64)
+        counts, known = self._common
+        missing = np.unique(second[~known[second]])
+        if len(missing):
+            counts[missing] = _together(self.likers, missing)
+            known[missing] = True
+        return counts.ravel().take(second * len(self.items) + first).astype(np.int64)
+
+    @cached_property
+    def links(self) -> Links:
+        """The paths between items through the graph, as the kernel k weighs them."""
+        return links(self.snapshot, self.similarity.factors, self.similarity.weights)
+
+    @cached_property
+    def _common(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]] | None:
+        """Rows of :meth:`common` for all second items, and which of them are filled; None for large catalogues."""
+        n = len(self.items)
+        return (np.zeros((n, n), np.int32), np.zeros(n, np.bool_)) if n <= DENSE else None
+
+
+def _together(likers: sparse.csc_array, items: NDArray[np.int64]) -> NDArray[np.int32]:
+    """How many users liked each of ``items`` and each item, shape (len(items), n)."""
+    liked = likers.astype(np.int32)
+    return np.asarray((liked[:, items].T @ liked.tocsr()).toarray(), dtype=np.int32)
 
 
 def positions(ids: IdMap, keys: Sequence[str]) -> NDArray[np.int64]:

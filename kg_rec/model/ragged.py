@@ -1,0 +1,78 @@
+"""Segments of unequal length side by side in one array: the interactions of many users, the paths of many scores.
+
+A segment is the part ``bounds[s]:bounds[s + 1]``.  What is computed of one segment does not depend on the others, to
+the last bit, so a block of many gives the same as each alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+
+def bounds_of(lengths: NDArray[Any]) -> Ints:
+    """Where segments of these lengths begin, and the end of the last; int64, shape (segments + 1,)."""
+    bounds = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=bounds[1:])
+    return bounds
+
+
+def ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> Ints:
+    """The numbers ``start, start + 1, ...`` of every segment, one after the other; int64, shape (sum of lengths,)."""
+    bounds = bounds_of(lengths)
+    return np.arange(bounds[-1]) + np.repeat(np.asarray(starts, dtype=np.int64) - bounds[:-1], lengths)
+
+
+def sums(values: NDArray[np.float64], segments: Ints, count: int) -> NDArray[np.float64]:
+    """Sum of the values of each segment, added from left to right; shape (count,).
+
+    Args:
+        values: shape (n,).
+        segments: the segment of each value, shape (n,).
+        count: number of segments.
+    """
+    return np.bincount(segments, weights=values, minlength=count).astype(np.float64)
+
+
+def grouped(segments: Ints, count: int) -> tuple[Ints, Ints]:
+    """Order by segment, otherwise as it was: positions, shape (n,), and bounds, shape (count + 1,)."""
+    short = segments.astype(np.uint16) if count <= 1 << 16 else segments  # NumPy sorts 16 bits in linear time
+    return np.argsort(short, kind="stable"), bounds_of(np.bincount(segments, minlength=count))
+
+
+def largest(values: NDArray[np.float64], bounds: Ints, most: int) -> tuple[Ints, Ints]:
+    """Positions of the largest positive values of every segment, best first, equal ones by position.
+
+    Args:
+        values: shape (n,).
+        bounds: shape (segments + 1,).
+        most: how many per segment.
+
+    Returns:
+        Positions, and their bounds, shape (segments + 1,).
+    """
+    lengths = np.diff(bounds)
+    filled = np.flatnonzero(lengths)
+    left, starts, lengths = values.copy(), bounds[:-1][filled], lengths[filled]
+    owner = np.repeat(np.arange(len(filled)), lengths)
+    positions, segments = [], []
+    for _ in range(min(most, int(lengths.max(initial=0)))):
+        best = np.maximum.reduceat(left, starts)
+        hits = np.flatnonzero((left == np.repeat(best, lengths)) & (left > 0))
+        if not len(hits):
+            break
+        of = owner[hits]
+        first = np.concatenate([[True], of[1:] != of[:-1]])
+        hits, of = hits[first], of[first]
+        left[hits] = 0
+        positions.append(hits)
+        segments.append(filled[of])
+    count = len(bounds) - 1
+    if not positions:
+        return np.empty(0, dtype=np.int64), np.zeros(count + 1, dtype=np.int64)
+    order, found = grouped(np.concatenate(segments), count)
+    return np.concatenate(positions)[order], found
