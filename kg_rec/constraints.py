@@ -16,6 +16,7 @@ import pyarrow as pa
 from kg_rec.schema import Datatype, GraphSchema, NodeType, PropertyType, RelationType
 from kg_rec.store.base import GraphStore
 from kg_rec.store.cypher import SCHEMA_LABEL, quoted
+from kg_rec.store.run_cypher import CHUNK, LATEST, RECOMMENDED, RUN
 
 _SECONDS_PER_QUERY = 600.0
 _NEO4J_TYPES: dict[Datatype, str] = {
@@ -128,6 +129,8 @@ class ConstraintChecker:
             detail = f"at most {r.max_per_source} a source"
             most = {"most": r.max_per_source}
             self._groups("cardinality", r.name, body, self._end("a", source), "source", detail, most)
+        if r.name == RECOMMENDED:
+            return total  # every run has an edge of its own
         if self.typed:
             self._scan_for_duplicates(r)
         else:
@@ -144,7 +147,7 @@ class ConstraintChecker:
             ("label(n)", "name IN $known") if self.typed else ("labels(n)", "any(l IN name WHERE l IN $known)")
         )
         shown = "name" if self.typed else "coalesce(head(name), 'no label')"
-        known = [*self.schema.node_types, SCHEMA_LABEL]
+        known = [*self.schema.node_types, SCHEMA_LABEL, RUN, CHUNK, LATEST]
         detail = "not in the schema; kg_rec does not read them"
         for what, match, name, mine, text, names in (
             ("node", "MATCH (n)", label, ours, shown, known),

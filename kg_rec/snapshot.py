@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from kg_rec.errors import NotFoundError, SchemaError, SnapshotError
 from kg_rec.schema import GraphSchema, NodeType, RelationType
 from kg_rec.store.base import GraphStore, Progress, no_progress
+from kg_rec.store.run_cypher import RECOMMENDED
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -345,7 +346,7 @@ class Snapshot:
 
 
 def export(store: GraphStore, progress: Progress = no_progress) -> Snapshot:
-    """Read a whole graph from a store.
+    """Read a whole graph from a store, but for the lists that runs wrote back: their relation type stays empty.
 
     Raises:
         SchemaNotAppliedError: the store holds no schema.
@@ -362,7 +363,8 @@ def export(store: GraphStore, progress: Progress = no_progress) -> Snapshot:
     edges: dict[str, EdgeTable] = {}
     for name, relation in schema.relation_types.items():
         progress(done, steps, f"export {name}")
-        parts = [_edge_part(relation, ids, batch) for batch in store.scan_edges(name)]
+        scanned = store.scan_edges(name) if name != RECOMMENDED else iter(())  # our own lists are no facts
+        parts = [_edge_part(relation, ids, batch) for batch in scanned]
         edges[name] = _sorted(_concatenate(relation, parts))
         done += 1
     progress(done, steps, "exported")

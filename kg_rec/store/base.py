@@ -7,8 +7,8 @@ back ends to the promises written here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
@@ -32,6 +32,11 @@ class GraphStore(Protocol):
     @property
     def url(self) -> str:
         """Where the graph is, without credentials."""
+        ...
+
+    @property
+    def dialect(self) -> Literal["neo4j", "ladybug"]:
+        """Whose Cypher :meth:`transact` takes."""
         ...
 
     def apply_schema(self, schema: GraphSchema) -> None:
@@ -110,6 +115,17 @@ class GraphStore(Protocol):
         Raises:
             QueryRefusedError: the statement is not provably read-only, or is not valid Cypher.
             StoreError: it failed, ran out of time or gave too many rows.
+        """
+        ...
+
+    def transact(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Run statements of kg_rec's own, with their parameters, in one transaction: all of them or none.
+
+        They may run more than once, where the network fails: the first has to make the rest do nothing then.
+
+        Raises:
+            StoreUnavailableError: the server does not answer or is busy; the same call may succeed later.
+            StoreError: a statement failed, or the store is open for reading only.
         """
         ...
 

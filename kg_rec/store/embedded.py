@@ -8,10 +8,10 @@ run once and closed.  The graph can always be rebuilt from the loader's files an
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ladybug
 import pyarrow as pa
@@ -64,6 +64,11 @@ class EmbeddedStore:
     def url(self) -> str:
         """The folder's path."""
         return str(self._folder)
+
+    @property
+    def dialect(self) -> Literal["neo4j", "ladybug"]:
+        """See :attr:`kg_rec.store.base.GraphStore.dialect`."""
+        return "ladybug"
 
     def apply_schema(self, schema: GraphSchema) -> None:
         """See :meth:`kg_rec.store.base.GraphStore.apply_schema`."""
@@ -150,6 +155,12 @@ class EmbeddedStore:
         finally:
             connection.close()
         return rows_to_table(names, rows)
+
+    def transact(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """See :meth:`kg_rec.store.base.GraphStore.transact`."""
+        with _Transaction(self):
+            for statement, values in statements:
+                self._run(statement, dict(values))
 
     def close(self) -> None:
         """See :meth:`kg_rec.store.base.GraphStore.close`."""

@@ -9,9 +9,9 @@ Scans page over keys and fetch one row of column lists a page, which decodes sev
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import neo4j
 import neo4j.exceptions
@@ -84,6 +84,11 @@ class Neo4jStore:
     def url(self) -> str:
         """The server's URL with the database, without credentials."""
         return f"{self._url}?database={self._database}"
+
+    @property
+    def dialect(self) -> Literal["neo4j", "ladybug"]:
+        """See :attr:`kg_rec.store.base.GraphStore.dialect`."""
+        return "neo4j"
 
     def apply_schema(self, schema: GraphSchema) -> None:
         """See :meth:`kg_rec.store.base.GraphStore.apply_schema`."""
@@ -187,6 +192,17 @@ class Neo4jStore:
                     raise StoreError(f"the query gives more than {limit} rows; add LIMIT or raise the limit")
         return rows_to_table(names, rows)
 
+    def transact(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """See :meth:`kg_rec.store.base.GraphStore.transact`."""
+        self._check_writable()
+
+        def work(tx: neo4j.ManagedTransaction) -> None:
+            for statement, values in statements:
+                tx.run(statement, dict(values)).consume()
+
+        with self._mapped_errors(), self._session(neo4j.WRITE_ACCESS) as session:
+            session.execute_write(work)
+
     def close(self) -> None:
         """See :meth:`kg_rec.store.base.GraphStore.close`."""
         self._driver.close()
@@ -266,11 +282,14 @@ class Neo4jStore:
                 ) from error
             if user and (code in _NOT_VALID or code.endswith("AccessMode")):
                 raise QueryRefusedError(f"query refused by the server: {text}") from error
-            raise StoreError(f"{self._url}: {text} ({code})") from error
+            kind = StoreUnavailableError if error.is_retryable() else StoreError
+            raise kind(f"{self._url}: {text} ({code})") from error
         except (neo4j.exceptions.DriverError, OSError, ValueError) as error:
             text = " ".join(str(error).split())[:300]
-            kind = StoreUnavailableError if isinstance(error, _UNREACHABLE) else StoreError
-            raise kind(f"{self._url}: no answer from a Neo4j server: {text}; is it running?") from error
+            unreachable = isinstance(error, _UNREACHABLE)
+            raise (StoreUnavailableError if unreachable else StoreError)(
+                f"{self._url}: no answer from a Neo4j server: {text}; is it running?"
+            ) from error
 
 
 _UNREACHABLE = (neo4j.exceptions.ServiceUnavailable, neo4j.exceptions.SessionExpired, OSError)

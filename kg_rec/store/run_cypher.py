@@ -1,0 +1,109 @@
+"""Cypher of the run ledger and of what runs write back, by pure functions; the names as in :mod:`kg_rec.store.cypher`.
+
+``KgRecRun``, ``KgRecChunk`` and ``KgRecLatest`` are nodes of kg_rec's own, like ``KgRecSchema``: no schema names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kg_rec.schema import GraphSchema
+from kg_rec.store.cypher import quoted
+
+RUN, CHUNK, LATEST = "KgRecRun", "KgRecChunk", "KgRecLatest"
+#: The relation type from user to item that runs write.
+RECOMMENDED = "RECOMMENDED"
+
+RUN_PROPERTIES = ("run", "job", "state", "started", "finished", "about", "report", "error")
+CHUNK_PROPERTIES = (
+    *("id", "run", "number", "state", "users", "rows", "short", "first", "last", "seconds", "at", "quantiles", "error"),
+)
+
+NEO4J_PREPARE = tuple(
+    f"CREATE CONSTRAINT {quoted(f'kg_rec_{label}_{key}')} IF NOT EXISTS FOR (n:{label}) REQUIRE n.{key} IS UNIQUE"
+    for label, key in ((RUN, "run"), (CHUNK, "id"), (LATEST, "job"))
+)
+LADYBUG_PREPARE = (
+    f"CREATE NODE TABLE IF NOT EXISTS {RUN}(run STRING PRIMARY KEY, job STRING, state STRING, started STRING, "
+    "finished STRING, about STRING, report STRING, error STRING)",
+    f"CREATE NODE TABLE IF NOT EXISTS {CHUNK}(id STRING PRIMARY KEY, run STRING, number INT64, state STRING, "
+    "users INT64, rows INT64, short INT64, first STRING, last STRING, seconds DOUBLE, at STRING, quantiles DOUBLE[], error STRING)",
+    f"CREATE NODE TABLE IF NOT EXISTS {LATEST}(job STRING PRIMARY KEY, runs STRING[], at STRING)",
+)
+
+SAVE_RUN = f"MERGE (r:{RUN} {{run: $run}}) SET " + ", ".join(f"r.{p} = ${p}" for p in RUN_PROPERTIES[1:])
+READ_RUNS = f"MATCH (r:{RUN}) RETURN " + ", ".join(f"r.{p} AS {p}" for p in RUN_PROPERTIES) + " ORDER BY started, run"
+READ_RUN = f"MATCH (r:{RUN}) WHERE r.run = $run RETURN " + ", ".join(f"r.{p} AS {p}" for p in RUN_PROPERTIES)
+READ_CHUNKS = (
+    f"MATCH (c:{CHUNK}) WHERE c.run = $run RETURN "
+    + ", ".join(f"c.{p} AS {p}" for p in CHUNK_PROPERTIES)
+    + " ORDER BY number"
+)
+SAVE_CHUNK = f"MERGE (c:{CHUNK} {{id: $id}}) SET " + ", ".join(f"c.{p} = ${p}" for p in CHUNK_PROPERTIES[1:])
+DELETE_CHUNK = f"MATCH (c:{CHUNK}) WHERE c.id = $id DELETE c"
+DELETE_CHUNKS = f"MATCH (c:{CHUNK}) WHERE c.run = $run DELETE c"
+DELETE_RUN = f"MATCH (r:{RUN}) WHERE r.run = $run DELETE r"
+SAVE_LATEST = f"MERGE (p:{LATEST} {{job: $job}}) SET p.runs = $runs, p.at = $at"
+READ_LATEST = f"MATCH (p:{LATEST}) WHERE p.job = $job RETURN p.runs AS runs"
+
+#: Locks a chunk's record until the transaction ends, so that two writers of one chunk come one after the other.
+NEO4J_LOCK_CHUNK = f"MERGE (c:{CHUNK} {{id: $id}}) SET c.run = $run"
+
+
+def neo4j_create_lists(schema: GraphSchema, properties: Sequence[str]) -> str:
+    """Create the edges of ``$lists`` unless the chunk ``$id`` is done.
+
+    A list is ``[user, items, column, column ...]`` with one column per name of ``properties``; the rank is the place in
+    the list.  One look-up of a user serves all its items.
+    """
+    user, item = schema.user, schema.item
+    values = ["run: $run", "rank: n + 1", *(f"{quoted(p)}: l[{i}][n]" for i, p in enumerate(properties, 2))]
+    return (
+        f"MATCH (c:{CHUNK} {{id: $id}}) WHERE coalesce(c.state, '') <> 'done' "
+        f"UNWIND $lists AS l MATCH (u:{quoted(user.name)} {{{quoted(user.key)}: l[0]}}) "
+        f"UNWIND range(0, size(l[1]) - 1) AS n MATCH (i:{quoted(item.name)} {{{quoted(item.key)}: l[1][n]}}) "
+        f"CREATE (u)-[:{RECOMMENDED} {{{', '.join(values)}}}]->(i)"
+    )
+
+
+def ladybug_copy_lists(properties: Sequence[str]) -> str:
+    """Append the Arrow table ``$batch``: user, item, then ``properties``."""
+    return f"COPY {RECOMMENDED}({', '.join(map(quoted, properties))}) FROM $batch"
+
+
+def neo4j_delete_lists(schema: GraphSchema) -> str:
+    """Delete the edges of the run ``$run`` that leave users from ``$first`` to ``$last``."""
+    key = quoted(schema.user.key)
+    return (
+        f"MATCH (u:{quoted(schema.user.name)}) WHERE u.{key} >= $first AND u.{key} <= $last "
+        f"MATCH (u)-[r:{RECOMMENDED}]->() WHERE r.run = $run DELETE r"
+    )
+
+
+LADYBUG_DELETE_LISTS = f"MATCH ()-[r:{RECOMMENDED}]->() WHERE r.run = $run DELETE r"
+
+
+def delete_users_lists(schema: GraphSchema) -> str:
+    """Delete the edges of ``$runs`` that leave the users ``$users``."""
+    return (
+        f"MATCH (u:{quoted(schema.user.name)})-[r:{RECOMMENDED}]->() "
+        f"WHERE u.{quoted(schema.user.key)} IN $users AND r.run IN $runs DELETE r"
+    )
+
+
+def read_list(schema: GraphSchema, job: str | None = None) -> str:
+    """One line of Cypher that reads the list of ``$user`` as it is now: it follows the job's pointer.
+
+    A run that re-scored only some users stands before the runs it adds to; a user's list is that of the newest run
+    that has one.  ``job`` is put in for ``$job``.
+    """
+    user, item = schema.user, schema.item
+    name = item.name_property or item.key
+    given = "$job" if job is None else f'"{job}"'
+    return (
+        f"MATCH (p:{LATEST} {{job: {given}}}) MATCH (u:{quoted(user.name)} {{{quoted(user.key)}: $user}})"
+        f"-[r:{RECOMMENDED}]->(i:{quoted(item.name)}) WHERE r.run IN p.runs WITH r.run AS run, collect({{rank: r.rank, "
+        f"item: i.{quoted(item.key)}, name: i.{quoted(name)}, score: r.score}}) AS list ORDER BY run DESC LIMIT 1 "
+        "UNWIND list AS row RETURN row.rank AS rank, row.name AS name, row.item AS item, row.score AS score "
+        "ORDER BY rank"
+    )

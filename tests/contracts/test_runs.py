@@ -1,0 +1,151 @@
+"""What the run ledger and the lists written back promise, on every store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from toy_graph import fill, films
+
+from kg_rec.conformance import check
+from kg_rec.errors import SchemaError, StoreError
+from kg_rec.schema import GraphSchema
+from kg_rec.snapshot import export
+from kg_rec.store import GraphStore
+from kg_rec.store.runs import Chunk, Run, Runs, check_lists, read_list
+
+RUN = Run("monday", "nightly", "running", "2026-11-22T01:00:00Z", about={"k": 2}, report={})
+EDGES = (
+    "MATCH (u:User)-[r:RECOMMENDED]->(i:Film) "
+    "RETURN u.user_id AS user, i.item_id AS item, r.run AS run, r.rank AS rank, r.score AS score ORDER BY run, user, rank"
+)
+
+
+@pytest.fixture
+def runs(tmp_store: GraphStore) -> Runs:
+    fill(tmp_store, films())
+    found = Runs(tmp_store)
+    found.prepare()
+    found.prepare()
+    return found
+
+
+def lists(*rows: tuple[str, str, float]) -> pa.RecordBatch:
+    """Rows of user, item, score; ranks in the order given."""
+    ranks: dict[str, int] = {}
+    numbers = [ranks.setdefault(u, 0) or 0 for u, _, _ in rows]
+    for n, (u, _, _) in enumerate(rows):
+        ranks[u] += 1
+        numbers[n] = ranks[u]
+    columns = [[r[0] for r in rows], numbers, [r[1] for r in rows], [r[2] for r in rows]]
+    types = [pa.string(), pa.int32(), pa.string(), pa.float64()]
+    arrays = [pa.array(c, t) for c, t in zip(columns, types, strict=True)]
+    return pa.record_batch(arrays, names=["user", "rank", "item", "score"])
+
+
+def done(number: int, first: str, last: str) -> Chunk:
+    return Chunk(number, "done", 2, 3, 1, first, last, 0.5, "now", (1.0, 2.0))
+
+
+def edges(store: GraphStore, run: str | None = None) -> list[dict[str, Any]]:
+    return [row for row in store.query(EDGES).to_pylist() if run in (None, row["run"])]
+
+
+def listed(store: GraphStore, user: str) -> list[str]:
+    return list(store.query(read_list(store.schema()), {"job": "nightly", "user": user})["item"].to_pylist())
+
+
+def test_records_come_back(runs: Runs) -> None:
+    assert runs.all() == ()
+    assert runs.find("monday") is None
+    assert runs.latest("nightly") == ()
+    runs.save(RUN)
+    runs.save(replace(RUN, state="failed", error="no space left"))
+    other = Run("x", "weekly", "running", "2026-11-21T01:00:00Z")
+    runs.save(other)
+    assert runs.find("monday") == replace(RUN, state="failed", error="no space left")
+    assert runs.all() == (other, replace(RUN, state="failed", error="no space left"))
+    assert [r.run for r in runs.all("nightly")] == ["monday"]
+    runs.commit("monday", Chunk(3, "failed", 2, error="no space left"))
+    assert runs.chunks("monday") == {3: Chunk(3, "failed", 2, error="no space left")}
+    assert runs.chunks("x") == {}
+
+
+def test_a_chunk_is_written_once(runs: Runs, tmp_store: GraphStore) -> None:
+    first = lists(("u01", "f02", 3.0), ("u01", "f00", 2.0), ("u02", "f00", 1.5))
+    for _ in range(2):
+        runs.commit("monday", done(0, "u01", "u02"), first)
+    runs.commit("monday", done(1, "u03", "u04"), lists(("u03", "f01", 1.0)))
+    runs.commit("monday", done(2, "u05", "u06"), lists())
+    assert runs.chunks("monday") == {0: done(0, "u01", "u02"), 1: done(1, "u03", "u04"), 2: done(2, "u05", "u06")}
+    assert [(e["user"], e["item"], e["rank"], e["score"]) for e in edges(tmp_store)] == [
+        ("u01", "f02", 1, 3.0),
+        ("u01", "f00", 2, 2.0),
+        ("u02", "f00", 1, 1.5),
+        ("u03", "f01", 1, 1.0),
+    ]
+
+
+def test_a_chunk_that_failed_can_be_written(runs: Runs, tmp_store: GraphStore) -> None:
+    runs.commit("monday", Chunk(0, "failed", 2, error="no space left"))
+    runs.commit("monday", done(0, "u01", "u02"), lists(("u01", "f02", 3.0)))
+    assert len(edges(tmp_store)) == 1
+    assert runs.chunks("monday")[0].state == "done"
+
+
+def test_too_large_a_chunk_is_refused(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kg_rec.store.runs.MAX_ROWS", 1)
+    with pytest.raises(StoreError, match="a chunk of 2 rows; at most 1 fit one transaction: use smaller chunks"):
+        runs.commit("monday", done(0, "u01", "u01"), lists(("u01", "f02", 3.0), ("u01", "f00", 2.0)))
+
+
+def test_readers_see_a_run_when_it_is_published(runs: Runs, tmp_store: GraphStore) -> None:
+    runs.save(RUN)
+    runs.commit("monday", done(0, "u01", "u02"), lists(("u01", "f02", 3.0), ("u01", "f00", 2.0), ("u02", "f05", 1.0)))
+    assert listed(tmp_store, "u01") == []
+    runs.publish(replace(RUN, state="done", finished="t"), ["monday"])
+    assert listed(tmp_store, "u01") == ["f02", "f00"]
+    assert runs.find("monday") == replace(RUN, state="done", finished="t")
+    tuesday = replace(RUN, run="tuesday")
+    runs.save(tuesday)
+    runs.commit("tuesday", done(0, "u01", "u01"), lists(("u01", "f07", 9.0)))
+    assert listed(tmp_store, "u01") == ["f02", "f00"]
+    # tuesday re-scored some users only: u01 has a new list, u02's became empty, u03 has none
+    runs.publish(replace(tuesday, state="done"), ["tuesday", "monday"], ["u02"])
+    assert runs.latest("nightly") == ("tuesday", "monday")
+    assert [listed(tmp_store, u) for u in ("u01", "u02", "u03")] == [["f07"], [], []]
+
+
+def test_a_run_can_be_forgotten(runs: Runs, tmp_store: GraphStore) -> None:
+    for run in ("monday", "tuesday"):
+        runs.save(replace(RUN, run=run))
+        runs.commit(run, done(0, "u01", "u02"), lists(("u01", "f02", 3.0), ("u02", "f05", 1.0)))
+        runs.commit(run, done(1, "u03", "u09"), lists(("u03", "f02", 3.0)))
+    runs.forget("monday")
+    runs.forget("monday")
+    assert runs.find("monday") is None
+    assert runs.chunks("monday") == {}
+    assert {e["run"] for e in edges(tmp_store)} == {"tuesday"}
+    assert len(edges(tmp_store)) == 3
+    assert len(runs.chunks("tuesday")) == 2
+
+
+def test_lists_are_no_part_of_the_graph_s_facts(runs: Runs, tmp_store: GraphStore) -> None:
+    before = export(tmp_store)
+    for run in ("monday", "tuesday"):
+        runs.commit(run, done(0, "u01", "u02"), lists(("u01", "f02", 3.0)))
+    assert export(tmp_store).digest == before.digest
+    report = check(tmp_store)
+    assert report.ok
+    assert [f.constraint for f in report.findings if f.constraint in ("unknown type", "duplicate edge")] == []
+
+
+def test_the_schema_has_to_have_a_place_for_them() -> None:
+    schema = films().schema
+    check_lists(schema, ["run", "rank", "score", "reason", "paths"])
+    for old, new in ((":score ;", ":points ;"), (":RECOMMENDED a", ":SUGGESTED a")):
+        other = GraphSchema.from_turtle(schema.turtle.replace(old, new))
+        with pytest.raises(SchemaError, match="add a kr:RelationType RECOMMENDED from User to Film with the prop"):
+            check_lists(other, ["score"])
