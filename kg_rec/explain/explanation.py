@@ -149,6 +149,34 @@ class Explanation:
         """All shown paths, largest value first."""
         return tuple(sorted((p for g in self.groups for p in g.paths), key=lambda p: -p.value))
 
+    def shap_values(self, channel: str | None = None) -> dict[str, float]:
+        """Exact Shapley values of the user's interactions, in the score's unit; ``base`` is the expected value.
+
+        The score is linear in the weights a_uj of the interactions, s = base + sum of a_uj K(j, i), so the Shapley
+        value of an interaction is its addend: no sampling, no approximation; with ``base`` they sum to ``score``.
+        Features are the user's interactions with the values a_uj; the background is 0 for all: "did not interact".
+        This is what ``shap.LinearExplainer((K, base), background)`` gives with the background row 0 (interventional).
+
+        Other methods give the same numbers here, because they agree on linear functions: integrated gradients from
+        the baseline 0 (the gradient is K all along the way, times a_uj), gradient x input, occlusion (the score falls
+        by the addend when an interaction is left out and the others keep their weights), and LIME's linear surrogate
+        on interactions switched on and off (least squares finds a linear function exactly, whatever the nearness
+        weights, if it is not regularised).
+
+        Args:
+            channel: the addends of one channel, whose Shapley values they are (the values are additive over parts
+                of a model); None for their sum over all channels.
+
+        Returns:
+            Value by key of the item interacted with, in the order of ``terms``; an interaction without an effect on
+            the item is left out, its value is 0.
+        """
+        found: dict[str, float] = {}
+        for term in self.terms:
+            if channel is None or term.channel == channel:
+                found[term.source] = found.get(term.source, 0.0) + term.value
+        return found
+
     def _repr_html_(self) -> str:
         """The card that notebooks show."""
         from kg_rec.explain.render import to_html  # rendering is only needed when shown
