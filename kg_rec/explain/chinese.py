@@ -17,9 +17,9 @@ from kg_rec.explain.story import Kind, Role
 
 REMARKS = {
     "already_interacted": "它已在你的历史记录中。",
-    "no_interactions": "目前还不了解你的喜好，{item}的得分来自它的整体受欢迎程度。",
-    "base_only": "你的历史记录与{item}没有关联，它的得分来自整体受欢迎程度。",
-    "no_path": "没有哪一条路径单独支持{item}，它的得分来自整体受欢迎程度和你的全部历史记录。",
+    "no_interactions": "目前还不了解你的喜好，[ITEM_1]的得分来自它的整体受欢迎程度。",
+    "base_only": "你的历史记录与[ITEM_1]没有关联，它的得分来自整体受欢迎程度。",
+    "no_path": "没有哪一条路径单独支持[ITEM_1]，它的得分来自整体受欢迎程度和你的全部历史记录。",
 }
 
 

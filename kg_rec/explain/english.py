@@ -14,9 +14,9 @@ from kg_rec.explain.story import Kind, Role
 
 REMARKS = {
     "already_interacted": "It is already in your history.",
-    "no_interactions": "Nothing is known about your taste yet; {item} is scored by its general popularity.",
-    "base_only": "Nothing in your history leads to {item}; it is scored by its general popularity.",
-    "no_path": "No single path speaks for {item}; its score comes from its popularity and your history as a whole.",
+    "no_interactions": "Nothing is known about your taste yet; [ITEM_1] is scored by its general popularity.",
+    "base_only": "Nothing in your history leads to [ITEM_1]; it is scored by its general popularity.",
+    "no_path": "No single path speaks for [ITEM_1]; its score comes from its popularity and your history as a whole.",
 }
 
 

@@ -1,4 +1,4 @@
-"""Explanations in words, from the schema's labels and phrases alone, or from a phrasebook.
+"""Explanations in words, from a phrasebook and the grammar made from the schema's labels.
 
 Deterministic, offline, and every name, number and relation in the text is on a path: a sentence is first a pattern
 with typed slots (:mod:`kg_rec.explain.patterns`), then filled.  English and Chinese; any schema.
@@ -6,20 +6,145 @@ with typed slots (:mod:`kg_rec.explain.patterns`), then filled.  English and Chi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from zlib import crc32
 
 from kg_rec.explain.chinese import REMARKS as CHINESE_REMARKS
 from kg_rec.explain.english import REMARKS as ENGLISH_REMARKS
-from kg_rec.explain.explanation import Path, PathGroup, PathNode
-from kg_rec.explain.patterns import LANGUAGES, language_of
+from kg_rec.explain.explanation import PathGroup, PathNode
+from kg_rec.explain.patterns import LANGUAGES, SHARE, Pattern, language_of
 from kg_rec.explain.patterns import pattern as pattern_for
-from kg_rec.explain.phrasebook import SchemaPhrases, Tone
-from kg_rec.explain.slots import Slot, SlotPattern
-from kg_rec.explain.story import Language, kind_of, merge, texts_of
+from kg_rec.explain.phrasebook import Phrasebook, SchemaPhrases, Tone
+from kg_rec.explain.slots import Slot, SlotPattern, Template
+from kg_rec.explain.story import Kind, Language, Role, kind_of, merge, texts_of
+from kg_rec.explain.view import percent
 from kg_rec.schema import GraphSchema
 
-__all__ = ["LANGUAGES", "pattern_of", "seed_of", "verbalize"]
+__all__ = ["LANGUAGES", "Teller", "compiled", "pattern_of", "seed_of", "verbalize"]
+
+_NOTES = ("already_interacted", "no_interactions")
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The sentences for one kind, ready to be filled: the phrases of a tone, or the grammar's sentence.
+
+    Attributes:
+        pattern: what they say.
+        naming: at least one, in the order of the phrasebook; they name the recommended item.
+        later: the same, saying "this film" instead, for sentences after the first.
+    """
+
+    pattern: Pattern
+    naming: tuple[Template, ...]
+    later: tuple[Template, ...]
+
+
+@dataclass(frozen=True)
+class Teller:
+    """Speaks about one schema in one language and tone; keeps what it compiled.
+
+    Attributes:
+        schema: gives the words.
+        lang: ``en`` or ``zh``.
+        language: names, numbers and the grammar.
+        tone: ``short``, ``friendly``, ``formal`` or ``audit``.
+        phrases: where they have none, the grammar speaks.
+    """
+
+    schema: GraphSchema
+    lang: str
+    language: Language
+    tone: Tone
+    phrases: SchemaPhrases | None
+    _kinds: dict[Kind, Compiled] = field(default_factory=dict, repr=False)
+
+    def compiled(self, kind: Kind) -> Compiled:
+        """The sentences for a kind.
+
+        Raises:
+            SchemaError: the schema cannot say a relation in this language.
+        """
+        found = self._kinds.get(kind)
+        if found is None:
+            pattern = pattern_for(self.schema, self.lang, kind)
+            some = self.phrases.variants.get((pattern.key, self.tone), ()) if self.phrases else ()
+            texts = [phrase.text for phrase in some] or [pattern.sentence(self.tone)]
+            roles = {slot.tag: slot.role for slot in (*pattern.slots, SHARE)}
+            tag, this = f"[{pattern.tags['item']}]", self.language.this_item()
+            later = [(this[0].upper() + this[1:] if t.startswith(tag) else this).join(t.split(tag)) for t in texts]
+            naming, anew = (tuple(Template.parse(t, roles) for t in some) for some in (texts, later))
+            found = self._kinds[kind] = Compiled(pattern, naming, anew)
+        return found
+
+    def say(self, kind: Kind, texts: Mapping[Role, str], seed: int = 0) -> str:
+        """One sentence.
+
+        Args:
+            kind: what it says.
+            texts: what fills each slot; see :func:`kg_rec.explain.story.texts_of`.  Without ``item`` the sentence says
+                "this film"; the tone ``audit`` takes ``share`` besides.
+            seed: chooses among variants.
+        """
+        sentences = self.compiled(kind)
+        templates = sentences.naming if "item" in texts else sentences.later
+        return templates[seed % len(templates)].fill(texts)
+
+    def tell(
+        self,
+        groups: Sequence[PathGroup],
+        item_name: str,
+        notes: Sequence[str] = (),
+        *,
+        base_only: bool = False,
+        sentences: int = 3,
+        seed: int = 0,
+    ) -> str:
+        """An explanation in words; see :func:`verbalize`."""
+        unknown = sorted(set(notes) - set(_NOTES))
+        if unknown:
+            raise ValueError(f"expected the notes {', '.join(_NOTES)}; got {', '.join(unknown)}")
+        item = PathNode(self.schema.item.name, "", item_name)
+        said = []
+        for n, paths in enumerate(merge(groups, self.schema)[:sentences]):
+            kind = kind_of(paths, self.schema)
+            texts = texts_of(paths, kind, self.language, None if n else item)
+            if self.tone == "audit":
+                texts["share"] = percent(sum(p.share for p in paths))
+            said.append(self.say(kind, texts, seed + n))
+        if not said:
+            why = "no_interactions" if "no_interactions" in notes else "base_only" if base_only else "no_path"
+            said.append(self.remark(why, item))
+        if "already_interacted" in notes:
+            said.append(self.remark("already_interacted", item))
+        return self.language.gap.join(said)
+
+    def remark(self, note: str, item: PathNode) -> str:
+        """What is said where there is no path to tell: ``already_interacted``, ``no_interactions``, ``base_only``,
+        ``no_path``.
+        """
+        text = (ENGLISH_REMARKS if self.lang == "en" else CHINESE_REMARKS)[note]
+        return Template.parse(text, {"ITEM_1": "item"}).fill({"item": self.language.name(item)})
+
+
+def compiled(
+    schema: GraphSchema, lang: str = "en", tone: Tone = "friendly", phrasebook: Phrasebook | None = None
+) -> Teller:
+    """What tells explanations of a schema: make it once, use it a million times.
+
+    Args:
+        schema: gives the words.
+        lang: ``en`` or ``zh``; a region is ignored (``zh-CN``).
+        tone: which phrases.
+        phrasebook: phrases; None for the grammar alone.
+
+    Raises:
+        SchemaError: no grammar for the language.
+        PhraseError: a phrase of the book does not fit the schema.
+    """
+    short, language = language_of(schema, lang)
+    return Teller(schema, short, language, tone, phrasebook.for_schema(schema, short) if phrasebook else None)
 
 
 def verbalize(
@@ -32,13 +157,14 @@ def verbalize(
     base_only: bool = False,
     sentences: int = 3,
     tone: Tone = "friendly",
-    phrases: SchemaPhrases | None = None,
+    phrasebook: Phrasebook | None = None,
     seed: int = 0,
 ) -> str:
     """An explanation in words.
 
     Only paths that speak for the item are told, the most important first; groups that differ in the channel only,
-    and attributes of one relation shared with the same items, share a sentence.
+    and attributes of one relation shared with the same items, share a sentence.  For many explanations make a
+    :func:`compiled` teller once.
 
     Args:
         schema: gives the words.
@@ -49,31 +175,17 @@ def verbalize(
         base_only: the score has no term besides the base; said where there is no path to tell.
         sentences: most sentences about paths.
         tone: which phrases.
-        phrases: of this schema and language; where they have none, the grammar speaks.
+        phrasebook: phrases; where they have none, and without a book, the grammar speaks.
         seed: chooses among variants; see :func:`seed_of`.
 
     Raises:
         SchemaError: no grammar for the language, or the schema has neither a phrase nor a label for a relation in it,
             or a path does not fit the schema.
+        PhraseError: a phrase of the book does not fit the schema.
         ValueError: a note that is not known.
     """
-    lang, language = language_of(schema, lang)
-    unknown = sorted(set(notes) - {"already_interacted", "no_interactions"})
-    if unknown:
-        raise ValueError(f"expected the notes already_interacted, no_interactions; got {', '.join(unknown)}")
-    item = PathNode(schema.item.name, "", item_name)
-    told = merge(groups, schema)[:sentences]
-    said = []
-    for n, paths in enumerate(told):
-        sentence = _pattern(paths, schema, lang, language, item if n == 0 else None)
-        phrase = phrases.choose(kind_of(paths, schema).key, tone, seed + n) if phrases else None
-        said.append((SlotPattern(phrase.text, sentence.slots) if phrase else sentence).sentence)
-    if not told:
-        why = "no_interactions" if "no_interactions" in notes else "base_only" if base_only else "no_path"
-        said.append(_remark(why, lang, language, item))
-    if "already_interacted" in notes:
-        said.append(_remark("already_interacted", lang, language, item))
-    return language.gap.join(said)
+    teller = compiled(schema, lang, tone, phrasebook)
+    return teller.tell(groups, item_name, notes, base_only=base_only, sentences=sentences, seed=seed)
 
 
 def seed_of(user: str, item: str) -> int:
@@ -81,14 +193,13 @@ def seed_of(user: str, item: str) -> int:
     return crc32(f"{user}\0{item}".encode("utf-8", "surrogatepass"))
 
 
-def pattern_of(group: PathGroup, schema: GraphSchema, lang: str = "en", *, named: bool = True) -> SlotPattern:
-    """The sentence about one group, with slots instead of names.
+def pattern_of(group: PathGroup, schema: GraphSchema, lang: str = "en") -> SlotPattern:
+    """The grammar's sentence about one group, with slots instead of names.
 
     Args:
         group: paths of one pattern.
         schema: gives the words.
         lang: ``en`` or ``zh``.
-        named: name the recommended item (its slot is the last); otherwise say "this film".
 
     Raises:
         SchemaError: see :func:`verbalize`.
@@ -97,23 +208,8 @@ def pattern_of(group: PathGroup, schema: GraphSchema, lang: str = "en", *, named
     told = merge([group], schema)
     if not told:
         raise ValueError("expected a group with at least one path of positive value through existing nodes, got none")
-    lang, language = language_of(schema, lang)
-    return _pattern(told[0], schema, lang, language, told[0][0].nodes[-1] if named else None)
-
-
-def _pattern(
-    paths: Sequence[Path], schema: GraphSchema, lang: str, language: Language, item: PathNode | None
-) -> SlotPattern:
-    kind = kind_of(paths, schema)
-    texts = texts_of(paths, kind, language, item)
-    found = pattern_for(schema, lang, kind)
-    if item is None and found.reference.startswith(f"[{found.tags['item']}]"):
-        texts["item"] = texts["item"][:1].upper() + texts["item"][1:]
+    teller = compiled(schema, lang)
+    kind = kind_of(told[0], schema)
+    texts = texts_of(told[0], kind, teller.language, told[0][0].nodes[-1])
+    found = teller.compiled(kind).pattern
     return SlotPattern(found.reference, tuple(Slot(slot.tag, texts[slot.role]) for slot in found.slots))
-
-
-def _remark(note: str, lang: str, language: Language, item: PathNode) -> str:
-    template = (ENGLISH_REMARKS if lang == "en" else CHINESE_REMARKS)[note]
-    name = language.name(item)
-    closed = template.replace("{item}.", "{item}") if name.endswith(".") else template
-    return closed.replace("{item}", name)

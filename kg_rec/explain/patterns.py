@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from kg_rec.errors import SchemaError
 from kg_rec.explain.chinese import Chinese
@@ -20,6 +21,9 @@ from kg_rec.schema import GraphSchema
 
 #: Languages with a grammar.
 LANGUAGES = ("en", "zh")
+
+Tone = Literal["short", "friendly", "formal", "audit"]
+TONES: tuple[Tone, ...] = get_args(Tone)
 
 _SINGLE: tuple[Lead, ...] = ("one", "several")
 _CROWDS: tuple[Lead, ...] = ("counted", "counts", "crowd")
@@ -45,6 +49,12 @@ class PatternSlot:
     several: bool
 
 
+#: The sentences of the tone ``audit`` also say which share of what speaks for the item their paths make.
+SHARE = PatternSlot("SHARE_1", "share", "", False)
+
+_AUDIT = {"en": "{} ([SHARE_1] of what speaks for it).", "zh": "{}（占推荐理由的[SHARE_1]）。"}
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """What one sentence says, in one language.
@@ -67,6 +77,14 @@ class Pattern:
     def tags(self) -> Mapping[Role, str]:
         """Tag by role, without brackets."""
         return {slot.role: slot.tag for slot in self.slots}
+
+    def slots_of(self, tone: Tone) -> tuple[PatternSlot, ...]:
+        """The slots that a sentence of a tone must have: ``audit`` also tells the share."""
+        return (*self.slots, SHARE) if tone == "audit" else self.slots
+
+    def sentence(self, tone: Tone) -> str:
+        """The grammar's sentence in a tone: the reference, for ``audit`` with the share."""
+        return _AUDIT[self.lang].format(self.reference[:-1]) if tone == "audit" else self.reference
 
 
 def language_of(schema: GraphSchema, lang: str) -> tuple[str, Language]:

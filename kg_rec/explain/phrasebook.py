@@ -15,11 +15,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast
 
 from kg_rec.errors import KgRecError
 from kg_rec.explain.checker import check_phrase
-from kg_rec.explain.patterns import LANGUAGES, Pattern, PatternSlot, pattern, patterns
+from kg_rec.explain.patterns import LANGUAGES, TONES, Pattern, PatternSlot, Tone, pattern, patterns
 from kg_rec.schema import GraphSchema
 
 __all__ = [
@@ -36,9 +36,6 @@ __all__ = [
     "pattern",
     "patterns",
 ]
-
-Tone = Literal["short", "friendly", "formal", "audit"]
-TONES: tuple[Tone, ...] = get_args(Tone)
 
 _FIELDS = ("schema", "lang", "pattern", "tone", "text")
 
@@ -144,7 +141,7 @@ class Phrasebook:
                     f"{phrase.origin or phrase.text}: schema {schema.name} has no pattern {phrase.pattern!r}; expected "
                     f"one that patterns() lists, such as {next(iter(known))!r}"
                 )
-            wrong = check_phrase(known[phrase.pattern], phrase.text, lang)
+            wrong = check_phrase(known[phrase.pattern], phrase.text, lang, phrase.tone)
             if wrong:
                 raise PhraseError(f"{phrase.origin or phrase.pattern}: {phrase.text!r} is refused: {'; '.join(wrong)}")
             variants.setdefault((phrase.pattern, phrase.tone), []).append(phrase)

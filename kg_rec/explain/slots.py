@@ -13,6 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from kg_rec.errors import KgRecError
 
@@ -20,7 +21,6 @@ from kg_rec.errors import KgRecError
 MAX_NAME = 120
 
 _SLOT = re.compile(r"\[([A-Z][A-Z0-9_]*_[0-9]+)\]")
-_SLOT_THEN_STOP = re.compile(_SLOT.pattern + r"(\.?)")
 _SLOT_LIKE = re.compile(r"\[[^\]]*\]?|\]|[{}]")
 _CLOSERS = ".!?…。！？"
 
@@ -60,10 +60,44 @@ class SlotPattern:
         return fill(self.template, {slot.tag: slot.text for slot in self.slots})
 
 
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A sentence taken apart once, to be filled many times.
+
+    Attributes:
+        start: the text before the first slot.
+        parts: for each slot, in the order of the sentence: what fills it (a tag or a role), and the text behind it.
+    """
+
+    start: str
+    parts: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def parse(cls, sentence: str, names: Mapping[str, str] | None = None) -> Template:
+        """Take a sentence apart.
+
+        Args:
+            sentence: text with ``[TAG]`` slots.
+            names: what fills each tag, if not the tag itself.
+        """
+        start, *rest = _SLOT.split(sentence)
+        pairs = zip(rest[::2], rest[1::2], strict=True)
+        return cls(start, tuple((names[tag] if names else tag, text) for tag, text in pairs))
+
+    def fill(self, texts: Mapping[Any, str]) -> str:
+        """The sentence, in one pass: what a text contains is never read as a slot.
+
+        A full stop after a text that ends in one is dropped ("E.T.").
+        """
+        said = self.start
+        for what, after in self.parts:
+            text = texts[what]
+            said += text + (after[1:] if after[:1] == "." and text[-1:] in _CLOSERS else after)
+        return said
+
+
 def fill(template: str, slots: Mapping[str, str]) -> str:
     """Put texts into slots, in one pass: what a text contains is never read as a slot.
-
-    A full stop after a text that ends in one is dropped ("E.T.").
 
     Args:
         template: sentence with ``[TAG]`` slots.
@@ -75,12 +109,7 @@ def fill(template: str, slots: Mapping[str, str]) -> str:
     problems = check(template, tuple(slots))
     if problems:
         raise SlotError(f"{template!r}: {'; '.join(problems)}")
-
-    def put(match: re.Match[str]) -> str:
-        text = slots[match.group(1)]
-        return text if text[-1:] in _CLOSERS else text + match.group(2)
-
-    return _SLOT_THEN_STOP.sub(put, template)
+    return Template.parse(template).fill(slots)
 
 
 def check(template: str, tags: tuple[str, ...]) -> tuple[str, ...]:
@@ -111,6 +140,10 @@ def clean_name(name: str | None, fallback: str | None = None, *, longest: int | 
         fallback: used where nothing visible is left, usually the key.
         longest: most characters, or None for no bound.
     """
+    if name and len(name) <= (longest or len(name)) and name.isascii() and name.isprintable():
+        words = " ".join(name.split())
+        if words:
+            return words
     for text in (name, fallback):
         visible = "".join(_visible(c) for c in (text or "")[: None if longest is None else 20 * longest])
         words = " ".join(visible.split())

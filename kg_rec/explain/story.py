@@ -18,7 +18,7 @@ from kg_rec.schema import GraphSchema
 T = TypeVar("T")
 Lead = Literal["you", "one", "several", "counted", "counts", "crowd"]
 Link = Literal["none", "shared", "mixed", "direct", "text", "chain"]
-Role = Literal["count", "liked", "bridge", "shared", "through", "item"]
+Role = Literal["count", "liked", "bridge", "shared", "through", "item", "share"]
 
 #: Names in a list before the others are summed up.
 MAX_NAMED = 3
@@ -213,7 +213,7 @@ def texts_of(paths: Sequence[Path], kind: Kind, language: Language, item: PathNo
         paths: what :func:`merge` put together.
         kind: their kind.
         language: how names look.
-        item: the recommended item, or None where it was named before.
+        item: the recommended item, or None where it was named before: then ``item`` is left out.
     """
     said: dict[Role, str] = {}
     start = 3 if kind.lead in ("counted", "counts", "crowd") else 1 if kind.lead != "you" else 0
@@ -232,8 +232,8 @@ def texts_of(paths: Sequence[Path], kind: Kind, language: Language, item: PathNo
             between = paths[0].nodes[start + 1 : -1]
             names = [language.name(n) if n.key is not None else language.people(n.count) for n in between]
             said[role] = language.join(names, 0, paths[0].nodes[-1].type)
-        else:
-            said[role] = language.this_item() if item is None else language.name(item)
+        elif item is not None:
+            said[role] = language.name(item)
     return said
 
 

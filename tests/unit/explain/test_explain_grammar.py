@@ -219,16 +219,12 @@ def test_a_pattern_holds_no_name(films: Make) -> None:
                 pattern_of(groups[0], films.schema)
             continue
         for lang in ("en", "zh"):
-            for named in (True, False):
-                pattern = pattern_of(groups[0], films.schema, lang, named=named)
-                assert check(pattern.template, tuple(s.tag for s in pattern.slots)) == ()
-                for name in ("Heat", "Fargo", "Score", "Niro", "Casino", "37"):
-                    assert name not in pattern.template
+            pattern = pattern_of(groups[0], films.schema, lang)
+            assert check(pattern.template, tuple(s.tag for s in pattern.slots)) == ()
+            for name in ("Heat", "Fargo", "Score", "Niro", "Casino", "37"):
+                assert name not in pattern.template
     three = film_groups(films)["three"][0]
     assert pattern_of(three, films.schema).template == "Like [FILMS_1], which you liked, [FILM_1] stars [PERSON_1]."
-    assert pattern_of(three, films.schema, named=False).sentence == (
-        "Like Heat and Ronin, which you liked, this film stars Robert De Niro."
-    )
 
 
 def test_the_same_pattern_for_other_names(films: Make) -> None:
