@@ -18,6 +18,7 @@ from kg_rec.cli.graph import check, export, load, query
 from kg_rec.cli.lists import explain, recommend
 from kg_rec.cli.model import evaluate, train
 from kg_rec.cli.options import json_option
+from kg_rec.cli.phrase import phrase
 from kg_rec.cli.what_if import what_if
 
 __all__ = ["main"]
@@ -80,5 +81,5 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, as_json: bo
         click.echo("\n".join(result.lines()))
 
 
-for _command in (load, formats, schema, check, query, export, train, evaluate, recommend, explain, what_if):
+for _command in (load, formats, schema, check, query, export, train, evaluate, recommend, explain, what_if, phrase):
     main.add_command(_command)

@@ -25,6 +25,7 @@ COMMANDS = [
     "recommend",
     "explain",
     "what-if",
+    "phrase",
 ]
 HEAVY = ["torch", "transformers", "pyarrow", "neo4j", "ladybug", "matplotlib", "rdflib", "scipy", "pandas"]
 _SCRIPT = """
@@ -74,6 +75,7 @@ def test_version() -> None:
         (["evaluate", "--protocol", "none"], 2),
         (["recommend", "model", "--write-back"], 2),
         (["explain", "model"], 2),
+        (["phrase", "--schema", "movies"], 2),
     ],
     ids=lambda x: " ".join(x) if isinstance(x, list) else str(x),
 )
