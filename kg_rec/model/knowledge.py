@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from kg_rec.model.kernel import FactorKernel
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import Snapshot
 
@@ -81,6 +82,52 @@ def _direct(relation: str, adjacency: sparse.csr_array) -> PathFactors:
     own = sparse.dia_array(((degree > 0)[None, :].astype(np.float32), [0]), shape=(n, n))
     identity = sparse.csr_array(sparse.eye_array(n, dtype=np.float32))
     return PathFactors(relation, sparse.csr_array(adjacency + own), identity)
+
+
+def still_there(factors: PathFactors, before: Snapshot, after: Snapshot) -> PathFactors:
+    """The factors without the entries whose edges are gone from the graph; the other entries keep their values.
+
+    Degrees and norms are those of training, so what an edge added to a score is what its deletion takes away.  New
+    edges have no entry until the next training.  Columns follow the middle nodes' ids in the new graph.
+
+    Args:
+        factors: of a relation type in ``before``.
+        before: the graph they stand for.
+        after: another state of it, with the same items.
+    """
+    relation = after.schema.relation_types[factors.relation]
+    other = relation.target if relation.source == after.schema.item.name else relation.source
+    old, new = before.edges[relation.name], after.edges[relation.name]
+    same = len(old) == len(new) and bool((old.source == new.source).all() and (old.target == new.target).all())
+    if same and before.ids[other].keys.equals(after.ids[other].keys):
+        return factors
+    there = incidence(after, relation)
+    if relation.source == relation.target:
+        there = sparse.csr_array(there + sparse.eye_array(there.shape[0], dtype=np.float32))
+        return PathFactors(relation.name, _where(factors.source, there), factors.target)
+    column = after.ids[other].indices(before.ids[other].keys)
+    moved = factors.source.tocoo()
+    known = column[moved.col] >= 0
+    ends = (moved.row[known], column[moved.col[known]])
+    matrix = _where(sparse.csr_array((moved.data[known], ends), shape=there.shape), there)
+    return PathFactors(relation.name, matrix, matrix)
+
+
+def _where(matrix: sparse.csr_array, binary: sparse.csr_array) -> sparse.csr_array:
+    """The entries of a matrix where another has any."""
+    found = sparse.csr_array(matrix.multiply(binary))
+    found.sort_indices()
+    return found
+
+
+def knowledge_kernel(factors: Sequence[PathFactors], weights: Mapping[str, float]) -> FactorKernel | None:
+    """K(j, i) = sum of w_r K_r(j, i) over relation types of positive weight; None if there are none."""
+    used = [f for f in factors if weights[f.relation] > 0]
+    if not used:
+        return None
+    source = sparse.hstack([f.source * np.float32(weights[f.relation]) for f in used], format="csr")
+    target = sparse.hstack([f.target for f in used], format="csr")
+    return FactorKernel(sparse.csr_array(source), sparse.csr_array(target))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from kg_rec.errors import ModelError
 from kg_rec.metrics import masked, top_k
 from kg_rec.model.choices import Choices
 from kg_rec.model.histories import histories
-from kg_rec.model.kernel import DENSE, Floats, Kernel
-from kg_rec.model.knowledge import Links, links
+from kg_rec.model.kernel import DENSE, FactorKernel, Floats, Kernel
+from kg_rec.model.knowledge import Links, knowledge_kernel, links, still_there
 from kg_rec.model.ragged import bounds_of, ranges, sums
 from kg_rec.model.similarity import ColdItems, Similarity
 from kg_rec.snapshot import EdgeTable, IdMap, Snapshot
@@ -169,17 +169,41 @@ class Recommender:
         return histories(self.snapshot.liked(), self.shape, 0).tocsc()
 
     def with_snapshot(self, snapshot: Snapshot) -> Recommender:
-        """The same parameters for other histories: users and interactions may differ, items may not.
+        """The same parameters for another state of the graph; its items must be the same.
+
+        Users and interactions are those of ``snapshot``.  An attribute edge that is gone takes what it added to scores
+        with it: the paths through it in the knowledge channel, and in the relational embeddings of items without
+        interactions.  Everything learned from the graph stays as in training: degrees, norms, counts of facts, the
+        taste and relational embeddings of known items.  New attribute edges count after the next training only, and so
+        do edges that come back after a call without them: call this on the model as it was trained.
 
         Raises:
-            ModelError: the items differ; train again.
+            ModelError: the items differ, or a relation type of the model is not in the schema; train again.
         """
         if not snapshot.items.keys.equals(self.items.keys):
             raise ModelError(
                 f"the model knows {len(self.items)} items, the graph has {len(snapshot.items)}, some of them others; "
                 "train again"
             )
-        return replace(self, snapshot=snapshot)
+        unknown = [f.relation for f in self.similarity.factors if f.relation not in snapshot.schema.relation_types]
+        if unknown:
+            raise ModelError(f"the model uses the relation type {unknown[0]}, which the schema lacks; train again")
+        factors = tuple(still_there(f, self.snapshot, snapshot) for f in self.similarity.factors)
+        if all(new is old for new, old in zip(factors, self.similarity.factors, strict=True)):
+            return replace(self, snapshot=snapshot)
+        similarity = replace(self.similarity, factors=factors)
+        channels = tuple(replace(c, kernel=self._kernel_with(c, similarity)) for c in self.channels)
+        return replace(self, snapshot=snapshot, similarity=similarity, channels=channels)
+
+    def _kernel_with(self, channel: Channel, similarity: Similarity) -> Kernel:
+        """A channel's kernel for other paths between items."""
+        if channel.name == "knowledge":
+            return knowledge_kernel(similarity.factors, similarity.weights) or channel.kernel
+        if channel.name == "relational" and self.regression is not None and isinstance(channel.kernel, FactorKernel):
+            target = np.array(channel.kernel.target)
+            target[self.cold] = self.regression.embed(similarity, np.flatnonzero(self.cold))
+            return FactorKernel(channel.kernel.source, target)
+        return channel.kernel
 
     def with_interactions(self, edges: EdgeTable) -> Recommender:
         """The same parameters with other interactions of the same users and items."""

@@ -24,6 +24,7 @@ from kg_rec.model.choices import Choices
 from kg_rec.model.fusion import choose_lambdas
 from kg_rec.model.histories import histories
 from kg_rec.model.kernel import FactorKernel, Floats, Kernel
+from kg_rec.model.knowledge import knowledge_kernel
 from kg_rec.model.new_items import NewItems
 from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.model.similarity import Similarity, build, choose_weights, fit_cold, leave_one_out, popular
@@ -294,11 +295,9 @@ def _standardise(scores: Mapping[str, Floats]) -> dict[str, float]:
 def _content_kernels(similarity: Similarity, config: TrainConfig) -> dict[str, Kernel]:
     """The knowledge and meaning channels: what the similarity kernel says of a user's items, directly."""
     kernels: dict[str, Kernel] = {}
-    used = [f for f in similarity.factors if similarity.weights[f.relation] > 0]
-    if "knowledge" in config.channels and used:
-        source = sparse.hstack([f.source * np.float32(similarity.weights[f.relation]) for f in used], format="csr")
-        target = sparse.hstack([f.target for f in used], format="csr")
-        kernels["knowledge"] = FactorKernel(sparse.csr_array(source), sparse.csr_array(target))
+    knowledge = knowledge_kernel(similarity.factors, similarity.weights)
+    if "knowledge" in config.channels and knowledge is not None:
+        kernels["knowledge"] = knowledge
     if "meaning" in config.channels and similarity.text is not None:
         kernels["meaning"] = FactorKernel(similarity.text, similarity.text)
     return kernels

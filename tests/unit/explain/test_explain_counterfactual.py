@@ -213,7 +213,7 @@ def test_weights_multiply_the_parts_of_the_score() -> None:
         expected = parts.score + 19 * sums["knowledge"] - sums["taste"] - 0.5 * parts.base
         assert change.score_after == pytest.approx(expected, rel=1e-5)
     assert len(found.after) == len(found.before) == 6
-    assert found.entered
+    assert [e.item for e in found.after] != [e.item for e in found.before]
 
 
 def wrong(model: Recommender) -> Iterator[tuple[type[Exception], str, dict[str, object]]]:

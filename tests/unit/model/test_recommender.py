@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from toy_graph import everything, films, pairs, with_user
 
 import kg_rec.model.recommender as recommender_module
 from kg_rec.errors import ModelError, NotFoundError
+from kg_rec.model.kernel import FactorKernel
 from kg_rec.model.recommender import Recommender, positions
-from kg_rec.snapshot import EdgeTable
+from kg_rec.snapshot import EdgeTable, Snapshot
 
 USERS, ITEMS = np.arange(60), np.arange(45)
 
@@ -163,3 +165,89 @@ def test_positions(model: Recommender) -> None:
     assert positions(model.users, ["u03", "u00"]).tolist() == [3, 0]
     with pytest.raises(NotFoundError, match="no Film with key 'x' in the snapshot; expected one of 45 keys such as"):
         positions(model.items, ["f01", "x"])
+
+
+# --- facts that are deleted ----------------------------------------------------------------------------
+
+
+def lost(model: Recommender, relation: str, item: int) -> tuple[Recommender, dict[int, float]]:
+    """The model without one attribute edge of an item, and what the edge added to its cosine with each other item."""
+    edges = model.snapshot.edges[relation]
+    row = int(np.flatnonzero(edges.source == item)[0])
+    middle = int(edges.target[row])
+    factors = next(f for f in model.similarity.factors if f.relation == relation)
+    shared = factors.source[:, [middle]].toarray()[:, 0] * factors.target[[item]].toarray()[0, middle]
+    kept = edges.take(np.arange(len(edges)) != row)
+    return model.with_snapshot(model.snapshot.with_edges(relation, kept)), dict(enumerate(shared.tolist()))
+
+
+@pytest.mark.parametrize("relation", ["HAS_GENRE", "DIRECTED_BY", "STARRING"])
+def test_a_deleted_fact_takes_exactly_its_paths(relation: str) -> None:
+    model = everything()
+    knowledge = next(c for c in model.channels if c.name == "knowledge")
+    for item in (1, 10, 23):
+        less, shared = lost(model, relation, item)
+        before, after = model.scores(USERS), less.scores(USERS)
+        for user in (0, 20, 41):
+            parts = model.contributions(user, item)
+            per_unit = parts.weights * model.similarity.weights[relation] * float(knowledge.weight[item])
+            stated = sum(w * shared[int(j)] for w, j in zip(per_unit, parts.sources, strict=True) if j != item)
+            assert before[user, item] - after[user, item] == pytest.approx(stated, rel=1e-4, abs=1e-7)
+        others = np.setdiff1d(np.arange(39), [item])
+        reasons = less.histories[:, [item]].toarray()[:, 0] == 0
+        np.testing.assert_array_equal(after[reasons][:, others], before[reasons][:, others])
+
+
+def test_a_deleted_fact_of_a_new_item_changes_its_embedding() -> None:
+    model = everything()
+    less, _ = lost(model, "STARRING", 44)
+    assert less.regression is not None
+    kernels = [next(c.kernel for c in m.channels if c.name == "relational") for m in (model, less)]
+    assert all(isinstance(k, FactorKernel) for k in kernels)
+    before, after = (np.asarray(k.target) for k in kernels if isinstance(k, FactorKernel))
+    expected = less.similarity(np.array([44]), less.regression.landmarks) @ less.regression.coefficients
+    np.testing.assert_allclose(after[44], expected[0], rtol=1e-5)
+    assert not np.allclose(before[44], after[44])
+    np.testing.assert_array_equal(np.delete(before, 44, axis=0), np.delete(after, 44, axis=0))
+
+
+def test_a_deleted_relation_between_items_ends_in_both_directions() -> None:
+    model = everything()
+    edges = model.snapshot.edges["FOLLOWED_BY"]
+    kept = edges.take((edges.source != 3) | (edges.target != 6))
+    less = model.with_snapshot(model.snapshot.with_edges("FOLLOWED_BY", kept))
+    one, two = (
+        next(f for f in m.similarity.factors if f.relation == "FOLLOWED_BY").source.toarray() for m in (model, less)
+    )
+    changed = {tuple(cell) for cell in np.argwhere(one != two).tolist()}
+    assert changed == {(3, 6), (6, 3)}
+    assert two[3, 6] == two[6, 3] == 0
+
+
+def test_other_nodes_may_come_and_go_and_new_facts_wait_for_training() -> None:
+    model = everything()
+    graph = model.snapshot
+    people = graph.nodes["Person"]
+    new = pa.table({n: pa.array(["p00"], t) for n, t in zip(people.column_names, people.schema.types, strict=True)})
+    table = pa.concat_tables([people.slice(0, 1), new, people.slice(1)]).combine_chunks()
+    moved = {}
+    for name in ("DIRECTED_BY", "STARRING"):
+        e = graph.edges[name]
+        target = e.target + (e.target >= 1)
+        source = np.append(e.source, [2])
+        target = np.append(target, [1])  # film 2 and the new person
+        moved[name] = EdgeTable(source, target).take(np.lexsort((target, source)))
+    nodes, relations = {**graph.nodes, "Person": table}, {**graph.edges, **moved}
+    later = model.with_snapshot(Snapshot(graph.schema, graph.source, nodes, relations))
+    assert later.snapshot.ids["Person"].key(1) == "p00"
+    np.testing.assert_allclose(later.scores(USERS), model.scores(USERS), rtol=1e-6)
+    for one, two in zip(model.similarity.factors, later.similarity.factors, strict=True):
+        gained = two.source.shape[1] - one.source.shape[1]
+        assert gained == (one.relation in moved)
+        kept = np.delete(two.source.toarray(), 1, axis=1) if gained else two.source.toarray()
+        np.testing.assert_array_equal(kept, one.source.toarray())
+
+
+def test_the_same_facts_keep_the_same_parts() -> None:
+    model = everything()
+    assert model.with_snapshot(model.snapshot).channels is model.channels
