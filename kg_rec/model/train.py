@@ -123,7 +123,7 @@ def _threads(n_items: int) -> Iterator[None]:
 
 
 def encode_items(snapshot: Snapshot, config: TrainConfig, progress: Progress = no_progress) -> Floats | None:
-    """Text embeddings of the items, shape (n, d), or None where the channel or the encoder is off, or no item has text."""
+    """Text embeddings of the items, shape (n, d); None where the channel or encoder is off, or no item has text."""
     if "meaning" not in config.channels or config.meaning.encoder == "none":
         return None
     texts = item_texts(snapshot)
