@@ -17,7 +17,7 @@ from kg_rec.explain.patterns import LANGUAGES, SHARE, Pattern, language_of
 from kg_rec.explain.patterns import pattern as pattern_for
 from kg_rec.explain.phrasebook import Phrasebook, SchemaPhrases, Tone
 from kg_rec.explain.slots import Slot, SlotPattern, Template
-from kg_rec.explain.story import Kind, Language, Role, kind_of, merge, texts_of
+from kg_rec.explain.story import Kind, Language, Reader, Role, texts_of
 from kg_rec.explain.view import percent
 from kg_rec.schema import GraphSchema
 
@@ -51,6 +51,7 @@ class Teller:
         language: names, numbers and the grammar.
         tone: ``short``, ``friendly``, ``formal`` or ``audit``.
         phrases: where they have none, the grammar speaks.
+        reader: finds the kinds of paths.
     """
 
     schema: GraphSchema
@@ -58,6 +59,7 @@ class Teller:
     language: Language
     tone: Tone
     phrases: SchemaPhrases | None
+    reader: Reader
     _kinds: dict[Kind, Compiled] = field(default_factory=dict, repr=False)
 
     def compiled(self, kind: Kind) -> Compiled:
@@ -107,8 +109,8 @@ class Teller:
             raise ValueError(f"expected the notes {', '.join(_NOTES)}; got {', '.join(unknown)}")
         item = PathNode(self.schema.item.name, "", item_name)
         said = []
-        for n, paths in enumerate(merge(groups, self.schema)[:sentences]):
-            kind = kind_of(paths, self.schema)
+        for n, paths in enumerate(self.reader.merge(groups)[:sentences]):
+            kind = self.reader.kind(paths)
             texts = texts_of(paths, kind, self.language, None if n else item)
             if self.tone == "audit":
                 texts["share"] = percent(sum(p.share for p in paths))
@@ -144,7 +146,8 @@ def compiled(
         PhraseError: a phrase of the book does not fit the schema.
     """
     short, language = language_of(schema, lang)
-    return Teller(schema, short, language, tone, phrasebook.for_schema(schema, short) if phrasebook else None)
+    phrases = phrasebook.for_schema(schema, short) if phrasebook else None
+    return Teller(schema, short, language, tone, phrases, Reader(schema))
 
 
 def verbalize(
@@ -205,11 +208,11 @@ def pattern_of(group: PathGroup, schema: GraphSchema, lang: str = "en") -> SlotP
         SchemaError: see :func:`verbalize`.
         ValueError: no path of the group speaks for the item, so there is nothing to say.
     """
-    told = merge([group], schema)
+    teller = compiled(schema, lang)
+    told = teller.reader.merge([group])
     if not told:
         raise ValueError("expected a group with at least one path of positive value through existing nodes, got none")
-    teller = compiled(schema, lang)
-    kind = kind_of(told[0], schema)
+    kind = teller.reader.kind(told[0])
     texts = texts_of(told[0], kind, teller.language, told[0][0].nodes[-1])
     found = teller.compiled(kind).pattern
     return SlotPattern(found.reference, tuple(Slot(slot.tag, texts[slot.role]) for slot in found.slots))

@@ -8,7 +8,7 @@ direct relation, or similar text.  Any other chain of steps is still told, as a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol, TypeVar
 
 from kg_rec.errors import SchemaError
@@ -121,16 +121,82 @@ class Language(Protocol):
         ...
 
 
-def shape_of(path: Path, schema: GraphSchema) -> Shape:
-    """Recognise how a path runs.
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads paths of one schema; keeps what it found out about each pattern of path.
 
-    Args:
-        path: from the user to the recommended item.
+    Attributes:
         schema: tells the interaction and the roles of the types.
-
-    Raises:
-        SchemaError: the path has a type that the schema does not have.
     """
+
+    schema: GraphSchema
+    _shapes: dict[object, Shape] = field(default_factory=dict, repr=False)
+
+    def shape(self, path: Path) -> Shape:
+        """How a path from the user to the recommended item runs.
+
+        Raises:
+            SchemaError: the path has a type that the schema does not have.
+        """
+        nodes = path.nodes
+        key = (path.edges, len(nodes) > 3 and nodes[2].key is None, *[n.type for n in nodes])
+        found = self._shapes.get(key)
+        if found is None:
+            found = self._shapes[key] = _shape(path, self.schema)
+        return found
+
+    def merge(self, groups: Sequence[PathGroup]) -> tuple[tuple[Path, ...], ...]:
+        """Paths to be told in one sentence each, most important first.
+
+        Groups that differ in the channel only are told together, and so are attributes of one relation that the same
+        items share.  Paths that speak against the item, and paths through nobody, are left out.  Chains of no known
+        kind are told one by one.
+
+        Raises:
+            SchemaError: see :meth:`shape`.
+        """
+        told: dict[object, list[Path]] = {}
+        for group in groups:
+            paths = [p for p in group.paths if p.value > 0 and all(n.count > 0 for n in p.nodes)]
+            if not paths:
+                continue
+            first = paths[0]
+            shape = self.shape(first)
+            if shape.link == "chain":
+                for path in paths:
+                    told.setdefault(path.nodes, []).append(path)
+                continue
+            key: object = (first.edges, first.nodes[-2])
+            if shape.link == "shared" and not shape.crowd:
+                key = (first.edges, frozenset([p.nodes[1].key for p in paths]))
+            elif shape.link == "none" or (shape.link in ("text", "direct") and not shape.crowd):
+                key = (first.edges, shape.link)
+            told.setdefault(key, []).extend(paths)
+        return tuple([_distinct(paths, lambda p: tuple([n.key for n in p.nodes])) for paths in told.values()])
+
+    def kind(self, paths: Sequence[Path]) -> Kind:
+        """The kind of sentence for paths that :meth:`merge` put together.
+
+        Raises:
+            SchemaError: see :meth:`shape`.
+        """
+        first = paths[0]
+        shape = self.shape(first)
+        liked = len({p.nodes[1].key for p in paths}) if shape.start else 0
+        lead: Lead = "you" if not liked else "one" if liked == 1 else "several"
+        if shape.crowd:
+            bridged = shape.link != "none" and any(p.nodes[3].key != first.nodes[3].key for p in paths)
+            lead = "crowd" if bridged else "counted" if liked == 1 else "counts"
+        steps: tuple[PathEdge, ...] = ()
+        if shape.link in ("shared", "direct"):
+            steps = (_back(first.edges[-1]),)
+        elif shape.link == "mixed":
+            steps = (_back(first.edges[-2]), first.edges[-1])
+        shared = shape.link == "shared" and any(p.nodes[-2].key != first.nodes[-2].key for p in paths)
+        return Kind(lead, shape.link, steps, shared)
+
+
+def _shape(path: Path, schema: GraphSchema) -> Shape:
     unknown = {n.type for n in path.nodes} - schema.node_types.keys()
     unknown |= {e.type for e in path.edges if e.type is not None} - schema.relation_types.keys()
     if unknown:
@@ -160,57 +226,11 @@ def shape_of(path: Path, schema: GraphSchema) -> Shape:
     return Shape(crowd, link, start)
 
 
-def merge(groups: Sequence[PathGroup], schema: GraphSchema) -> tuple[tuple[Path, ...], ...]:
-    """Paths to be told in one sentence each, most important first.
-
-    Groups that differ only in the channel are told together, and so are attributes of one relation that the same
-    items share.  Paths that speak against the item, and paths through nobody, are left out.  Chains of no known kind
-    are told one by one.
-    """
-    told: dict[object, list[Path]] = {}
-    for group in groups:
-        paths = [p for p in group.paths if p.value > 0 and all(n.count > 0 for n in p.nodes)]
-        if not paths:
-            continue
-        shape = shape_of(paths[0], schema)
-        steps = paths[0].edges
-        key: object = (steps, paths[0].nodes[-2])
-        if shape.link == "shared" and not shape.crowd:
-            key = (steps, frozenset(p.nodes[1].key for p in paths))
-        elif shape.link == "none" or (shape.link in ("text", "direct") and not shape.crowd):
-            key = (steps, shape)
-        for path in paths:
-            told.setdefault(path.nodes if shape.link == "chain" else key, []).append(path)
-    return tuple(_distinct(paths, lambda p: (*(n.key for n in p.nodes), *p.edges)) for paths in told.values())
-
-
-def kind_of(paths: Sequence[Path], schema: GraphSchema) -> Kind:
-    """The kind of sentence for paths that :func:`merge` put together.
-
-    Raises:
-        SchemaError: see :func:`shape_of`.
-    """
-    shape = shape_of(paths[0], schema)
-    liked = len({p.nodes[1].key for p in paths}) if shape.start else 0
-    lead: Lead = "you" if not liked else "one" if liked == 1 else "several"
-    if shape.crowd:
-        bridges = {p.nodes[3].key for p in paths} if shape.link != "none" else set()
-        lead = "crowd" if len(bridges) > 1 else "counted" if liked == 1 else "counts"
-    last = paths[0].edges[-1]
-    steps: tuple[PathEdge, ...] = ()
-    if shape.link in ("shared", "direct"):
-        steps = (_back(last),)
-    elif shape.link == "mixed":
-        steps = (_back(paths[0].edges[-2]), last)
-    shared = {p.nodes[-2].key for p in paths} if shape.link == "shared" else set()
-    return Kind(lead, shape.link, steps, len(shared) > 1)
-
-
 def texts_of(paths: Sequence[Path], kind: Kind, language: Language, item: PathNode | None) -> dict[Role, str]:
     """What fills the slots of a sentence about these paths.
 
     Args:
-        paths: what :func:`merge` put together.
+        paths: what :meth:`Reader.merge` put together.
         kind: their kind.
         language: how names look.
         item: the recommended item, or None where it was named before: then ``item`` is left out.
