@@ -144,3 +144,22 @@ def breaks_off(handler: Handler, _: dict[str, Any]) -> None:
     handler.wfile.write(b'{"choices": [')
     handler.wfile.flush()
     handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+def quoted_sentence(body: dict[str, Any]) -> str:
+    """The sentence that a request asks to reword."""
+    text = body["messages"][1]["content"]
+    line = next(line for line in text.splitlines() if line.startswith(("The sentence: ", "原句：")))
+    sentence = json.loads(line[line.index('"') :])
+    assert isinstance(sentence, str)
+    return sentence
+
+
+def repeats(handler: Handler, body: dict[str, Any]) -> None:
+    """A safe answer: the sentence as it was."""
+    handler.reply(200, completion({"sentences": [quoted_sentence(body)]}))
+
+
+def changes(change: Callable[[str], str]) -> Act:
+    """The sentence, changed."""
+    return lambda handler, body: handler.reply(200, completion({"sentences": [change(quoted_sentence(body))]}))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from kg_rec.explain.language_model import Request
+from kg_rec.explain.local_model import TransformersModel
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -29,7 +33,12 @@ _TEXTS = (
 
 
 def build(
-    folder: Path, kind: str = "bytes", *, texts: Iterable[str] = _TEXTS, template: str | None = TEMPLATE, seed: int = 0
+    folder: Path,
+    kind: str = "bytes",
+    *,
+    texts: Iterable[str] = _TEXTS,
+    size: int = 700,
+    template: str | None = TEMPLATE,
 ) -> Path:
     """Write a model folder; the weights are random.
 
@@ -37,20 +46,21 @@ def build(
         folder: made if it is not there.
         kind: ``bytes`` (as GPT-2), ``metaspace`` (as Llama 2, byte fallback), ``wordpiece`` (as BERT).
         texts: what the tokenizer is trained on.
+        size: of its vocabulary.
         template: the chat template, or None.
-        seed: of the weights.
     """
-    tokenizer = _tokenizer(kind, list(texts))
+    tokenizer = _tokenizer(kind, list(texts), size)
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|pad|>", unk_token="<|unk|>"
     )
     fast.chat_template = template
     fast.save_pretrained(folder)
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     config = LlamaConfig(
+        tie_word_embeddings=True,
         vocab_size=len(fast) + 5,  # models often have more scores than tokens
-        hidden_size=32,
-        intermediate_size=64,
+        hidden_size=64,
+        intermediate_size=128,
         num_hidden_layers=2,
         num_attention_heads=2,
         max_position_embeddings=8192,
@@ -62,7 +72,37 @@ def build(
     return folder
 
 
-def _tokenizer(kind: str, texts: list[str]) -> Tokenizer:
+def teach(folder: Path, lessons: Sequence[tuple[Request, str]], steps: int = 60, seed: int = 0) -> Path:
+    """Train the model of a folder, briefly, to answer requests with sentences.
+
+    Args:
+        folder: what :func:`build` wrote.
+        lessons: requests and answers.
+        steps: of Adam, each on up to eight lessons.
+        seed: of their order.
+    """
+    model = TransformersModel(str(folder), device="cpu")
+    tokenizer, network, _ = model._parts
+    rows = []
+    for request, sentence in lessons:
+        prompt = model._prompt(request)["input_ids"][0]
+        answer = torch.tensor([*tokenizer.encode(sentence, add_special_tokens=False), tokenizer.eos_token_id])
+        rows.append((torch.cat([prompt, answer]), torch.cat([torch.full_like(prompt, -100), answer])))
+    order = torch.Generator().manual_seed(seed)
+    network.train()
+    adam = torch.optim.Adam(network.parameters(), lr=3e-3)
+    for _ in range(steps):
+        some = [rows[i] for i in torch.randperm(len(rows), generator=order)[:8].tolist()]
+        ids = pad_sequence([r[0] for r in some], batch_first=True, padding_value=tokenizer.pad_token_id)
+        labels = pad_sequence([r[1] for r in some], batch_first=True, padding_value=-100)
+        adam.zero_grad()
+        network(input_ids=ids, attention_mask=(ids != tokenizer.pad_token_id).long(), labels=labels).loss.backward()
+        adam.step()
+    network.eval().save_pretrained(folder)
+    return folder
+
+
+def _tokenizer(kind: str, texts: list[str], size: int) -> Tokenizer:
     special = ["<|unk|>", "<|pad|>", "<|im_start|>", "<|im_end|>"]
     printable = [chr(c) for c in range(32, 127)]
     if kind == "bytes":
@@ -70,7 +110,7 @@ def _tokenizer(kind: str, texts: list[str]) -> Tokenizer:
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         tokenizer.decoder = decoders.ByteLevel()
         alphabet = pre_tokenizers.ByteLevel.alphabet()
-        trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=special, initial_alphabet=alphabet)
+        trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=special, initial_alphabet=alphabet)
     elif kind == "metaspace":
         fallback = [f"<0x{b:02X}>" for b in range(256)]
         tokenizer = Tokenizer(models.BPE(unk_token="<|unk|>", byte_fallback=True, fuse_unk=True))
@@ -78,12 +118,12 @@ def _tokenizer(kind: str, texts: list[str]) -> Tokenizer:
         tokenizer.decoder = decoders.Sequence(
             [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
         )
-        trainer = trainers.BpeTrainer(vocab_size=700, special_tokens=special + fallback, initial_alphabet=printable)
+        trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=special + fallback, initial_alphabet=printable)
     else:
         tokenizer = Tokenizer(models.WordPiece(unk_token="<|unk|>", max_input_chars_per_word=200))
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         tokenizer.decoder = decoders.WordPiece()
-        trainer = trainers.WordPieceTrainer(vocab_size=700, special_tokens=special, initial_alphabet=printable)
+        trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=special, initial_alphabet=printable)
     tokenizer.train_from_iterator(texts * 3, trainer)
     tokenizer.add_special_tokens([AddedToken(text, special=True) for text in special])
     return tokenizer
