@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -92,13 +91,7 @@ class English:
         return f"; {item} is linked with {it}{_through(tags)}"
 
     def _fact(self, kind: Kind, tags: dict[Role, str]) -> str:
-        verb = self.words.verb(kind.steps[0])
-        return _put(self._plural(verb, kind.steps[0]) if kind.several else verb, tags["shared"])
-
-    def _plural(self, verb: str, edge: PathEdge) -> str:
-        """ "belongs to the genre {}" becomes "belongs to the genres {}"."""
-        end = self.words.end(edge)
-        return re.sub(rf"\b{re.escape(self.words.noun(end))} \{{\}}", f"{self.words.noun(end, 2)} {{}}", verb)
+        return _put(self.words.verb(kind.steps[0], several=kind.several), tags["shared"])
 
     def _mixed(self, kind: Kind, tags: dict[Role, str], known: str) -> str:
         to_known, to_item = (self.words.verb(edge) for edge in kind.steps)

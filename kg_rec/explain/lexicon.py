@@ -11,6 +11,7 @@ that, and the label too             SchemaError
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from kg_rec.errors import SchemaError
@@ -67,15 +68,18 @@ class Lexicon:
         relation = self._relation(edge)
         return (relation.phrases if edge.forward else relation.inverse_phrases).get(self.lang)
 
-    def verb(self, edge: PathEdge) -> str:
+    def verb(self, edge: PathEdge, *, several: bool = False) -> str:
         """Like :meth:`phrase`, or what can be said with the relation's label.
+
+        Where the object is ``several`` nodes, its noun in the phrase takes the plural: "belongs to the genres {}".
 
         Raises:
             SchemaError: the relation has neither a phrase nor a label in this language.
         """
         phrase = self.phrase(edge)
         if phrase is not None:
-            return phrase
+            one, many = (f"{self.noun(self.end(edge), n)} {{}}" for n in (1, 2))
+            return re.sub(rf"\b{re.escape(one)}", many, phrase) if several and self.lang == "en" else phrase
         relation = self._relation(edge)
         label = relation.labels.get(self.lang)
         if label is None:
@@ -84,6 +88,11 @@ class Lexicon:
                 f"kr:phrase, kr:inversePhrase or rdfs:label with @{self.lang}, got none; add one to the schema"
             )
         return _LINKED[self.lang].format(label=label)
+
+    def labels(self, edge: PathEdge) -> tuple[str, ...]:
+        """The short labels of a relation in both directions, where it has them."""
+        relation = self._relation(edge)
+        return tuple(ls[self.lang] for ls in (relation.labels, relation.inverse_labels) if self.lang in ls)
 
     def end(self, edge: PathEdge) -> str:
         """Node type where a step ends."""

@@ -17,6 +17,7 @@ from kg_rec.explain.english import English
 from kg_rec.explain.explanation import PathEdge
 from kg_rec.explain.lexicon import Lexicon
 from kg_rec.explain.story import Kind, Language, Lead, Role
+from kg_rec.explain.vocabulary import Words, words_for
 from kg_rec.schema import GraphSchema
 
 #: Languages with a grammar.
@@ -65,6 +66,7 @@ class Pattern:
         kind: the parts of the key.
         slots: in a fixed order; each occurs in a sentence exactly once.
         reference: the grammar's sentence, e.g. ``Like [FILM_1], which you liked, [FILM_2] stars [PERSON_1].``
+        words: the vocabulary that a phrase for it is checked against.
     """
 
     key: str
@@ -72,6 +74,7 @@ class Pattern:
     kind: Kind
     slots: tuple[PatternSlot, ...]
     reference: str
+    words: Words
 
     @property
     def tags(self) -> Mapping[Role, str]:
@@ -134,7 +137,8 @@ def pattern(schema: GraphSchema, lang: str, kind: Kind) -> Pattern:
     short, language = language_of(schema, lang)
     slots = _slots(kind, schema)
     reference = language.sentence(kind, {slot.role: f"[{slot.tag}]" for slot in slots})
-    return Pattern(kind.key, short, kind, slots, reference)
+    words = words_for(Lexicon(schema, short), kind, [slot.type for slot in slots])
+    return Pattern(kind.key, short, kind, slots, reference, words)
 
 
 def patterns(schema: GraphSchema, lang: str) -> tuple[Pattern, ...]:

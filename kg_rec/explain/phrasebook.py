@@ -5,7 +5,8 @@ One phrase is one line of JSON::
     {"schema": "movies", "lang": "en", "pattern": "one shared DIRECTED_BY one", "tone": "friendly",
      "text": "You liked [FILM_1]; [PERSON_1] directed it, and [FILM_2] too."}
 
-Names are filled in afterwards.  A phrase that :func:`kg_rec.explain.checker.check_phrase` rejects is never used: the
+A line for schema ``*``, or whose pattern holds ``*`` or ``/``, is a frame (:mod:`kg_rec.explain.frames`): it makes a
+phrase for each pattern that it covers.  Names are filled in afterwards.  A phrase that :func:`kg_rec.explain.checker.check_phrase` rejects is never used: the
 grammar's sentence stands in for it.
 """
 
@@ -14,11 +15,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
 from kg_rec.errors import KgRecError
 from kg_rec.explain.checker import check_phrase
+from kg_rec.explain.frames import expand, fits, is_frame
 from kg_rec.explain.patterns import LANGUAGES, TONES, Pattern, PatternSlot, Tone, pattern, patterns
 from kg_rec.schema import GraphSchema
 
@@ -72,10 +75,12 @@ class SchemaPhrases:
     Attributes:
         lang: ``en`` or ``zh``.
         variants: texts by key of the pattern and tone, in the order of the files.
+        refused: what frames made for a pattern and the checker refused, with its reasons; never used.
     """
 
     lang: str
     variants: Mapping[tuple[str, Tone], tuple[Phrase, ...]]
+    refused: tuple[tuple[Phrase, tuple[str, ...]], ...] = ()
 
     def choose(self, pattern: str, tone: Tone, seed: int) -> Phrase | None:
         """One of the variants, always the same for the same seed; None if there is none: use the grammar.
@@ -101,13 +106,22 @@ class Phrasebook:
     phrases: tuple[Phrase, ...] = ()
 
     @classmethod
-    def load(cls, *files: str | Path) -> Phrasebook:
+    def load(cls, *paths: str | Path) -> Phrasebook:
         """Read JSON Lines files.
 
         Raises:
             PhraseError: a file cannot be read, or a line is not a phrase; the message names file and line.
         """
-        return cls(tuple(phrase for file in files for phrase in _read(Path(file))))
+        return cls(tuple(phrase for path in paths for phrase in _read(Path(path))))
+
+    @classmethod
+    def shipped(cls) -> Phrasebook:
+        """The phrases that ship with kg_rec: for every schema, and more for the bundled ones."""
+        folder = files("kg_rec.explain") / "phrases"
+        texts = {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.name.endswith(".jsonl")}
+        # those for one schema come first
+        order = sorted(texts, key=lambda name: (name.startswith("any."), name))
+        return cls(tuple(phrase for name in order for phrase in _lines(texts[name], name)))
 
     def save(self, file: str | Path) -> None:
         """Write all phrases into one JSON Lines file, sorted, so that two versions can be compared."""
@@ -133,27 +147,48 @@ class Phrasebook:
         """
         known = {p.key: p for p in patterns(schema, lang)}
         variants: dict[tuple[str, Tone], list[Phrase]] = {}
+        refused: list[tuple[Phrase, tuple[str, ...]]] = []
         for phrase in self.phrases:
-            if (phrase.schema, phrase.lang) != (schema.name, lang):
+            if phrase.schema not in (schema.name, "*") or phrase.lang != lang:
                 continue
-            if phrase.pattern not in known:
-                raise PhraseError(
-                    f"{phrase.origin or phrase.text}: schema {schema.name} has no pattern {phrase.pattern!r}; expected "
-                    f"one that patterns() lists, such as {next(iter(known))!r}"
-                )
-            wrong = check_phrase(known[phrase.pattern], phrase.text, lang, phrase.tone)
-            if wrong:
-                raise PhraseError(f"{phrase.origin or phrase.pattern}: {phrase.text!r} is refused: {'; '.join(wrong)}")
-            variants.setdefault((phrase.pattern, phrase.tone), []).append(phrase)
-        return SchemaPhrases(lang, {key: tuple(some) for key, some in variants.items()})
+            if not is_frame(phrase.schema, phrase.pattern):
+                _require(phrase, known, schema)
+                variants.setdefault((phrase.pattern, phrase.tone), []).append(phrase)
+                continue
+            for key, found in known.items():
+                text = expand(phrase.text, found, schema) if fits(phrase.pattern, key) else None
+                if text is None:
+                    continue
+                made = replace(phrase, schema=schema.name, pattern=key, text=text)
+                wrong = check_phrase(found, text, lang, phrase.tone)
+                if wrong:
+                    refused.append((made, wrong))
+                elif all(text != p.text for p in variants.get((key, phrase.tone), ())):
+                    variants.setdefault((key, phrase.tone), []).append(made)
+        return SchemaPhrases(lang, {key: tuple(some) for key, some in variants.items()}, tuple(refused))
+
+
+def _require(phrase: Phrase, known: Mapping[str, Pattern], schema: GraphSchema) -> None:
+    if phrase.pattern not in known:
+        raise PhraseError(
+            f"{phrase.origin or phrase.text}: schema {schema.name} has no pattern {phrase.pattern!r}; expected one that "
+            f"patterns() lists, such as {next(iter(known))!r}"
+        )
+    wrong = check_phrase(known[phrase.pattern], phrase.text, phrase.lang, phrase.tone)
+    if wrong:
+        raise PhraseError(f"{phrase.origin or phrase.pattern}: {phrase.text!r} is refused: {'; '.join(wrong)}")
 
 
 def _read(file: Path) -> Sequence[Phrase]:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PhraseError(f"{file}: cannot read the phrasebook: {error}") from error
-    return [_phrase(line, f"{file}:{n}") for n, line in enumerate(lines, start=1) if line.strip()]
+    return _lines(text, str(file))
+
+
+def _lines(text: str, origin: str) -> Sequence[Phrase]:
+    return [_phrase(line, f"{origin}:{n}") for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
 
 
 def _phrase(line: str, origin: str) -> Phrase:
