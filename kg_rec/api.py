@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from kg_rec.config import TrainConfig
+from kg_rec.config import ExplainConfig, TrainConfig
 from kg_rec.errors import ConfigError
 from kg_rec.explain import counterfactual as counterfactuals
 from kg_rec.explain import what_if as what_ifs
@@ -92,13 +92,21 @@ class Model:
         item: str,
         *,
         lang: str = "en",
-        top: int = 3,
-        paths_per_group: int = 5,
+        config: ExplainConfig | None = None,
+        top: int | None = None,
+        paths_per_group: int | None = None,
         channels: Collection[str] | None = None,
     ) -> Explanation:
         """Why the item has its score for the user; see :func:`kg_rec.explain.explain.explain`."""
         return explain_score(
-            self.recommender, user, item, lang=lang, top=top, paths_per_group=paths_per_group, channels=channels
+            self.recommender,
+            user,
+            item,
+            lang=lang,
+            config=config,
+            top=top,
+            paths_per_group=paths_per_group,
+            channels=channels,
         )
 
     def counterfactual(

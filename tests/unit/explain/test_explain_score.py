@@ -14,6 +14,7 @@ from toy_graph import everything, fill, films, pairs, with_user
 
 import kg_rec.explain.explain as explain_module
 from kg_rec.api import Model
+from kg_rec.config import ExplainConfig
 from kg_rec.errors import ConfigError, NotFoundError, SchemaError
 from kg_rec.explain.cypher import mismatches
 from kg_rec.explain.explain import explain
@@ -32,15 +33,12 @@ def model() -> Recommender:
     return everything()
 
 
-@pytest.fixture
-def every_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Follow all addends into paths and show all of them, instead of the largest."""
-    monkeypatch.setattr(explain_module, "_FOLLOWED", 10**6)
-    monkeypatch.setattr(explain_module, "_LEAST_SHARE", 0.0, raising=False)
+#: Follow all addends into paths and show all of them, instead of the largest.
+EVERYTHING = ExplainConfig(groups=10**6, paths_per_group=10**6, followed=10**6, least_share=0.0)
 
 
 def whole(model: Recommender, user: str, item: str) -> Explanation:
-    return explain(model, user, item, top=10**6, paths_per_group=10**6)
+    return explain(model, user, item, config=EVERYTHING)
 
 
 def some_pairs(model: Recommender, count: int, seed: int = 2) -> list[tuple[str, str]]:
@@ -90,7 +88,6 @@ def terms_of(e: Explanation, *channels: str) -> dict[str, float]:
     return dict(found)
 
 
-@pytest.mark.usefixtures("every_path")
 def test_the_paths_through_knowledge_are_that_term(model: Recommender) -> None:
     checked = 0
     for user, item in some_pairs(model, 40):
@@ -104,7 +101,6 @@ def test_the_paths_through_knowledge_are_that_term(model: Recommender) -> None:
     assert checked > 100
 
 
-@pytest.mark.usefixtures("every_path")
 def test_a_similar_text_is_that_term_and_a_common_taste_the_sum_of_its_channels(model: Recommender) -> None:
     for user, item in some_pairs(model, 40):
         e = whole(model, user, item)
@@ -116,7 +112,6 @@ def test_a_similar_text_is_that_term_and_a_common_taste_the_sum_of_its_channels(
             assert value == pytest.approx(together[source])
 
 
-@pytest.mark.usefixtures("every_path")
 def test_the_paths_of_a_new_item_are_its_relational_terms(model: Recommender) -> None:
     """z_i = sum of k(i, t) alpha_t over known t: a term is a sum over t and what t and i share; no path for years."""
     assert model.regression is not None
@@ -151,7 +146,6 @@ def test_the_paths_of_a_new_item_are_its_relational_terms(model: Recommender) ->
             assert found[source] == pytest.approx(value, rel=1e-3, abs=1e-7)
 
 
-@pytest.mark.usefixtures("every_path")
 def test_only_real_paths_are_shown(model: Recommender) -> None:
     """Every step is an edge of the graph, every count that of other users who liked both ends."""
     graph = model.snapshot
@@ -268,7 +262,7 @@ def test_unknown_users_and_items(model: Recommender) -> None:
 
 
 def test_faults_of_the_call(model: Recommender) -> None:
-    with pytest.raises(ConfigError, match="expected top and paths_per_group of at least 1, got 0 and 3"):
+    with pytest.raises(ConfigError, match=r"explain.groups: expected at least 1, got 0"):
         explain(model, "u04", WARM, top=0)
     with pytest.raises(ConfigError, match=r"expected channels among .*got \['magic'\]"):
         explain(model, "u04", WARM, channels=["magic"])
