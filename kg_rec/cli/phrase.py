@@ -177,8 +177,11 @@ def _print_report(report: PhraseReport) -> None:
     print_table(["language", "tone", "patterns", "kept", "accepted", "rejected", "left to the grammar"], rows)
     if report.reasons:
         click.echo()
-        examples = {reason: text for p in report.patterns for reason, text in p.examples.items()}
-        print_table(["rejected", "because", "such as"], [(n, r, examples.get(r)) for r, n in _most(report.reasons)])
+        from kg_rec.explain.phrase import general
+
+        examples = {general(reason): text for p in report.patterns for reason, text in p.examples.items()}
+        most = list(report.reasons.items())[:15]
+        print_table(["rejected", "because", "such as"], [(n, reason, examples.get(reason)) for reason, n in most])
         worst = sorted((p for p in report.patterns if p.rejected), key=lambda p: -sum(p.rejected.values()))[:10]
         click.echo()
         found = [(sum(p.rejected.values()), p.lang, p.tone, p.pattern, p.accepted) for p in worst]
@@ -187,7 +190,3 @@ def _print_report(report: PhraseReport) -> None:
         f"\n{report.accepted:,} phrases added to {report.file} in {report.requests:,} requests; "
         f"{report.rejected:,} rejected; {report.fallback:,} of {len(report.patterns):,} patterns left to the grammar"
     )
-
-
-def _most(reasons: dict[str, int], shown: int = 15) -> list[tuple[str, int]]:
-    return list(reasons.items())[:shown]

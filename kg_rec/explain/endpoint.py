@@ -179,7 +179,9 @@ class OpenAiCompatible:
             "seed": request.seed,
             **self.options,
         }
-        return json.dumps({k: v for k, v in body.items() if v is not None}, ensure_ascii=False).encode()
+        return json.dumps({k: v for k, v in body.items() if v is not None}, ensure_ascii=False).encode(
+            "utf-8", "replace"
+        )
 
     def _ask(self, body: bytes) -> dict[str, Any]:
         """One try.  Errors that carry the request, and so the key, are not passed on."""
@@ -281,7 +283,8 @@ def _sentences(answer: Mapping[str, Any], variants: int) -> tuple[str, ...]:
         raise AnswerError('the text of the answer is not {"sentences": [text, ...]}')
     if any(len(text) > MAX_SENTENCE for text in found):
         raise AnswerError(f"a sentence is longer than {MAX_SENTENCE:,} characters")
-    return tuple(" ".join(text.split()) for text in found[:variants])
+    whole = (text.encode("utf-8", "replace").decode() for text in found[:variants])  # JSON can hold half characters
+    return tuple(" ".join(text.split()) for text in whole)
 
 
 def _retry_after(value: str | None) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,6 +31,8 @@ if sys.platform != "win32":
 
 #: So many answers in a row that cannot be used at all end a run: something is wrong with the model.
 MAX_UNUSABLE = 10
+
+_MEANT = re.compile(r"'[^']*'|\"[^\"]*\"|\[[A-Z0-9_]+\]")
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,12 @@ class PhraseReport:
 
     @property
     def reasons(self) -> dict[str, int]:
-        """Rejected sentences by reason, the most frequent first."""
-        return dict(sum((Counter(p.rejected) for p in self.patterns), Counter[str]()).most_common())
+        """Rejected sentences by reason, with … for the word or slot that is meant, the most frequent first."""
+        found: Counter[str] = Counter()
+        for row in self.patterns:
+            for reason, count in row.rejected.items():
+                found[general(reason)] += count
+        return dict(found.most_common())
 
     def to_dict(self) -> dict[str, Any]:
         """As one JSON object."""
@@ -222,6 +229,11 @@ class _Run:
             self.book.write(lines)
             self.book.flush()
             os.fsync(self.book.fileno())
+
+
+def general(reason: str) -> str:
+    """A reason without the words and slots of one sentence."""
+    return _MEANT.sub("…", reason)
 
 
 def _line(phrase: Phrase) -> bytes:

@@ -103,6 +103,11 @@ def test_more_sentences_than_asked_are_left_out(server: ChatServer, clock: Clock
     assert model(server, clock).write(REQUEST) == ("a", "b c")
 
 
+def test_half_characters_do_not_get_through(server: ChatServer, clock: Clock) -> None:
+    server.acts = [sends(completion('{"sentences": ["a \\ud800 b"]}'))]
+    assert model(server, clock).write(REQUEST) == ("a ? b",)
+
+
 # --- faults that pass ---------------------------------------------------------------------------------
 
 
