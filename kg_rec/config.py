@@ -139,15 +139,25 @@ class MeaningConfig:
 
 @dataclass(frozen=True, slots=True)
 class SequenceConfig:
-    """Directed co-occurrence: item j, then item i, by the same user.
+    """What users go on to like: the item-item operator with time (:mod:`kg_rec.model.sequence`).
 
     Attributes:
-        window: how many following interactions count.
-        degree_exponent: pairs are normalised by both items' degrees to this power.
+        direction: how much more a pair counts in the order it happened than in the other, 0 to 1.
+        blocks: parts of a user's record, equally long; pairs within one have no order.
+        span: interactions that are near each other, in steps.
+        far: weight of pairs that are not near.
     """
 
-    window: int = 20
-    degree_exponent: float = 0.5
+    direction: float = 0.5
+    blocks: int = 20
+    span: int = 30
+    far: float = 0.3
+
+    def __post_init__(self) -> None:
+        expect(0 <= self.direction <= 1, "sequence.direction", "a number from 0 to 1", self.direction)
+        expect(self.far >= 0, "sequence.far", "a number from 0", self.far)
+        for name, least in (("blocks", 1), ("span", 2)):
+            expect(getattr(self, name) >= least, f"sequence.{name}", f"at least {least}", getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +226,10 @@ class TrainConfig:
         seed: of every random choice.
         device: ``cpu``, ``cuda``, or ``auto``: cuda where there is one.
         channels: the parts of the score to use.
-        recency: interactions are weighted exp(-rank/recency) + 0.02 by their rank from the user's latest;
-            values to choose from on validation, 0 for equal weights.
+        recency: interactions are weighted 1/(1 + rank/recency) by their rank from the user's latest; values to
+            choose from on validation, 0 for equal weights.
+        rating: strengths to choose from on validation, with which an interaction counts by its weight (rating, number
+            of plays): from 1 - strength for the lowest to 1 + strength for the highest.  0 for equal weights.
         taste: the closed-form item-item operator.
         gnn: the linear relational GNN.
         sequence: directed co-occurrence.
@@ -231,6 +243,7 @@ class TrainConfig:
     device: str = "auto"
     channels: tuple[str, ...] = ("taste", "relational", "sequence", "knowledge", "meaning")
     recency: tuple[float, ...] = (0.0, 5.0, 20.0)
+    rating: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6)
     taste: TasteConfig = field(default_factory=TasteConfig)
     gnn: GnnConfig = field(default_factory=GnnConfig)
     sequence: SequenceConfig = field(default_factory=SequenceConfig)
@@ -356,10 +369,10 @@ def setting_line(text: str, setting: str) -> int:
 
 def _holds(values: Any, path: Sequence[str | int]) -> bool:
     for step in path:
-        kind = list if isinstance(step, int) else dict
-        if not isinstance(values, kind) or step not in (range(len(values)) if kind is list else values):
+        try:
+            values = values[step]
+        except (KeyError, IndexError, TypeError):
             return False
-        values = values[step]
     return True
 
 

@@ -21,7 +21,7 @@ from scipy import sparse
 from kg_rec.errors import ConfigError, ModelError
 from kg_rec.explain.removal import Contest, smallest_removal
 from kg_rec.explain.user_view import Entry, UserView
-from kg_rec.model.histories import recency_weights
+from kg_rec.model.histories import rating_factors, recency_weights
 from kg_rec.model.recommender import Recommender
 
 Outcome = Literal["leaves", "stays", "not_listed", "open"]
@@ -148,11 +148,12 @@ def _contest(view: UserView, target: int, k: int) -> Contest:
         )
     effects = np.empty((m, n))
     own = np.empty((m, 1))
+    factors = rating_factors(view.edges, view.model.choices.rating)
     step = max(1, _MOST // (4 * len(view.allowed)))
     for start in range(0, m, step):
         sources = view.edges.target[start : start + step]
-        ones = (np.ones(len(sources), np.float32), (np.arange(len(sources)), sources))
-        rows = sparse.csr_array(ones, shape=(len(sources), len(view.allowed)))
+        cells = (factors[start : start + step], (np.arange(len(sources)), sources))
+        rows = sparse.csr_array(cells, shape=(len(sources), len(view.allowed)))
         block = view.model.scores_of(rows) - view.model.base.astype(np.float64)
         effects[start : start + step], own[start : start + step, 0] = block[:, others], block[:, target]
     base = view.model.base.astype(np.float64)

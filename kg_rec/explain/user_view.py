@@ -79,7 +79,8 @@ class UserView:
 
     def row(self, edges: EdgeTable) -> sparse.csr_array:
         """a_uj of some interactions, CSR, shape (1, items)."""
-        return histories(edges, (1, len(self.model.items)), self.model.choices.recency)
+        choices = self.model.choices
+        return histories(edges, (1, len(self.model.items)), choices.recency, choices.rating)
 
     def scores(self, edges: EdgeTable) -> NDArray[np.float64]:
         """Scores of all items for some interactions, shape (items,)."""

@@ -174,7 +174,10 @@ def _with(edges: EdgeTable, items: NDArray[np.int64]) -> EdgeTable:
         first = int(time.max()) + 1 if len(time) else 0
         time = np.concatenate([time, first + np.arange(len(items))])
     target = np.concatenate([edges.target, items])
-    return EdgeTable(np.zeros(len(target), np.int64), target, None, time)
+    weight = edges.weight  # none is known for what is added: it counts 1
+    if weight is not None:
+        weight = np.concatenate([weight, np.full(len(items), np.nan, np.float32)])
+    return EdgeTable(np.zeros(len(target), np.int64), target, weight, time)
 
 
 def _changes(

@@ -31,6 +31,22 @@ class GnnParameters:
 
 
 @dataclass(frozen=True)
+class RatingScale:
+    """How strongly an interaction counts by its weight (a rating, a number of plays), as a factor of a_uj.
+
+    The factor is 1 + strength (2q - 1), where q is the mid-rank of the weight among those of training, in [0, 1]: any
+    scale of ratings or counts will do, and the mean factor is 1.  Between levels it is interpolated.
+
+    Attributes:
+        levels: weights, ascending.
+        factors: the factor of each.
+    """
+
+    levels: tuple[float, ...]
+    factors: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Choices:
     """The hyperparameters of a model.
 
@@ -38,6 +54,7 @@ class Choices:
         l2: ridge penalty of the taste operator.
         gnn: learned numbers of the relational GNN; None if that channel is off.
         recency: decay of a_uj in ranks; 0 for equal weights.
+        rating: factor of a_uj by the interaction's weight; None if it does not matter.
         similarity: weight of each relation type, number and text in the similarity k.
         ridge: penalty of the regression for items without interactions.
         warm: fusion weight per channel, and ``base``, for items with interactions, in units of the channel.
@@ -50,6 +67,7 @@ class Choices:
     l2: float
     gnn: GnnParameters | None
     recency: float
+    rating: RatingScale | None
     similarity: Mapping[str, float]
     ridge: float
     warm: Mapping[str, float]
@@ -65,5 +83,6 @@ class Choices:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Choices:
         """Inverse of :meth:`to_dict`."""
-        gnn = values["gnn"]
-        return cls(**{**values, "gnn": None if gnn is None else GnnParameters(**gnn)})
+        gnn, rating = values["gnn"], values["rating"]
+        scale = None if rating is None else RatingScale(tuple(rating["levels"]), tuple(rating["factors"]))
+        return cls(**{**values, "gnn": None if gnn is None else GnnParameters(**gnn), "rating": scale})

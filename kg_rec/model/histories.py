@@ -6,19 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from kg_rec.model.choices import RatingScale
 from kg_rec.snapshot import NO_TIME, EdgeTable
 
-_FLOOR = 0.02
 
-
-def histories(edges: EdgeTable, shape: tuple[int, int], recency: float) -> sparse.csr_array:
+def histories(
+    edges: EdgeTable, shape: tuple[int, int], recency: float, rating: RatingScale | None = None
+) -> sparse.csr_array:
     """The matrix of a_uj.
 
     Args:
         edges: interactions that count.
         shape: (users, items).
-        recency: 0 for equal weights; else a_uj = exp(-rank / recency) + 0.02, scaled to mean 1 per user, where
-            rank counts from the user's latest interaction (0).  Interactions without a time come last.
+        recency: 0 for equal weights; else a_uj = 1/(1 + rank / recency), scaled to mean 1 per user, where rank
+            counts from the user's latest interaction (0).  Interactions without a time come last.
+        rating: factor of a_uj by the interaction's weight; None for 1.
 
     Returns:
         float32 CSR, shape (users, items), columns sorted.
@@ -30,16 +32,39 @@ def histories(edges: EdgeTable, shape: tuple[int, int], recency: float) -> spars
         counts = np.bincount(edges.source, minlength=shape[0])
         totals = np.bincount(edges.source, weights=data, minlength=shape[0])
         data *= (counts / np.maximum(totals, 1e-12)).astype(np.float32)[edges.source]
+    data *= rating_factors(edges, rating)
     matrix = sparse.csr_array((data, (edges.source, edges.target)), shape=shape, dtype=np.float32)
     matrix.sort_indices()
     return matrix
 
 
+def rating_scale(edges: EdgeTable, strength: float, most: int = 20) -> RatingScale | None:
+    """The scale of some interactions' weights, in about ``most`` levels at most; None where it would change nothing."""
+    if edges.weight is None or strength == 0:
+        return None
+    weights = np.sort(edges.weight[np.isfinite(edges.weight)].astype(np.float64))
+    levels = np.unique(weights)
+    if len(levels) > most:
+        levels = np.unique(np.quantile(weights, np.linspace(0, 1, most), method="nearest"))
+    if len(levels) < 2:
+        return None
+    ranks = (np.searchsorted(weights, levels, "left") + np.searchsorted(weights, levels, "right")) / (2 * len(weights))
+    return RatingScale(tuple(levels.tolist()), tuple((1 + strength * (2 * ranks - 1)).tolist()))
+
+
+def rating_factors(edges: EdgeTable, scale: RatingScale | None) -> NDArray[np.float32]:
+    """The factor of each edge, 1 for an edge without a weight, shape (m,)."""
+    if scale is None or edges.weight is None:
+        return np.ones(len(edges), dtype=np.float32)
+    found = np.interp(edges.weight, scale.levels, scale.factors)
+    return np.where(np.isfinite(edges.weight), found, 1.0).astype(np.float32)
+
+
 def recency_weights(ranks: NDArray[np.int64], recency: float) -> NDArray[np.float32]:
-    """exp(-rank / recency) + 0.02, before it is scaled to mean 1; 1 for a recency of 0.  Same shape as ``ranks``."""
+    """1/(1 + rank / recency), before it is scaled to mean 1; 1 for a recency of 0.  Same shape as ``ranks``."""
     if recency == 0:
         return np.ones(ranks.shape, dtype=np.float32)
-    return np.exp(-ranks / recency).astype(np.float32) + np.float32(_FLOOR)
+    return (1 / (1 + ranks / recency)).astype(np.float32)
 
 
 def ranks_from_latest(edges: EdgeTable) -> NDArray[np.int64]:

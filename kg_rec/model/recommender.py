@@ -145,7 +145,7 @@ class Recommender:
     @cached_property
     def histories(self) -> sparse.csr_array:
         """a_uj of every user, CSR, shape (users, items)."""
-        return histories(self.snapshot.liked(), self.shape, self.choices.recency)
+        return histories(self.snapshot.liked(), self.shape, self.choices.recency, self.choices.rating)
 
     @cached_property
     def seen(self) -> sparse.csr_array:

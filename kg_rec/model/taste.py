@@ -1,15 +1,13 @@
-"""Shared taste, in closed form: items that the same users like, in any order or one after the other."""
+"""Shared taste, in closed form: items that the same users like, in any order."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
 
-from kg_rec.config import SequenceConfig, TasteConfig
-from kg_rec.model.histories import ranks_from_latest
+from kg_rec.config import TasteConfig
 from kg_rec.model.inverse import inverse, solve
 from kg_rec.model.kernel import MatrixKernel
-from kg_rec.snapshot import EdgeTable
 from kg_rec.store.base import Progress, no_progress
 
 
@@ -27,44 +25,75 @@ def gram(interactions: sparse.csr_array, user_power: float) -> sparse.csr_array:
     return sparse.csr_array(weighted.T @ weighted)
 
 
-def edlae(interactions: sparse.csr_array, config: TasteConfig, l2: float) -> MatrixKernel:
+def taste_kernel(
+    interactions: sparse.csr_array, config: TasteConfig, l2: float, progress: Progress = no_progress
+) -> MatrixKernel:
+    """EDLAE with users weighted by n_u^-user_power; ``interactions`` is binary CSR, shape (users, items)."""
+    return regress(gram(interactions, config.user_power), config, l2, None, progress)
+
+
+def regress(
+    g: sparse.csr_array,
+    config: TasteConfig,
+    l2: float,
+    wanted: sparse.csr_array | None = None,
+    progress: Progress = no_progress,
+) -> MatrixKernel:
+    """:func:`edlae` up to ``max_items`` items, :func:`neighbour_ridge` beyond."""
+    if g.shape[0] <= config.max_items:
+        return edlae(g, config, l2, wanted)
+    return neighbour_ridge(g, config, l2, wanted, progress)
+
+
+def edlae(g: sparse.csr_array, config: TasteConfig, l2: float, wanted: sparse.csr_array | None = None) -> MatrixKernel:
     """The item-item operator B = I - P / diag(P), P = (G + l2 I + p/(1-p) diag G)^-1.
 
-    EDLAE (Steck, "Autoencoders that don't overfit towards the identity", NeurIPS 2020) with users weighted by
-    n_u^-user_power.  The diagonal is zero: no item is a reason for itself.
+    EDLAE (Steck, "Autoencoders that don't overfit towards the identity", NeurIPS 2020).  The diagonal is zero: no item
+    is a reason for itself.  With other targets C than G itself, B = P (C - diag(c)), c such that the diagonal is zero.
 
     Args:
-        interactions: binary CSR, shape (users, items).
-        config: dropout p, user_power.
+        g: Gram matrix G, shape (n, n).
+        config: dropout p.
         l2: ridge penalty.
+        wanted: C, shape (n, n), column i: what item i shares with the others; None for G.
     """
-    g = gram(interactions, config.user_power).toarray()
-    g[np.diag_indices_from(g)] += l2 + config.dropout / (1 - config.dropout) * np.diag(g)
-    precision = inverse(g)
-    operator = (-precision / np.diag(precision)[None, :]).astype(np.float32)
+    penalised = g.toarray()
+    penalised[np.diag_indices_from(penalised)] += l2 + config.dropout / (1 - config.dropout) * np.diag(penalised)
+    precision = inverse(penalised)
+    own = np.diag(precision)
+    if wanted is None:
+        operator = -precision / own[None, :]
+    else:
+        operator = np.asarray((wanted.T @ precision).T)
+        operator -= precision * (np.diag(operator) / own)[None, :]
+    operator = operator.astype(np.float32)
     np.fill_diagonal(operator, 0)
     return MatrixKernel(operator)
 
 
 def neighbour_ridge(
-    interactions: sparse.csr_array, config: TasteConfig, l2: float, progress: Progress = no_progress
+    g: sparse.csr_array,
+    config: TasteConfig,
+    l2: float,
+    wanted: sparse.csr_array | None = None,
+    progress: Progress = no_progress,
 ) -> MatrixKernel:
-    """The sparse form for large catalogues: each item is regressed on its most co-occurring items.
+    """The sparse form for large catalogues: each item is regressed on the items that share most with it.
 
-    For item i and its ``neighbours`` N by cosine: b = (G_NN + l2 I + p/(1-p) diag G_NN)^-1 G_Ni, the same ridge
-    problem as :func:`edlae` restricted to N (SLIM's neighbourhood form, Ning & Karypis 2011).  Memory and time
-    are linear in the number of items.
+    For item i and its ``neighbours`` N by C_ji / sqrt(G_jj): b = (G_NN + l2 I + p/(1-p) diag G_NN)^-1 C_Ni, the same
+    ridge problem as :func:`edlae` restricted to N (SLIM's neighbourhood form, Ning & Karypis 2011).  Memory and time
+    are linear in the number of items.  Arguments as for :func:`edlae`.
     """
-    g = gram(interactions, config.user_power)
     n = g.shape[0]
+    targets = g if wanted is None else sparse.csr_array(wanted.T)  # row i: what item i shares with the others
     diagonal = np.maximum(g.diagonal(), 1e-12)
     rows, columns, data = [], [], []
     for item in range(n):
         if item % 1000 == 0:
             progress(item, n, "taste")
-        others = g.indices[g.indptr[item] : g.indptr[item + 1]]
-        shared = g.data[g.indptr[item] : g.indptr[item + 1]]
-        keep = others != item
+        others = targets.indices[targets.indptr[item] : targets.indptr[item + 1]]
+        shared = targets.data[targets.indptr[item] : targets.indptr[item + 1]]
+        keep = (others != item) & (shared > 0)
         others, shared = others[keep], shared[keep]
         if len(others) > config.neighbours:
             best = np.argpartition(-shared / np.sqrt(diagonal[others]), config.neighbours)[: config.neighbours]
@@ -80,31 +109,3 @@ def neighbour_ridge(
         return MatrixKernel(sparse.csr_array((n, n), dtype=np.float32))
     ends = (np.concatenate(rows), np.concatenate(columns))
     return MatrixKernel(sparse.csr_array((np.concatenate(data), ends), shape=(n, n)))
-
-
-def taste_kernel(
-    interactions: sparse.csr_array, config: TasteConfig, l2: float, progress: Progress = no_progress
-) -> MatrixKernel:
-    """:func:`edlae` up to ``max_items`` items, :func:`neighbour_ridge` beyond."""
-    if interactions.shape[1] <= config.max_items:
-        return edlae(interactions, config, l2)
-    return neighbour_ridge(interactions, config, l2, progress)
-
-
-def sequence_kernel(edges: EdgeTable, n_items: int, config: SequenceConfig) -> MatrixKernel:
-    """Directed co-occurrence: K(j, i) = sum over users of 1/(steps from j to i) / (d_j d_i)^degree_exponent.
-
-    Steps count the user's interactions in time order, up to ``window``; d are the numbers of interactions.
-    """
-    order = np.lexsort((ranks_from_latest(edges) * -1, edges.source))
-    users, items = edges.source[order], edges.target[order]
-    total = sparse.csr_array((n_items, n_items), dtype=np.float32)
-    for step in range(1, min(config.window, max(len(items) - 1, 0)) + 1):
-        same = users[:-step] == users[step:]
-        ends = (items[:-step][same], items[step:][same])
-        total = total + sparse.csr_array((np.full(int(same.sum()), 1 / step, np.float32), ends), shape=total.shape)
-    scale = np.maximum(np.bincount(items, minlength=n_items), 1).astype(np.float32) ** -config.degree_exponent
-    scaled = sparse.csr_array(total.multiply(scale[:, None]).multiply(scale[None, :]).tocsr())
-    scaled.setdiag(0)
-    scaled.eliminate_zeros()
-    return MatrixKernel(scaled)

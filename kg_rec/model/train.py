@@ -20,15 +20,16 @@ from kg_rec.config import TrainConfig
 from kg_rec.errors import ConfigError, ModelError
 from kg_rec.metrics import Judge
 from kg_rec.model import gnn
-from kg_rec.model.choices import Choices
+from kg_rec.model.choices import Choices, RatingScale
 from kg_rec.model.fusion import choose_lambdas
-from kg_rec.model.histories import histories
+from kg_rec.model.histories import histories, ranks_from_latest, rating_scale
 from kg_rec.model.kernel import FactorKernel, Floats, Kernel
 from kg_rec.model.knowledge import knowledge_kernel
 from kg_rec.model.new_items import NewItems
 from kg_rec.model.recommender import Channel, Recommender
+from kg_rec.model.sequence import sequence_kernel
 from kg_rec.model.similarity import Similarity, build, choose_weights, fit_cold, leave_one_out, popular
-from kg_rec.model.taste import sequence_kernel, taste_kernel
+from kg_rec.model.taste import taste_kernel
 from kg_rec.model.text import TextEncoder, find_encoder, item_texts
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 from kg_rec.split import Split, holdout_split
@@ -42,7 +43,7 @@ Log = Callable[[Mapping[str, object]], None]
 _ONE_THREAD = 4_000
 
 #: Weights that the fusion starts from, per channel, in units of the channel's standard deviation.
-_START = {"taste": 1.0, "relational": 0.5, "sequence": 0.1, "knowledge": 0.05, "meaning": 0.1, "base": 0.02}
+_START = {"taste": 1.0, "relational": 0.5, "sequence": 0.5, "knowledge": 0.05, "meaning": 0.1, "base": 0.02}
 _START_COLD = {"relational": 1.0, "knowledge": 0.1, "meaning": 0.1}
 
 
@@ -157,19 +158,22 @@ class _Validation:
     judge: Judge
 
     @classmethod
-    def of(cls, train: EdgeTable, valid: EdgeTable, candidates: NDArray[np.bool_], shape: tuple[int, int], most: int,
-           seed: int) -> _Validation:  # fmt: skip
-        relevant = histories(valid, shape, 0)
+    def of(cls, train: EdgeTable, split: Split, shape: tuple[int, int], most: int, seed: int) -> _Validation:
+        """Histories from ``train``; what ``split`` has for training is not ranked."""
+        relevant = histories(split.valid, shape, 0)
         rows = np.flatnonzero(np.diff(relevant.indptr))
         if len(rows) > most:
             rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
         if not len(rows):
             raise ModelError("no user has validation interactions; give more interactions or a larger holdout")
-        given = histories(train, shape, 0)[rows]
-        return cls(rows, train, Judge(given, given, relevant[rows], candidates))
+        given, seen = histories(train, shape, 0)[rows], histories(split.train, shape, 0)[rows]
+        return cls(rows, train, Judge(given, seen, relevant[rows], split.valid_candidates))
 
     def with_recency(self, shape: tuple[int, int], recency: float) -> sparse.csr_array:
         return histories(self.edges, shape, recency)[self.rows]
+
+    def rated(self, shape: tuple[int, int], recency: float, rating: RatingScale | None) -> sparse.csr_array:
+        return histories(self.edges, shape, recency, rating)[self.rows]
 
 
 def tune(
@@ -183,52 +187,65 @@ def tune(
     """Choose every hyperparameter on ``split.valid``; ``split.test`` is not looked at.
 
     For the ``cold-items`` protocol the validation items have no interactions in training, so what concerns warm
-    items is chosen on a further hold-out of the training interactions.
+    items is chosen on a further hold-out of the training interactions.  For ``temporal`` each user's latest training
+    interactions are left out, so that validation is as far from what the model sees as the test will be.
     """
     shape = (len(snapshot.users), len(snapshot.items))
     most = max(100, min(config.fusion.users, 20_000_000 // max(shape[1], 1)))
     warm = split
     if split.protocol == "cold-items":
         warm = holdout_split(split.train, shape[1], config.seed, config.fusion.holdout)
-    seen = snapshot.with_edges(snapshot.schema.interaction.name, warm.train)
-    binary = histories(warm.train, shape, 0)
-    view = _Validation.of(warm.train, warm.valid, warm.valid_candidates, shape, most, config.seed)
+    train = warm.train
+    if split.protocol == "temporal":
+        later = np.bincount(warm.valid.source, minlength=shape[0])
+        train = train.take(ranks_from_latest(train) >= later[train.source])
+    seen = snapshot.with_edges(snapshot.schema.interaction.name, train)
+    binary = histories(train, shape, 0)
+    view = _Validation.of(train, warm, shape, most, config.seed)
     judge = view.judge
-    given = judge.histories
+    timed = train.time is not None and bool((train.time != NO_TIME).any())
+    given = {r: view.with_recency(shape, r) for r in (config.recency if timed else (0.0,))}
 
-    def alone(kernel: Kernel) -> float:
-        return judge.ndcg(kernel.scores(given))
+    def by_recency(kernel: Kernel) -> dict[float, float]:
+        return {r: judge.ndcg(kernel.scores(rows)) for r, rows in given.items()}
 
     kernels: dict[str, Kernel] = {}
     kernel: Kernel
-    l2, parameters = config.taste.l2[0], None
+    l2, recency, parameters = config.taste.l2[0], next(iter(given)), None
     if "taste" in config.channels:
-        figures = []
+        best = -1.0
         for step, candidate in enumerate(config.taste.l2):
             progress(step, len(config.taste.l2), "fit taste")
             kernel = taste_kernel(binary, config.taste, candidate)
-            figures.append(alone(kernel))
-            if figures[-1] == max(figures):
-                l2, kernels["taste"] = candidate, kernel
-        log({"stage": "taste", "ndcg@10": dict(zip(map(str, config.taste.l2), figures, strict=True)), "l2": l2})
+            figures = by_recency(kernel)
+            if max(figures.values()) > best:
+                l2, recency, best, kernels["taste"] = (
+                    candidate,
+                    max(figures, key=lambda r: figures[r]),
+                    max(figures.values()),
+                    kernel,
+                )
+            log({"stage": "taste", "l2": candidate, "ndcg@10 by recency": figures})
     if "relational" in config.channels:
+
+        def alone(kernel: Kernel) -> float:
+            return judge.ndcg(kernel.scores(given[recency]))
+
         parameters = gnn.fit(seen, binary, alone, config.gnn, config.seed, device(config), progress, log)
         kernels["relational"] = gnn.embed(seen, parameters, config.gnn, config.seed, device(config))
-    timed = warm.train.time is not None and bool((warm.train.time != NO_TIME).any())
     if "sequence" in config.channels and timed:
-        kernels["sequence"] = sequence_kernel(warm.train, shape[1], config.sequence)
-    recency = 0.0
-    if timed and kernels:
-        probe = kernels.get("taste") or next(iter(kernels.values()))
-        figures = [judge.ndcg(probe.scores(view.with_recency(shape, r))) for r in config.recency]
-        recency = config.recency[int(np.argmax(figures))]
-        log({"stage": "recency", "ndcg@10": dict(zip(map(str, config.recency), figures, strict=True))})
+        kernels["sequence"] = sequence_kernel(train, shape[1], config.taste, config.sequence, l2, progress)
+    if "taste" not in config.channels and kernels:
+        figures = by_recency(next(iter(kernels.values())))
+        recency = max(figures, key=lambda r: figures[r])
+        log({"stage": "recency", "ndcg@10 by recency": figures})
 
     similarity, ridge, cold = _tune_cold(seen, binary, config, text, kernels.get("relational"), progress, log)
     kernels.update(_content_kernels(similarity, config))
-    popularity = np.bincount(warm.train.target, minlength=shape[1])
+    popularity = np.bincount(train.target, minlength=shape[1])
     scores = {}
-    rows = view.with_recency(shape, recency)
+    rating = _choose_rating(view, shape, recency, next(iter(kernels.values()), None), config, log)
+    rows = view.rated(shape, recency, rating)
     for name, kernel in kernels.items():
         scores[name] = kernel.scores(rows) * _popularity_scale(name, popularity, config)
     scores["base"] = np.tile(np.log1p(popularity).astype(np.float32), (len(rows.indptr) - 1, 1))
@@ -243,7 +260,21 @@ def tune(
         progress=progress,
     )
     log({"stage": "fusion", "ndcg@10": figure, "alone": figures_alone, "lambda": lambdas})
-    return Choices(l2, parameters, recency, similarity.weights, ridge, lambdas, cold, units, figure, figures_alone)
+    return Choices(
+        l2, parameters, recency, rating, similarity.weights, ridge, lambdas, cold, units, figure, figures_alone
+    )
+
+
+def _choose_rating(
+    view: _Validation, shape: tuple[int, int], recency: float, kernel: Kernel | None, config: TrainConfig, log: Log
+) -> RatingScale | None:
+    """How strongly the weights of interactions count, by a kernel's validation figure."""
+    if kernel is None or view.edges.weight is None:
+        return None
+    scales = [rating_scale(view.edges, strength) for strength in config.rating]
+    figures = [view.judge.ndcg(kernel.scores(view.rated(shape, recency, scale))) for scale in scales]
+    log({"stage": "rating", "ndcg@10": dict(zip(map(str, config.rating), figures, strict=True))})
+    return scales[int(np.argmax(figures))]
 
 
 def _tune_cold(
@@ -333,7 +364,7 @@ def fit(
         kernels["taste"] = taste_kernel(binary, config.taste, choices.l2, progress)
     if choices.warm.get("sequence"):
         progress(1, steps, "fit sequence")
-        kernels["sequence"] = sequence_kernel(edges, shape[1], config.sequence)
+        kernels["sequence"] = sequence_kernel(edges, shape[1], config.taste, config.sequence, choices.l2, progress)
     similarity = build(seen, text, config.knowledge, config.cold)
     weights = {name: choices.similarity.get(name, 0.0) for name in similarity.weights}
     similarity = replace(similarity, weights=weights)

@@ -176,7 +176,7 @@ def test_histories_without_recency_are_ones() -> None:
 def test_recency_weights_by_rank_with_mean_one_per_user() -> None:
     table = edges([(0, 0), (0, 1), (0, 2), (1, 3)], time=[30, NO_TIME, 10, 8])
     found = histories(table, (2, 4), 2.0).toarray()
-    raw = np.exp(-np.array([0, 2, 1]) / 2.0) + 0.02  # item 0 is the latest, item 1 has no time
+    raw = 1 / (1 + np.array([0, 2, 1]) / 2.0)  # item 0 is the latest, item 1 has no time
     np.testing.assert_allclose(found[0, :3], raw / raw.mean(), rtol=1e-6)
     np.testing.assert_allclose(found[1], [0, 0, 0, 1], rtol=1e-6)
 
