@@ -37,7 +37,7 @@ def check_phrase(pattern: Pattern, text: str, lang: str, tone: Tone = "friendly"
     problems = check(text, tuple(slot.tag for slot in pattern.slots_of(tone)))
     if problems:
         return problems
-    return tuple([*_form(text, lang), *_words(pattern, text), *_claims(pattern, text)])
+    return (*_form(text, lang), *_words(pattern, text), *_claims(pattern, text))
 
 
 def _form(text: str, lang: str) -> Iterator[str]:
@@ -135,6 +135,7 @@ def _you_did(pattern: Pattern, text: str, tag: str) -> bool:
                 rf"\byou,? (?:too,? |also |both |all |have |once )?{before}{slot}{after}",
                 rf"\b(?:like|as) you,? (?:also |too,? )?{before}{slot}{after}",
                 rf"{before}{slot}{after},? (?:just )?(?:like|as) you\b",
+                rf"\blike you, (?:\[COUNT_1\]|(?:other )?\w+) (?:also )?{before}{slot}{after}",
                 rf"\byou and (?:\[COUNT_1\]|others|other \w+) (?:both |all |have )?{before}{slot}{after}",
             ]
             if not after:

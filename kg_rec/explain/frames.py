@@ -7,7 +7,7 @@ The text of a frame names slots by role (``[LIKED]``, ``[ITEM]``, ``[SHARED]``, 
 ``{did X}``            what the user did, X the item: ``liked X``
 ``{which you did}``    ``which you liked``; where the verb phrase ends in its object
 ``{你做的}``            the same before a Chinese name: ``你喜欢的``
-``{user}``, ``{users}``, ``{item}``, ``{items}``  nouns; ``{Users}`` with a capital letter; ``{个item}`` with measure word
+``{user}``, ``{item}``   nouns; ``{users}``, ``{items}`` in the plural, ``{Users}`` with a capital letter
 ``{has X}``            what the recommended item has or is, X the attribute: ``was directed by X``
 ``{of X}``             what the attribute did or is, X the item: ``directed X``; one attribute only, and no "is ... of"
 ``{noun}``             what the attribute is for the item: ``director``, ``directors``
@@ -28,7 +28,7 @@ from kg_rec.explain.patterns import SHARE, Pattern
 from kg_rec.explain.vocabulary import noun_of
 from kg_rec.schema import GraphSchema
 
-_MACRO = re.compile(r"\{([^{}\s]+(?: you did)?)(?: (\[[A-Z]+\]))?\}")
+_MACRO = re.compile(r"\{(which you did|[^{}\s]+)(?: ([^{}]+))?\}")
 _ROLE = re.compile(r"\[(LIKED|ITEM|SHARED|BRIDGE|COUNT|THROUGH|SHARE)\]")
 
 
@@ -38,9 +38,9 @@ def fits(wanted: str, key: str) -> bool:
     return len(words) == len(parts) and all(w == "*" or p in w.split("/") for w, p in zip(words, parts, strict=True))
 
 
-def is_frame(schema: str, pattern: str) -> bool:
-    """Whether a phrase stands for many patterns."""
-    return schema == "*" or "*" in pattern or "/" in pattern
+def is_frame(schema: str, pattern: str, text: str) -> bool:
+    """Whether a phrase stands for many patterns, or takes words from the schema."""
+    return schema == "*" or "*" in pattern or "/" in pattern or "{" in text
 
 
 def expand(text: str, pattern: Pattern, schema: GraphSchema) -> str | None:
@@ -60,7 +60,9 @@ def expand(text: str, pattern: Pattern, schema: GraphSchema) -> str | None:
             missing.append(match.group(1))
         return f"[{tags.get(match.group(1), '')}]"
 
-    said = _ROLE.sub(slot, _MACRO.sub(word, text))
+    while "{" in text and not missing:  # from the inside out: {forth {你做的}[LIKED]}
+        text = _MACRO.sub(word, text)
+    said = _ROLE.sub(slot, text)
     return None if missing else said
 
 
@@ -72,7 +74,6 @@ def _word(name: str, what: str, pattern: Pattern, words: Lexicon) -> str | None:
         "Users": lambda: words.noun(user, 2).capitalize(),
         "item": lambda: words.noun(item),
         "items": lambda: words.noun(item, 2),
-        "个item": lambda: f"{words.measure(item)}{words.noun(item)}",
     }
     if name in nouns:
         return nouns[name]()

@@ -5,9 +5,9 @@ One phrase is one line of JSON::
     {"schema": "movies", "lang": "en", "pattern": "one shared DIRECTED_BY one", "tone": "friendly",
      "text": "You liked [FILM_1]; [PERSON_1] directed it, and [FILM_2] too."}
 
-A line for schema ``*``, or whose pattern holds ``*`` or ``/``, is a frame (:mod:`kg_rec.explain.frames`): it makes a
-phrase for each pattern that it covers.  Names are filled in afterwards.  A phrase that :func:`kg_rec.explain.checker.check_phrase` rejects is never used: the
-grammar's sentence stands in for it.
+A line for schema ``*``, or whose pattern holds ``*`` or ``/``, or whose text holds braces, is a frame
+(:mod:`kg_rec.explain.frames`): it makes a phrase for each pattern that it covers.  Names are filled in afterwards.  A
+phrase that :func:`kg_rec.explain.checker.check_phrase` rejects is never used: the grammar's sentence stands in for it.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Phrasebook:
         for phrase in self.phrases:
             if phrase.schema not in (schema.name, "*") or phrase.lang != lang:
                 continue
-            if not is_frame(phrase.schema, phrase.pattern):
+            if not is_frame(phrase.schema, phrase.pattern, phrase.text):
                 _require(phrase, known, schema)
                 variants.setdefault((phrase.pattern, phrase.tone), []).append(phrase)
                 continue
@@ -171,8 +171,8 @@ class Phrasebook:
 def _require(phrase: Phrase, known: Mapping[str, Pattern], schema: GraphSchema) -> None:
     if phrase.pattern not in known:
         raise PhraseError(
-            f"{phrase.origin or phrase.text}: schema {schema.name} has no pattern {phrase.pattern!r}; expected one that "
-            f"patterns() lists, such as {next(iter(known))!r}"
+            f"{phrase.origin or phrase.text}: schema {schema.name} has no pattern {phrase.pattern!r}; expected one "
+            f"that patterns() lists, such as {next(iter(known))!r}"
         )
     wrong = check_phrase(known[phrase.pattern], phrase.text, phrase.lang, phrase.tone)
     if wrong:

@@ -23,24 +23,20 @@ from kg_rec.explain.story import Kind
 _WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
 
 #: Words that carry no relation by themselves.
-_EMPTY = frozenset(
-    ["a", "an", "the", "is", "are", "was", "were", "be", "been", "has", "have", "had", "of", "to", "in", "on", "by", "for", "from", "with", "at", "as", "it", "its", "and", "or", "which", "you"]
-)
+_EMPTY = re.compile(r"an?|the|is|are|was|were|be|been|has|have|had|of|to|in|on|by|for|from|with|at|as|its?|and|or|.")
 
-_TEXT = {
-    "en": ["description", "descriptions", "text", "texts", "described", "plot", "plots", "summary", "summaries"],
-    "zh": ["简介", "文字介绍", "内容介绍"],
+#: Words that say the link where it is no relation of the schema, and further words for it.
+_LINKS = {
+    ("text", "en"): "description descriptions text texts described plot plots summary summaries",
+    ("text", "zh"): "简介 文字介绍 内容介绍",
+    ("chain", "en"): "linked link links connected connects connection path leads lead reached",
+    ("chain", "zh"): "相关联 关联 联系 相连 路径",
 }
-_NEAR = {
-    "text": {
-        "en": "close closely similar alike resembles resemble reads read much very near",
-        "zh": "相近 相似 接近 类似 很",
-    },
-    "chain": {"en": "steps step", "zh": "通过 经由 经过"},
-}
-_CHAIN = {
-    "en": ["linked", "link", "links", "connected", "connects", "connection", "path", "leads", "lead", "reached"],
-    "zh": ["相关联", "关联", "联系", "相连", "路径"],
+_BESIDES = {
+    ("text", "en"): "close closely similar alike resembles resemble reads read much very near",
+    ("text", "zh"): "相近 相似 接近 类似 很",
+    ("chain", "en"): "steps step",
+    ("chain", "zh"): "通过 经由 经过",
 }
 
 
@@ -88,13 +84,12 @@ def words_for(words: Lexicon, kind: Kind, types: Iterable[str]) -> Words:
         said += [*_list(told, edge.type or "", "words"), *_list(told, edge.type or "", "noun")]
         if kind.link == "direct":
             forth, back = ways
-    link = {w for text in said for w in pieces(text, lang)}
-    meaning = frozenset(link - _EMPTY) or frozenset(link)
-    if kind.link in ("text", "chain"):
-        meaning = frozenset(_TEXT[lang] if kind.link == "text" else _CHAIN[lang])
+    link = frozenset(w for text in said for w in pieces(text, lang))
+    told_by = _LINKS.get((kind.link, lang))
+    meaning = frozenset(told_by.split()) if told_by else frozenset(w for w in link if not _EMPTY.fullmatch(w)) or link
     extra = {w for text in (*acts, *nouns) for w in pieces(text, lang)}
     extra |= {w.removesuffix("了").removesuffix("过") for w in extra}
-    extra |= set(_NEAR.get(kind.link, {}).get(lang, "").split())
+    extra |= set(_BESIDES.get((kind.link, lang), "").split())
     return Words(frozenset(link | meaning | extra | common(lang)), acts, meaning, forth, back)
 
 
