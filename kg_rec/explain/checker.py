@@ -135,7 +135,6 @@ def _you_did(pattern: Pattern, text: str, tag: str) -> bool:
                 rf"\byou,? (?:too,? |also |both |all |have |once )?{before}{slot}{after}",
                 rf"\b(?:like|as) you,? (?:also |too,? )?{before}{slot}{after}",
                 rf"{before}{slot}{after},? (?:just )?(?:like|as) you\b",
-                rf"\blike you, (?:\[COUNT_1\]|(?:other )?\w+) (?:also )?{before}{slot}{after}",
                 rf"\byou and (?:\[COUNT_1\]|others|other \w+) (?:both |all |have )?{before}{slot}{after}",
             ]
             if not after:
