@@ -1,0 +1,163 @@
+"""The checks of an explanation find what is false: each is shown a true explanation and many with one thing changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from toy_graph import everything, pairs
+
+from kg_rec.explain.explain import explain
+from kg_rec.explain.explanation import Explanation, Path, PathGroup
+from kg_rec.explain.grammar import compiled
+from kg_rec.explain.phrasebook import Phrasebook
+from kg_rec.explain.truth import Facts, Sentences, error, misread, missing, scores_of
+from kg_rec.model.recommender import Recommender
+
+
+@pytest.fixture(scope="module")
+def model() -> Recommender:
+    return everything()
+
+
+@pytest.fixture(scope="module")
+def facts(model: Recommender) -> Facts:
+    return Facts.of(model.snapshot)
+
+
+@pytest.fixture(scope="module")
+def some(model: Recommender) -> list[Explanation]:
+    cold = [(u, 39 + u % 6) for u in range(0, 60, 12)]
+    return [explain(model, model.users.key(u), model.items.key(i)) for u, i in [*pairs(model, 40, seed=9), *cold]]
+
+
+def with_path(e: Explanation, old: Path, new: Path) -> Explanation:
+    groups = tuple(PathGroup(tuple(new if p is old else p for p in g.paths), g.value, g.share) for g in e.groups)
+    return replace(e, groups=groups)
+
+
+# --- exists --------------------------------------------------------------------------------------------
+
+
+def test_true_paths_are_all_there(facts: Facts, some: list[Explanation]) -> None:
+    assert all(missing(facts, e) == () for e in some)
+    assert sum(len(e.paths) for e in some) > 100
+    assert {p.channel for e in some for p in e.paths} == {"taste", "relational", "knowledge", "meaning"}
+
+
+def test_a_path_that_is_not_there_is_found(facts: Facts, some: list[Explanation]) -> None:
+    seen = set()
+    for e in some:
+        for path in e.paths:
+            for n, node in enumerate(path.nodes[1:], start=1):
+                other = replace(node, count=node.count + 1) if node.key is None else replace(node, key="nobody")
+                nodes = (*path.nodes[:n], other, *path.nodes[n + 1 :])
+                lines = missing(facts, with_path(e, path, replace(path, nodes=nodes)))
+                assert lines, (path, other)
+                seen.add(lines[0].split(" ")[0])
+            named = replace(path.nodes[1], name="Another name")
+            changed = replace(path, nodes=(path.nodes[0], named, *path.nodes[2:]))
+            assert "is not called 'Another name'" in missing(facts, with_path(e, path, changed))[0]
+            for n, edge in enumerate(path.edges):
+                if edge.type == "HAS_GENRE":
+                    wrong = replace(edge, type="STARRING")
+                    edges = (*path.edges[:n], wrong, *path.edges[n + 1 :])
+                    assert missing(facts, with_path(e, path, replace(path, edges=edges)))
+    assert {"no"} <= seen
+    assert any(line[0].isdigit() for line in seen)
+
+
+def test_a_deleted_edge_is_missed(model: Recommender, some: list[Explanation]) -> None:
+    e = next(e for e in some if any(p.channel == "knowledge" for p in e.paths))
+    path = next(p for p in e.paths if p.channel == "knowledge" and len(p.nodes) == 4)
+    relation = str(path.edges[1].type)
+    source = model.items.index(str(path.nodes[1].key))
+    edges = model.snapshot.edges[relation]
+    less = model.snapshot.with_edges(relation, edges.take(edges.source != source))
+    assert f"no {relation} from {path.nodes[1].key} to {path.nodes[2].key}" in missing(Facts.of(less), e)
+
+
+# --- adds up -------------------------------------------------------------------------------------------
+
+
+def test_true_terms_add_up(model: Recommender, some: list[Explanation]) -> None:
+    users = np.array([model.users.index(e.user) for e in some])
+    items = np.array([model.items.index(e.item) for e in some])
+    scores = scores_of(model, users, items)
+    assert scores == pytest.approx([e.score for e in some], rel=1e-6)
+    for e, score in zip(some, scores.tolist(), strict=True):
+        assert error(e, score) <= 1e-5
+        assert error(e, score * 1.001) == pytest.approx(0.001, rel=0.1)
+        worse = replace(e, terms=(*e.terms, replace(e.terms[0], value=0.01 * score)))
+        assert error(worse, score) == pytest.approx(0.01, rel=0.1)
+
+
+def test_a_path_beyond_its_term_is_an_error(some: list[Explanation]) -> None:
+    e = next(e for e in some if any(p.channel == "knowledge" for p in e.paths))
+    path = next(p for p in e.paths if p.channel == "knowledge")
+    term = next(t for t in e.terms if t.channel == "knowledge" and t.source == path.nodes[1].key)
+    more = with_path(e, path, replace(path, value=term.value + 0.1 * e.score))
+    assert error(more, e.score) >= 0.0999
+
+
+# --- says ----------------------------------------------------------------------------------------------
+
+BOOK = Phrasebook.shipped()
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("tone", ["friendly", "short", "formal", "audit"])
+def test_true_texts_are_read_back(model: Recommender, some: list[Explanation], lang: str, tone: str) -> None:
+    schema = model.snapshot.schema
+    sentences = Sentences.of(schema, lang, BOOK)
+    for book in (None, BOOK):
+        teller = compiled(schema, lang, tone, book)  # type: ignore[arg-type]
+        for n, e in enumerate(some):
+            text = teller.tell(e.groups, e.item_name, e.notes, base_only=not e.terms, seed=n)
+            assert misread(sentences, replace(e, text=text, lang=lang)) == (), text
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_changed_text_is_found(model: Recommender, some: list[Explanation], lang: str) -> None:
+    sentences = Sentences.of(model.snapshot.schema, lang, BOOK)
+    changes = 0
+    for e in some:
+        e = replace(e, text=compiled(model.snapshot.schema, lang).tell(e.groups, e.item_name, e.notes), lang=lang)
+        for old in {n.name for p in e.paths for n in p.nodes[1:] if n.name and n.name in e.text}:
+            changes += 1
+            assert misread(sentences, replace(e, text=e.text.replace(old, "Casablanca", 1))), (old, e.text)
+        for number in {str(n.count) for p in e.paths for n in p.nodes if n.key is None and f"{n.count} " in e.text}:
+            changes += 1
+            assert misread(sentences, replace(e, text=e.text.replace(f"{number} ", "777 ")))
+        more = e.text + (" It won five awards." if lang == "en" else "它得了五个奖。")
+        assert misread(sentences, replace(e, text=more))
+    assert changes > 100
+
+
+def test_another_relation_or_a_pair_that_is_on_no_path_is_found(model: Recommender, some: list[Explanation]) -> None:
+    sentences = Sentences.of(model.snapshot.schema, "en")
+    found = 0
+    for e in some:
+        for path in e.paths:
+            if path.channel != "knowledge" or path.edges[-1].type != "HAS_GENRE":
+                continue
+            liked, genre = path.nodes[1].name, path.nodes[-2].name
+            true = f"Like {liked}, which you liked, {e.item_name} belongs to the genre {genre}."
+            assert misread(sentences, replace(e, text=true)) == ()
+            assert misread(sentences, replace(e, text=true.replace("belongs to the genre", "stars")))
+            assert misread(sentences, replace(e, text=true.replace("which you liked", "which you hated")))
+            assert misread(sentences, replace(e, text=true.replace(e.item_name, "Casablanca")))
+            found += 1
+    assert found > 3
+
+
+def test_a_remark_must_hold(model: Recommender, some: list[Explanation]) -> None:
+    sentences = Sentences.of(model.snapshot.schema, "en")
+    e = next(e for e in some if not e.notes)
+    remark = f"{e.text} It is already in your history."
+    assert "already_interacted does not hold" in misread(sentences, replace(e, text=remark))[0]
+    assert misread(sentences, replace(e, text=remark, notes=("already_interacted",))) == ()
+    alone = f"Nothing in your history leads to {e.item_name}; it is scored by its general popularity."
+    assert misread(sentences, replace(e, text=alone))
+    assert misread(sentences, replace(e, text=alone, terms=(), groups=())) == ()
