@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kg_rec.config import TrainConfig
+from kg_rec.config import ExplainConfig, TrainConfig
 from kg_rec.errors import ConfigError
+from kg_rec.explain.explain import path_groups
+from kg_rec.explain.explanation import Path
+from kg_rec.explain.path_metrics import path_metrics
+from kg_rec.explain.paths import find
 from kg_rec.metrics import masked, per_user, top_k
 from kg_rec.model.histories import histories
 from kg_rec.model.recommender import Recommender
@@ -27,6 +31,9 @@ from kg_rec.store.base import Progress, no_progress
 
 #: What can be left out to measure what it adds.
 ABLATIONS = ("no_graph", "shuffled_graph", "no_text", "no_gnn")
+
+#: Users whose lists are explained at a time.
+_EXPLAINED = 200
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,9 @@ class Report:
         valid: validation figures.
         chosen: hyperparameters and fusion weights.
         kg_lift: per ablation, ``drop`` in test NDCG@10 and its ``interval``.
-        seconds: ``train`` and ``rank``.
+        seconds: ``train`` and ``rank``, and ``explain`` where explanations are measured.
+        explanations: path quality of the test lists, e.g. ``lir@10``; see :mod:`kg_rec.explain.path_metrics`.  Empty
+            if it is not asked for.
     """
 
     protocol: str
@@ -75,6 +84,7 @@ class Report:
     chosen: Mapping[str, Any]
     kg_lift: Mapping[str, Mapping[str, Any]]
     seconds: Mapping[str, float]
+    explanations: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -144,12 +154,41 @@ def beyond_accuracy(
     }
 
 
+def path_quality(
+    model: Recommender, ranking: Ranking, k: int = 10, progress: Progress = no_progress
+) -> dict[str, float]:
+    """The path metrics of the lists: each item by the path that adds most to its score.
+
+    Args:
+        model: the model that ranked.
+        ranking: its lists.
+        k: cut-off.
+        progress: called per batch of users.
+
+    Returns:
+        Figures by name, e.g. ``lir@10``; see :mod:`kg_rec.explain.path_metrics`.
+    """
+    config = ExplainConfig(groups=1, paths_per_group=1)
+    lists: dict[str, list[Path | None]] = {}
+    for start in range(0, len(ranking.users), _EXPLAINED):
+        progress(start, len(ranking.users), "explain")
+        top = ranking.top[start : start + _EXPLAINED, :k]
+        filled = top >= 0
+        users = np.repeat(ranking.users[start : start + _EXPLAINED], filled.sum(axis=1))
+        groups = path_groups(model, find(model, users, top[filled], config))
+        for user, some in zip(users.tolist(), groups, strict=True):
+            lists.setdefault(model.users.key(user), []).append(some[0].paths[0] if some else None)
+    found = path_metrics(model.snapshot, lists, k)
+    return {f"{name}@{k}": value for name, value in found.items()}
+
+
 def evaluate(
     snapshot: Snapshot,
     split: Split,
     config: TrainConfig | None = None,
     *,
     ablations: Sequence[str] = ("no_graph", "shuffled_graph"),
+    explanations: bool = False,
     progress: Progress = no_progress,
     trained: Callable[[Recommender], None] = lambda _: None,
 ) -> Report:
@@ -160,6 +199,7 @@ def evaluate(
         split: train, validation and test interactions.
         config: settings of the full model.
         ablations: some of :data:`ABLATIONS`.
+        explanations: measure the paths of the test lists too.
         progress: called as the work advances.
         trained: receives the full model.
 
@@ -176,6 +216,11 @@ def evaluate(
     after = time.perf_counter()
     test = rank_split(model, split, "test")
     seconds = {"train": after - start, "rank": time.perf_counter() - after}
+    told: dict[str, float] = {}
+    if explanations:
+        start = time.perf_counter()
+        told = path_quality(model, test, progress=progress)
+        seconds["explain"] = time.perf_counter() - start
     lift = {}
     for name in ablations:
         without, settings = _without(name, snapshot, config)
@@ -192,6 +237,7 @@ def evaluate(
         chosen=model.choices.to_dict(),
         kg_lift=lift,
         seconds=seconds,
+        explanations=told,
     )
 
 

@@ -117,6 +117,7 @@ def _disagreement(snapshot: Snapshot, progress: Progress) -> str | None:
     show_default=True,
     help="What to leave out to measure what it adds. Repeatable.",
 )
+@click.option("--explanations", is_flag=True, help="Measure the paths that explain the lists: LIR, SEP, LID, …")
 @click.option("--no-lift", is_flag=True, help="Leave nothing out: one training instead of three.")
 @json_option
 @click.option(
@@ -131,6 +132,7 @@ def evaluate(
     protocol: str,
     split: Path | None,
     ablate: tuple[str, ...],
+    explanations: bool,
     no_lift: bool,
     as_json: bool,
     out: Path | None,
@@ -145,6 +147,7 @@ def evaluate(
       kg-rec evaluate
       kg-rec evaluate --protocol all --json --out report.json
       kg-rec evaluate --split splits/random --ablate no_text --set fusion.rounds=1
+      kg-rec evaluate --explanations --no-lift
     """
     if split is not None and protocol == "all":
         raise click.UsageError("--split is one split: name its --protocol")
@@ -168,7 +171,8 @@ def evaluate(
                 note(f"{name} left out: {error}")
                 continue
             inner = staged(progress, name) if protocol == "all" else progress
-            reports[name] = measure(data, parts, config, ablations=() if no_lift else ablate, progress=inner)
+            lift = () if no_lift else ablate
+            reports[name] = measure(data, parts, config, ablations=lift, explanations=explanations, progress=inner)
     found = {name: report.to_dict() for name, report in reports.items()}
     result = {"protocols": found, "left_out": left_out} if protocol == "all" else found[protocol]
     if out is not None:
@@ -207,6 +211,10 @@ def _print_report(report: Report, *, first: bool) -> None:
     click.echo(f"{report.protocol}: {report.users:,} users with a test item, {report.items:,} items ranked\n")
     rows = [(name, figure(v), _interval(report.intervals, name)) for name, v in report.metrics.items()]
     print_table(["metric", "test", "95 % interval"], rows, ["test"])
+    if report.explanations:
+        click.echo()
+        told = [(name, figure(value)) for name, value in report.explanations.items()]
+        print_table(["paths that explain the lists", "test"], told, ["test"])
     if report.kg_lift:
         click.echo()
         lift = [(name, f"{v['drop']:+.4f}", _interval(v, "interval")) for name, v in report.kg_lift.items()]

@@ -20,8 +20,11 @@ from kg_rec.evaluation import (
     beyond_accuracy,
     bootstrap,
     evaluate,
+    path_quality,
     rank_split,
 )
+from kg_rec.explain.explain import explain
+from kg_rec.explain.path_metrics import PATH_METRICS, interaction_recency
 from kg_rec.model.recommender import Recommender
 from kg_rec.split import Split, cold_items_split, random_split
 
@@ -210,3 +213,30 @@ def test_the_protocol_of_new_items_ranks_only_these() -> None:
     # films of the own kind come first, although nobody had them
     chance = rank_split(popularity_model(np.zeros(45)), split, "test").mean()["ndcg@10"]
     assert report.metrics["ndcg@10"] > chance
+
+
+def test_path_quality_is_that_of_the_largest_path_of_each_item(split: Split) -> None:
+    model = everything()
+    ranking = rank_split(model, split, "test", (5,))
+    found = path_quality(model, ranking, 5)
+    assert list(found) == [f"{name}@5" for name in PATH_METRICS]
+    recent, explained = [], 0
+    for user, top in zip(ranking.users.tolist(), ranking.top.tolist(), strict=True):
+        key = model.users.key(user)
+        recency = interaction_recency(model.snapshot, key)
+        for item in top:
+            paths = explain(model, key, model.items.key(item), top=1, paths_per_group=1).paths
+            explained += bool(paths)
+            recent += [recency[str(p.nodes[1].key)] for p in paths]
+    assert found["lir@5"] == pytest.approx(np.mean(recent))
+    assert found["fidelity@5"] == pytest.approx(explained / ranking.top.size)
+    assert 0 < found["sed@5"] <= 1
+
+
+def test_explanations_are_measured_where_asked_for(split: Split, report: Report) -> None:
+    assert report.explanations == {}
+    found = evaluate(films(), split, CONFIG, ablations=(), explanations=True)
+    assert list(found.explanations) == [f"{name}@10" for name in PATH_METRICS]
+    assert found.explanations["fidelity@10"] > 0.5
+    assert found.seconds["explain"] > 0
+    assert found.to_dict()["explanations"] == found.explanations
