@@ -49,13 +49,15 @@ class TasteConfig:
         l2: ridge penalties to choose from on validation, in interactions.
         dropout: probability p of the emphasised denoising penalty p/(1-p) diag(G), in [0, 1).
         user_power: users are weighted by (number of interactions)^-user_power in the Gram matrix.
+        popularity_exponent: scores of an item with n interactions are scaled by n^popularity_exponent.
         max_items: largest catalogue for the dense operator; beyond it each item is regressed on its neighbours.
         neighbours: neighbours per item of that sparse form.
     """
 
     l2: tuple[float, ...] = (50.0, 200.0, 800.0)
-    dropout: float = 0.33
+    dropout: float = 0.4
     user_power: float = 0.2
+    popularity_exponent: float = -0.1
     max_items: int = 20_000
     neighbours: int = 100
 
@@ -142,19 +144,21 @@ class SequenceConfig:
     """What users go on to like: the item-item operator with time (:mod:`kg_rec.model.sequence`).
 
     Attributes:
-        direction: how much more a pair counts in the order it happened than in the other, 0 to 1.
+        directions: how much more a pair counts in the order it happened than in the other, 0 to 1; values to choose
+            from on validation.
         blocks: parts of a user's record, equally long; pairs within one have no order.
         span: interactions that are near each other, in steps.
         far: weight of pairs that are not near.
     """
 
-    direction: float = 0.5
+    directions: tuple[float, ...] = (0.0, 0.5)
     blocks: int = 20
     span: int = 30
     far: float = 0.3
 
     def __post_init__(self) -> None:
-        expect(0 <= self.direction <= 1, "sequence.direction", "a number from 0 to 1", self.direction)
+        wrong = [d for d in self.directions if not 0 <= d <= 1]
+        expect(not wrong, "sequence.directions", "numbers from 0 to 1", self.directions)
         expect(self.far >= 0, "sequence.far", "a number from 0", self.far)
         for name, least in (("blocks", 1), ("span", 2)):
             expect(getattr(self, name) >= least, f"sequence.{name}", f"at least {least}", getattr(self, name))

@@ -75,3 +75,7 @@ class NotFoundError(KgRecError):
 
 class LanguageModelError(KgRecError):
     """A language model or its endpoint cannot be used, or gave nothing that can."""
+
+
+class JobError(KgRecError):
+    """A run of a batch job cannot go on; the message says how to resume it or why that is not possible."""

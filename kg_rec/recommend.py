@@ -1,7 +1,6 @@
-"""Batch recommendation: top-k lists for users, streamed in Arrow batches to a sink.
+"""Batch recommendation: top-k lists for users, streamed in Arrow batches, into a file of Parquet or JSON Lines.
 
-Sinks are Parquet, JSON Lines, and the store itself (``--write-back``): a relation type ``RECOMMENDED`` of the schema
-from user to item with the properties run, rank and score.
+What has to survive a kill, or goes into the graph, is a job: :mod:`kg_rec.jobs`.
 """
 
 from __future__ import annotations
@@ -16,16 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from kg_rec.errors import ConfigError, SchemaError
+from kg_rec.errors import ConfigError
 from kg_rec.model.recommender import Recommender, positions
-from kg_rec.schema import GraphSchema
-from kg_rec.store.base import GraphStore, Progress, no_progress
+from kg_rec.store.base import Progress, no_progress
 
 #: Columns of a recommendation table.
 FIELDS = pa.schema(
     [("user", pa.string()), ("rank", pa.int32()), ("item", pa.string()), ("name", pa.string()), ("score", pa.float64())]
 )
-_RECOMMENDED = "RECOMMENDED"
 
 
 def recommend(
@@ -72,18 +69,31 @@ def _batches(
     size: int,
     progress: Progress,
 ) -> Iterator[pa.RecordBatch]:
-    keys, names = model.items.keys, model.snapshot.names(model.snapshot.schema.item.name)
     for start in range(0, len(rows), size):
         progress(start, len(rows), "recommend")
         part = rows[start : start + size]
-        top, scores = model.rank(part, k, allowed)
-        filled = top >= 0
-        items = pa.array(top[filled])
-        ranks = np.broadcast_to(np.arange(1, top.shape[1] + 1, dtype=np.int32), top.shape)[filled]
-        users = model.users.keys.take(pa.array(np.repeat(part, filled.sum(axis=1))))
-        columns = [users, pa.array(ranks), keys.take(items), names.take(items), pa.array(scores[filled])]
-        yield pa.record_batch(columns, schema=FIELDS)
+        yield lists_table(model, part, *model.rank(part, k, allowed))
     progress(len(rows), len(rows), "recommend")
+
+
+def lists_table(
+    model: Recommender, users: NDArray[np.int64], top: NDArray[np.int64], scores: NDArray[np.float64]
+) -> pa.RecordBatch:
+    """Ranked items as rows of :data:`FIELDS`, user by user.
+
+    Args:
+        model: for the keys and names.
+        users: dense indices, shape (b,).
+        top: dense indices of the items, -1 for none, shape (b, k).
+        scores: theirs, shape (b, k).
+    """
+    keys, names = model.items.keys, model.snapshot.names(model.snapshot.schema.item.name)
+    filled = top >= 0
+    items = pa.array(top[filled])
+    ranks = np.broadcast_to(np.arange(1, top.shape[1] + 1, dtype=np.int32), top.shape)[filled]
+    who = model.users.keys.take(pa.array(np.repeat(users, filled.sum(axis=1))))
+    columns = [who, pa.array(ranks), keys.take(items), names.take(items), pa.array(scores[filled])]
+    return pa.record_batch(columns, schema=FIELDS)
 
 
 def write_file(batches: Iterator[pa.RecordBatch], path: str | Path) -> int:
@@ -125,37 +135,3 @@ def _json_lines(batches: Iterator[pa.RecordBatch], path: Path) -> int:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch.to_pylist())
             rows += len(batch)
     return rows
-
-
-def write_back(store: GraphStore, batches: Iterator[pa.RecordBatch], run: str) -> int:
-    """Write recommendations into the store as ``RECOMMENDED`` edges; returns their number.
-
-    An edge of an earlier run between the same user and item is replaced; others stay and carry their own ``run``.
-
-    Raises:
-        SchemaError: the store's schema has no fitting relation type ``RECOMMENDED``.
-    """
-    check_write_back(store.schema())
-    rows = 0
-    for batch in batches:
-        columns = {
-            "source": batch.column("user"),
-            "target": batch.column("item"),
-            "run": pa.array([run] * len(batch), pa.string()),
-            "rank": batch.column("rank").cast(pa.int64()),
-            "score": batch.column("score"),
-        }
-        rows += store.write_edges(_RECOMMENDED, pa.table(columns))
-    return rows
-
-
-def check_write_back(schema: GraphSchema) -> None:
-    """Raise SchemaError unless the schema has ``RECOMMENDED`` from user to item with run, rank and score."""
-    relation = schema.relation_types.get(_RECOMMENDED)
-    ends = None if relation is None else (relation.source, relation.target)
-    properties = set() if relation is None else {p.name for p in relation.properties}
-    if ends != (schema.user.name, schema.item.name) or not {"run", "rank", "score"} <= properties:
-        raise SchemaError(
-            f"schema {schema.name}: to write back, add a kr:RelationType {_RECOMMENDED} from {schema.user.name} to "
-            f"{schema.item.name} with the properties run (xsd:string), rank (xsd:integer) and score (xsd:double)"
-        )

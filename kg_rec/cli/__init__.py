@@ -15,6 +15,7 @@ import click
 from kg_rec.cli.catalog import formats, schema
 from kg_rec.cli.console import Command, Program, print_json, progress_bar
 from kg_rec.cli.graph import check, export, load, query
+from kg_rec.cli.jobs import job
 from kg_rec.cli.lists import explain, recommend
 from kg_rec.cli.model import evaluate, train
 from kg_rec.cli.options import json_option
@@ -81,5 +82,9 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, as_json: bo
         click.echo("\n".join(result.lines()))
 
 
-for _command in (load, formats, schema, check, query, export, train, evaluate, recommend, explain, what_if, phrase):
+_COMMANDS = (
+    *(load, formats, schema, check, query, export, train, evaluate, recommend),
+    *(job, explain, what_if, phrase),
+)
+for _command in _COMMANDS:
     main.add_command(_command)

@@ -14,6 +14,7 @@ import traceback
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -96,6 +97,26 @@ def _configure(verbose: bool) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
+
+
+def json_log() -> None:
+    """Log from INFO as JSON on stderr, one object a line: time, level, logger, message, and what the record adds."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("kg_rec").setLevel(logging.INFO)
+
+
+class _JsonFormatter(logging.Formatter):
+    _usual = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+    def format(self, record: logging.LogRecord) -> str:
+        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        values = {"time": when, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        values |= {name: value for name, value in vars(record).items() if name not in self._usual}
+        if record.exc_info:
+            values["traceback"] = self.formatException(record.exc_info)
+        return dumps(values, indent=None)
 
 
 # --- text ---------------------------------------------------------------------------------------------

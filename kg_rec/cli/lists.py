@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,14 +18,6 @@ if TYPE_CHECKING:
     from kg_rec.schema import GraphSchema
     from kg_rec.store import GraphStore
     from kg_rec.store.base import Progress
-
-_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}")
-
-
-def _run_name(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not _RUN.fullmatch(value):
-        raise click.BadParameter("expected up to 64 letters, digits and . _ : + -, the first a letter or digit")
-    return value
 
 
 def _list_file(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
@@ -52,9 +40,7 @@ def _list_file(_: click.Context, __: click.Parameter, value: Path | None) -> Pat
     metavar="FILE",
     help="Write to FILE.parquet or FILE.jsonl instead of standard output.",
 )
-@click.option("--write-back", is_flag=True, help="Write the lists into --graph, as RECOMMENDED relationships.")
-@click.option("--run", callback=_run_name, metavar="NAME", help="Name of the run for --write-back; default: the time.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines; with --out or --write-back one object about them.")
+@click.option("--json", "as_json", is_flag=True, help="JSON Lines; with --out one object about them.")
 def recommend(
     model: Path,
     graph: str | None,
@@ -63,53 +49,41 @@ def recommend(
     users_query: str | None,
     k: int,
     out: Path | None,
-    write_back: bool,
-    run: str | None,
     as_json: bool,
 ) -> None:
     """Top-k lists of a MODEL, without the items that a user had.
 
-    With --graph, interactions and users that came after training count at once.
+    With --graph, interactions and users that came after training count at once. To write lists into the graph, or for
+    very many users, run a job: kg-rec job run --help.
 
     \b
       kg-rec recommend model --users 1,2 -k 5
       kg-rec recommend model --out lists.parquet
-      kg-rec recommend model --graph kg.graph --write-back --users-query
+      kg-rec recommend model --graph kg.graph --users-query
           'MATCH (u:User)-[r:RATED]->() WITH u, count(r) AS n WHERE n > 100 RETURN u.user_id'
     """
     if sum(x is not None for x in (users, users_file, users_query)) > 1:
         raise click.UsageError("give one of --users, --users-file and --users-query")
-    if graph is None and (write_back or users_query):
-        raise click.UsageError(f"{'--write-back' if write_back else '--users-query'} needs --graph")
-    if run is not None and not write_back:
-        raise click.UsageError("--run is the name of a --write-back")
+    if graph is None and users_query:
+        raise click.UsageError("--users-query needs --graph")
     keys = _keys(users, users_file)
-    run = run or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     with progress_bar() as progress:
-        loaded, store = open_model(model, graph, progress, read_only=not write_back)
+        loaded, store = open_model(model, graph, progress, read_only=True)
         try:
             if users_query is not None and store is not None:
                 keys = _queried(store, users_query)
-            target = store if write_back else None
-            rows, table = _write(loaded, keys, k, out, target, run, progress)
+            rows, table = _write(loaded, keys, k, out, progress)
         finally:
             if store is not None:
                 store.close()
     if table is not None:
         _print_lists(table, as_json)
         return
-    schema = loaded.recommender.snapshot.schema
-    read = _reading(schema, run) if write_back else None
     count = len(loaded.recommender.users) if keys is None else len(keys)
     if as_json:
-        about = {"users": count, "rows": rows, "k": k, "out": None if out is None else str(out)}
-        print_json({**about, "run": run if write_back else None, "cypher": read})
+        print_json({"users": count, "rows": rows, "k": k, "out": str(out)})
         return
-    click.echo(f"{rows:,} recommendations for {count:,} users" + (f", written to {out}" if out else ""))
-    if read is not None and graph is not None:
-        key = dumps(keys[0] if keys else loaded.recommender.users.key(0), indent=None)
-        command = ["kg-rec", "query", read, "--param", f"user={key}", "--graph", graph]
-        click.echo(f"written to {graph} as run {run}; a user's list:\n  {shlex.join(command)}")
+    click.echo(f"{rows:,} recommendations for {count:,} users, written to {out}")
 
 
 def _keys(users: str | None, users_file: IO[str] | None) -> list[str] | None:
@@ -123,13 +97,9 @@ def _keys(users: str | None, users_file: IO[str] | None) -> list[str] | None:
 
 
 def _queried(store: GraphStore, cypher: str) -> list[str]:
-    from kg_rec.errors import ConfigError
+    from kg_rec.jobs.rules import queried_keys
 
-    column = store.query(cypher, limit=10_000_000, timeout=600).column(0).to_pylist()
-    wrong = next((value for value in column if not isinstance(value, str)), None)
-    if wrong is not None or None in column:
-        raise ConfigError(f"--users-query: expected the keys of users in the first column, as texts, got {wrong!r}")
-    return list(dict.fromkeys(column))
+    return queried_keys(store, cypher, "--users-query")
 
 
 def open_model(
@@ -154,37 +124,18 @@ def open_model(
 
 
 def _write(
-    model: Model,
-    keys: list[str] | None,
-    k: int,
-    out: Path | None,
-    store: GraphStore | None,
-    run: str,
-    progress: Progress,
+    model: Model, keys: list[str] | None, k: int, out: Path | None, progress: Progress
 ) -> tuple[int, pa.Table | None]:
-    """Lists into the file and the store; else as a table."""
+    """Lists into the file; else as a table."""
     import pyarrow as pa
 
-    from kg_rec.recommend import FIELDS, check_write_back, recommend, write_back, write_file
+    from kg_rec.recommend import FIELDS, recommend, write_file
 
-    if store is not None:
-        check_write_back(store.schema())
     batches = recommend(model.recommender, keys, k, progress=progress)
-    if out is None and store is None:
-        table = pa.Table.from_batches(batches, schema=FIELDS)
-        return table.num_rows, table
-    if out is None and store is not None:
-        return write_back(store, batches, run), None
-    written = batches if store is None else _also_back(store, batches, run)
-    return write_file(written, str(out)), None
-
-
-def _also_back(store: GraphStore, batches: Iterator[pa.RecordBatch], run: str) -> Iterator[pa.RecordBatch]:
-    from kg_rec.recommend import write_back
-
-    for batch in batches:
-        write_back(store, iter([batch]), run)
-        yield batch
+    if out is not None:
+        return write_file(batches, str(out)), None
+    table = pa.Table.from_batches(batches, schema=FIELDS)
+    return table.num_rows, table
 
 
 def _print_lists(table: pa.Table, as_json: bool) -> None:
@@ -199,16 +150,6 @@ def _print_lists(table: pa.Table, as_json: bool) -> None:
     print_table(["user", "rank", "name", "item", "score"], rows, ["score"])
     if not rows:
         note("no lists: no user was asked for, or there is nothing that they did not have")
-
-
-def _reading(schema: GraphSchema, run: str) -> str:
-    """The statement that reads one user's list of a run."""
-    user, item = schema.user, schema.item
-    name = item.name_property or item.key
-    return (
-        f'MATCH (u:`{user.name}` {{`{user.key}`: $user}})-[r:RECOMMENDED]->(i:`{item.name}`) WHERE r.run = "{run}" '
-        f"RETURN r.rank AS rank, i.`{name}` AS name, i.`{item.key}` AS item, r.score AS score ORDER BY rank"
-    )
 
 
 @click.command(cls=Command, short_help="Why this item for this user?")

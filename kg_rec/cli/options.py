@@ -108,15 +108,7 @@ def read_settings(
 
     values = (TrainConfig() if config is None else TrainConfig.from_toml(config)).to_dict()
     for key, text in sets:
-        *tables, name = key.split(".")
-        inner: Any = values
-        for table in tables:
-            inner = inner.setdefault(table, {}) if isinstance(inner, dict) else None
-        if not isinstance(inner, dict):
-            raise ConfigError(f"--set {key}: {'.'.join(tables)} is one value, not a group of settings")
-        value = _toml_value(text)
-        # one value for a setting that holds a list of choices
-        inner[name] = [value] if isinstance(inner.get(name), tuple) and not isinstance(value, list) else value
+        assign(values, key, toml_value(text))
     try:
         chosen = TrainConfig.from_dict(values)
     except ConfigError as error:
@@ -131,7 +123,25 @@ def read_settings(
     return TrainConfig.from_dict(values)
 
 
-def _toml_value(text: str) -> Any:
+def assign(values: dict[str, Any], key: str, value: Any) -> None:
+    """Set one of nested settings, such as ``gnn.epochs``; a list of choices takes one value as a list of it.
+
+    Raises:
+        ConfigError: a part of the key is a value, not a group of settings.
+    """
+    from kg_rec.errors import ConfigError
+
+    *tables, name = key.split(".")
+    inner: Any = values
+    for table in tables:
+        inner = inner.setdefault(table, {}) if isinstance(inner, dict) else None
+    if not isinstance(inner, dict):
+        raise ConfigError(f"--set {key}: {'.'.join(tables)} is one value, not a group of settings")
+    inner[name] = [value] if isinstance(inner.get(name), tuple | list) and not isinstance(value, list) else value
+
+
+def toml_value(text: str) -> Any:
+    """A value written as TOML; what is not TOML is a text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

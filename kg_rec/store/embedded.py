@@ -184,7 +184,13 @@ class EmbeddedStore:
             raise StoreUnavailableError(f"{here}: cannot make the folder: {error}") from error
 
     def _open(self) -> ladybug.Database:
-        options: dict[str, Any] = {"read_only": self._read_only, "buffer_pool_size": _BUFFER_BYTES}
+        # compression off: with it, Ladybug 0.22 gives back other numbers than were written once a table of doubles is
+        # written a second time (its issue 998; tests/contracts/test_runs.py shows it)
+        options: dict[str, Any] = {
+            "read_only": self._read_only,
+            "buffer_pool_size": _BUFFER_BYTES,
+            "compression": False,
+        }
         path = self._folder / _GRAPH
         try:
             return ladybug.Database(path, **options)

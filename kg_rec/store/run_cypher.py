@@ -27,7 +27,8 @@ LADYBUG_PREPARE = (
     f"CREATE NODE TABLE IF NOT EXISTS {RUN}(run STRING PRIMARY KEY, job STRING, state STRING, started STRING, "
     "finished STRING, about STRING, report STRING, error STRING)",
     f"CREATE NODE TABLE IF NOT EXISTS {CHUNK}(id STRING PRIMARY KEY, run STRING, number INT64, state STRING, "
-    "users INT64, rows INT64, short INT64, first STRING, last STRING, seconds DOUBLE, at STRING, quantiles DOUBLE[], error STRING)",
+    "users INT64, rows INT64, short INT64, first STRING, last STRING, seconds DOUBLE, at STRING, "
+    "quantiles DOUBLE[], error STRING)",
     f"CREATE NODE TABLE IF NOT EXISTS {LATEST}(job STRING PRIMARY KEY, runs STRING[], at STRING)",
 )
 
@@ -39,7 +40,12 @@ READ_CHUNKS = (
     + ", ".join(f"c.{p} AS {p}" for p in CHUNK_PROPERTIES)
     + " ORDER BY number"
 )
-SAVE_CHUNK = f"MERGE (c:{CHUNK} {{id: $id}}) SET " + ", ".join(f"c.{p} = ${p}" for p in CHUNK_PROPERTIES[1:])
+LADYBUG_SAVE_CHUNK = f"MERGE (c:{CHUNK} {{id: $id}}) SET " + ", ".join(f"c.{p} = ${p}" for p in CHUNK_PROPERTIES[1:])
+NEO4J_SAVE_CHUNK = (
+    f"MERGE (c:{CHUNK} {{id: $id}}) SET c.run = $run WITH c WHERE coalesce(c.state, '') <> 'done' SET "
+    + ", ".join(f"c.{p} = ${p}" for p in CHUNK_PROPERTIES[2:])
+)
+READ_CHUNK_STATE = f"MATCH (c:{CHUNK}) WHERE c.id = $id RETURN c.state AS state"
 DELETE_CHUNK = f"MATCH (c:{CHUNK}) WHERE c.id = $id DELETE c"
 DELETE_CHUNKS = f"MATCH (c:{CHUNK}) WHERE c.run = $run DELETE c"
 DELETE_RUN = f"MATCH (r:{RUN}) WHERE r.run = $run DELETE r"

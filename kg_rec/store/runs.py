@@ -113,6 +113,7 @@ class Runs:
     def __init__(self, store: GraphStore) -> None:
         self._store = store
         self._neo4j = store.dialect == "neo4j"
+        self._there = False
 
     def prepare(self) -> None:
         """Create the constraints or tables of the ledger; again, this changes nothing."""
@@ -189,25 +190,24 @@ class Runs:
         Raises:
             StoreError: more than :data:`MAX_ROWS` rows, or the store failed.
         """
-        record = (cypher.SAVE_CHUNK, {**asdict(chunk), "id": _id(run, chunk.number), "run": run})
-        record[1]["quantiles"] = list(chunk.quantiles)
+        values = {**asdict(chunk), "id": _id(run, chunk.number), "run": run, "quantiles": list(chunk.quantiles)}
         if lists is not None and len(lists) > MAX_ROWS:
             raise StoreError(
                 f"a chunk of {len(lists)} rows; at most {MAX_ROWS} fit one transaction: use smaller chunks"
             )
         if self._neo4j:
-            known = {"id": record[1]["id"], "run": run}
-            statements = [(cypher.NEO4J_LOCK_CHUNK, known)]
+            known = {"id": values["id"], "run": run}
+            statements: list[tuple[str, Mapping[str, Any]]] = [(cypher.NEO4J_LOCK_CHUNK, known)]
             if lists is not None and len(lists):
                 properties = _properties(lists)
                 statement = cypher.neo4j_create_lists(self._store.schema(), properties)
                 statements.append((statement, {**known, "lists": _nested(lists, properties)}))
-            self._store.transact([*statements, record])
+            self._store.transact([*statements, (cypher.NEO4J_SAVE_CHUNK, values)])
             return
-        done = self.chunks(run).get(chunk.number) if lists is not None else None
-        if done is not None and done.state == "done":
+        done = self._rows(cypher.READ_CHUNK_STATE, {"id": values["id"]})
+        if done and done[0]["state"] == "done":
             return
-        statements = [record]
+        statements = [(cypher.LADYBUG_SAVE_CHUNK, values)]
         if lists is not None and len(lists):
             names = ["run", "rank", *_properties(lists)]
             columns = [lists.column("user"), lists.column("item"), pa.array([run] * len(lists), pa.string())]
@@ -217,6 +217,11 @@ class Runs:
         self._store.transact(statements)
 
     def _rows(self, statement: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if not self._there:
+            tables = () if self._neo4j else self._store.query("CALL show_tables() RETURN name")["name"].to_pylist()
+            self._there = self._neo4j or cypher.RUN in tables
+            if not self._there:
+                return []
         return list(self._store.query(statement, values, limit=_ALL, timeout=600).to_pylist())
 
 
@@ -228,8 +233,8 @@ def _saved(run: Run) -> tuple[str, dict[str, Any]]:
 
 
 def _run(row: Mapping[str, Any]) -> Run:
-    values = {name: row[name] or "" for name in cypher.RUN_PROPERTIES}
-    return replace(Run(**values), about=json.loads(row["about"] or "{}"), report=json.loads(row["report"] or "{}"))
+    texts: dict[str, Any] = {name: row[name] or "" for name in cypher.RUN_PROPERTIES}
+    return Run(**{**texts, "about": json.loads(row["about"] or "{}"), "report": json.loads(row["report"] or "{}")})
 
 
 def _chunk(row: Mapping[str, Any]) -> Chunk:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from toy_graph import fill, films
@@ -19,7 +20,8 @@ from kg_rec.store.runs import Chunk, Run, Runs, check_lists, read_list
 RUN = Run("monday", "nightly", "running", "2026-11-22T01:00:00Z", about={"k": 2}, report={})
 EDGES = (
     "MATCH (u:User)-[r:RECOMMENDED]->(i:Film) "
-    "RETURN u.user_id AS user, i.item_id AS item, r.run AS run, r.rank AS rank, r.score AS score ORDER BY run, user, rank"
+    "RETURN u.user_id AS user, i.item_id AS item, r.run AS run, r.rank AS rank, r.score AS score "
+    "ORDER BY run, user, rank"
 )
 
 
@@ -86,6 +88,21 @@ def test_a_chunk_is_written_once(runs: Runs, tmp_store: GraphStore) -> None:
         ("u02", "f00", 1, 1.5),
         ("u03", "f01", 1, 1.0),
     ]
+
+
+def test_numbers_stay_as_they_were_written(runs: Runs, tmp_store: GraphStore) -> None:
+    rng = np.random.default_rng(0)
+    users = [f"u{n:02d}" for n in range(60)]
+    scores, written = [], {}
+    for n in range(9):
+        rows = [(u, f"f{i:02d}", float(rng.random() + 2)) for u in users[n * 7 : n * 7 + 7] for i in range(5)]
+        part = tuple(np.sort(rng.random(21) + 2).tolist())
+        chunk = Chunk(n, "done", 7, len(rows), 0, rows[0][0], rows[-1][0], rng.random(), "now", part)
+        runs.commit("monday", chunk, lists(*rows))
+        scores += [r[2] for r in rows]
+        written[n] = chunk
+        assert runs.chunks("monday") == written
+    assert sorted(e["score"] for e in edges(tmp_store)) == sorted(scores)
 
 
 def test_a_chunk_that_failed_can_be_written(runs: Runs, tmp_store: GraphStore) -> None:

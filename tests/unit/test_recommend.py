@@ -11,15 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from toy_graph import everything, fill, films
+from toy_graph import everything
 
 from kg_rec.api import Model
-from kg_rec.errors import ConfigError, NotFoundError, SchemaError
+from kg_rec.errors import ConfigError, NotFoundError
 from kg_rec.model.recommender import Recommender
-from kg_rec.recommend import FIELDS, check_write_back, recommend, write_back, write_file
-from kg_rec.schema import GraphSchema
-from kg_rec.snapshot import Snapshot, export
-from kg_rec.store import GraphStore
+from kg_rec.recommend import FIELDS, recommend, write_file
+from kg_rec.snapshot import Snapshot
 
 
 @pytest.fixture(scope="module")
@@ -139,43 +137,3 @@ def test_other_names_and_absent_folders_are_refused(model: Recommender, tmp_path
     with pytest.raises(ConfigError, match=r"expected a folder .*none"):
         write_file(recommend(model), tmp_path / "none" / "out.jsonl")
     assert list(tmp_path.iterdir()) == []
-
-
-# --- write-back ----------------------------------------------------------------------------------------
-
-
-def test_write_back(model: Recommender, tmp_store: GraphStore) -> None:
-    fill(tmp_store, films())
-    users = ["u00", "u01", "u02"]
-    expected = {(r["user"], r["item"]): (r["rank"], r["score"]) for r in table(recommend(model, users, 4)).to_pylist()}
-    assert write_back(tmp_store, recommend(model, users, 4, batch_users=2), "monday") == 12
-    query = (
-        "MATCH (u:User)-[r:RECOMMENDED]->(f:Film) "
-        "RETURN u.user_id AS u, f.item_id AS f, r.run AS run, r.rank AS rank, r.score AS score"
-    )
-    found = tmp_store.query(query).to_pylist()
-    assert {(r["u"], r["f"]): (r["rank"], r["score"]) for r in found} == expected
-    assert {r["run"] for r in found} == {"monday"}
-    # a later, shorter run replaces what it names and leaves the rest
-    assert write_back(tmp_store, recommend(model, users, 1), "tuesday") == 3
-    runs = sorted(r["run"] for r in tmp_store.query(query).to_pylist())
-    assert runs == ["monday"] * 9 + ["tuesday"] * 3
-    # what was written back is no knowledge and no interaction: the model of the graph is the same
-    later = export(tmp_store)
-    assert len(later.edges["RECOMMENDED"]) == 12
-    np.testing.assert_array_equal(model.with_snapshot(later).scores(np.arange(60)), model.scores(np.arange(60)))
-
-
-def test_a_schema_without_a_place_for_it_is_refused(model: Recommender, tmp_store: GraphStore) -> None:
-    turtle = films().schema.turtle
-    start = turtle.index(":RECOMMENDED a ")
-    bare = GraphSchema.from_turtle(turtle[:start])
-    tmp_store.apply_schema(bare)
-    with pytest.raises(
-        SchemaError, match="add a kr:RelationType RECOMMENDED from User to Film with the properties run"
-    ):
-        write_back(tmp_store, recommend(model), "monday")
-    without_score = turtle.replace("sh:path :score", "sh:path :points")
-    with pytest.raises(SchemaError, match="score"):
-        check_write_back(GraphSchema.from_turtle(without_score))
-    check_write_back(films().schema)

@@ -277,40 +277,6 @@ def test_new_interactions_count_at_once(world: World) -> None:
     assert sum(i % 2 == 0 for i in items) >= 4
 
 
-def test_write_back_and_read_again(world: World) -> None:
-    run("load", "recbole", world.ratings, "--graph", "back.graph")
-    run("load", "table", world.facts, "--graph", "back.graph")
-    args = ["recommend", world.model, "--graph", "back.graph", "--write-back", "--users", "u1,u2", "-k", "3"]
-    about = json.loads(run(*args, "--run", "first", "--json", "--out", "l.jsonl").stdout)
-    assert (about["run"], about["rows"]) == ("first", 6)
-    question = about["cypher"]
-    assert "\n" not in question
-    read = ["query", question, "--param", 'user="u2"', "--graph", "back.graph", "--json"]
-    rows = json.loads(run(*read).stdout)["rows"]
-    listed = [json.loads(line) for line in Path("l.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert rows == [{n: row[n] for n in ("rank", "name", "item", "score")} for row in listed if row["user"] == "u2"]
-    printed = run(*args).stdout
-    assert "6 recommendations for 2 users" in printed
-    assert "kg-rec query 'MATCH (u:`User`" in printed
-    trained = json.loads(run("train", "--graph", "back.graph", "--out", "m", "--json", *SMALL).stdout)
-    assert trained["users"] == 40
-
-
-def test_write_back_needs_a_place_in_the_schema(world: World) -> None:
-    Path("plain.ttl").write_text(_without_recommended(), encoding="utf-8")
-    run("load", "recbole", world.ratings, "--graph", "plain.graph", "--schema", "plain.ttl")
-    run("load", "table", world.facts, "--graph", "plain.graph")
-    result = run("recommend", world.model, "--graph", "plain.graph", "--write-back", code=1)
-    assert "to write back, add a kr:RelationType RECOMMENDED" in result.stderr
-
-
-def _without_recommended() -> str:
-    turtle = GraphSchema.bundled("movies").turtle
-    start = turtle.index(":RECOMMENDED a ")
-    end = turtle.index(" .\n", start) + 3
-    return turtle[:start] + turtle[end:]
-
-
 def test_explain_in_each_form(world: World) -> None:
     first = json.loads(run("recommend", world.model, "--users", "u1", "-k", "1", "--json").stdout)["item"]
     args = ["explain", world.model, "u1", first]
@@ -374,6 +340,3 @@ def test_the_same_on_neo4j(world: World, clean_neo4j: str) -> None:
     first = json.loads(here.splitlines()[0])
     why = run("explain", world.model, first["user"], first["item"], *graph, "--json", "--verify")
     assert json.loads(why.stdout)["score"] == pytest.approx(first["score"], rel=1e-5)
-    about = json.loads(run("recommend", world.model, *graph, "--write-back", "--users", "u1", "--json").stdout)
-    read = run("query", about["cypher"], "--param", 'user="u1"', *graph, "--json").stdout
-    assert [row["rank"] for row in json.loads(read)["rows"]] == list(range(1, 11))

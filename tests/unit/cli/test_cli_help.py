@@ -73,7 +73,7 @@ def test_version() -> None:
         (["load", "movielens"], 2),
         (["train"], 2),
         (["evaluate", "--protocol", "none"], 2),
-        (["recommend", "model", "--write-back"], 2),
+        (["recommend", "model", "--users-query", "MATCH (u:User) RETURN u.user_id"], 2),
         (["explain", "model"], 2),
         (["phrase", "--schema", "movies"], 2),
     ],

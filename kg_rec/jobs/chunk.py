@@ -1,0 +1,146 @@
+"""One chunk of a run: the lists of its users, a pure function of plan, model and number."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy import sparse
+
+from kg_rec.jobs.config import JobConfig
+from kg_rec.jobs.plan import Plan
+from kg_rec.jobs.rules import Choice, choice
+from kg_rec.metrics import Floats, masked, top_k
+from kg_rec.model.histories import histories
+from kg_rec.model.recommender import Recommender
+from kg_rec.recommend import FIELDS, lists_table
+from kg_rec.snapshot import EdgeTable
+
+#: Steps of the quantiles kept per chunk.
+QUANTILES = 20
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The lists of one chunk.
+
+    Attributes:
+        number: of the chunk.
+        rows: columns of :data:`kg_rec.recommend.FIELDS`, and ``reason`` and ``paths`` with explanations; by user key
+            and rank.
+        users: dense indices of the chunk's users.
+        short: users with fewer than k.
+        empty: keys of the users with none.
+        seconds: time it took.
+    """
+
+    number: int
+    rows: pa.RecordBatch
+    users: NDArray[np.int64]
+    short: int
+    empty: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Computes chunks; the same chunk gives the same bytes wherever and however often it is computed.
+
+    Attributes:
+        job: the settings.
+        plan: users and candidates.
+        model: over the plan's snapshot.
+        choose: caps and diversity, or None.
+    """
+
+    job: JobConfig
+    plan: Plan
+    model: Recommender
+    choose: Choice | None
+
+    @classmethod
+    def of(cls, job: JobConfig, plan: Plan, model: Recommender) -> Scorer:
+        """The scorer of a plan.
+
+        Raises:
+            ModelError: the graph's items are not those of the model.
+            ConfigError: a rule does not fit the model.
+        """
+        fitted = model.with_snapshot(plan.snapshot)
+        return cls(job, plan, fitted, choice(job.candidates, fitted, job.k))
+
+    def __call__(self, number: int) -> Lists:
+        """The lists of chunk ``number``; the engine keeps BLAS on one thread, so that sums have one order."""
+        start = time.perf_counter()
+        size = self.job.chunk
+        users = self.plan.users[number * size : (number + 1) * size]
+        top, scores = self._ranked(users)
+        filled = (top >= 0).sum(axis=1)
+        rows = lists_table(self.model, users, top, scores)
+        keys = self.model.users.keys
+        empty = tuple(keys.take(pa.array(users[filled == 0])).to_pylist())
+        return Lists(number, rows, users, int((filled < self.job.k).sum()), empty, time.perf_counter() - start)
+
+    def _ranked(self, users: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Items, -1 for none, and scores, shape (b, k)."""
+        k, choose, plan = self.job.k, self.choose, self.plan
+        liked, seen = user_rows(self.model, users)
+        scores = self.model.scores_of(liked)
+        none = sparse.csr_array(seen.shape, dtype=np.float32)
+        found = masked(scores, seen if self.job.candidates.exclude_seen else none, plan.allowed)
+        top, values = _best(found, k if choose is None else choose.pool)
+        if choose is None:
+            return top, values
+        chosen, its = choose(top, values, k)
+        cut = np.flatnonzero((chosen[:, -1] < 0) & (top[:, -1] >= 0))  # the caps left more places than the pool filled
+        if len(cut):
+            chosen[cut], its[cut] = choose(*_best(found[cut], found.shape[1]), k)
+        return chosen, its
+
+
+def user_rows(model: Recommender, users: NDArray[np.int64]) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """Histories a_uj and what was seen, of some users only, CSR, shape (users, items).
+
+    Reads these users' interactions alone, so memory does not grow with the number of users.
+    """
+    edges = model.snapshot.interactions
+    starts, ends = np.searchsorted(edges.source, users, "left"), np.searchsorted(edges.source, users, "right")
+    lengths = ends - starts
+    before = np.cumsum(lengths) - lengths
+    rows = np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
+    weight = None if edges.weight is None else edges.weight[rows]
+    when = None if edges.time is None else edges.time[rows]
+    part = EdgeTable(np.repeat(np.arange(len(users)), lengths), edges.target[rows], weight, when)
+    least = model.snapshot.schema.interaction.positive_from
+    liked = part if least is None or weight is None else part.take(weight >= least)
+    shape = (len(users), len(model.items))
+    return histories(liked, shape, model.choices.recency, model.choices.rating), histories(part, shape, 0)
+
+
+def _best(scores: Floats, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The k best per row, -1 and -inf where there are fewer, shape (b, k)."""
+    top = top_k(scores, k)
+    values = np.where(top < 0, -np.inf, np.take_along_axis(scores, np.maximum(top, 0), axis=1))
+    wide = k - top.shape[1]
+    if wide > 0:
+        top = np.pad(top, ((0, 0), (0, wide)), constant_values=-1)
+        values = np.pad(values, ((0, 0), (0, wide)), constant_values=-np.inf)
+    return top, values
+
+
+def quantiles(rows: pa.RecordBatch) -> tuple[float, ...]:
+    """Quantiles of the scores in equal steps, smallest to largest; empty without rows."""
+    scores = rows.column("score").to_numpy()
+    if not len(scores):
+        return ()
+    return tuple(np.quantile(scores, np.linspace(0, 1, QUANTILES + 1)).tolist())
+
+
+def file_schema(job: JobConfig) -> pa.Schema:
+    """The columns of the files."""
+    if job.explanations == "off":
+        return FIELDS
+    return FIELDS.append(pa.field("reason", pa.string())).append(pa.field("paths", pa.list_(pa.string())))

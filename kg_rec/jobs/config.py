@@ -1,0 +1,273 @@
+"""What a job is: a TOML file, or the same settings as flags.
+
+::
+
+    name = "nightly"
+    graph = "neo4j://localhost:7687"
+    model = "model"
+    k = 10
+    [candidates]
+    only = ["MATCH (f:Film) WHERE f.year >= 1990 RETURN f.item_id"]
+    [sinks]
+    parquet = "lists"
+    graph = true
+
+Paths in a file are relative to the file's folder.  The whole file is checked before anything is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from kg_rec.config import SettingError, expect, from_toml
+from kg_rec.errors import ConfigError, QueryRefusedError
+from kg_rec.store.gate import check_read_only
+from kg_rec.store.runs import MAX_ROWS
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}")
+EXPLANATIONS = ("off", "ids", "sentences")
+ENGINES = ("local", "ray")
+
+
+@dataclass(frozen=True, slots=True)
+class UsersConfig:
+    """Whose lists: all users, unless one of the two is set.
+
+    Attributes:
+        cypher: read-only; its first column holds the keys.
+        file: a text file with one key a line.
+    """
+
+    cypher: str = ""
+    file: str = ""
+
+    def __post_init__(self) -> None:
+        expect(not (self.cypher and self.file), "users.file", "one of users.cypher and users.file", "both")
+        _check_cypher("users.cypher", self.cypher)
+
+
+@dataclass(frozen=True, slots=True)
+class CapConfig:
+    """At most so many items of one category in a list.
+
+    Attributes:
+        relation: a relation type from the item; its targets are the categories.  An item may have several.
+        most: items of one category in a list.
+    """
+
+    relation: str
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatesConfig:
+    """What may be in a list.
+
+    Attributes:
+        only: read-only Cypher, run once a run; the first column holds the keys of the items allowed.  An item has to
+            be in the results of all of them.
+        never: the same for items that are left out.
+        allow_file: a text file with the keys of the items allowed, one a line.
+        block_file: the same for items that are left out.
+        exclude_seen: leave out what the user interacted with.
+        minimum_novelty: least -log2(share of the users who interacted with the item); 0 allows all.
+        caps: limits per category.
+        diversity: weight of dissimilarity to the items above in the list, from 0 (none) to below 1: maximal marginal
+            relevance (Carbonell & Goldstein, SIGIR 1998) on scores scaled to 0 ... 1 and the cosine of text and
+            relational embeddings.
+        pool: best items of a user that caps and diversity choose from; caps look further where these do not suffice.
+    """
+
+    only: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+    allow_file: str = ""
+    block_file: str = ""
+    exclude_seen: bool = True
+    minimum_novelty: float = 0.0
+    caps: tuple[CapConfig, ...] = ()
+    diversity: float = 0.0
+    pool: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("only", "never"):
+            for text in getattr(self, name):
+                _check_cypher(f"candidates.{name}", text)
+        expect(0 <= self.diversity < 1, "candidates.diversity", "a number from 0 to below 1", self.diversity)
+        expect(self.minimum_novelty >= 0, "candidates.minimum_novelty", "a number from 0", self.minimum_novelty)
+        expect(self.pool >= 1, "candidates.pool", "at least 1", self.pool)
+        for i, cap in enumerate(self.caps):
+            expect(cap.most >= 1, f"candidates.caps[{i}].most", "at least 1", cap.most)
+
+
+@dataclass(frozen=True, slots=True)
+class SinksConfig:
+    """Where the lists go; at least one.
+
+    Attributes:
+        parquet: a folder; a run is its folder ``run=NAME``, which appears when the run is complete.
+        json_lines: the same, with JSON Lines.
+        graph: write ``(user)-[:RECOMMENDED]->(item)`` into the graph.
+        embeddings: write the items' embeddings into the graph, with a vector index (Neo4j).
+    """
+
+    parquet: str = ""
+    json_lines: str = ""
+    graph: bool = False
+    embeddings: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsConfig:
+    """Figures for Prometheus, in its text format.
+
+    Attributes:
+        file: written anew after every chunk, for node_exporter's textfile collector.
+        port: served on 127.0.0.1 while the job runs; 0 for none.
+    """
+
+    file: str = ""
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        expect(0 <= self.port < 65536, "metrics.port", "a port, or 0 for none", self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class JobConfig:
+    """Everything that decides a run, besides the graph and the model.
+
+    Attributes:
+        graph: URL of the graph: interactions as they are now, the ledger, and what is written back.
+        model: the folder of a trained model.
+        name: of the job; its runs have one pointer in the graph.
+        work: folder for what a run needs until it is done; resuming needs it.
+        k: length of the lists.
+        explanations: ``off``, ``ids`` (the paths as keys) or ``sentences``.
+        language: of the sentences.
+        chunk: users per chunk; bounds memory to chunk x items, and what a kill can cost.
+        engine: ``local`` (threads of this process) or ``ray``.
+        workers: chunks computed at a time.
+        keep: complete runs kept in the graph and in the folders; at least 1.
+        patience: seconds to wait for a server that does not answer before the run fails.
+        changed_since: re-score only the users with interactions from then on: ``last`` (the watermark of the last run
+            that is done) or Unix seconds; "" for all.
+        users: whose lists.
+        candidates: what may be in a list.
+        sinks: where the lists go.
+        metrics: for Prometheus.
+    """
+
+    graph: str
+    model: str
+    name: str = "lists"
+    work: str = "jobs"
+    k: int = 10
+    explanations: str = "off"
+    language: str = "en"
+    chunk: int = 1000
+    engine: str = "local"
+    workers: int = 2
+    keep: int = 3
+    patience: float = 120.0
+    changed_since: str = ""
+    users: UsersConfig = field(default_factory=UsersConfig)
+    candidates: CandidatesConfig = field(default_factory=CandidatesConfig)
+    sinks: SinksConfig = field(default_factory=SinksConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+
+    def __post_init__(self) -> None:
+        expect(bool(NAME.fullmatch(self.name)), "name", "up to 64 letters, digits and . _ : + -", repr(self.name))
+        for setting in ("k", "chunk", "workers", "keep"):
+            expect(getattr(self, setting) >= 1, setting, "at least 1", getattr(self, setting))
+        expect(self.patience >= 0, "patience", "seconds from 0", self.patience)
+        expect(
+            self.explanations in EXPLANATIONS, "explanations", f"one of {', '.join(EXPLANATIONS)}", self.explanations
+        )
+        expect(self.engine in ENGINES, "engine", f"one of {', '.join(ENGINES)}", self.engine)
+        expect(
+            self.changed_since in ("", "last") or self.changed_since.isdecimal(),
+            "changed_since",
+            '"last" or Unix seconds as a text',
+            repr(self.changed_since),
+        )
+        if not (self.sinks.parquet or self.sinks.json_lines or self.sinks.graph):
+            raise SettingError("sinks: expected at least one of parquet, json_lines and graph, got none", "sinks")
+        if self.sinks.graph:
+            rows = self.chunk * self.k
+            expect(rows <= MAX_ROWS, "chunk", f"chunk x k of at most {MAX_ROWS} to write into the graph", rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested dictionary, as kept in the ledger; empty lists are left out, as a file could not hold them."""
+        values: dict[str, Any] = _without_empty(asdict(self))
+        return values
+
+
+def read_job(path: str | Path) -> JobConfig:
+    """A job's file, checked whole; without a name it is called as the file.
+
+    Raises:
+        ConfigError: the message names file and line.
+    """
+    job = from_toml(JobConfig, path)
+    if job.name == JobConfig.__dataclass_fields__["name"].default:
+        stem = re.sub(r"[^A-Za-z0-9._:+-]", "-", Path(path).stem).lstrip("._:+-")[:64]
+        job = replace(job, name=stem or job.name)
+    return located(job, Path(path).absolute().parent)
+
+
+def located(job: JobConfig, folder: Path) -> JobConfig:
+    """The job with its relative paths made absolute, from ``folder``."""
+
+    def at(path: str) -> str:
+        return path if not path or "://" in path else str(folder / path)
+
+    c, s = job.candidates, job.sinks
+    return replace(
+        job,
+        graph=at(job.graph),
+        model=at(job.model),
+        work=at(job.work),
+        users=replace(job.users, file=at(job.users.file)),
+        candidates=replace(c, allow_file=at(c.allow_file), block_file=at(c.block_file)),
+        sinks=replace(s, parquet=at(s.parquet), json_lines=at(s.json_lines)),
+        metrics=replace(job.metrics, file=at(job.metrics.file)),
+    )
+
+
+def check_files(job: JobConfig) -> None:
+    """Raise ConfigError unless the files and folders that the job reads are there."""
+    files = {
+        "users.file": job.users.file,
+        "candidates.allow_file": job.candidates.allow_file,
+        "candidates.block_file": job.candidates.block_file,
+    }
+    for setting, name in files.items():
+        if name and not Path(name).is_file():
+            raise ConfigError(f"{setting}: expected a file with one key a line, there is no {name}")
+    if not (Path(job.model) / "model.json").is_file():
+        raise ConfigError(f"model: {job.model} holds no model; write one with `kg-rec train`")
+
+
+def queries(job: JobConfig) -> Sequence[tuple[str, str]]:
+    """The settings that hold Cypher, and their text."""
+    found = [("users.cypher", job.users.cypher)] if job.users.cypher else []
+    found += [("candidates.only", text) for text in job.candidates.only]
+    return [*found, *(("candidates.never", text) for text in job.candidates.never)]
+
+
+def _check_cypher(setting: str, text: str) -> None:
+    if text:
+        try:
+            check_read_only(text)
+        except QueryRefusedError as error:
+            raise SettingError(f"{setting}: {error}", setting) from error
+
+
+def _without_empty(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {name: _without_empty(value) for name, value in values.items() if value not in ((), [])}
+    return [_without_empty(value) for value in values] if isinstance(values, list | tuple) else values

@@ -1,0 +1,152 @@
+"""The plan of a run: what is fixed before the first chunk, kept in a folder so that a run can be resumed anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kg_rec.errors import ConfigError, JobError
+from kg_rec.jobs.config import JobConfig
+from kg_rec.jobs.rules import allowed_items, file_keys, queried_keys
+from kg_rec.model.recommender import positions
+from kg_rec.snapshot import NO_TIME, Snapshot, export
+from kg_rec.store.base import GraphStore, Progress, no_progress
+
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run works on.
+
+    Attributes:
+        snapshot: the graph when the run began, memory-mapped.
+        users: dense indices of its users, ascending, int64.
+        allowed: items that may be in a list, shape (n,).
+        about: digests and counts, as kept in the ledger.
+    """
+
+    snapshot: Snapshot
+    users: NDArray[np.int64]
+    allowed: NDArray[np.bool_]
+    about: dict[str, Any]
+
+
+def make_plan(
+    job: JobConfig, store: GraphStore, folder: Path, since: int | None, progress: Progress = no_progress
+) -> Plan:
+    """Export the graph, ask the rules, and write the plan into ``folder``.
+
+    Args:
+        job: the job.
+        store: its graph.
+        folder: made; the file ``plan.json`` is written last, so a folder without it is no plan.
+        since: with it, only users with interactions from then on (Unix seconds).
+        progress: of the export.
+
+    Raises:
+        ConfigError: a user is unknown, or the interactions have no times where ``since`` needs them.
+        StoreError: a query failed.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    export(store, progress).save(folder / "snapshot")
+    snapshot = Snapshot.load(folder / "snapshot")
+    users = _users(job, store, snapshot)
+    if since is not None:
+        users = np.intersect1d(users, touched(snapshot, since))
+    allowed, rules = allowed_items(job.candidates, store, snapshot)
+    about = {
+        "snapshot": json.loads((folder / "snapshot/manifest.json").read_text(encoding="utf-8"))["sha256"],
+        "model": model_digest(job.model),
+        "users": len(users),
+        "users_sha256": hashlib.sha256(users.tobytes()).hexdigest(),
+        "items": len(allowed),
+        "allowed": int(allowed.sum()),
+        "allowed_sha256": hashlib.sha256(allowed.tobytes()).hexdigest(),
+        "rules": rules,
+        "chunks": -(-len(users) // job.chunk),
+        "since": since,
+        "watermark": watermark(snapshot),
+    }
+    np.save(folder / "users.npy", users)
+    np.save(folder / "allowed.npy", allowed)
+    partial = folder / "plan.json.partial"
+    partial.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, folder / "plan.json")
+    return Plan(snapshot, users, allowed, about)
+
+
+def open_plan(folder: Path) -> Plan | None:
+    """The plan in a folder; None if there is none or it was cut off."""
+    if not (folder / "plan.json").exists():
+        return None
+    about = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    users, allowed = np.load(folder / "users.npy"), np.load(folder / "allowed.npy")
+    return Plan(Snapshot.load(folder / "snapshot"), users, allowed, about)
+
+
+def check_same(before: dict[str, Any], now: dict[str, Any], run: str) -> None:
+    """Raise JobError where what decides a run's lists differs from what it began with."""
+    words = {
+        "snapshot": "the graph",
+        "model": "the model",
+        "users_sha256": "the set of users",
+        "allowed_sha256": "the set of candidates",
+        "chunks": "the number of chunks",
+    }
+    changed = [text for name, text in words.items() if before[name] != now[name]]
+    if changed:
+        raise JobError(
+            f"run {run} cannot be resumed: since it began, {', '.join(changed)} changed; cancel it and start a new run"
+        )
+
+
+def touched(snapshot: Snapshot, since: int) -> NDArray[np.int64]:
+    """Users with an interaction at ``since`` or later, ascending.
+
+    Raises:
+        ConfigError: the interactions have no time.
+    """
+    edges = snapshot.interactions
+    if edges.time is None:
+        raise ConfigError(
+            f"changed_since: the schema's interactions {snapshot.schema.interaction.name} have no property with "
+            "kr:use kr:time; run the job for all users"
+        )
+    return np.unique(edges.source[edges.time >= max(since, NO_TIME + 1)])
+
+
+def watermark(snapshot: Snapshot) -> int | None:
+    """Time of the newest interaction, Unix seconds; None without one."""
+    time = snapshot.interactions.time
+    newest = None if time is None or not len(time) else int(time.max())
+    return None if newest == NO_TIME else newest
+
+
+def model_digest(folder: str) -> str:
+    """SHA-256 over a model's settings and tensors, hexadecimal."""
+    whole = hashlib.sha256()
+    for name in ("model.json", "tensors.safetensors"):
+        with (Path(folder) / name).open("rb") as file:
+            while piece := file.read(_PIECE):
+                whole.update(piece)
+    return whole.hexdigest()
+
+
+def _users(job: JobConfig, store: GraphStore, snapshot: Snapshot) -> NDArray[np.int64]:
+    if job.users.cypher:
+        keys = queried_keys(store, job.users.cypher, "users.cypher")
+    elif job.users.file:
+        keys = file_keys(job.users.file)
+    else:
+        return np.arange(len(snapshot.users))
+    return np.unique(positions(snapshot.users, keys))

@@ -1,0 +1,80 @@
+"""What a job would do: its plan and its Cypher, with nothing written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kg_rec.jobs.config import JobConfig, check_files, queries
+from kg_rec.jobs.rules import file_keys, queried_keys
+from kg_rec.schema import GraphSchema
+from kg_rec.store import run_cypher
+from kg_rec.store.base import GraphStore, Progress, no_progress
+from kg_rec.store.cypher import quoted
+from kg_rec.store.runs import check_lists, read_list
+
+
+def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress) -> dict[str, Any]:
+    """The plan in plain sentences (``lines``), and pairs of a title and a statement (``cypher``).
+
+    Runs the job's own queries, to count what they find.
+
+    Raises:
+        ConfigError: a file is missing, or a query finds no keys.
+        SchemaError: the schema has no place for what is written back.
+        QueryRefusedError: the database refuses a query.
+    """
+    check_files(job)
+    schema = store.schema()
+    if job.sinks.graph:
+        check_lists(schema, written(job))
+    counts = []
+    for n, (setting, text) in enumerate(queries(job)):
+        progress(n, len(queries(job)), "ask")
+        counts.append((setting, len(queried_keys(store, text, setting))))
+    users = dict(counts).get("users.cypher")
+    if users is None:
+        everyone = f"MATCH (u:{quoted(schema.user.name)}) RETURN count(u) AS users"
+        users = len(file_keys(job.users.file)) if job.users.file else store.query(everyone)["users"][0].as_py()
+    sinks = [f"Parquet in {job.sinks.parquet}"] if job.sinks.parquet else []
+    sinks += [f"JSON Lines in {job.sinks.json_lines}"] if job.sinks.json_lines else []
+    sinks += ["RECOMMENDED relationships in the graph"] if job.sinks.graph else []
+    lines = [
+        f"job {job.name}: top {job.k} for {users:,} users of {job.graph}, by the model {job.model}",
+        f"{-(-users // job.chunk):,} chunks of {job.chunk:,} users, {job.workers} at a time ({job.engine})",
+        *(f"{setting}: {count:,} keys" for setting, count in counts),
+        *_rules(job),
+        f"sinks: {', '.join(sinks)}; the newest {job.keep} runs are kept",
+    ]
+    if job.changed_since:
+        lines.append(f"only users with interactions since {job.changed_since}")
+    return {"users": users, "chunks": -(-users // job.chunk), "lines": lines, "cypher": _statements(job, store, schema)}
+
+
+def written(job: JobConfig) -> list[str]:
+    """The properties of RECOMMENDED that a job writes."""
+    return ["run", "rank", "score", *(("reason", "paths") if job.explanations != "off" else ())]
+
+
+def _rules(job: JobConfig) -> list[str]:
+    c = job.candidates
+    found = [] if c.exclude_seen else ["what users had already may be in their lists"]
+    found += [f"allowed: the keys in {c.allow_file}"] if c.allow_file else []
+    found += [f"left out: the keys in {c.block_file}"] if c.block_file else []
+    found += [f"novelty of at least {c.minimum_novelty:g}"] if c.minimum_novelty else []
+    found += [f"at most {cap.most} of one {cap.relation}" for cap in c.caps]
+    return [*found, f"diversity {c.diversity:g} among the best {c.pool}"] if c.diversity else found
+
+
+def _statements(job: JobConfig, store: GraphStore, schema: GraphSchema) -> list[tuple[str, str]]:
+    found = list(queries(job))
+    if not job.sinks.graph:
+        return found
+    properties = written(job)
+    if store.dialect == "neo4j":
+        found.append(("write a chunk", run_cypher.neo4j_create_lists(schema, properties[2:])))
+        found.append(("delete a chunk of an old run", run_cypher.neo4j_delete_lists(schema)))
+    else:
+        found.append(("write a chunk", run_cypher.ladybug_copy_lists(properties)))
+        found.append(("delete an old run", run_cypher.LADYBUG_DELETE_LISTS))
+    found.append(("show a run to readers", run_cypher.SAVE_LATEST))
+    return [*found, ("a user's list as it is now", read_list(schema, job.name))]

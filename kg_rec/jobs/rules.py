@@ -1,0 +1,200 @@
+"""What may be in a list: masks over the items, evaluated once a run, and the choice among a user's best items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kg_rec.errors import ConfigError
+from kg_rec.jobs.config import CandidatesConfig
+from kg_rec.model.kernel import FactorKernel
+from kg_rec.model.recommender import Recommender
+from kg_rec.snapshot import IdMap, Snapshot
+from kg_rec.store.base import GraphStore
+
+_MOST_KEYS = 50_000_000
+_BLOCK = 128
+
+
+def queried_keys(store: GraphStore, cypher: str, setting: str) -> list[str]:
+    """The distinct texts of a query's first column, in their order.
+
+    Raises:
+        ConfigError: they are no texts.
+        StoreError: the query was refused or failed.
+    """
+    column = store.query(cypher, limit=_MOST_KEYS, timeout=600).column(0).to_pylist()
+    wrong = next((value for value in column if not isinstance(value, str)), None)
+    if wrong is not None or None in column:
+        raise ConfigError(f"{setting}: expected keys in the first column, as texts, got {wrong!r}")
+    return list(dict.fromkeys(column))
+
+
+def file_keys(path: str) -> list[str]:
+    """The lines of a file that are not empty, each once."""
+    lines = (line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines())
+    return list(dict.fromkeys(line for line in lines if line))
+
+
+def allowed_items(
+    config: CandidatesConfig, store: GraphStore, snapshot: Snapshot
+) -> tuple[NDArray[np.bool_], dict[str, int]]:
+    """The items that may be in a list, shape (n,), and how many each rule leaves by itself."""
+    items = snapshot.items
+    allowed, counts = np.ones(len(items), dtype=bool), {}
+
+    def apply(rule: str, mask: NDArray[np.bool_]) -> None:
+        counts[rule] = int(mask.sum())
+        np.logical_and(allowed, mask, out=allowed)
+
+    for n, text in enumerate(config.only):
+        apply(f"only[{n}]", _mask(items, queried_keys(store, text, "candidates.only")))
+    for n, text in enumerate(config.never):
+        apply(f"never[{n}]", ~_mask(items, queried_keys(store, text, "candidates.never")))
+    if config.allow_file:
+        apply("allow_file", _mask(items, file_keys(config.allow_file)))
+    if config.block_file:
+        apply("block_file", ~_mask(items, file_keys(config.block_file)))
+    if config.minimum_novelty > 0:
+        apply("minimum_novelty", novelty(snapshot) >= config.minimum_novelty)
+    return allowed, counts
+
+
+def novelty(snapshot: Snapshot) -> NDArray[np.float64]:
+    """-log2 of the share of the users who interacted with each item, shape (n,); infinite for none."""
+    counts = np.bincount(snapshot.interactions.target, minlength=len(snapshot.items))
+    with np.errstate(divide="ignore"):
+        return -np.log2(counts / max(len(snapshot.users), 1))
+
+
+def _mask(items: IdMap, keys: Sequence[str]) -> NDArray[np.bool_]:
+    mask = np.zeros(len(items), dtype=bool)
+    found = items.indices(keys)
+    mask[found[found >= 0]] = True
+    return mask
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a list is chosen among a user's best items.
+
+    Attributes:
+        categories: per cap, the categories of each item, padded with -1, shape (n, width).
+        most: per cap, items of one category in a list.
+        vectors: unit vectors of the items, float32, shape (n, d); None without diversity.
+        diversity: weight of dissimilarity.
+        pool: items to choose from.
+    """
+
+    categories: tuple[NDArray[np.int64], ...]
+    most: tuple[int, ...]
+    vectors: NDArray[np.float32] | None
+    diversity: float
+    pool: int
+
+    def __call__(
+        self, items: NDArray[np.int64], scores: NDArray[np.float64], k: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Choose k of the items of each row, greedily.
+
+        Args:
+            items: dense indices, best first, -1 for none, shape (b, p).
+            scores: theirs, shape (b, p).
+            k: length of the lists.
+
+        Returns:
+            Items and scores in the order chosen, shape (b, k); -1 and -inf where there are fewer.
+        """
+        shape = (len(items), k)
+        found, values = np.full(shape, -1, dtype=np.int64), np.full(shape, -np.inf)
+        for start in range(0, len(items), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            places = self._block(items[block], scores[block], k)
+            rows, filled = np.arange(len(places))[:, None], places >= 0
+            found[block] = np.where(filled, items[block][rows, places], -1)
+            values[block] = np.where(filled, scores[block][rows, places], -np.inf)
+        return found, values
+
+    def _block(self, items: NDArray[np.int64], scores: NDArray[np.float64], k: int) -> NDArray[np.int64]:
+        """Places in the pool, -1 for none."""
+        b, rows = len(items), np.arange(len(items))
+        free = items >= 0
+        with np.errstate(invalid="ignore"):
+            low = np.where(free, scores, np.inf).min(axis=1, keepdims=True)
+            span = np.maximum(scores.max(axis=1, keepdims=True) - low, 1e-12)
+            relevance = np.where(free, (scores - low) / span, 0.0) * (1 - self.diversity)
+        near = np.zeros(items.shape)
+        pooled = None if self.vectors is None else self.vectors[items]
+        held = [c[items] for c in self.categories]
+        counts = [np.zeros((b, int(c.max(initial=-1)) + 2), dtype=np.int32) for c in self.categories]
+        places = np.full((b, k), -1, dtype=np.int64)
+        for step in range(k):
+            usable = free.copy()
+            for cats, count, most in zip(held, counts, self.most, strict=True):
+                usable &= ~((count[rows[:, None, None], cats] >= most) & (cats >= 0)).any(axis=2)
+            worth = np.where(usable, relevance - self.diversity * near, -np.inf)
+            best = worth.argmax(axis=1)
+            there = usable[rows, best]
+            if not there.any():
+                break
+            places[there, step] = best[there]
+            free[rows[there], best[there]] = False
+            for cats, count in zip(held, counts, strict=True):
+                chosen = cats[rows, best]
+                held_by = np.broadcast_to(rows[:, None], chosen.shape)
+                count[held_by[there], chosen[there]] += 1  # padding counts in the last column, which nothing reads
+            if pooled is not None:
+                cosine = np.einsum("bpd,bd->bp", pooled, pooled[rows, best]).astype(np.float64)
+                near = cosine if step == 0 else np.maximum(near, cosine)
+        return places
+
+
+def choice(config: CandidatesConfig, model: Recommender, k: int) -> Choice | None:
+    """The rule that re-ranks a user's best items; None where there is none.
+
+    Raises:
+        ConfigError: a cap names no relation type from the item, or the model has no embeddings for diversity.
+    """
+    if not config.caps and not config.diversity:
+        return None
+    schema, snapshot = model.snapshot.schema, model.snapshot
+    known = {r.name: r for r in schema.item_relations}
+    categories = []
+    for n, cap in enumerate(config.caps):
+        if cap.relation not in known:
+            raise ConfigError(
+                f"candidates.caps[{n}].relation: expected one of {', '.join(known)}, which leave {schema.item.name}; "
+                f"got {cap.relation}"
+            )
+        edges = snapshot.edges[cap.relation]
+        categories.append(_padded(edges.source, edges.target, len(snapshot.items)))
+    vectors = embeddings(model) if config.diversity else None
+    if config.diversity and vectors is None:
+        raise ConfigError("candidates.diversity: the model has neither text nor relational embeddings; set it to 0")
+    pool = max(config.pool, k)
+    return Choice(tuple(categories), tuple(c.most for c in config.caps), vectors, config.diversity, pool)
+
+
+def embeddings(model: Recommender) -> NDArray[np.float32] | None:
+    """Unit vectors of the items: the text and the relational embedding side by side, each of length 1 before."""
+    parts = [] if model.text is None else [model.text]
+    kernels = [c.kernel for c in model.channels if c.name == "relational"]
+    parts += [np.asarray(kernel.target) for kernel in kernels if isinstance(kernel, FactorKernel)]
+    units = [p / np.maximum(np.linalg.norm(p, axis=1, keepdims=True), 1e-12) for p in parts]
+    if not units:
+        return None
+    joined = np.concatenate(units, axis=1)
+    return np.asarray(joined / np.maximum(np.linalg.norm(joined, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+
+
+def _padded(source: NDArray[np.int64], target: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Targets of each source in a row, -1 beyond, shape (n, width)."""
+    counts = np.bincount(source, minlength=n)
+    padded = np.full((n, max(int(counts.max(initial=0)), 1)), -1, dtype=np.int64)
+    starts = np.cumsum(counts) - counts
+    padded[source, np.arange(len(source)) - starts[source]] = target
+    return padded

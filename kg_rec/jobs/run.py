@@ -1,0 +1,344 @@
+"""A run: plan, chunks, sinks, ledger, and the moment when readers see it.
+
+Every step can be cut off and repeated: the plan is complete when its last file is there, a chunk when its record is in
+the ledger and its parts have their names, the run when the pointer moved.  So a run that is resumed ends as one that
+was never disturbed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from kg_rec.config import from_dict
+from kg_rec.errors import ConfigError, JobError, KgRecError, StoreUnavailableError
+from kg_rec.jobs import engine
+from kg_rec.jobs.chunk import Lists, Scorer, quantiles
+from kg_rec.jobs.config import JobConfig, check_files
+from kg_rec.jobs.plan import Plan, check_same, make_plan, open_plan
+from kg_rec.jobs.preview import written
+from kg_rec.jobs.report import Timer, report_of
+from kg_rec.jobs.sinks import FileSink, file_sinks
+from kg_rec.model import persist
+from kg_rec.store.base import GraphStore, Progress, no_progress
+from kg_rec.store.runs import Chunk, Run, Runs, check_lists, now
+
+_log = logging.getLogger(__name__)
+_FIRST_WAIT = 0.5
+
+
+class StoppedError(JobError):
+    """The run was asked to stop; it can be resumed."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a run tells and is told while it goes on.
+
+    Attributes:
+        progress: called per chunk with users done.
+        stop: set from outside to stop after the chunk at hand.
+    """
+
+    progress: Progress = no_progress
+    stop: threading.Event | None = None
+
+
+def new_name() -> str:
+    """A run's name from the time; later ones sort later."""
+    return now().replace(":", "-")
+
+
+def start(job: JobConfig, store: GraphStore, run: str | None = None, watch: Watch | None = None) -> Run:
+    """Begin a run and carry it to its end.
+
+    Args:
+        job: the job.
+        store: its graph, open for writing.
+        run: its name, unique in the graph; from the time by default.
+        watch: progress and stop.
+
+    Returns:
+        Its record, with the report.
+
+    Raises:
+        JobError: the name is taken, or the run was cancelled or stopped.
+        ConfigError: the job does not fit the graph or the model.
+        StoreUnavailableError: the server did not answer for longer than the job's patience; resume later.
+        OSError: a file could not be written; resume when there is space.
+    """
+    check_files(job)
+    if job.sinks.graph:
+        check_lists(store.schema(), written(job))
+    runs = Runs(store)
+    runs.prepare()
+    name = run or new_name()
+    if runs.find(name) is not None:
+        raise JobError(f"run {name} is there already; resume it, cancel it, or choose another name")
+    base = runs.latest(job.name) if job.changed_since else ()
+    about = {"config": job.to_dict(), "base": list(base), "pid": os.getpid()}
+    record = Run(name, job.name, "running", now(), about={**about, "since": _since(job, runs, base, name)})
+    runs.save(record)
+    return _carry(job, store, runs, record, watch or Watch())
+
+
+def resume(store: GraphStore, run: str, watch: Watch | None = None) -> Run:
+    """Carry a run that was killed, failed or stopped to its end; its settings are those it began with.
+
+    Raises:
+        JobError: there is no such run, or it is done or cancelled, or what it works on changed.
+    """
+    runs = Runs(store)
+    runs.prepare()
+    record = runs.find(run)
+    if record is None:
+        raise JobError(f"{store.url} has no run {run}; `kg-rec job list` shows those it has")
+    if record.state == "cancelled":
+        raise JobError(f"run {run} was cancelled; start a new one")
+    job = from_dict(JobConfig, record.about["config"])
+    if record.state == "done":
+        _tidy(job, runs, record)
+        return record
+    record = replace(record, state="running", error="", about={**record.about, "pid": os.getpid()})
+    runs.save(record)
+    return _carry(job, store, runs, record, watch or Watch())
+
+
+def cancel(store: GraphStore, run: str, progress: Progress = no_progress) -> Run:
+    """End a run for good, and delete what it wrote; a process that still works on it stops at its next chunk.
+
+    Raises:
+        JobError: there is no such run, or it is done.
+    """
+    runs = Runs(store)
+    record = runs.find(run)
+    if record is None:
+        raise JobError(f"{store.url} has no run {run}; `kg-rec job list` shows those it has")
+    if record.state == "done":
+        raise JobError(f"run {run} is done; newer runs replace it")
+    record = replace(record, state="cancelled", finished=now())
+    runs.save(record)
+    _clean(from_dict(JobConfig, record.about["config"]), runs, record, progress)
+    return record
+
+
+def _since(job: JobConfig, runs: Runs, base: tuple[str, ...], name: str) -> int | None:
+    if not job.changed_since:
+        return None
+    if not base:
+        raise ConfigError(f"changed_since: job {job.name} has no run that is done; run it for all users first")
+    if name <= base[0]:
+        raise ConfigError(f"a run of some users needs a name that sorts after {base[0]}; leave the name out")
+    if job.changed_since != "last":
+        return int(job.changed_since)
+    newest = runs.find(base[0])
+    mark = None if newest is None else newest.about.get("watermark")
+    if mark is None:
+        raise ConfigError(f"changed_since: run {base[0]} has no watermark; give Unix seconds")
+    return int(mark)
+
+
+def _carry(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Watch) -> Run:
+    try:
+        record, plan, timer = _chunks(job, store, runs, record, watch)
+        record = _publish(job, runs, record, plan, timer)
+    except BaseException as error:
+        state = "stopped" if isinstance(error, StoppedError | KeyboardInterrupt | SystemExit) else "failed"
+        _record_failure(runs, record.run, state, error)
+        raise
+    _tidy(job, runs, record)
+    _log.info("run done", extra={"run": record.run, **{k: record.report[k] for k in ("users", "rows", "seconds")}})
+    return record
+
+
+def _record_failure(runs: Runs, run: str, state: str, error: BaseException) -> None:
+    try:
+        found = runs.find(run)
+        if found is not None and found.state == "running":
+            text = f"{type(error).__name__}: {error}"[:1000]
+            runs.save(replace(found, state=state, error=text, finished=now()))
+    except KgRecError as second:  # the first error is the one to show
+        _log.warning("run %s: its failure could not be recorded: %s", run, second)
+
+
+def _chunks(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Watch) -> tuple[Run, Plan, Timer]:
+    """Plan, and compute and write the chunks that are missing."""
+    timer = Timer()
+    with timer("plan"):
+        plan, record = _plan(job, store, runs, record, watch)
+    with timer("model"):
+        scorer = Scorer.of(job, plan, persist.load(job.model))
+    sinks = file_sinks(job.sinks, record.run)
+    known = runs.chunks(record.run)
+    missing = [n for n in range(plan.about["chunks"]) if not _is_done(n, known, sinks)]
+    done = plan.about["users"] - sum(_size(job, plan, n) for n in missing)
+    if missing and len(missing) < plan.about["chunks"]:
+        _log.info("run resumed", extra={"run": record.run, "missing": len(missing)})
+    for lists in _computed(job, scorer, missing, timer):
+        watch.progress(done, plan.about["users"], "recommend")
+        chunk = _chunk(lists, plan)
+        with timer("files"):
+            for sink in sinks:
+                _write_part(sink, lists, runs, record.run, chunk)
+        with timer("graph"):
+            _patiently(job, partial(runs.commit, record.run, chunk, lists.rows if job.sinks.graph else None))
+        done += chunk.users
+        told = {"run": record.run, "chunk": chunk.number, "users": chunk.users, "rows": chunk.rows}
+        _log.info("chunk done", extra=told)
+        _check_going_on(job, runs, record, watch, lists.number == missing[-1])
+    watch.progress(done, plan.about["users"], "recommend")
+    return record, plan, timer
+
+
+def _computed(job: JobConfig, scorer: Scorer, missing: list[int], timer: Timer) -> Iterator[Lists]:
+    lists = engine.local(scorer, missing, job.workers)
+    while True:
+        with timer("wait for chunks"):
+            found = next(lists, None)
+        if found is None:
+            return
+        timer.add("compute (all workers)", found.seconds)
+        yield found
+
+
+def _plan(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Watch) -> tuple[Plan, Run]:
+    """The plan of the run's folder, else a new one, which has to be the same if the run began with one."""
+    folder = Path(job.work) / record.run
+    plan = open_plan(folder)
+    if plan is None:
+        plan = make_plan(job, store, folder, record.about["since"], watch.progress)
+    if "snapshot" in record.about:
+        check_same(dict(record.about), plan.about, record.run)
+        return plan, record
+    record = replace(record, about={**record.about, **plan.about})
+    runs.save(record)
+    return plan, record
+
+
+def _is_done(number: int, known: dict[int, Chunk], sinks: tuple[FileSink, ...]) -> bool:
+    return number in known and known[number].state == "done" and all(s.part(number).exists() for s in sinks)
+
+
+def _size(job: JobConfig, plan: Plan, number: int) -> int:
+    return min(job.chunk, len(plan.users) - number * job.chunk)
+
+
+def _chunk(lists: Lists, plan: Plan) -> Chunk:
+    keys, users = plan.snapshot.users, lists.users
+    first, last = keys.key(int(users[0])), keys.key(int(users[-1]))
+    rows = len(lists.rows)
+    scores = quantiles(lists.rows)
+    return Chunk(lists.number, "done", len(users), rows, lists.short, first, last, lists.seconds, now(), scores)
+
+
+def _write_part(sink: FileSink, lists: Lists, runs: Runs, run: str, chunk: Chunk) -> None:
+    try:
+        sink.write(lists.number, lists.rows)
+    except OSError as error:
+        runs.commit(run, replace(chunk, state="failed", error=str(error), rows=0, quantiles=()))
+        raise
+
+
+def _patiently(job: JobConfig, action: Callable[[], None]) -> None:
+    """Try again while the server does not answer, up to the job's patience."""
+    until, wait = time.monotonic() + job.patience, _FIRST_WAIT
+    while True:
+        try:
+            action()
+            return
+        except StoreUnavailableError as error:
+            if time.monotonic() + wait > until:
+                raise
+            _log.warning("the graph does not answer; trying again: %s", error)
+            time.sleep(wait)
+            wait = min(2 * wait, 10.0)
+
+
+def _check_going_on(job: JobConfig, runs: Runs, record: Run, watch: Watch, last: bool) -> None:
+    state = "running"
+
+    def ask() -> None:
+        nonlocal state
+        found = runs.find(record.run)
+        state = "cancelled" if found is None else found.state
+
+    _patiently(job, ask)
+    if state == "cancelled":
+        _clean(job, runs, replace(record, state="cancelled"), no_progress)
+        raise JobError(f"run {record.run} was cancelled; what it wrote was deleted")
+    if watch.stop is not None and watch.stop.is_set() and not last:
+        raise StoppedError(f"run {record.run} was stopped; go on with `kg-rec job resume {record.run}`")
+
+
+def _clean(job: JobConfig, runs: Runs, record: Run, progress: Progress) -> None:
+    """Delete what a cancelled run wrote; its record stays."""
+    runs.forget(record.run, progress)
+    for sink in file_sinks(job.sinks, record.run):
+        sink.remove()
+    shutil.rmtree(Path(job.work) / record.run, ignore_errors=True)
+    runs.save(record)
+
+
+def _publish(job: JobConfig, runs: Runs, record: Run, plan: Plan, timer: Timer) -> Run:
+    """Give the files their name and move the pointer."""
+    previous = runs.latest(job.name)
+    base = tuple(record.about["base"])
+    if base and previous != base:
+        raise JobError(
+            f"run {previous[0]} was published while {record.run} went on, which adds to {base[0]}; cancel it"
+        )
+    with timer("publish"):
+        for sink in file_sinks(job.sinks, record.run):
+            sink.publish()
+        chunks = runs.chunks(record.run)
+        emptied = _emptied(job, record, plan, chunks)
+    record = replace(record, state="done", finished=now(), error="")
+    before = runs.find(previous[0]) if previous else None
+    record = replace(record, report=report_of(job, record, chunks, before, timer.seconds))
+    _patiently(job, lambda: runs.publish(record, (record.run, *base), emptied))
+    return record
+
+
+def _tidy(job: JobConfig, runs: Runs, record: Run) -> None:
+    """Delete old runs, and what this one needed until it was done."""
+    prune(job, runs)
+    shutil.rmtree(Path(job.work) / record.run, ignore_errors=True)
+
+
+def _emptied(job: JobConfig, record: Run, plan: Plan, chunks: dict[int, Chunk]) -> list[str]:
+    """Users of a run of some users whose list is empty: their older lists must not be shown."""
+    if not record.about["base"] or not job.sinks.graph:
+        return []
+    suspects = [n for n, c in chunks.items() if c.short]
+    if not suspects:
+        return []
+    scorer = Scorer.of(job, plan, persist.load(job.model))
+    return [user for number in suspects for user in scorer(number).empty]
+
+
+def prune(job: JobConfig, runs: Runs, progress: Progress = no_progress) -> tuple[str, ...]:
+    """Delete the job's oldest runs that are done; ``keep`` of all users, and what readers see stay.
+
+    Returns:
+        The names of the runs deleted.
+    """
+    visible = set(runs.latest(job.name))
+    done = [r for r in runs.all(job.name) if r.state == "done"]
+    whole = [r for r in done if not r.about.get("base")]
+    if len(whole) <= job.keep:
+        return ()
+    oldest = whole[-job.keep].started
+    gone = [r.run for r in done if r.started < oldest and r.run not in visible]
+    for run in gone:
+        runs.forget(run, progress)
+        for sink in file_sinks(job.sinks, run):
+            sink.remove()
+        _log.info("run deleted", extra={"run": run})
+    return tuple(gone)

@@ -1,0 +1,93 @@
+"""Files of a run: one part per chunk, in a folder that appears under its name when the run is complete.
+
+``FOLDER/run=NAME/part-000000.parquet``; until then the folder is called ``.run=NAME``, which readers of partitioned
+folders pass over.  ``FOLDER/_latest`` holds the name of the job's newest complete run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kg_rec.jobs.config import SinksConfig
+
+
+@dataclass(frozen=True)
+class FileSink:
+    """Parts in one format.
+
+    Attributes:
+        folder: of all runs.
+        run: name of the run.
+        suffix: ``parquet`` or ``jsonl``.
+    """
+
+    folder: Path
+    run: str
+    suffix: str
+
+    @property
+    def hidden(self) -> Path:
+        """Where the parts are while the run goes on."""
+        return self.folder / f".run={self.run}"
+
+    @property
+    def final(self) -> Path:
+        """Where the parts are when the run is complete."""
+        return self.folder / f"run={self.run}"
+
+    def part(self, number: int) -> Path:
+        """The file of a chunk; its folder may have moved to :attr:`final` already."""
+        return (self.final if self.final.exists() else self.hidden) / f"part-{number:06}.{self.suffix}"
+
+    def write(self, number: int, rows: pa.RecordBatch) -> None:
+        """Write a chunk's part, whole or not at all; the same rows give the same bytes."""
+        path = self.part(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with partial.open("wb") as file:
+                _write_rows(file, rows, self.suffix)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+    def publish(self) -> None:
+        """Give the folder its name, and name the run as the newest; again, this changes nothing."""
+        if not self.final.exists():
+            self.hidden.mkdir(parents=True, exist_ok=True)
+            for left in self.hidden.glob(".part-*"):  # of a writer that was killed
+                left.unlink()
+            os.replace(self.hidden, self.final)
+        partial = self.folder / f"._latest.{os.getpid()}"
+        partial.write_text(self.run + "\n", encoding="utf-8")
+        os.replace(partial, self.folder / "_latest")
+
+    def remove(self) -> None:
+        """Delete the run's parts."""
+        for folder in (self.hidden, self.final):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def file_sinks(config: SinksConfig, run: str) -> tuple[FileSink, ...]:
+    """The file sinks of a run."""
+    named = {"parquet": config.parquet, "jsonl": config.json_lines}
+    return tuple(FileSink(Path(folder), run, suffix) for suffix, folder in named.items() if folder)
+
+
+def _write_rows(file: IO[bytes], rows: pa.RecordBatch, suffix: str) -> None:
+    if suffix == "parquet":
+        pq.write_table(pa.Table.from_batches([rows]), file)
+        return
+    for row in rows.to_pylist():
+        file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")

@@ -1,0 +1,90 @@
+"""A job on the toy films: its graph, its model and its settings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from toy_graph import everything, fill, films
+
+from kg_rec.config import from_dict
+from kg_rec.jobs.config import JobConfig
+from kg_rec.model import persist
+from kg_rec.model.recommender import Recommender
+from kg_rec.store import GraphStore, connect
+
+
+@cache
+def model() -> Recommender:
+    """Every channel on."""
+    return everything()
+
+
+@dataclass(frozen=True)
+class World:
+    """Folders of one test."""
+
+    folder: Path
+    url: str
+
+    def job(self, **settings: Any) -> JobConfig:
+        """A job into Parquet, JSON Lines and the graph, seven users a chunk."""
+        values: dict[str, Any] = {
+            "graph": self.url,
+            "model": str(self.folder / "model"),
+            "name": "nightly",
+            "work": str(self.folder / "work"),
+            "k": 5,
+            "chunk": 7,
+            "sinks": {
+                "parquet": str(self.folder / "lists"),
+                "json_lines": str(self.folder / "lines"),
+                "graph": True,
+            },
+        }
+        return from_dict(JobConfig, {**values, **settings})
+
+    def open(self) -> GraphStore:
+        return connect(self.url)
+
+    def files(self, run: str) -> dict[str, bytes]:
+        """Every file of a run and its bytes."""
+        found = {}
+        for sink in ("lists", "lines"):
+            for path in sorted((self.folder / sink / f"run={run}").iterdir()):
+                found[f"{sink}/{path.name}"] = path.read_bytes()
+        return found
+
+    def rows(self, run: str) -> list[dict[str, Any]]:
+        """The JSON Lines of a run."""
+        parts = [data for name, data in self.files(run).items() if name.startswith("lines/")]
+        return [json.loads(line) for data in parts for line in data.splitlines()]
+
+
+def make_world(folder: Path, url: str) -> World:
+    """The toy graph in an empty store, and the saved model."""
+    store = connect(url)
+    fill(store, films())
+    store.close()
+    persist.save(model(), folder / "model")
+    return World(folder, url)
+
+
+def edges(store: GraphStore, run: str) -> list[dict[str, Any]]:
+    """What a run wrote into the graph."""
+    question = (
+        "MATCH (u:User)-[r:RECOMMENDED]->(i:Film) WHERE r.run = $run "
+        "RETURN u.user_id AS user, r.rank AS rank, i.item_id AS item, r.score AS score ORDER BY user, rank, item"
+    )
+    return list(store.query(question, {"run": run}).to_pylist())
+
+
+def plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of a file as those of :func:`edges`."""
+    return [{name: row[name] for name in ("user", "rank", "item", "score")} for row in rows]
+
+
+__all__ = ["World", "edges", "make_world", "model", "plain", "replace"]

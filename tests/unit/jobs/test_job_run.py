@@ -1,0 +1,277 @@
+"""Runs of a job: what they write, what readers see, and what is left after faults."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from job_world import World, edges, make_world, model, plain
+from toy_graph import films
+
+from kg_rec.errors import ConfigError, JobError, StoreUnavailableError
+from kg_rec.jobs import run as job_run
+from kg_rec.jobs.chunk import QUANTILES, user_rows
+from kg_rec.jobs.report import drift, mixture
+from kg_rec.jobs.run import StoppedError, Watch, cancel, resume, start
+from kg_rec.recommend import recommend
+from kg_rec.store import GraphStore
+from kg_rec.store.runs import Chunk, Runs, read_list
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return make_world(tmp_path, str(tmp_path / "graph"))
+
+
+@pytest.fixture
+def store(world: World) -> Iterator[GraphStore]:
+    found = world.open()
+    yield found
+    found.close()
+
+
+def listed(store: GraphStore, user: str) -> list[str]:
+    found = store.query(read_list(store.schema(), "nightly"), {"user": user})
+    return list(found["item"].to_pylist())
+
+
+def test_a_run_writes_the_model_s_lists_to_every_sink(world: World, store: GraphStore) -> None:
+    steps: list[tuple[int, int | None, str]] = []
+    record = start(world.job(), store, "monday", Watch(lambda *step: steps.append(step)))
+    assert record.state == "done"
+    expected = [row for batch in recommend(model(), k=5) for row in batch.to_pylist()]
+    found = world.rows("monday")
+    assert [{**row, "score": None} for row in found] == [{**row, "score": None} for row in expected]
+    np.testing.assert_allclose([r["score"] for r in found], [r["score"] for r in expected], rtol=1e-12)
+    table = pq.read_table(world.folder / "lists/run=monday", partitioning=None)
+    assert table.to_pylist() == found
+    assert edges(store, "monday") == plain(found)
+    assert (world.folder / "lists/_latest").read_text() == "monday\n"
+    assert listed(store, "u07") == [r["item"] for r in found if r["user"] == "u07"]
+    assert next(s[:2] for s in steps if s[2] == "recommend") == (0, 60)
+    assert steps[-1][:2] == (60, 60)
+    assert not (world.folder / "work/monday").exists()
+
+
+def test_the_report(world: World, store: GraphStore) -> None:
+    first = start(world.job(), store, "a").report
+    assert (first["users"], first["rows"], first["chunks"], first["users_with_fewer_than_k"]) == (60, 300, 9, 0)
+    assert first["drift"] is None
+    scores = sorted(row["score"] for row in world.rows("a"))
+    assert first["score_quantiles"][0] == scores[0]
+    assert first["score_quantiles"][-1] == scores[-1]
+    assert len(first["score_quantiles"]) == QUANTILES + 1
+    again = start(world.job(), store, "b").report
+    assert (again["compared_with"], again["drift"]) == ("a", pytest.approx(0, abs=1e-9))
+    other = start(world.job(k=1), store, "c").report
+    assert other["drift"] > 0.25  # only the best scores are left
+
+
+def test_quantiles_of_chunks_together_are_those_of_all_scores() -> None:
+    rng = np.random.default_rng(0)
+    parts = [rng.normal(size=n) + shift for n, shift in ((4000, 0.0), (1000, 1.0), (2500, -0.5))]
+    chunks = [
+        Chunk(n, "done", 10, rows=len(p), quantiles=tuple(np.quantile(p, np.linspace(0, 1, QUANTILES + 1)).tolist()))
+        for n, p in enumerate(parts)
+    ]
+    whole = np.quantile(np.concatenate(parts), np.linspace(0, 1, QUANTILES + 1))
+    np.testing.assert_allclose(mixture(chunks)[2:-2], whole[2:-2], atol=0.05)
+    assert mixture(chunks)[0] == whole[0]
+    assert mixture(chunks)[-1] == whole[-1]
+    assert mixture([Chunk(0, "done", 3)]) == []
+
+
+def test_drift() -> None:
+    uniform = np.linspace(0, 1, QUANTILES + 1).tolist()
+    assert drift(uniform, uniform) == pytest.approx(0, abs=1e-12)
+    half = np.linspace(0, 0.5, QUANTILES + 1).tolist()
+    # twice the share in five tenths, the floor of 1e-4 in the other five
+    assert drift(uniform, half) == pytest.approx(0.5 * np.log(2) + 0.5 * np.log(1000), rel=0.01)
+    assert 0.01 < drift(uniform, (np.linspace(0, 1, QUANTILES + 1) ** 1.3).tolist()) < 0.25
+
+
+def test_the_chunk_of_some_users_reads_their_rows_alone() -> None:
+    users = np.array([3, 4, 17, 59])
+    liked, seen = user_rows(model(), users)
+    assert (liked != model().histories[users]).nnz == 0
+    assert (seen != model().seen[users]).nnz == 0
+
+
+def test_rules(world: World, store: GraphStore) -> None:
+    (world.folder / "block").write_text("f00\n\nf03\n")
+    (world.folder / "users").write_text("u09\nu01\nu01\n")
+    rules: dict[str, Any] = {
+        "only": ["MATCH (f:Film) WHERE f.item_id < 'f30' RETURN f.item_id"],
+        "never": ["MATCH (f:Film)-[:DIRECTED_BY]->(p:Person) WHERE p.person_id = 'p1' RETURN f.item_id"],
+        "block_file": str(world.folder / "block"),
+        "caps": [{"relation": "HAS_GENRE", "most": 2}],
+        "diversity": 0.3,
+    }
+    job = world.job(candidates=rules, users={"file": str(world.folder / "users")}, k=6)
+    record = start(job, store, "x")
+    rows = world.rows("x")
+    assert [r["user"] for r in rows] == ["u01"] * 6 + ["u09"] * 6
+    directed = films().edges["DIRECTED_BY"]
+    of_p1 = {f"f{i:02d}" for i, p in zip(directed.source, directed.target, strict=True) if p == 1}
+    assert record.about["rules"] == {"only[0]": 30, "never[0]": 45 - len(of_p1), "block_file": 43}
+    for user in ("u01", "u09"):
+        items = [r["item"] for r in rows if r["user"] == user]
+        assert not {"f00", "f03", *of_p1} & set(items)
+        assert all(item < "f30" for item in items)
+        assert sorted(int(item[1:]) % 3 for item in items) == [0, 0, 1, 1, 2, 2]  # two of each kind
+    everything = start(world.job(candidates={"exclude_seen": False}, k=45), store, "all")
+    assert everything.report["rows"] == 60 * 45
+    none = start(world.job(candidates={"minimum_novelty": 50.0}), store, "none")
+    assert {r["item"] for r in world.rows("none")} <= {f"f{i}" for i in range(39, 45)}  # that nobody rated
+    assert none.about["allowed"] == 6
+
+
+def test_a_stopped_run_is_resumed_to_the_same_result(world: World, store: GraphStore) -> None:
+    start(world.job(), store, "whole")
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(StoppedError, match="go on with `kg-rec job resume part`"):
+        start(world.job(), store, "part", Watch(stop=stop))
+    runs = Runs(store)
+    found = runs.find("part")
+    assert found is not None
+    assert found.state == "stopped"
+    assert len(runs.chunks("part")) == 1
+    assert runs.latest("nightly") == ("whole",)
+    assert not (world.folder / "lists/run=part").exists()
+    record = resume(store, "part")
+    assert record.state == "done"
+    assert list(world.files("part").values()) == list(world.files("whole").values())
+    assert edges(store, "part") == edges(store, "whole")
+    assert resume(store, "part") == record
+
+
+def test_a_lost_part_is_written_again(world: World, store: GraphStore) -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(StoppedError):
+        start(world.job(), store, "part", Watch(stop=stop))
+    (world.folder / "lists/.run=part/part-000000.parquet").unlink()
+    resume(store, "part")
+    start(world.job(), store, "whole")
+    assert list(world.files("part").values()) == list(world.files("whole").values())
+    assert edges(store, "part") == edges(store, "whole")
+
+
+def test_a_run_whose_graph_changed_is_not_resumed(world: World, store: GraphStore) -> None:
+    import pyarrow as pa
+
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(StoppedError):
+        start(world.job(), store, "part", Watch(stop=stop))
+    (world.folder / "work/part/plan.json").unlink()
+    new = pa.table({"source": ["u00"], "target": ["f40"], "rating": [5.0], "timestamp": [9_000_000]})
+    store.write_edges("RATED", new)
+    with pytest.raises(JobError, match="run part cannot be resumed: since it began, the graph changed; cancel it"):
+        resume(store, "part")
+    cancel(store, "part")
+    assert edges(store, "part") == []
+    assert not (world.folder / "lists/.run=part").exists()
+    with pytest.raises(JobError, match="was cancelled; start a new one"):
+        resume(store, "part")
+
+
+def test_a_full_disk_fails_the_run_and_leaves_no_partial_file(
+    world: World, store: GraphStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kg_rec.jobs import sinks
+
+    def full(file: Any, rows: Any, suffix: str) -> None:
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sinks, "_write_rows", full)
+        with pytest.raises(OSError, match="No space left"):
+            start(world.job(), store, "x")
+    assert list((world.folder / "lists/.run=x").iterdir()) == []
+    runs = Runs(store)
+    found = runs.find("x")
+    assert found is not None
+    assert (found.state, found.error) == ("failed", "OSError: [Errno 28] No space left on device")
+    assert runs.chunks("x")[0].state == "failed"
+    resume(store, "x")
+    start(world.job(), store, "y")
+    assert list(world.files("x").values()) == list(world.files("y").values())
+    assert edges(store, "x") == edges(store, "y")
+
+
+def test_a_server_that_is_away_for_a_while_is_waited_for(
+    world: World, store: GraphStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_run, "_FIRST_WAIT", 0.01)
+    commit, calls = Runs.commit, []
+
+    def failing(self: Runs, *args: Any) -> None:
+        calls.append(args)
+        if len(calls) in (2, 3):
+            raise StoreUnavailableError("no answer")
+        commit(self, *args)
+
+    monkeypatch.setattr(Runs, "commit", failing)
+    assert start(world.job(), store, "x").state == "done"
+    assert len(calls) == 9 + 2
+    calls.clear()
+    with pytest.raises(StoreUnavailableError):
+        start(world.job(patience=0.0), store, "y")
+
+
+def test_old_runs_go(world: World, store: GraphStore) -> None:
+    for name in ("a", "b", "c"):
+        start(world.job(keep=2), store, name)
+    assert [r.run for r in Runs(store).all()] == ["b", "c"]
+    assert edges(store, "a") == []
+    assert sorted(p.name for p in (world.folder / "lists").iterdir()) == ["_latest", "run=b", "run=c"]
+    assert listed(store, "u00") == [r["item"] for r in world.rows("c") if r["user"] == "u00"]
+
+
+def test_names_are_unique_and_a_done_run_stays(world: World, store: GraphStore) -> None:
+    start(world.job(), store, "a")
+    with pytest.raises(JobError, match="run a is there already"):
+        start(world.job(), store, "a")
+    with pytest.raises(JobError, match="run a is done; newer runs replace it"):
+        cancel(store, "a")
+    for action in (resume, cancel):
+        with pytest.raises(JobError, match="has no run z"):
+            action(store, "z")
+
+
+def test_only_changed_users_and_the_same_lists_as_a_full_run(world: World, store: GraphStore) -> None:
+    import pyarrow as pa
+
+    with pytest.raises(ConfigError, match="changed_since: job nightly has no run that is done"):
+        start(world.job(changed_since="last"), store, "1")
+    start(world.job(), store, "1")
+    new = {"source": ["u03", "u20"], "target": ["f40", "f41"], "rating": [5.0, 4.0], "timestamp": [9_000_000] * 2}
+    store.write_edges("RATED", pa.table(new))
+    with pytest.raises(ConfigError, match="needs a name that sorts after 1"):
+        start(world.job(changed_since="last"), store, "0")
+    record = start(world.job(changed_since="last"), store, "2")
+    assert record.about["since"] == Runs(store).find("1").about["watermark"]  # type: ignore[union-attr]
+    changed = {r["user"] for r in world.rows("2")}
+    assert {"u03", "u20"} <= changed
+    assert len(changed) == 3  # and the one whose interaction the watermark is
+    assert Runs(store).latest("nightly") == ("2", "1")
+    full = start(world.job(name="other"), store, "full")
+    expected = {r["user"]: [] for r in world.rows("full")}
+    for row in world.rows("full"):
+        expected[row["user"]].append(row["item"])
+    assert {user: listed(store, user) for user in changed} == {user: expected[user] for user in changed}
+    assert full.report["users"] == 60
+    assert listed(store, "u05") == [r["item"] for r in world.rows("1") if r["user"] == "u05"]
+    assert start(world.job(changed_since="9000001"), store, "3").report["users"] == 0
+    assert Runs(store).latest("nightly") == ("3", "2", "1")
+    start(world.job(keep=1), store, "4")
+    assert Runs(store).latest("nightly") == ("4",)
+    assert [r.run for r in Runs(store).all("nightly")] == ["4"]
