@@ -172,7 +172,7 @@ def _print_report(report: PhraseReport) -> None:
     rows = []
     for lang, tone in groups:
         some = [p for p in report.patterns if (p.lang, p.tone) == (lang, tone)]
-        sums = (sum(p.before for p in some), sum(p.accepted for p in some), sum(sum(p.rejected.values()) for p in some))
+        sums = (sum(p.before for p in some), sum(p.accepted for p in some), sum(p.rejected for p in some))
         rows.append((lang, tone, len(some), *sums, sum(p.fallback for p in some)))
     print_table(["language", "tone", "patterns", "kept", "accepted", "rejected", "left to the grammar"], rows)
     if report.reasons:
@@ -181,10 +181,10 @@ def _print_report(report: PhraseReport) -> None:
 
         examples = {general(reason): text for p in report.patterns for reason, text in p.examples.items()}
         most = list(report.reasons.items())[:15]
-        print_table(["rejected", "because", "such as"], [(n, reason, examples.get(reason)) for reason, n in most])
-        worst = sorted((p for p in report.patterns if p.rejected), key=lambda p: -sum(p.rejected.values()))[:10]
+        print_table(["times", "rejected because", "such as"], [(n, reason, examples.get(reason)) for reason, n in most])
+        worst = sorted((p for p in report.patterns if p.rejected), key=lambda p: -p.rejected)[:10]
         click.echo()
-        found = [(sum(p.rejected.values()), p.lang, p.tone, p.pattern, p.accepted) for p in worst]
+        found = [(p.rejected, p.lang, p.tone, p.pattern, p.accepted) for p in worst]
         print_table(["rejected", "language", "tone", "pattern", "accepted"], found)
     click.echo(
         f"\n{report.accepted:,} phrases added to {report.file} in {report.requests:,} requests; "

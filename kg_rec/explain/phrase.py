@@ -45,7 +45,8 @@ class PatternReport:
         tone: the tone.
         before: phrases that were in the file.
         accepted: phrases that were added.
-        rejected: sentences that were not, by reason; an answer that could not be used at all counts as one.
+        rejected: sentences that were not; an answer that could not be used at all counts as one.
+        reasons: how often each was a reason; a sentence can have several.
         examples: the first rejected sentence of each reason.
     """
 
@@ -54,7 +55,8 @@ class PatternReport:
     tone: Tone
     before: int
     accepted: int = 0
-    rejected: Mapping[str, int] = field(default_factory=dict)
+    rejected: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -91,7 +93,7 @@ class PhraseReport:
     @property
     def rejected(self) -> int:
         """Sentences that were not."""
-        return sum(sum(p.rejected.values()) for p in self.patterns)
+        return sum(p.rejected for p in self.patterns)
 
     @property
     def fallback(self) -> int:
@@ -100,10 +102,10 @@ class PhraseReport:
 
     @property
     def reasons(self) -> dict[str, int]:
-        """Rejected sentences by reason, with … for the word or slot that is meant, the most frequent first."""
+        """How often each was a reason to reject, with … for the word or slot that is meant, the most frequent first."""
         found: Counter[str] = Counter()
         for row in self.patterns:
-            for reason, count in row.rejected.items():
+            for reason, count in row.reasons.items():
                 found[general(reason)] += count
         return dict(found.most_common())
 
@@ -179,7 +181,8 @@ class _Run:
     def fill(self, pattern: Pattern, tone: Tone, before: Sequence[str]) -> PatternReport:
         """Ask for what is missing for one pattern and tone."""
         texts = list(before)
-        rejected: Counter[str] = Counter()
+        rejected = 0
+        found: Counter[str] = Counter()
         examples: dict[str, str] = {}
         for n in range(self.rounds):
             missing = self.variants - len(texts)
@@ -187,19 +190,22 @@ class _Run:
                 break
             answers, fault = self._ask(pattern, tone, missing, n + len(before))
             if fault is not None:
-                rejected[fault] += 1
+                rejected += 1
+                found[fault] += 1
             accepted: list[str] = []
             for text in answers:
                 reasons = check_phrase(pattern, text, pattern.lang, tone) or _repeats(text, [*texts, *accepted])
                 if not reasons:
                     accepted.append(text)
-                for reason in reasons[:1]:
-                    rejected[reason] += 1
+                    continue
+                rejected += 1
+                for reason in dict.fromkeys(reasons):
+                    found[reason] += 1
                     examples.setdefault(reason, text)
             self._append(Phrase(self.schema.name, pattern.lang, pattern.key, tone, text) for text in accepted)
             texts += accepted
         added = len(texts) - len(before)
-        return PatternReport(pattern.key, pattern.lang, tone, len(before), added, dict(rejected), examples)
+        return PatternReport(pattern.key, pattern.lang, tone, len(before), added, rejected, dict(found), examples)
 
     def _ask(self, pattern: Pattern, tone: Tone, missing: int, n: int) -> tuple[tuple[str, ...], str | None]:
         """Sentences, and what was wrong with the answer as a whole."""

@@ -152,7 +152,12 @@ def quoted_sentence(body: dict[str, Any]) -> str:
     line = next(line for line in text.splitlines() if line.startswith(("The sentence: ", "原句：")))
     sentence = json.loads(line[line.index('"') :])
     assert isinstance(sentence, str)
-    return sentence
+    return plain(sentence)
+
+
+def plain(sentence: str) -> str:
+    """Without the parentheses that the grammar sets around the share."""
+    return sentence.replace(" (", ", with ").replace("（", "，").replace(")", "").replace("）", "")
 
 
 def repeats(handler: Handler, body: dict[str, Any]) -> None:
