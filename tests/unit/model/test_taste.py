@@ -9,11 +9,11 @@ import pytest
 from scipy import sparse
 from toy_graph import edges
 
-from kg_rec.config import SequenceConfig, TasteConfig
+from kg_rec.config import TasteConfig
 from kg_rec.errors import ModelError
 from kg_rec.model.histories import histories
 from kg_rec.model.inverse import inverse
-from kg_rec.model.taste import edlae, gram, neighbour_ridge, sequence_kernel, taste_kernel
+from kg_rec.model.taste import edlae, gram, neighbour_ridge, taste_kernel
 from kg_rec.snapshot import NO_TIME
 
 CONFIG = TasteConfig(dropout=0.25, user_power=0.0)
@@ -28,7 +28,7 @@ def interactions(users: int = 40, items: int = 12, density: float = 0.5, seed: i
 def test_each_column_is_the_ridge_regression_of_that_item_on_the_others(l2: float) -> None:
     x = interactions()
     dense = x.toarray().astype(np.float64)
-    operator = edlae(x, CONFIG, l2).matrix
+    operator = edlae(gram(x, 0.0), CONFIG, l2).matrix
     for item in range(dense.shape[1]):
         others = [j for j in range(dense.shape[1]) if j != item]
         a = dense[:, others]
@@ -46,14 +46,16 @@ def test_the_neighbours_form_with_every_neighbour_is_the_dense_one() -> None:
     x = interactions(density=0.7)
     assert (x.T @ x).nnz == 12 * 12  # every pair occurs together, so no neighbour is missing
     for config in (replace(CONFIG, neighbours=12), TasteConfig(neighbours=50)):
-        dense, near = edlae(x, config, 3.0), neighbour_ridge(x, config, 3.0)
+        g = gram(x, config.user_power)
+        dense, near = edlae(g, config, 3.0), neighbour_ridge(g, config, 3.0)
         np.testing.assert_allclose(near.matrix.toarray(), dense.matrix, atol=1e-6)
 
 
 def test_fewer_neighbours_keep_the_most_alike() -> None:
     """Items 0, 1, 2 come together, 3 seldom joins: of two neighbours, item 0 keeps 1 and 2."""
     rows = [[1, 1, 1, 0]] * 6 + [[1, 0, 0, 1], [0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 1]]
-    kernel = neighbour_ridge(sparse.csr_array(np.array(rows, dtype=np.float32)), replace(CONFIG, neighbours=2), 1.0)
+    g = gram(sparse.csr_array(np.array(rows, dtype=np.float32)), 0.0)
+    kernel = neighbour_ridge(g, replace(CONFIG, neighbours=2), 1.0)
     assert np.flatnonzero(kernel.matrix.toarray()[:, 0]).tolist() == [1, 2]
     assert (kernel.matrix.diagonal() == 0).all()
     assert (np.diff(kernel.matrix.tocsc().indptr) <= 2).all()
@@ -66,7 +68,7 @@ def test_the_size_of_the_catalogue_decides_the_form() -> None:
 
 
 def test_without_any_pair_the_sparse_form_is_empty() -> None:
-    kernel = neighbour_ridge(sparse.csr_array(np.eye(3, dtype=np.float32)), CONFIG, 1.0)
+    kernel = neighbour_ridge(gram(sparse.csr_array(np.eye(3, dtype=np.float32)), 0.0), CONFIG, 1.0)
     assert kernel.matrix.shape == (3, 3)
     assert kernel.matrix.nnz == 0
 
@@ -94,7 +96,7 @@ def test_weighted_users_solve_the_weighted_regression() -> None:
     penalised = g + np.diag(2.0 + 0.25 / 0.75 * np.diag(g))
     others = list(range(1, 12))
     expected = np.linalg.solve(penalised[np.ix_(others, others)], g[others, 0])
-    found = edlae(x, replace(CONFIG, user_power=0.5), 2.0).matrix
+    found = taste_kernel(x, replace(CONFIG, user_power=0.5), 2.0).matrix
     np.testing.assert_allclose(found[others, 0], expected, atol=1e-6)
 
 
@@ -102,8 +104,9 @@ def test_users_without_interactions_and_items_nobody_had_do_no_harm() -> None:
     x = interactions().toarray()
     wide = np.zeros((42, 13), dtype=np.float32)
     wide[1:41, :12] = x
-    found = edlae(sparse.csr_array(wide), TasteConfig(), 5.0).matrix
-    np.testing.assert_allclose(found[:12, :12], edlae(sparse.csr_array(x), TasteConfig(), 5.0).matrix, atol=1e-6)
+    found = taste_kernel(sparse.csr_array(wide), TasteConfig(), 5.0).matrix
+    expected = taste_kernel(sparse.csr_array(x), TasteConfig(), 5.0).matrix
+    np.testing.assert_allclose(found[:12, :12], expected, atol=1e-6)
     assert (found[12] == 0).all()
     assert (found[:, 12] == 0).all()
 
@@ -129,39 +132,7 @@ def test_a_matrix_that_is_not_positive_definite_is_an_error(matrix: list[list[fl
 def test_a_penalty_too_small_is_an_error_in_both_forms(form, l2: float) -> None:
     x = sparse.csr_array(np.array([[1, 1, 1, 0], [1, 1, 1, 0]], dtype=np.float32))  # nobody had item 3
     with pytest.raises(ModelError, match="not positive definite"):
-        form(x, replace(CONFIG, dropout=0.0), l2)
-
-
-# --- sequences -----------------------------------------------------------------------------------------
-
-
-def test_sequence_by_hand() -> None:
-    """Users had, in order: 0 1 2 / 1 0 / 2 0 (item by item); windows of one and two steps."""
-    rated = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (2, 2)]
-    times = [10, 20, 30, 7, 5, 99, 98]
-    table = edges(rated, time=times)
-    # steps: 0>1 (1), 1>2 (1), 0>2 (1/2); 1>0 (1); 2>0 (1).  degrees: 3, 2, 2
-    one = np.array([[0, 1, 0], [1, 0, 1], [1, 0, 0]]) / np.sqrt(np.outer([3, 2, 2], [3, 2, 2]))
-    two = np.array([[0, 1, 0.5], [1, 0, 1], [1, 0, 0]]) / np.sqrt(np.outer([3, 2, 2], [3, 2, 2]))
-    for window, expected in ((1, one), (2, two), (20, two)):
-        found = sequence_kernel(table, 3, SequenceConfig(window=window, degree_exponent=0.5)).matrix.toarray()
-        np.testing.assert_allclose(found, expected, rtol=1e-6)
-    plain = sequence_kernel(table, 4, SequenceConfig(window=2, degree_exponent=0.0)).matrix.toarray()
-    assert plain[:3, :3].tolist() == [[0, 1, 0.5], [1, 0, 1], [1, 0, 0]]
-    assert (plain[3] == 0).all()
-
-
-def test_equal_times_go_by_item_and_missing_times_come_first() -> None:
-    config = SequenceConfig(window=1, degree_exponent=0.0)
-    tied = sequence_kernel(edges([(0, 2), (0, 1), (0, 0)], time=[5, 5, 5]), 3, config).matrix.toarray()
-    assert tied.tolist() == [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
-    missing = sequence_kernel(edges([(0, 0), (0, 1), (0, 2)], time=[9, 5, NO_TIME]), 3, config).matrix.toarray()
-    assert missing.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
-
-
-def test_one_interaction_or_none_makes_no_sequence() -> None:
-    for table in (edges([], time=[]), edges([(0, 1)], time=[3])):
-        assert sequence_kernel(table, 3, SequenceConfig()).matrix.nnz == 0
+        form(gram(x, 0.0), replace(CONFIG, dropout=0.0), l2)
 
 
 # --- histories -----------------------------------------------------------------------------------------
