@@ -12,7 +12,8 @@ import pyarrow as pa
 from kg_rec.config import ExplainConfig
 from kg_rec.explain.cypher import cypher_for
 from kg_rec.explain.explanation import Channel, Explanation, Path, PathGroup, PathNode, Term
-from kg_rec.explain.grammar import verbalize
+from kg_rec.explain.grammar import Teller, compiled
+from kg_rec.explain.narrator import Narrator
 from kg_rec.explain.paths import PathTable, find
 from kg_rec.model.ragged import Ints
 from kg_rec.model.recommender import Addends, Recommender
@@ -28,6 +29,7 @@ def explain(
     top: int | None = None,
     paths_per_group: int | None = None,
     channels: Collection[str] | None = None,
+    teller: Teller | None = None,
 ) -> Explanation:
     """Explain the score of an item for a user.
 
@@ -40,6 +42,7 @@ def explain(
         top: overrides ``config.groups``.
         paths_per_group: overrides ``config.paths_per_group``.
         channels: overrides ``config.channels``; terms always list all.
+        teller: puts the paths into words, in the language ``lang``; None for the grammar alone.
 
     Raises:
         NotFoundError: the user or the item is not in the model's graph.
@@ -49,8 +52,11 @@ def explain(
     config = settings(config, top, paths_per_group, channels)
     u, i = np.array([model.users.index(user)]), np.array([model.items.index(item)])
     table = find(model, u, i, config)
-    groups = path_groups(model, table)[0]
-    return assembled(model, table.addends, groups, float(table.score[0]), float(table.shown_share[0]), lang)
+    notes = notes_of(model, table.addends)
+    teller = teller or compiled(model.snapshot.schema, lang)
+    text = Narrator(model, teller).tell(table, notes)[0]
+    shown = float(table.shown_share[0])
+    return assembled(model, table.addends, path_groups(model, table)[0], shown, notes[0], text, lang)
 
 
 def settings(
@@ -74,10 +80,10 @@ def assembled(
     model: Recommender,
     addends: Addends,
     groups: tuple[PathGroup, ...],
-    score: float,
     shown_share: float,
+    notes: tuple[str, ...],
+    text: str,
     lang: str,
-    text: str | None = None,
 ) -> Explanation:
     """The whole explanation of one score from what is shown of it.
 
@@ -85,25 +91,18 @@ def assembled(
         model: the model.
         addends: the terms of the score alone.
         groups: the groups shown.
-        score: the score.
-        shown_share: see :class:`Explanation`.
-        lang: language of the text.
-        text: the explanation in words; None to put it into words here.
+        shown_share, notes, text, lang: see :class:`Explanation`.
     """
-    schema, u, i = model.snapshot.schema, int(addends.users[0]), int(addends.items[0])
-    user, item, name = model.users.key(u), model.items.key(i), model.snapshot.name(schema.item.name, i)
-    notes = notes_of(model, addends)[0]
-    terms = _terms(model, addends)
+    schema, i = model.snapshot.schema, int(addends.items[0])
+    user, item = model.users.key(int(addends.users[0])), model.items.key(i)
     statement, parameters = cypher_for(schema, user, item, [p for g in groups for p in g.paths])
-    if text is None:
-        text = verbalize(schema, groups, name, notes, lang, base_only=not terms)
     return Explanation(
         user=user,
         item=item,
-        item_name=name,
-        score=score,
+        item_name=model.snapshot.name(schema.item.name, i),
+        score=float(addends.sums()[0]),
         base=float(addends.base[0]),
-        terms=terms,
+        terms=_terms(model, addends),
         groups=groups,
         shown_share=shown_share,
         notes=notes,
@@ -138,6 +137,7 @@ def path_groups(model: Recommender, table: PathTable) -> list[tuple[PathGroup, .
     rows = zip(*(x.tolist() for x in (table.source, table.bridge, table.others, table.value, table.share)), strict=True)
     form_of, entity_of = table.form.tolist(), table.entity.tolist()
     group_bounds, path_bounds = table.groups.tolist(), table.paths.tolist()
+    totals, total_shares = table.total.tolist(), table.total_share.tolist()
     found = []
     for pair, item in enumerate(items.tolist()):
         start, end = PathNode(user_type, you[pair], you[pair]), works[item]
@@ -152,7 +152,7 @@ def path_groups(model: Recommender, table: PathTable) -> list[tuple[PathGroup, .
                 paths.append(
                     Path(form.channel, (start, works[source], *crowd, *known, *tail), form.edges, value, share)
                 )
-            groups.append(PathGroup(tuple(paths), sum(p.value for p in paths), sum(p.share for p in paths)))
+            groups.append(PathGroup(tuple(paths), totals[group], total_shares[group]))
         found.append(tuple(groups))
     return found
 

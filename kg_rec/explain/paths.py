@@ -73,6 +73,7 @@ class PathTable:
         forms: the forms that ``form`` numbers.
         groups: the groups of pair p are ``groups[p]:groups[p + 1]``, most important first; shape (pairs + 1,).
         form, entity: per group; see :class:`Candidates`.
+        total, total_share: per group, the sums of its paths' values and shares.
         paths: the paths of group g are ``paths[g]:paths[g + 1]``; shape (groups + 1,).
         source, bridge, others, value, share: per path; see :class:`Candidates` and
             :class:`kg_rec.explain.explanation.Path`.
@@ -86,6 +87,8 @@ class PathTable:
     groups: Ints
     form: Ints
     entity: Ints
+    total: Reals
+    total_share: Reals
     paths: Ints
     source: Ints
     bridge: Ints
@@ -347,26 +350,24 @@ def _shown(search: Search, positive: Reals, found: Candidates) -> PathTable:
     steps, group = ranges(start, lengths), np.repeat(np.arange(len(order)), lengths)
     value = found.unit[steps] * found.scale[order][group]
     share = value / positive[pair[group]]
-    large = (_place(pair) == 0) | (sums(share, group, len(order)) >= config.least_share)
+    share_of_group = sums(share, group, len(order))
+    large = (_place(pair) == 0) | (share_of_group >= config.least_share)
     kept = large[group]
-    steps, value, share, order, pair, lengths = (
-        steps[kept],
-        value[kept],
-        share[kept],
-        order[large],
-        pair[large],
-        lengths[large],
-    )
-    total = sums(value, np.repeat(pair, lengths), count)
+    steps, value, share = steps[kept], value[kept], share[kept]
+    order, pair, lengths, share_of_group = order[large], pair[large], lengths[large], share_of_group[large]
+    total = sums(value, np.repeat(np.arange(len(order)), lengths), len(order))
+    shown = sums(total, pair, count)
     return PathTable(
         addends=search.addends,
         score=search.addends.sums(),
         positive=positive,
-        shown_share=np.minimum(1.0, np.divide(total, positive, out=np.zeros(count), where=positive > 0)),  # 1: rounding
+        shown_share=np.minimum(1.0, np.divide(shown, positive, out=np.zeros(count), where=positive > 0)),  # 1: rounding
         forms=search.forms,
         groups=bounds_of(np.bincount(pair, minlength=count)),
         form=found.form[order],
         entity=found.entity[order],
+        total=total,
+        total_share=share_of_group,
         paths=bounds_of(lengths),
         source=found.source[steps],
         bridge=found.bridge[steps],
