@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from kg_rec.explain.patterns import Pattern, Tone
 from kg_rec.explain.slots import check
@@ -15,6 +16,7 @@ _CJK = re.compile(r"[\u3400-\u9fff]")
 _LATIN = re.compile(r"[A-Za-z]")
 _LONGEST = {"en": 260, "zh": 130}
 _SHORTEST = {"en": 8, "zh": 4}
+_HERE = "\ue000"
 _STOP = {"en": ".", "zh": "。"}
 
 
@@ -116,6 +118,7 @@ def _said_en(text: str, words: frozenset[str]) -> bool:
     return not words.isdisjoint(re.findall(r"[a-z]+(?:-[a-z]+)*", _SLOT.sub(" ", text).lower()))
 
 
+@cache
 def _verb(act: str, lang: str) -> str:
     """Regular expression of a verb phrase without its object; Chinese aspect is free: 选择了, 选择过, 选择."""
     before, _, after = act.partition("{}")
@@ -126,31 +129,32 @@ def _verb(act: str, lang: str) -> str:
 
 def _you_did(pattern: Pattern, text: str, tag: str) -> bool:
     """Whether it says that the user did it with this slot."""
-    slot = re.escape(tag)
-    for act in pattern.words.acts:
-        before, _, after = (re.escape(part) for part in act.partition("{}"))
-        verb = _verb(act, pattern.lang)
-        if pattern.lang == "en":
-            forms = [
-                rf"\byou,? (?:too,? |also |both |all |have |once )?{before}{slot}{after}",
-                rf"\b(?:like|as) you,? (?:also |too,? )?{before}{slot}{after}",
-                rf"{before}{slot}{after},? (?:just )?(?:like|as) you\b",
-                rf"\byou and (?:\[COUNT_1\]|others|other \w+) (?:both |all |have )?{before}{slot}{after}",
-            ]
-            if not after:
-                forms.append(
-                    rf"{slot}(?:,| \w+){{0,2}} (?:both of which|all of which|which|that|both|all)? ?you {verb}"
-                )
-        else:
-            forms = [
-                rf"你(?:也|都|同样|已|曾)?{verb}的?(?:电影|作品|\w{{1,4}})?{slot}{after}",
-                rf"你(?:和|与)(?:\[COUNT_1\]|其他\w{{1,4}}|一些\w{{1,4}})(?:都|也都|一样)?{verb}{slot}{after}",
-                rf"你一样，?(?:也|都|同样)?{verb}{slot}{after}",
-                rf"{slot}，?(?:也|都|正|同样)?(?:是|为)你{verb}的(?!\[)",
-            ]
-        if any(re.search(form, text, re.IGNORECASE if pattern.lang == "en" else 0) for form in forms):
-            return True
-    return False
+    marked = text.replace(tag, _HERE)
+    return any(form.search(marked) for act in pattern.words.acts for form in _forms(act, pattern.lang))
+
+
+@cache
+def _forms(act: str, lang: str) -> tuple[re.Pattern[str], ...]:
+    """How a sentence says that the user did it; the slot in question stands as a mark."""
+    before, _, after = (re.escape(part) for part in act.partition("{}"))
+    verb = _verb(act, lang)
+    if lang == "en":
+        forms = [
+            rf"\byou,? (?:too,? |also |both |all |have |once )?{before}{_HERE}{after}",
+            rf"\b(?:like|as) you,? (?:also |too,? )?{before}{_HERE}{after}",
+            rf"{before}{_HERE}{after},? (?:just )?(?:like|as) you\b",
+            rf"\byou and (?:\[COUNT_1\]|others|other \w+) (?:both |all |have )?{before}{_HERE}{after}",
+        ]
+        if not after:
+            forms.append(rf"{_HERE}(?:,| \w+){{0,2}} (?:both of which|all of which|which|that|both|all)? ?you {verb}")
+    else:
+        forms = [
+            rf"你(?:也|都|同样|已|曾)?{verb}的?(?:电影|作品|\w{{1,4}})?{_HERE}{after}",
+            rf"你(?:和|与)(?:\[COUNT_1\]|其他\w{{1,4}}|一些\w{{1,4}})(?:都|也都|一样)?{verb}{_HERE}{after}",
+            rf"你一样，?(?:也|都|同样)?{verb}{_HERE}{after}",
+            rf"{_HERE}，?(?:也|都|正|同样)?(?:是|为)你{verb}的(?!\[)",
+        ]
+    return tuple(re.compile(form, re.IGNORECASE) for form in forms)
 
 
 def _directed(pattern: Pattern, text: str, tags: Mapping[Role, str]) -> bool:

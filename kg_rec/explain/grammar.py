@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from zlib import crc32
 
+from kg_rec.errors import ConfigError
 from kg_rec.explain.chinese import REMARKS as CHINESE_REMARKS
 from kg_rec.explain.english import REMARKS as ENGLISH_REMARKS
 from kg_rec.explain.explanation import PathGroup, PathNode
 from kg_rec.explain.patterns import LANGUAGES, SHARE, Pattern, language_of
 from kg_rec.explain.patterns import pattern as pattern_for
-from kg_rec.explain.phrasebook import Phrasebook, SchemaPhrases, Tone
+from kg_rec.explain.phrasebook import TONES, Phrasebook, SchemaPhrases, Tone
 from kg_rec.explain.slots import Slot, SlotPattern, Template
 from kg_rec.explain.story import Kind, Language, Reader, Role, texts_of
 from kg_rec.explain.view import percent
@@ -133,7 +135,7 @@ class Teller:
 def compiled(
     schema: GraphSchema, lang: str = "en", tone: Tone = "friendly", phrasebook: Phrasebook | None = None
 ) -> Teller:
-    """What tells explanations of a schema: make it once, use it a million times.
+    """What tells explanations of a schema; the same arguments give the same teller, with what it compiled.
 
     Args:
         schema: gives the words.
@@ -142,12 +144,33 @@ def compiled(
         phrasebook: phrases; None for the grammar alone.
 
     Raises:
+        ConfigError: the tone is unknown.
         SchemaError: no grammar for the language.
         PhraseError: a phrase of the book does not fit the schema.
     """
-    short, language = language_of(schema, lang)
-    phrases = phrasebook.for_schema(schema, short) if phrasebook else None
-    return Teller(schema, short, language, tone, phrases, Reader(schema))
+    return _teller(_Schema(schema), lang, tone, phrasebook)
+
+
+@dataclass(frozen=True, eq=False)
+class _Schema:
+    """A schema as a key: its digest stands for it."""
+
+    schema: GraphSchema
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Schema) and other.schema.digest == self.schema.digest
+
+    def __hash__(self) -> int:
+        return hash(self.schema.digest)
+
+
+@lru_cache(maxsize=32)
+def _teller(key: _Schema, lang: str, tone: Tone, phrasebook: Phrasebook | None) -> Teller:
+    if tone not in TONES:
+        raise ConfigError(f"expected one of the tones {', '.join(TONES)}, got {tone!r}")
+    short, language = language_of(key.schema, lang)
+    phrases = phrasebook.for_schema(key.schema, short) if phrasebook else None
+    return Teller(key.schema, short, language, tone, phrases, Reader(key.schema))
 
 
 def verbalize(

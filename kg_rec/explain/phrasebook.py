@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
@@ -95,9 +96,9 @@ class SchemaPhrases:
         return some[seed % len(some)] if some else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Phrasebook:
-    """Phrases of any schemas and languages.
+    """Phrases of any schemas and languages; a book is equal to itself only.
 
     Attributes:
         phrases: in the order of the files.
@@ -114,14 +115,14 @@ class Phrasebook:
         """
         return cls(tuple(phrase for path in paths for phrase in _read(Path(path))))
 
-    @classmethod
-    def shipped(cls) -> Phrasebook:
+    @staticmethod
+    @cache
+    def shipped() -> Phrasebook:
         """The phrases that ship with kg_rec: for every schema, and more for the bundled ones."""
         folder = files("kg_rec.explain") / "phrases"
         texts = {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.name.endswith(".jsonl")}
-        # those for one schema come first
-        order = sorted(texts, key=lambda name: (name.startswith("any."), name))
-        return cls(tuple(phrase for name in order for phrase in _lines(texts[name], name)))
+        order = sorted(texts, key=lambda name: (name.startswith("any."), name))  # those for one schema come first
+        return Phrasebook(tuple(phrase for name in order for phrase in _lines(texts[name], name)))
 
     def save(self, file: str | Path) -> None:
         """Write all phrases into one JSON Lines file, sorted, so that two versions can be compared."""
