@@ -167,7 +167,7 @@ def test_a_sentence_with_other_slots_is_rejected_and_the_grammar_speaks(
         (lambda s: s[:-1], "expected one sentence"),
         (lambda s: s + " " + "the " * 90, "expected 8 to"),
     ],
-    ids="name,small name,praise,number,instruction,role,html,right to left,terminal,language,no end,long".split(","),
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_sentence_that_says_more_is_rejected_and_the_grammar_speaks(
     server: ChatServer, file: Path, change: Callable[[str], str], reason: str
@@ -348,34 +348,34 @@ def test_what_random_weights_write_is_no_phrase(model_folder: Path, file: Path) 
 
 
 def test_a_taught_model_fills_the_phrasebook_by_the_command_line(model_folder: Path, tmp_path: Path) -> None:
-    """It learnt three sentences: these are accepted; what it makes of other patterns is mostly not."""
-    lessons = [("en", 0), ("en", 2), ("zh", 2)]
+    """It learnt two sentences: these are accepted; what it makes of other patterns is mostly not."""
+    lessons = [("en", 0), ("zh", 2)]
     known = [patterns(SMALL, lang)[n] for lang, n in lessons]
     taught = tmp_path / "taught"
     texts = [s for lang in ("en", "zh") for s in _words("interactions", lang)]
     build(taught, texts=texts, size=2000)
-    teach(taught, [(prompts.request(SMALL, p, "friendly", 1, 0), p.reference) for p in known], steps=100)
-    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
-    reports = []
-    for out in files:
-        args = ["phrase", "--schema", "interactions", "--lm", str(taught), "--device", "cpu", "--tone", "friendly"]
-        result = CliRunner().invoke(main, [*args, "--variants", "2", "--rounds", "1", "--out", str(out), "--json"])
-        assert result.exit_code == 0, result.output
-        reports.append(json.loads(result.stdout))
-    report = reports[0]
-    assert files[0].read_bytes() == files[1].read_bytes()  # the seed decides
-    assert report["patterns"] == reports[1]["patterns"]
+    teach(taught, [(prompts.request(SMALL, p, "friendly", 1, 0), p.reference) for p in known], steps=70)
+    args = ["phrase", "--schema", "interactions", "--lm", str(taught), "--device", "cpu", "--tone", "friendly"]
+    args += ["--variants", "2", "--rounds", "1", "--json"]
+    file, again = tmp_path / "both.jsonl", tmp_path / "again.jsonl"
+    result = CliRunner().invoke(main, [*args, "--out", str(file)])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
     assert report["accepted"] + report["rejected"] == 4 * N
     assert report["rejected"] > 0
     found = {(p["lang"], p["pattern"]): p for p in report["patterns"]}
     for pattern in known:
         assert found[pattern.lang, pattern.key]["accepted"] >= 1
-    book = Phrasebook.load(files[0])
+    book = Phrasebook.load(file)
     assert len(book.phrases) == report["accepted"]
     for lang in ("en", "zh"):
         listed = {p.key: p for p in patterns(SMALL, lang)}
         for row in book.phrases:
             assert row.lang != lang or check_phrase(listed[row.pattern], row.text, lang, row.tone) == ()
+    result = CliRunner().invoke(main, [*args, "--lang", "zh", "--out", str(again)])
+    assert result.exit_code == 0, result.output
+    assert file.read_text().endswith(again.read_text())  # the seed decides
+    assert again.read_text()
 
 
 # --- prompts and the command --------------------------------------------------------------------------
