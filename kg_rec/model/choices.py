@@ -55,6 +55,7 @@ class Choices:
         gnn: learned numbers of the relational GNN; None if that channel is off.
         recency: decay of a_uj in ranks; 0 for equal weights.
         rating: factor of a_uj by the interaction's weight; None if it does not matter.
+        direction: how much the order of two interactions counts in the sequence channel.
         similarity: weight of each relation type, number and text in the similarity k.
         ridge: penalty of the regression for items without interactions.
         warm: fusion weight per channel, and ``base``, for items with interactions, in units of the channel.
@@ -68,6 +69,7 @@ class Choices:
     gnn: GnnParameters | None
     recency: float
     rating: RatingScale | None
+    direction: float
     similarity: Mapping[str, float]
     ridge: float
     warm: Mapping[str, float]

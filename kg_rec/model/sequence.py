@@ -30,25 +30,27 @@ def sequence_kernel(
     n_items: int,
     taste: TasteConfig,
     config: SequenceConfig,
+    direction: float,
     l2: float,
     progress: Progress = no_progress,
 ) -> MatrixKernel:
-    """B = (G + penalty)^-1 (C - diag(c)), with c such that the diagonal of B is zero.
+    """B = (G + penalty)^-1 (C - diag(c)), with c such that the diagonal of B is zero; C = G without a direction.
 
     Args:
         edges: interactions with times; those of one user at the same time count in the order of their items.
         n_items: number of items.
         taste: dropout, user_power, and the limits of the dense and the sparse form.
-        config: what is near, and how much the direction counts.
+        config: what is near.
+        direction: how much more a pair counts in the order it happened than in the other, 0 to 1.
         l2: ridge penalty.
         progress: called per block of items of the sparse form.
     """
-    near, directed = pair_counts(edges, n_items, taste.user_power, config)
-    return regress(near, taste, l2, directed, progress)
+    near, directed = pair_counts(edges, n_items, taste.user_power, config, direction)
+    return regress(near, taste, l2, directed if direction else None, progress)
 
 
 def pair_counts(
-    edges: EdgeTable, n_items: int, user_power: float, config: SequenceConfig
+    edges: EdgeTable, n_items: int, user_power: float, config: SequenceConfig, direction: float
 ) -> tuple[sparse.csr_array, sparse.csr_array]:
     """G and C, CSR, shape (n, n), scaled so that G has the trace of the plain Gram matrix.
 
@@ -76,7 +78,7 @@ def pair_counts(
         part = sparse.csr_array((weight[inside], ends), shape=shape)
         later = later + earlier.T @ part
         earlier = earlier + part
-    return sparse.csr_array(near), sparse.csr_array(everything + config.direction * (later - later.T))
+    return sparse.csr_array(near), sparse.csr_array(everything + direction * (later - later.T))
 
 
 def _rows(edges: EdgeTable, stretch: NDArray[np.int64], weight: NDArray[np.float64], n_items: int) -> sparse.csr_array:

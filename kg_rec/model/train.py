@@ -212,6 +212,7 @@ def tune(
     kernels: dict[str, Kernel] = {}
     kernel: Kernel
     l2, recency, parameters = config.taste.l2[0], next(iter(given)), None
+    direction = 0.0
     if "taste" in config.channels:
         best = -1.0
         for step, candidate in enumerate(config.taste.l2):
@@ -234,7 +235,13 @@ def tune(
         parameters = gnn.fit(seen, binary, alone, config.gnn, config.seed, device(config), progress, log)
         kernels["relational"] = gnn.embed(seen, parameters, config.gnn, config.seed, device(config))
     if "sequence" in config.channels and timed:
-        kernels["sequence"] = sequence_kernel(train, shape[1], config.taste, config.sequence, l2, progress)
+        figures = {}
+        for candidate in config.sequence.directions:
+            kernel = sequence_kernel(train, shape[1], config.taste, config.sequence, candidate, l2, progress)
+            figures[candidate] = judge.ndcg(kernel.scores(given[recency]))
+            if figures[candidate] == max(figures.values()):
+                direction, kernels["sequence"] = candidate, kernel
+        log({"stage": "sequence", "ndcg@10 by direction": figures})
     if "taste" not in config.channels and kernels:
         figures = by_recency(next(iter(kernels.values())))
         recency = max(figures, key=lambda r: figures[r])
@@ -261,7 +268,18 @@ def tune(
     )
     log({"stage": "fusion", "ndcg@10": figure, "alone": figures_alone, "lambda": lambdas})
     return Choices(
-        l2, parameters, recency, rating, similarity.weights, ridge, lambdas, cold, units, figure, figures_alone
+        l2=l2,
+        gnn=parameters,
+        recency=recency,
+        rating=rating,
+        direction=direction,
+        similarity=similarity.weights,
+        ridge=ridge,
+        warm=lambdas,
+        cold=cold,
+        units=units,
+        valid=figure,
+        alone=figures_alone,
     )
 
 
@@ -336,6 +354,8 @@ def _content_kernels(similarity: Similarity, config: TrainConfig) -> dict[str, K
 
 def _popularity_scale(channel: str, popularity: NDArray[np.int64], config: TrainConfig) -> Floats:
     exponents = {
+        "taste": config.taste.popularity_exponent,
+        "sequence": config.taste.popularity_exponent,
         "knowledge": config.knowledge.popularity_exponent,
         "meaning": config.meaning.popularity_exponent,
     }
@@ -364,7 +384,9 @@ def fit(
         kernels["taste"] = taste_kernel(binary, config.taste, choices.l2, progress)
     if choices.warm.get("sequence"):
         progress(1, steps, "fit sequence")
-        kernels["sequence"] = sequence_kernel(edges, shape[1], config.taste, config.sequence, choices.l2, progress)
+        kernels["sequence"] = sequence_kernel(
+            edges, shape[1], config.taste, config.sequence, choices.direction, choices.l2, progress
+        )
     similarity = build(seen, text, config.knowledge, config.cold)
     weights = {name: choices.similarity.get(name, 0.0) for name in similarity.weights}
     similarity = replace(similarity, weights=weights)

@@ -70,7 +70,7 @@ def test_the_log_is_json_lines(tmp_path: Path) -> None:
     train(films(), QUICK, log_file=log, progress=lambda *step: steps.append(step))
     records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     stages = [r["stage"] for r in records]
-    assert set(stages) == {"taste", "gnn", "rating", "cold", "fusion", "done"}
+    assert set(stages) == {"taste", "gnn", "sequence", "rating", "cold", "fusion", "done"}
     assert stages[-1] == "done"
     assert [r["epoch"] for r in records if r["stage"] == "gnn"] == [0, 1]
     seconds = [r["seconds"] for r in records]
