@@ -43,6 +43,7 @@ def to_dict(explanation: Explanation) -> dict[str, Any]:
         ],
         "paths": [_path(p) for p in e.paths],
         "shown_share": e.shown_share,
+        "about_counts": View(e).about_counts,
         "notes": list(e.notes),
         "text": e.text,
         "lang": e.lang,
@@ -88,7 +89,7 @@ def to_text(explanation: Explanation, schema: GraphSchema | None = None) -> str:
     if explanation.paths:
         lines += ["", words["paths"]]
         lines += [f"  {percent(p.share):>8}  {view.line(p)}" for p in explanation.paths]
-    return "\n".join([*lines, "", view.shown, ""])
+    return "\n".join([*lines, "", view.shown, *([view.about_counts] if view.about_counts else []), ""])
 
 
 def to_markdown(explanation: Explanation, schema: GraphSchema | None = None) -> str:
@@ -107,7 +108,8 @@ def to_markdown(explanation: Explanation, schema: GraphSchema | None = None) -> 
     if explanation.paths:
         lines += ["", f"| {words['paths']} | {words['value']} | {words['share']} |", "|---|---:|---:|"]
         lines += [f"| {_md(view.line(p))} | {signed(p.value)} | {percent(p.share)} |" for p in explanation.paths]
-    lines += ["", view.shown, "", "```cypher", explanation.cypher, "```", "", "```json"]
+    lines += ["", view.shown, *(["", _md(view.about_counts)] if view.about_counts else [])]
+    lines += ["", "```cypher", explanation.cypher, "```", "", "```json"]
     return "\n".join([*lines, _json(dict(explanation.parameters), 1), "```", ""])
 
 

@@ -33,6 +33,8 @@ _EN = {
     "paths": "Paths",
     "shown": "The paths shown account for {} of what speaks for it; {} is not shown.",
     "none_shown": "No path is shown.",
+    "counts": "The numbers of others are counted in the graph. The values are not made from them: a value is the "
+    "weight that the model learned for two items from everyone's interactions, so more people need not mean more.",
     "details": "Numbers and the query that checks them",
     "query": "Cypher",
     "parameters": "Parameters",
@@ -59,6 +61,8 @@ _ZH = {
     "paths": "路径",
     "shown": "所示路径占推荐理由的{}，其余{}未显示。",
     "none_shown": "没有显示路径。",
+    "counts": "其他人数是在图中数出来的。数值并不由人数算出，而是模型从所有人的互动中为两个项目学到的权重，"
+    "所以人数多不一定数值大。",
     "details": "数值与核对用的查询",
     "query": "Cypher",
     "parameters": "参数",
@@ -157,6 +161,12 @@ class View:
             return self.words["none_shown"]
         share = self.explanation.shown_share
         return self.words["shown"].format(percent(share), percent(1 - share))
+
+    @property
+    def about_counts(self) -> str:
+        """How the numbers of others relate to the values; empty if no path shown passes through others."""
+        crowd = any(node.key is None for path in self.explanation.paths for node in path.nodes)
+        return self.words["counts"] if crowd else ""
 
     def _lexicon(self, schema: GraphSchema) -> Lexicon:
         return Lexicon(schema, "zh" if self.words is _ZH else "en")

@@ -15,7 +15,20 @@ from kg_rec.explain.explanation import Explanation, PathGroup
 from kg_rec.explain.render import to_dict, to_html, to_json, to_markdown, to_text
 from kg_rec.schema import GraphSchema
 
-KEYS = ["user", "item", "item_name", "score", "base", "terms", "paths", "shown_share", "notes", "text", "lang"]
+KEYS = [
+    "user",
+    "item",
+    "item_name",
+    "score",
+    "base",
+    "terms",
+    "paths",
+    "shown_share",
+    "about_counts",
+    "notes",
+    "text",
+    "lang",
+]
 KEYS += ["cypher", "parameters"]
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
@@ -236,3 +249,16 @@ def test_hostile_names_change_nothing_but_names(films: Make, lang: str) -> None:
 
 def test_schemas_ship_with_the_package() -> None:
     assert GraphSchema.bundled("movies").languages == ("en", "zh")
+
+
+@pytest.mark.parametrize(
+    ("lang", "start"), [("en", "The numbers of others are counted"), ("zh", "其他人数是在图中数出来的")]
+)
+def test_how_counts_relate_to_values_is_said_where_others_are_shown(films: Make, lang: str, start: str) -> None:
+    crowd = films.explanation([films.taste(("Heat", 2))], lang)
+    alone = films.explanation([films.direct(SIMILAR, "Heat")], lang)
+    for render in (to_text, to_markdown, to_html):
+        assert start in render(crowd)
+        assert start not in render(alone)
+    assert to_dict(crowd)["about_counts"].startswith(start)
+    assert to_dict(alone)["about_counts"] == ""

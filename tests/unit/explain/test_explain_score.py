@@ -113,7 +113,10 @@ def test_a_similar_text_is_that_term_and_a_common_taste_the_sum_of_its_channels(
 
 
 def test_the_paths_of_a_new_item_are_its_relational_terms(model: Recommender) -> None:
-    """z_i = sum of k(i, t) alpha_t over known t: a term is a sum over t and what t and i share; no path for years."""
+    """z_i = sum of k(i, t) alpha_t over known t: a term is a sum over t and what t and i share.
+
+    How alike their numbers are is no path: only relations and text are.
+    """
     assert model.regression is not None
     landmarks = model.regression.landmarks
     channel = next(c for c in model.channels if c.name == "relational")
@@ -123,7 +126,7 @@ def test_the_paths_of_a_new_item_are_its_relational_terms(model: Recommender) ->
         parts = model.similarity.parts(np.array([item]), landmarks)
         weighted = {name: model.similarity.weights[name] * p[0].astype(np.float64) for name, p in parts.items()}
         alike = np.sum(list(weighted.values()), axis=0)
-        told = alike - np.sum([weighted[name] for name in model.similarity.numbers], axis=0)
+        told = np.sum([weighted[name] for name in [f.relation for f in model.similarity.factors] + [TEXT]], axis=0)
         sources = np.flatnonzero(likes[user])
         reasons = kernel.source[sources] @ model.regression.coefficients.T  # type: ignore[attr-defined]
         cells = reasons.astype(np.float64) * float(channel.weight[item])
