@@ -23,6 +23,8 @@ from kg_rec.explain import counterfactual as counterfactuals
 from kg_rec.explain import what_if as what_ifs
 from kg_rec.explain.explain import explain as explain_score
 from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.grammar import compiled
+from kg_rec.explain.phrasebook import Phrasebook, Tone
 from kg_rec.model import persist
 from kg_rec.model.recommender import Recommender
 from kg_rec.recommend import FIELDS
@@ -96,8 +98,23 @@ class Model:
         top: int | None = None,
         paths_per_group: int | None = None,
         channels: Collection[str] | None = None,
+        tone: Tone = "friendly",
+        phrasebook: Phrasebook | None = None,
     ) -> Explanation:
-        """Why the item has its score for the user; see :func:`kg_rec.explain.explain.explain`."""
+        """Why the item has its score for the user; see :func:`kg_rec.explain.explain.explain`.
+
+        Args:
+            user: user key.
+            item: item key.
+            lang: ``en`` or ``zh``.
+            config: which of the true paths are shown.
+            top: overrides ``config.groups``.
+            paths_per_group: overrides ``config.paths_per_group``.
+            channels: overrides ``config.channels``.
+            tone: ``short``, ``friendly``, ``formal`` or ``audit`` (sober, with the share of what speaks for the item).
+            phrasebook: phrases; None for those that ship.  ``Phrasebook()`` leaves all to the grammar.
+        """
+        phrases = Phrasebook.shipped() if phrasebook is None else phrasebook
         return explain_score(
             self.recommender,
             user,
@@ -107,6 +124,7 @@ class Model:
             top=top,
             paths_per_group=paths_per_group,
             channels=channels,
+            teller=compiled(self.recommender.snapshot.schema, lang, tone, phrases),
         )
 
     def counterfactual(

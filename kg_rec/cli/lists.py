@@ -8,13 +8,14 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from kg_rec.cli.console import Command, dumps, note, print_json, print_table, progress_bar
-from kg_rec.cli.options import live_graph_option
+from kg_rec.cli.options import TONES, live_graph_option
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from kg_rec.api import Model
     from kg_rec.explain.explanation import Explanation
+    from kg_rec.explain.phrasebook import Phrasebook, Tone
     from kg_rec.schema import GraphSchema
     from kg_rec.store import GraphStore
     from kg_rec.store.base import Progress
@@ -158,6 +159,13 @@ def _print_lists(table: pa.Table, as_json: bool) -> None:
 @click.argument("item")
 @live_graph_option
 @click.option("--lang", default="en", show_default=True, help="Language of the words: en or zh.")
+@click.option("--tone", type=click.Choice(TONES), default="friendly", show_default=True, help="How the words sound.")
+@click.option(
+    "--phrasebook",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Phrases that kg-rec phrase made, before those that ship.",
+)
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Most groups of paths shown.")
 @click.option("--json", "form", flag_value="json", help="JSON, as explain/explanation.schema.json describes it.")
 @click.option("--html", "form", flag_value="html", help="One page of HTML.")
@@ -175,6 +183,8 @@ def explain(
     item: str,
     graph: str | None,
     lang: str,
+    tone: Tone,
+    phrasebook: Path | None,
     top: int,
     form: str | None,
     out: Path | None,
@@ -189,6 +199,7 @@ def explain(
     \b
       kg-rec explain model 1 50
       kg-rec explain model 1 50 --lang zh --html --out why.html
+      kg-rec explain model 1 50 --tone audit
       kg-rec explain model 1 50 --graph kg.graph --verify
       kg-rec explain model 1 50 --counterfactual -k 10
     """
@@ -204,7 +215,7 @@ def explain(
             if counterfactual:
                 _without(loaded, user, item, k or 10, lang, form, out)
                 return
-            explanation = loaded.explain(user, item, lang=lang, top=top)
+            explanation = loaded.explain(user, item, lang=lang, top=top, tone=tone, phrasebook=_phrases(phrasebook))
             differences = _verify(store, explanation) if verify and store is not None else ()
         finally:
             if store is not None:
@@ -219,6 +230,13 @@ def explain(
     for line in differences:
         note(f"  {line}")
     ctx.exit(1)
+
+
+def _phrases(file: Path | None) -> Phrasebook:
+    from kg_rec.explain.phrasebook import Phrasebook
+
+    shipped = Phrasebook.shipped()
+    return shipped if file is None else Phrasebook.load(file).add(shipped.phrases)
 
 
 def _without(model: Model, user: str, item: str, k: int, lang: str, form: str | None, out: Path | None) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: The graph where none is named.
 DEFAULT_GRAPH = "kg.graph"
+#: As in kg_rec.explain.phrasebook, which takes long to import.
+TONES = ("short", "friendly", "formal", "audit")
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from kg_rec.cli.console import Command, note, print_json, print_table, progress_bar
-from kg_rec.cli.options import json_option, json_value, key_values
+from kg_rec.cli.options import TONES, json_option, json_value, key_values
 
 if TYPE_CHECKING:
     from kg_rec.explain.budget import Budget
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from kg_rec.explain.phrasebook import Tone
 
 _LANGUAGES = ("en", "zh")
-_TONES = ("short", "friendly", "formal", "audit")
 #: Options that only make sense with one of the two kinds of model.
 _ONLY_LOCAL = ("device",)
 _ONLY_ENDPOINT = (
@@ -42,7 +41,7 @@ _ONLY_ENDPOINT = (
 @click.option("--endpoint", metavar="URL", help="An OpenAI-compatible server instead: https://HOST/v1.")
 @click.option("--model", metavar="NAME", help="The model's name at --endpoint.")
 @click.option("--lang", type=click.Choice(_LANGUAGES), multiple=True, default=_LANGUAGES, show_default=True)
-@click.option("--tone", type=click.Choice(_TONES), multiple=True, default=_TONES, show_default=True)
+@click.option("--tone", type=click.Choice(TONES), multiple=True, default=TONES, show_default=True)
 @click.option(
     "--variants", type=click.IntRange(1, 100), default=8, show_default=True, help="For each pattern, language and tone."
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from explain_paths import SIMILAR, Make, back, forth
 
+from kg_rec.cli import options
 from kg_rec.errors import ConfigError
 from kg_rec.explain.grammar import compiled, seed_of, verbalize
 from kg_rec.explain.phrasebook import (
@@ -258,6 +259,10 @@ def test_the_grammar_speaks_where_there_is_no_phrase(films: Make) -> None:
 def test_an_unknown_tone(films: Make) -> None:
     with pytest.raises(ConfigError, match="expected one of the tones short, friendly, formal, audit, got 'rude'"):
         verbalize(films.schema, [], "The Score", tone="rude")  # type: ignore[arg-type]
+
+
+def test_the_command_line_knows_the_tones() -> None:
+    assert options.TONES == TONES
 
 
 def test_a_teller_is_made_once() -> None:
