@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -20,7 +19,6 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.errors import ConfigError
-from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.slots import clean_name
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import Snapshot
@@ -166,32 +164,6 @@ def centrality(
     return pa.table(columns)
 
 
-def paths_graph(explanation: Explanation) -> Graph:
-    """The shown paths of an explanation as one graph: ``distance`` counts from the user, others are one node a path.
-
-    Nodes are (type, key), or (type, key, number) for a set of other users; edges carry ``relation`` and ``share``.
-    """
-    graph: Graph = nx.MultiDiGraph()
-    last = max((len(p.nodes) for p in explanation.paths), default=1) - 1
-    item_type = explanation.paths[0].nodes[-1].type if explanation.paths else None
-    for number, path in enumerate(explanation.paths):
-        names: list[tuple[Any, ...]] = []
-        for position, node in enumerate(path.nodes):
-            end = position == len(path.nodes) - 1
-            name: tuple[Any, ...] = (node.type, node.key) if node.key is not None else (node.type, None, number)
-            shown = f"{node.count:,} others" if node.key is None else "you" if not position else node.name or node.key
-            role = "user" if position == 0 or node.key is None else "item" if node.type == item_type else "attribute"
-            if name not in graph:
-                graph.add_node(name, type=node.type, name=shown, role=role, distance=last if end else position)
-            names.append(name)
-        for (tail, head), edge in zip(pairwise(names), path.edges, strict=True):
-            ends = (tail, head) if edge.forward else (head, tail)
-            key = (edge.type or "similar text", path.channel)
-            before = graph.get_edge_data(*ends, key=key, default={"share": 0.0})["share"]
-            graph.add_edge(*ends, key=key, relation=edge.type or "similar text", share=before + path.share)
-    return graph
-
-
 def draw(
     graph: Graph,
     axes: Axes,
@@ -199,7 +171,7 @@ def draw(
     labels: Mapping[str, str] | None = None,
     colours: Mapping[str, str] = COLOURS,
 ) -> None:
-    """Draw a :func:`neighbourhood` or a :func:`paths_graph` in columns by distance, on a matplotlib axis.
+    """Draw a :func:`neighbourhood`, or an ``explanation.to_networkx()``, in columns by distance on a matplotlib axis.
 
     The order in a column follows the mean height of the neighbours (barycentre method, Sugiyama et al. 1981).
 

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import networkx as nx
+    from matplotlib.figure import Figure
+
+    from kg_rec.schema import GraphSchema
 
 Channel = Literal["taste", "relational", "sequence", "knowledge", "meaning"]
 
@@ -176,6 +182,18 @@ class Explanation:
             if channel is None or term.channel == channel:
                 found[term.source] = found.get(term.source, 0.0) + term.value
         return found
+
+    def to_networkx(self) -> nx.MultiDiGraph[tuple[Any, ...]]:
+        """The shown paths as a graph; see :func:`kg_rec.explain.graph.to_networkx`."""
+        from kg_rec.explain.graph import to_networkx
+
+        return to_networkx(self)
+
+    def to_figure(self, schema: GraphSchema | None = None) -> Figure:
+        """The shown paths as a matplotlib figure; see :func:`kg_rec.explain.figure.figure`."""
+        from kg_rec.explain.figure import figure  # matplotlib takes long to import
+
+        return figure(self, schema)
 
     def _repr_html_(self) -> str:
         """The card that notebooks show."""

@@ -82,7 +82,7 @@ def test_drawings_show_every_node() -> None:
     model = Model(toy_graph.everything())
     user = model.recommender.users.key(0)
     explanation = model.explain(user, model.recommend([user], 1)["item"][0].as_py())
-    paths = analytics.paths_graph(explanation)
+    paths = explanation.to_networkx()
     shares = sum(share for _, _, share in paths.edges(data="share"))
     assert shares == pytest.approx(sum(p.share * len(p.edges) for p in explanation.paths))
     piece = analytics.neighbourhood(toy_graph.films(), "Film", "f03", relations=["HAS_GENRE", "FOLLOWED_BY"])
