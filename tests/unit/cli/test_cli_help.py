@@ -23,6 +23,7 @@ COMMANDS = [
     "train",
     "evaluate",
     "recommend",
+    "job",
     "explain",
     "what-if",
     "phrase",
@@ -46,7 +47,12 @@ def test_commands_are_listed_in_their_order_of_use() -> None:
     assert listed == COMMANDS == list(main.commands)
 
 
-@pytest.mark.parametrize("command", [[c] for c in COMMANDS if c != "schema"] + [["schema", "list"], ["schema", "show"]])
+@pytest.mark.parametrize(
+    "command",
+    [[c] for c in COMMANDS if c not in ("schema", "job")]
+    + [["schema", c] for c in ("list", "show")]
+    + [["job", c] for c in ("run", "resume", "status")],
+)
 def test_each_command_has_help(command: list[str]) -> None:
     text = run(*command, "--help").stdout
     assert "-v, --verbose" in text
