@@ -28,6 +28,7 @@ from kg_rec.explain.lexicon import Lexicon
 from kg_rec.explain.render import to_html
 from kg_rec.explain.slots import clean_name
 from kg_rec.explain.view import CHANNELS, View
+from kg_rec.model.similarity import PROFILE
 from kg_rec.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -68,7 +69,6 @@ _ABLATIONS = {
     "no_graph": "without the facts",
     "shuffled_graph": "with each item's facts given to another item",
 }
-_COUNT = ".count"  # ends the name of the number of an item's edges, as a property of the item
 _CENTRAL, _LISTS, _WATERFALL, _AROUND = 12, 3, 9, 11
 
 
@@ -266,8 +266,7 @@ def _likeness(model: Model) -> list[tuple[str, float, float]]:
     weights = model.recommender.choices.similarity
     most = max(weights.values(), default=0) or 1.0
     snapshot = model.recommender.snapshot
-    names = {name: _label(snapshot, name.removesuffix(_COUNT)) for name in weights}
-    names |= {name: f"{label}: how many" for name, label in names.items() if name.endswith(_COUNT)}
+    names = {name: _label(snapshot, name) for name in weights} | {PROFILE: "how much is known of them"}
     rows = sorted(weights.items(), key=lambda row: (-row[1], row[0]))
     return [(names[name], weight, 100 * weight / most) for name, weight in rows]
 

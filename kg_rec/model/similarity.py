@@ -1,9 +1,11 @@
 """How alike two items are in text and graph, and relational embeddings for items without interactions.
 
     k(i, t) = sum_r w_r cos_r(i, t) + w_text max(0, cos(text_i, text_t))^p + sum_q w_q exp(-|q_i - q_t|)
+              + w_profile exp(-|c_i - c_t|^2 / 2R) prod_q exp(-|q_i - q_t|)
 
-Numbers q are the item's own (a year), divided by a scale, and per relation type log(1 + how many facts it has): how
-much is known of an item foretells how much it will be used.
+Numbers q are the item's own (a year), divided by a scale; c is, for each of the R relation types, the standardised
+log(1 + how many facts the item has).  How much is known of an item foretells how much it will be used, and does so
+differently for old and new items: this is why the profile is a product and not a sum over the numbers.
 
 An item without interactions gets z_i = sum_t k(i, t) alpha_t from known items t (kernel ridge regression), so its
 score stays a sum over (j, t), each a path: you - j - others - t - what t and i share - i.
@@ -26,6 +28,7 @@ from kg_rec.snapshot import Snapshot
 from kg_rec.store.base import Progress, no_progress
 
 TEXT = "text"
+PROFILE = "profile"
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,16 @@ class Similarity:
     Attributes:
         factors: one per relation type that has edges.
         text: centred unit vectors, shape (n, d), 0 for an item without text; None without a text model.
-        numbers: scaled numbers q by name, each shape (n,), NaN where missing; counts of facts are named
-            ``<relation>.count``.
-        weights: w by relation type, property, and ``text``.
+        numbers: scaled numbers q by name, each shape (n,), NaN where missing.
+        counts: c / sqrt(2R), shape (n, R).
+        weights: w by relation type and property, of ``text`` and of ``profile``.
         text_power: p.
     """
 
     factors: tuple[PathFactors, ...]
     text: Floats | None
     numbers: Mapping[str, Floats]
+    counts: Floats
     weights: Mapping[str, float]
     text_power: float
 
@@ -55,13 +59,25 @@ class Similarity:
         if self.text is not None:
             found[TEXT] = np.maximum(self.text[rows] @ self.text[columns].T, 0) ** np.float32(self.text_power)
         for name, values in self.numbers.items():
-            distance = np.abs(values[rows][:, None] - values[columns][None, :])
-            found[name] = np.nan_to_num(np.exp(-distance)).astype(np.float32)
+            found[name] = np.nan_to_num(np.exp(-_apart(values[rows], values[columns]))).astype(np.float32)
+        if self.counts.shape[1]:
+            left, right = self.counts[rows], self.counts[columns]
+            apart = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None, :] - 2 * left @ right.T
+            for values in self.numbers.values():  # an item without this number is taken for average
+                filled = np.where(np.isnan(values), np.nanmean(values), values)
+                apart += _apart(filled[rows], filled[columns])
+            found[PROFILE] = np.exp(-np.maximum(apart, 0))
         return found
 
     def __call__(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:
         """k(rows, columns), float32."""
         return combine(self.parts(rows, columns), self.weights)
+
+
+def _apart(rows: Floats, columns: Floats) -> Floats:
+    """|row - column|, shape (rows, columns)."""
+    distance: Floats = np.abs(rows[:, None] - columns[None, :])
+    return distance
 
 
 def combine(parts: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
@@ -90,16 +106,19 @@ def build(snapshot: Snapshot, text: Floats | None, knowledge: KnowledgeConfig, c
         values = np.array(snapshot.nodes[item.name].column(column).to_pylist(), dtype=np.float32)
         if np.isfinite(values).any():
             numbers[column] = values / np.float32(cold.number_scale)
-    for relation in relations:
-        numbers[f"{relation.name}.count"] = np.log1p(np.diff(incidence(snapshot, relation).indptr)).astype(np.float32)
+    counts = np.zeros((len(snapshot.items), len(relations)), dtype=np.float32)
+    for r, relation in enumerate(relations):
+        of_item = np.log1p(np.diff(incidence(snapshot, relation).indptr))
+        counts[:, r] = (of_item - of_item.mean()) / max(float(of_item.std()), 1e-6) / np.sqrt(2 * len(relations))
     centred = None
     if text is not None:
-        told = text.any(axis=1)
+        told = np.asarray(text.any(axis=1))
         known = np.intersect1d(snapshot.interactions.target, np.flatnonzero(told))
         shifted = (text - text[known if len(known) else told].mean(axis=0)) * told[:, None]
         centred = shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-9)
     names = [*(f.relation for f in factors), *numbers, *([TEXT] if centred is not None else [])]
-    return Similarity(tuple(factors), centred, numbers, dict.fromkeys(names, 1.0), cold.text_power)
+    names += [PROFILE] if relations else []
+    return Similarity(tuple(factors), centred, numbers, counts, dict.fromkeys(names, 1.0), cold.text_power)
 
 
 @dataclass(frozen=True)

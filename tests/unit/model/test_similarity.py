@@ -10,7 +10,18 @@ from toy_graph import edges, films
 
 from kg_rec.config import ColdConfig, KnowledgeConfig
 from kg_rec.errors import ModelError
-from kg_rec.model.similarity import TEXT, Similarity, build, choose_weights, combine, fit_cold, leave_one_out, popular
+from kg_rec.model.knowledge import incidence
+from kg_rec.model.similarity import (
+    PROFILE,
+    TEXT,
+    Similarity,
+    build,
+    choose_weights,
+    combine,
+    fit_cold,
+    leave_one_out,
+    popular,
+)
 
 ALL = np.arange(45)
 
@@ -33,12 +44,11 @@ def targets() -> np.ndarray:
 
 
 def test_build_takes_relations_with_edges_numbers_and_text(similarity: Similarity) -> None:
-    names = ["DIRECTED_BY", "FOLLOWED_BY", "HAS_GENRE", "STARRING", "year", TEXT]
-    assert set(similarity.weights) == {*names, *similarity.numbers}
+    names = ["DIRECTED_BY", "FOLLOWED_BY", "HAS_GENRE", "STARRING", "year", TEXT, PROFILE]
+    assert set(similarity.weights) == set(names)
     assert set(similarity.weights.values()) == {1.0}
     assert [f.relation for f in similarity.factors] == names[:4]
-    assert "year" in similarity.numbers
-    assert "item_id" not in similarity.numbers
+    assert set(similarity.numbers) == {"year"}
 
 
 def test_text_is_centred_on_the_items_with_interactions(similarity: Similarity, text: np.ndarray) -> None:
@@ -65,6 +75,13 @@ def test_parts_by_hand(similarity: Similarity) -> None:
     assert similarity.text is not None
     cosine = similarity.text[rows] @ similarity.text[columns].T
     np.testing.assert_allclose(parts[TEXT], np.maximum(cosine, 0) ** 2, rtol=1e-5, atol=1e-7)
+    log = np.log1p(np.stack([np.diff(incidence(films(), r).indptr) for r in films().schema.knowledge_relations], 1))
+    scaled = (log / np.maximum(log.std(axis=0), 1e-6))[:, log.any(axis=0)]
+    assert scaled.shape == (45, 4)
+    squared = ((scaled[rows][:, None] - scaled[columns][None]) ** 2).mean(axis=2)
+    years = np.nan_to_num(similarity.numbers["year"], nan=np.nanmean(similarity.numbers["year"]))
+    expected = np.exp(-squared / 2 - np.abs(years[rows][:, None] - years[columns][None]))
+    np.testing.assert_allclose(parts[PROFILE], expected, rtol=1e-4)
 
 
 def test_the_kernel_is_the_weighted_sum(similarity: Similarity) -> None:
@@ -167,7 +184,7 @@ def test_chosen_weights_are_never_worse_than_the_start(similarity: Similarity, t
 
 def test_a_weight_that_breaks_the_kernel_is_not_chosen(similarity: Similarity, targets: np.ndarray) -> None:
     """Clipped cosines may have negative eigenvalues: such a trial is passed over, not the end of training."""
-    broken = replace(similarity, weights={**similarity.weights, "HAS_GENRE": -1.0})
+    broken = replace(similarity, weights={**similarity.weights, "HAS_GENRE": -100.0})
     landmarks = np.arange(39)
     chosen, ridge = choose_weights(broken, targets, landmarks, lambda found: float(found[0, 0]), ColdConfig())
     assert chosen.weights["HAS_GENRE"] == 0
