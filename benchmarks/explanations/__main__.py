@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from benchmarks.explanations.matters import curves
 from kg_rec.cli.console import print_table, progress_bar
 from kg_rec.errors import KgRecError
 from kg_rec.model.recommender import Recommender
+from kg_rec.store import connect
 from kg_rec.store.base import Progress
 
 
@@ -53,17 +55,18 @@ def truth(model: Recommender, url: str, options: argparse.Namespace, progress: P
     """All but the speed."""
     tally = checked(model, options.pairs, options.seed, progress)
     shares = {name: tally.counts[name] / tally.explanations for name in ("exists", "adds_up", "says")}
+    matters = curves(model, options.curves, options.seed, progress)
+    with closing(connect(url)) as store:
+        answers = confirmed(model, store, options.sample, options.seed, progress)
+        matters["deleted_in_the_store"] = measured(model, store, options.sample, options.seed, progress)
     return {
         "pairs": options.pairs,
         "explanations": tally.explanations,
         "paths": tally.counts["paths"],
         **shares,
         "max_relative_error": tally.worst,
-        "store": confirmed(model, url, options.sample, options.seed, progress),
-        "matters": {
-            **curves(model, options.curves, options.seed, progress),
-            "deleted_in_the_store": measured(model, url, options.sample, options.seed, progress),
-        },
+        "store": answers,
+        "matters": matters,
         "failures": tally.failures,
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +16,7 @@ from kg_rec.explain.grammar import LANGUAGES, compiled
 from kg_rec.explain.phrasebook import Phrasebook
 from kg_rec.explain.truth import Facts, Sentences, error, misread, missing, scores_of
 from kg_rec.model.recommender import Recommender
-from kg_rec.store import connect
+from kg_rec.store import GraphStore
 from kg_rec.store.base import Progress
 
 #: Largest relative error at which a score counts as the sum of its parts.
@@ -92,14 +91,13 @@ def checked(model: Recommender, count: int, seed: int, progress: Progress) -> Ta
     return tally
 
 
-def confirmed(model: Recommender, url: str, count: int, seed: int, progress: Progress) -> dict[str, Any]:
+def confirmed(model: Recommender, store: GraphStore, count: int, seed: int, progress: Progress) -> dict[str, Any]:
     """How many of ``count`` explanations the store confirms, by running their Cypher."""
     users, items = pairs_of(model, count, seed + 1)
     right = paths = 0
-    with closing(connect(url, read_only=True)) as store:
-        for n, (user, item) in enumerate(zip(users.tolist(), items.tolist(), strict=True)):
-            progress(n, count, "run the Cypher")
-            e = explain(model, model.users.key(user), model.items.key(item))
-            right += not mismatches(e.paths, store.query(e.cypher, e.parameters))
-            paths += len(e.paths)
+    for n, (user, item) in enumerate(zip(users.tolist(), items.tolist(), strict=True)):
+        progress(n, count, "run the Cypher")
+        e = explain(model, model.users.key(user), model.items.key(item))
+        right += not mismatches(e.paths, store.query(e.cypher, e.parameters))
+        paths += len(e.paths)
     return {"explanations": count, "paths": paths, "share": right / count}

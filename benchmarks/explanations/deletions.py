@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +24,7 @@ from kg_rec.explain.what_if import what_if
 from kg_rec.model.recommender import Recommender
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import Snapshot, export
-from kg_rec.store import GraphStore, connect
+from kg_rec.store import GraphStore
 from kg_rec.store.base import Progress, no_progress
 
 
@@ -50,22 +49,23 @@ class Deletion:
     stated: float
 
 
-def measured(model: Recommender, url: str, count: int, seed: int, progress: Progress) -> dict[str, object]:
+def measured(
+    model: Recommender, store: GraphStore, count: int, seed: int, progress: Progress
+) -> dict[str, dict[str, float]]:
     """The largest relative difference between what was stated and what was measured, of each kind of edge.
 
     Args:
         model: a model over the store's graph.
-        url: the store; its edges are deleted and written back.
+        store: its edges are deleted and written back.
         count: most edges of each kind.
         seed: of the sample.
         progress: called as the work advances.
     """
-    found: dict[str, object] = {}
-    with closing(connect(url)) as store:
-        for kind, some in _chosen(model, count, seed, progress).items():
-            after = without(model, store, some, progress)
-            worst = max((_difference(model, after, d) for d in some), default=0.0)
-            found[kind] = {"edges": len(some), "max_relative_error": worst}
+    found = {}
+    for kind, some in _chosen(model, count, seed, progress).items():
+        after = without(model, store, some, progress)
+        worst = max((_difference(model, after, d) for d in some), default=0.0)
+        found[kind] = {"edges": len(some), "max_relative_error": worst}
     return found
 
 

@@ -14,6 +14,7 @@ length) and leads from another of the user's interactions to the same item, if t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ STEPS = 10
 MEASURES = ("deletion", "insertion", "necessity", "sufficiency")
 
 
-def curves(model: Recommender, count: int, seed: int, progress: Progress) -> dict[str, object]:
+def curves(model: Recommender, count: int, seed: int, progress: Progress) -> dict[str, Any]:
     """The figures over ``count`` recommendations, each at a random place of a random user's top 10."""
     rng = np.random.default_rng(seed)
     long = ExplainConfig(groups=STEPS, paths_per_group=STEPS, least_share=0.0)
@@ -55,9 +56,7 @@ def curves(model: Recommender, count: int, seed: int, progress: Progress) -> dic
             found[f"necessity {whose}"].append(not _listed(view, item, few, keep=False))
             found[f"sufficiency {whose}"].append(_listed(view, item, few, keep=True))
     means = {name: float(np.mean(values)) for name, values in found.items()}
-    result: dict[str, object] = {
-        what: {"ours": means[f"{what} ours"], "random": means[f"{what} random"]} for what in MEASURES
-    }
+    result = {what: {"ours": means[f"{what} ours"], "random": means[f"{what} random"]} for what in MEASURES}
     return {"recommendations": len(found["deletion ours"]), **result}
 
 

@@ -43,8 +43,9 @@ def measure(model: kg.Model, store_url: str | None, *, seed: int, progress: Prog
     ``per_second``: explanations of the top 10 of all users (three groups, a sentence from the shipped phrasebook), the
     ranking included, on two processes; the median of three runs.  ``cpu_us``: processor time of one, which does not
     depend on what else the machine does.  ``warm_up_s``: what the first explanation of a loaded model takes.
-    ``single_ms``: median of :func:`explain` afterwards, and ``single_cpu_ms`` of its processor time.  ``peak_memory_mb``: resident memory at most while one process
-    explains all; ``memory_growth_mb``: how much of it came then.
+    ``single_ms``: median of :func:`explain` afterwards, and ``single_cpu_ms`` of its processor time.
+    ``peak_memory_mb``: resident memory at most while one process explains all; ``memory_growth_mb``: how much of it
+    came then.
 
     ``networkx_ms``, ``cypher_ms``: what finding the paths of at most three steps between a user and an item takes with
     ``all_simple_paths`` and with Cypher's shortest paths; without scores, order and words.  ``networkx_same``: share

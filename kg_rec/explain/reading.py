@@ -295,10 +295,19 @@ class _Claim:
                 continue
             whole = {r: names for r, names in named.items() if r != role and not more[r] and r in places}
             fitting = [p for p in paths if all(self._shown(p.nodes[places[r]]) in names for r, names in whole.items())]
-            distinct = {p.nodes[places[role]].key for p in fitting}
-            if len(distinct) != len(named[role]) + count:
-                return (f"{count} more at {role}, {len(distinct) - len(named[role])} on the paths",)
+            counts = self._counts(fitting, places[role], named[role])
+            if len(named[role]) + count not in counts:
+                return (f"{count} more at {role}, but {sorted(counts)} in all on the paths",)
         return ()
+
+    def _counts(self, paths: Sequence[Path], place: int, names: Sequence[str]) -> set[int]:
+        """How many nodes stand at a place of the paths, in each group that has these names, and in all such groups."""
+        nodes = [
+            {p.nodes[place].key for p in group.paths if p in paths}
+            for group in self.explanation.groups
+            if set(names) <= {self._shown(p.nodes[place]) for p in group.paths if p in paths}
+        ]
+        return {len(keys) for keys in (*nodes, set().union(*nodes))}
 
     def _count(
         self, said: Mapping[str, str], paths: Sequence[Path], named: Mapping[str, tuple[str, ...]]

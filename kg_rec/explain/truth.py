@@ -33,12 +33,12 @@ class Facts:
         snapshot: the graph.
         edges: per relation type, source index * number of targets + target index of every edge; positive ones only
             for the interaction.
-        likers: per item, the users who liked it.
+        likers: per item key, the keys of the users who liked it.
     """
 
     snapshot: Snapshot
     edges: Mapping[str, frozenset[int]]
-    likers: Mapping[int, frozenset[int]]
+    likers: Mapping[str, frozenset[str]]
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Facts:
@@ -48,10 +48,10 @@ class Facts:
             table = snapshot.liked() if relation.interaction else snapshot.edges[name]
             codes = table.source * len(snapshot.ids[relation.target]) + table.target
             edges[name] = frozenset(codes.tolist())
-        likers: defaultdict[int, set[int]] = defaultdict(set)
-        liked = snapshot.liked()
+        likers: defaultdict[str, set[str]] = defaultdict(set)
+        liked, users, items = snapshot.liked(), snapshot.users.keys.to_pylist(), snapshot.items.keys.to_pylist()
         for user, item in zip(liked.source.tolist(), liked.target.tolist(), strict=True):
-            likers[item].add(user)
+            likers[items[item]].add(users[user])
         return cls(snapshot, edges, {item: frozenset(users) for item, users in likers.items()})
 
     def holds(self, relation: str, source: str, target: str) -> bool:
@@ -61,6 +61,10 @@ class Facts:
         if source not in sources or target not in targets:
             return False
         return sources.index(source) * len(targets) + targets.index(target) in self.edges[relation]
+
+    def who_liked(self, item: str) -> frozenset[str]:
+        """The keys of the users who liked an item; none for an unknown one."""
+        return self.likers.get(item, frozenset())
 
 
 def missing(facts: Facts, explanation: Explanation) -> tuple[str, ...]:
@@ -88,9 +92,8 @@ def _missing(facts: Facts, path: Path) -> list[str]:
     for n, node in enumerate(path.nodes):
         if node.key is not None:
             continue
-        sides = [snapshot.items.index(str(path.nodes[m].key)) for m in (n - 1, n + 1)]
-        both = facts.likers.get(sides[0], frozenset()) & facts.likers.get(sides[1], frozenset())
-        others = len(both - {snapshot.users.index(str(path.nodes[0].key))})
+        first, second = (facts.who_liked(str(path.nodes[m].key)) for m in (n - 1, n + 1))
+        others = len(first & second - {str(path.nodes[0].key)})
         if others != node.count or not others:
             found.append(f"{others} others liked {path.nodes[n - 1].key} and {path.nodes[n + 1].key}, not {node.count}")
     return found

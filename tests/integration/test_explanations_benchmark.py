@@ -1,0 +1,85 @@
+"""Truth measures on the toy graph, and facts that are really deleted in both stores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from toy_graph import everything, fill
+
+from benchmarks.explanations.checks import checked, confirmed, pairs_of
+from benchmarks.explanations.deletions import Deletion, delete, measured, without
+from benchmarks.explanations.matters import curves
+from kg_rec.explain.explain import explain
+from kg_rec.explain.truth import Facts, missing
+from kg_rec.model.recommender import Recommender
+from kg_rec.snapshot import export
+from kg_rec.store import GraphStore
+from kg_rec.store.base import no_progress
+
+
+@pytest.fixture(scope="module")
+def model() -> Recommender:
+    return everything()
+
+
+def test_every_explanation_of_the_toy_graph_is_true(model: Recommender) -> None:
+    tally = checked(model, 60, 1, no_progress)
+    assert tally.explanations == 120
+    assert tally.counts["paths"] > 300
+    assert {name: tally.counts[name] for name in ("exists", "adds_up", "says")} == dict.fromkeys(
+        ("exists", "adds_up", "says"), 120
+    ), tally.failures
+    assert tally.worst <= 1e-5
+
+
+def test_pairs_are_lists_and_anything(model: Recommender) -> None:
+    users, items = pairs_of(model, 40, 3)
+    top, _ = model.rank(users, 10)
+    inside = [item in row for item, row in zip(items.tolist(), top.tolist(), strict=True)]
+    assert all(inside[:20])
+    assert not all(inside[20:])
+
+
+def test_the_shown_paths_matter_more_than_random_ones(model: Recommender) -> None:
+    found = curves(model, 40, 1, no_progress)
+    assert found["recommendations"] == 40
+    deletion, insertion, necessity, sufficiency = (
+        found[name] for name in ("deletion", "insertion", "necessity", "sufficiency")
+    )
+    assert deletion["ours"] < deletion["random"]
+    assert insertion["ours"] > insertion["random"]
+    assert necessity["ours"] >= necessity["random"]
+    assert sufficiency["ours"] >= sufficiency["random"]
+
+
+def test_what_is_stated_is_what_a_deletion_changes(model: Recommender, tmp_store: GraphStore) -> None:
+    fill(tmp_store, model.snapshot)
+    before = export(tmp_store)
+    model = model.with_snapshot(before)
+    assert confirmed(model, tmp_store, 5, 1, no_progress)["share"] == 1.0
+    found = measured(model, tmp_store, 6, 2, no_progress)
+    for kind in ("interactions", "facts"):
+        assert found[kind]["edges"] >= 3, kind
+        assert found[kind]["max_relative_error"] < 1e-4, kind
+    after = export(tmp_store)
+    assert after.digest == replace(before, source=after.source).digest  # all is written back
+
+
+def test_a_fact_deleted_in_the_store_leaves_scores_and_paths(model: Recommender, tmp_store: GraphStore) -> None:
+    fill(tmp_store, model.snapshot)
+    model = model.with_snapshot(export(tmp_store))
+    user, item = "u03", "f44"  # nobody has seen it: text and graph carry it
+    path = next(p for p in explain(model, user, item, top=20).paths if p.edges[-1].type == "STARRING")
+    person = str(path.nodes[-2].key)
+    gone = Deletion("STARRING", item, person, user, item, 0.0)
+    less = without(model, tmp_store, [gone])
+    e = explain(less, user, item, top=20)
+    assert all(p.nodes[-2].key != person or p.edges[-1].type != "STARRING" for p in e.paths)
+    assert missing(Facts.of(less.snapshot), e) == ()
+    row, column = np.array([less.users.index(user)]), less.items.index(item)
+    assert e.base + sum(t.value for t in e.terms) == pytest.approx(less.scores(row)[0, column], rel=1e-5)
+    assert less.scores(row)[0, column] != model.scores(row)[0, column]
+    delete(tmp_store, [gone])
+    assert len(export(tmp_store).edges["STARRING"]) == len(model.snapshot.edges["STARRING"]) - 1
