@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from kg_rec.config import ExplainConfig, TrainConfig
 from kg_rec.errors import ConfigError
 from kg_rec.explain import counterfactual as counterfactuals
 from kg_rec.explain import what_if as what_ifs
+from kg_rec.explain.batch import explain_lists as explain_scores
 from kg_rec.explain.explain import explain as explain_score
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.grammar import compiled
@@ -125,6 +126,35 @@ class Model:
             paths_per_group=paths_per_group,
             channels=channels,
             teller=compiled(self.recommender.snapshot.schema, lang, tone, phrases),
+        )
+
+    def explain_lists(
+        self,
+        users: Sequence[str] | None = None,
+        k: int = 10,
+        *,
+        lists: pa.Table | None = None,
+        lang: str = "en",
+        config: ExplainConfig | None = None,
+        tone: Tone = "friendly",
+        phrasebook: Phrasebook | None = None,
+        workers: int | None = None,
+        progress: Progress = no_progress,
+    ) -> Iterator[pa.RecordBatch]:
+        """Why every item of top-k lists is there, in Arrow batches; see :func:`kg_rec.explain.batch.explain_lists`.
+
+        The words are those of :meth:`explain`, as are ``lang``, ``config``, ``tone`` and ``phrasebook``.
+        """
+        phrases = Phrasebook.shipped() if phrasebook is None else phrasebook
+        return explain_scores(
+            self.recommender,
+            users,
+            k,
+            lists=lists,
+            config=config,
+            teller=compiled(self.recommender.snapshot.schema, lang, tone, phrases),
+            workers=workers,
+            progress=progress,
         )
 
     def counterfactual(

@@ -96,7 +96,7 @@ def lists_table(
     return pa.record_batch(columns, schema=FIELDS)
 
 
-def write_file(batches: Iterator[pa.RecordBatch], path: str | Path) -> int:
+def write_file(batches: Iterator[pa.RecordBatch], path: str | Path, schema: pa.Schema = FIELDS) -> int:
     """Write batches to ``*.parquet``, or to ``*.jsonl`` with one JSON object per line; returns the number of rows.
 
     The file appears only when it is complete.
@@ -112,23 +112,23 @@ def write_file(batches: Iterator[pa.RecordBatch], path: str | Path) -> int:
         raise ConfigError(f"expected a folder {target.parent} to write {target.name} into; create it")
     partial = target.with_name(f".{target.name}.partial")
     try:
-        rows = writers[target.suffix](batches, partial)
+        rows = writers[target.suffix](batches, partial, schema)
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
     return rows
 
 
-def _parquet(batches: Iterator[pa.RecordBatch], path: Path) -> int:
+def _parquet(batches: Iterator[pa.RecordBatch], path: Path, schema: pa.Schema) -> int:
     rows = 0
-    with pq.ParquetWriter(path, FIELDS) as writer:
+    with pq.ParquetWriter(path, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
             rows += len(batch)
     return rows
 
 
-def _json_lines(batches: Iterator[pa.RecordBatch], path: Path) -> int:
+def _json_lines(batches: Iterator[pa.RecordBatch], path: Path, _: pa.Schema) -> int:
     rows = 0
     with path.open("w", encoding="utf-8") as file:
         for batch in batches:

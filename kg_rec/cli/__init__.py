@@ -14,9 +14,10 @@ import click
 
 from kg_rec.cli.catalog import formats, schema
 from kg_rec.cli.console import Command, Program, print_json, progress_bar
+from kg_rec.cli.explain import explain
 from kg_rec.cli.graph import check, export, load, query
 from kg_rec.cli.jobs import job
-from kg_rec.cli.lists import explain, recommend
+from kg_rec.cli.lists import recommend
 from kg_rec.cli.model import evaluate, train
 from kg_rec.cli.options import json_option
 from kg_rec.cli.phrase import phrase

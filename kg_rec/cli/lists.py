@@ -1,30 +1,21 @@
-"""``kg-rec recommend`` and ``kg-rec explain``."""
+"""``kg-rec recommend``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from kg_rec.cli.console import Command, dumps, note, print_json, print_table, progress_bar
-from kg_rec.cli.options import TONES, live_graph_option
+from kg_rec.cli.options import list_file, live_graph_option
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from kg_rec.api import Model
-    from kg_rec.explain.explanation import Explanation
-    from kg_rec.explain.phrasebook import Phrasebook, Tone
-    from kg_rec.schema import GraphSchema
     from kg_rec.store import GraphStore
     from kg_rec.store.base import Progress
-
-
-def _list_file(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
-    if value is not None and value.suffix not in (".parquet", ".jsonl"):
-        raise click.BadParameter(f"expected a name ending in .parquet or .jsonl, got {value.name}")
-    return value
 
 
 @click.command(cls=Command, short_help="Top-k lists for users.")
@@ -37,7 +28,7 @@ def _list_file(_: click.Context, __: click.Parameter, value: Path | None) -> Pat
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    callback=_list_file,
+    callback=list_file,
     metavar="FILE",
     help="Write to FILE.parquet or FILE.jsonl instead of standard output.",
 )
@@ -151,141 +142,3 @@ def _print_lists(table: pa.Table, as_json: bool) -> None:
     print_table(["user", "rank", "name", "item", "score"], rows, ["score"])
     if not rows:
         note("no lists: no user was asked for, or there is nothing that they did not have")
-
-
-@click.command(cls=Command, short_help="Why this item for this user?")
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("user")
-@click.argument("item")
-@live_graph_option
-@click.option("--lang", default="en", show_default=True, help="Language of the words: en or zh.")
-@click.option("--tone", type=click.Choice(TONES), default="friendly", show_default=True, help="How the words sound.")
-@click.option(
-    "--phrasebook",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Phrases that kg-rec phrase made, before those that ship.",
-)
-@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Most groups of paths shown.")
-@click.option("--json", "form", flag_value="json", help="JSON, as explain/explanation.schema.json describes it.")
-@click.option("--html", "form", flag_value="html", help="One page of HTML.")
-@click.option("--markdown", "form", flag_value="markdown", help="Markdown.")
-@click.option("--cypher", "form", flag_value="cypher", help="The Cypher that returns the shown paths from the graph.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to a file.")
-@click.option("--counterfactual", is_flag=True, help="Instead: without which interactions would it leave the list?")
-@click.option("-k", type=click.IntRange(min=1), help="Length of that list.  [default: 10]")
-@click.option("--verify", is_flag=True, help="Run the Cypher on --graph: are these the paths? Exit status 1 if not.")
-@click.pass_context
-def explain(
-    ctx: click.Context,
-    model: Path,
-    user: str,
-    item: str,
-    graph: str | None,
-    lang: str,
-    tone: Tone,
-    phrasebook: Path | None,
-    top: int,
-    form: str | None,
-    out: Path | None,
-    counterfactual: bool,
-    k: int | None,
-    verify: bool,
-) -> None:
-    """Why a MODEL gives an ITEM its score for a USER: the exact sum, its largest paths, and a sentence.
-
-    --cypher prints a statement with its parameters for cypher-shell and the Neo4j Browser.
-
-    \b
-      kg-rec explain model 1 50
-      kg-rec explain model 1 50 --lang zh --html --out why.html
-      kg-rec explain model 1 50 --tone audit
-      kg-rec explain model 1 50 --graph kg.graph --verify
-      kg-rec explain model 1 50 --counterfactual -k 10
-    """
-    if verify and graph is None:
-        raise click.UsageError("--verify needs --graph")
-    if counterfactual and (verify or form not in (None, "json")):
-        raise click.UsageError("--counterfactual is told in words or with --json")
-    if k is not None and not counterfactual:
-        raise click.UsageError("-k needs --counterfactual")
-    with progress_bar() as progress:
-        loaded, store = open_model(model, graph, progress, read_only=True)
-        try:
-            if counterfactual:
-                _without(loaded, user, item, k or 10, lang, form, out)
-                return
-            explanation = loaded.explain(user, item, lang=lang, top=top, tone=tone, phrasebook=_phrases(phrasebook))
-            differences = _verify(store, explanation) if verify and store is not None else ()
-        finally:
-            if store is not None:
-                store.close()
-    _put(_render(explanation, form, loaded.recommender.snapshot.schema), out)
-    if not verify:
-        return
-    if not differences:
-        note(f"verified: {graph} returns exactly these {len(explanation.paths)} paths")
-        return
-    note(f"not verified: {graph} does not return exactly the shown paths")
-    for line in differences:
-        note(f"  {line}")
-    ctx.exit(1)
-
-
-def _phrases(file: Path | None) -> Phrasebook:
-    from kg_rec.explain.phrasebook import Phrasebook
-
-    shipped = Phrasebook.shipped()
-    return shipped if file is None else Phrasebook.load(file).add(shipped.phrases)
-
-
-def _without(model: Model, user: str, item: str, k: int, lang: str, form: str | None, out: Path | None) -> None:
-    from kg_rec.cli.what_if import counterfactual_json, counterfactual_lines
-
-    found, schema = model.counterfactual(user, item, k), model.recommender.snapshot.schema
-    as_json = form == "json"
-    _put(
-        dumps(counterfactual_json(found, schema, lang))
-        if as_json
-        else "\n".join(counterfactual_lines(found, schema, lang)),
-        out,
-    )
-
-
-def _put(text: str, out: Path | None) -> None:
-    if out is None:
-        click.echo(text, nl=not text.endswith("\n"))
-        return
-    out.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
-    note(f"written to {out}")
-
-
-def _verify(store: GraphStore, explanation: Explanation) -> tuple[str, ...]:
-    from kg_rec.explain.cypher import mismatches
-
-    found = store.query(explanation.cypher, explanation.parameters)
-    return mismatches(explanation.paths, found)
-
-
-def _render(explanation: Explanation, form: str | None, schema: GraphSchema) -> str:
-    from kg_rec.explain import render
-
-    if form == "json":
-        return render.to_json(explanation)
-    if form == "html":
-        return render.to_html(explanation, schema, page=True)
-    if form == "markdown":
-        return render.to_markdown(explanation, schema)
-    if form == "cypher":
-        lines = [f":param {name} => {_literal(value)};" for name, value in explanation.parameters.items()]
-        return "\n".join([*lines, f"{explanation.cypher};"])
-    return render.to_text(explanation, schema)
-
-
-def _literal(value: Any) -> str:
-    """A value in Cypher."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_literal(v)}" for key, v in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_literal, value)) + "]"
-    return dumps(value, indent=None)

@@ -63,6 +63,13 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
 
 
+def list_file(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    """Callback of an option that names a Parquet or JSON Lines file."""
+    if value is not None and value.suffix not in (".parquet", ".jsonl"):
+        raise click.BadParameter(f"expected a name ending in .parquet or .jsonl, got {value.name}")
+    return value
+
+
 def key_values(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, str]]:
     """Callback of an option that is given as key=value, several times: keys and texts of the values."""
     found = []

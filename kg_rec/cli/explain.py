@@ -1,0 +1,237 @@
+"""``kg-rec explain``: one explanation, or those of all lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from kg_rec.cli.console import Command, dumps, note, print_json, progress_bar
+from kg_rec.cli.lists import open_model
+from kg_rec.cli.options import TONES, list_file, live_graph_option
+
+if TYPE_CHECKING:
+    from kg_rec.api import Model
+    from kg_rec.config import ExplainConfig
+    from kg_rec.explain.explanation import Explanation
+    from kg_rec.explain.phrasebook import Phrasebook, Tone
+    from kg_rec.schema import GraphSchema
+    from kg_rec.store import GraphStore
+    from kg_rec.store.base import Progress
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def shown_options(command: F) -> F:
+    """Which of the true paths are shown: the fields of ExplainConfig, passed on as keyword arguments."""
+    whole, number = click.IntRange(min=1), click.FloatRange(-50, 50)
+    options = (
+        click.option("--top", "groups", type=whole, help="Most groups of paths.  [default: 3]"),
+        click.option("--paths", "paths_per_group", type=whole, help="Most paths of a group.  [default: 5]"),
+        click.option("--per-pattern", "groups_per_pattern", type=whole, help="Most groups of one pattern."),
+        click.option("--max-hops", type=click.IntRange(min=2), help="Longest path, in steps.  [default: 5]"),
+        click.option("--recency", type=number, help="Above 0 prefers recent interactions, below 0 old ones."),
+        click.option("--popularity", type=number, help="Above 0 prefers common shared entities, below 0 rare ones."),
+        click.option("--channel", "channels", multiple=True, metavar="NAME", help="Paths of this channel only."),
+        click.option(
+            "--block", "blocked", multiple=True, metavar="TYPE", help="No paths of this relation type, or text."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command(cls=Command, short_help="Why this item for this user?")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("user", required=False)
+@click.argument("item", required=False)
+@live_graph_option
+@click.option("--lang", default="en", show_default=True, help="Language of the words: en or zh.")
+@click.option("--tone", type=click.Choice(TONES), default="friendly", show_default=True, help="How the words sound.")
+@click.option(
+    "--phrasebook",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Phrases that kg-rec phrase made, before those that ship.",
+)
+@shown_options
+@click.option("--json", "form", flag_value="json", help="JSON, as explain/explanation.schema.json describes it.")
+@click.option("--html", "form", flag_value="html", help="One page of HTML.")
+@click.option("--markdown", "form", flag_value="markdown", help="Markdown.")
+@click.option("--cypher", "form", flag_value="cypher", help="The Cypher that returns the shown paths from the graph.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to a file.")
+@click.option("--all", "every", is_flag=True, help="Every user's top k, into --out FILE.parquet or FILE.jsonl.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes for --all.  [default: one per core]")
+@click.option("--counterfactual", is_flag=True, help="Instead: without which interactions would it leave the list?")
+@click.option("-k", type=click.IntRange(min=1), help="Length of that list, or of those of --all.  [default: 10]")
+@click.option("--verify", is_flag=True, help="Run the Cypher on --graph: are these the paths? Exit status 1 if not.")
+@click.pass_context
+def explain(
+    ctx: click.Context,
+    /,
+    model: Path,
+    user: str | None,
+    item: str | None,
+    graph: str | None,
+    lang: str,
+    tone: Tone,
+    phrasebook: Path | None,
+    form: str | None,
+    out: Path | None,
+    every: bool,
+    workers: int | None,
+    counterfactual: bool,
+    k: int | None,
+    verify: bool,
+    **shown: Any,
+) -> None:
+    """Why a MODEL gives an ITEM its score for a USER: the exact sum, its largest paths, and a sentence.
+
+    Options such as --block and --recency choose which of the true paths are shown; the score stays what it is.
+    --cypher prints a statement with its parameters for cypher-shell and the Neo4j Browser.
+
+    \b
+      kg-rec explain model 1 50
+      kg-rec explain model 1 50 --lang zh --html --out why.html
+      kg-rec explain model 1 50 --tone audit --block HAS_GENRE --recency 2
+      kg-rec explain model 1 50 --graph kg.graph --verify
+      kg-rec explain model 1 50 --counterfactual -k 10
+      kg-rec explain model --all -k 10 --out explanations.parquet
+    """
+    if verify and graph is None:
+        raise click.UsageError("--verify needs --graph")
+    if counterfactual and (every or verify or form not in (None, "json")):
+        raise click.UsageError("--counterfactual is told of one item, in words or with --json")
+    if k is not None and not (counterfactual or every):
+        raise click.UsageError("-k needs --counterfactual or --all")
+    config = _config(shown)
+    if every:
+        if user is not None or verify or form not in (None, "json"):
+            raise click.UsageError("--all takes no USER, no ITEM and no other form than the file's")
+        if out is None:
+            raise click.UsageError("--all needs --out")
+        list_file(ctx, click.Option(["--out"]), out)
+        with progress_bar() as progress:
+            loaded, store = open_model(model, graph, progress, read_only=True)
+            if store is not None:
+                store.close()
+            rows = _all(loaded, k or 10, out, config, lang, tone, _phrases(phrasebook), workers, progress)
+        if form == "json":
+            print_json({"users": len(loaded.recommender.users), "rows": rows, "k": k or 10, "out": str(out)})
+        else:
+            click.echo(f"{rows:,} explanations for {len(loaded.recommender.users):,} users, written to {out}")
+        return
+    if user is None or item is None:
+        raise click.UsageError("expected USER and ITEM, or --all")
+    if workers is not None:
+        raise click.UsageError("--workers needs --all")
+    with progress_bar() as progress:
+        loaded, store = open_model(model, graph, progress, read_only=True)
+        try:
+            if counterfactual:
+                _without(loaded, user, item, k or 10, lang, form, out)
+                return
+            phrases = _phrases(phrasebook)
+            explanation = loaded.explain(user, item, lang=lang, config=config, tone=tone, phrasebook=phrases)
+            differences = _verify(store, explanation) if verify and store is not None else ()
+        finally:
+            if store is not None:
+                store.close()
+    _put(_render(explanation, form, loaded.recommender.snapshot.schema), out)
+    if not verify:
+        return
+    if not differences:
+        note(f"verified: {graph} returns exactly these {len(explanation.paths)} paths")
+        return
+    note(f"not verified: {graph} does not return exactly the shown paths")
+    for line in differences:
+        note(f"  {line}")
+    ctx.exit(1)
+
+
+def _config(shown: dict[str, Any]) -> ExplainConfig:
+    from kg_rec.config import ExplainConfig
+
+    return ExplainConfig(**{name: value for name, value in shown.items() if value is not None})
+
+
+def _all(
+    model: Model,
+    k: int,
+    out: Path,
+    config: ExplainConfig,
+    lang: str,
+    tone: Tone,
+    phrases: Phrasebook,
+    workers: int | None,
+    progress: Progress,
+) -> int:
+    from kg_rec.explain.batch import EXPLANATION_FIELDS
+    from kg_rec.recommend import write_file
+
+    batches = model.explain_lists(
+        k=k, config=config, lang=lang, tone=tone, phrasebook=phrases, workers=workers, progress=progress
+    )
+    return write_file(batches, out, EXPLANATION_FIELDS)
+
+
+def _phrases(file: Path | None) -> Phrasebook:
+    from kg_rec.explain.phrasebook import Phrasebook
+
+    shipped = Phrasebook.shipped()
+    return shipped if file is None else Phrasebook.load(file).add(shipped.phrases)
+
+
+def _without(model: Model, user: str, item: str, k: int, lang: str, form: str | None, out: Path | None) -> None:
+    from kg_rec.cli.what_if import counterfactual_json, counterfactual_lines
+
+    found, schema = model.counterfactual(user, item, k), model.recommender.snapshot.schema
+    as_json = form == "json"
+    _put(
+        dumps(counterfactual_json(found, schema, lang))
+        if as_json
+        else "\n".join(counterfactual_lines(found, schema, lang)),
+        out,
+    )
+
+
+def _put(text: str, out: Path | None) -> None:
+    if out is None:
+        click.echo(text, nl=not text.endswith("\n"))
+        return
+    out.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+    note(f"written to {out}")
+
+
+def _verify(store: GraphStore, explanation: Explanation) -> tuple[str, ...]:
+    from kg_rec.explain.cypher import mismatches
+
+    found = store.query(explanation.cypher, explanation.parameters)
+    return mismatches(explanation.paths, found)
+
+
+def _render(explanation: Explanation, form: str | None, schema: GraphSchema) -> str:
+    from kg_rec.explain import render
+
+    if form == "json":
+        return render.to_json(explanation)
+    if form == "html":
+        return render.to_html(explanation, schema, page=True)
+    if form == "markdown":
+        return render.to_markdown(explanation, schema)
+    if form == "cypher":
+        lines = [f":param {name} => {_literal(value)};" for name, value in explanation.parameters.items()]
+        return "\n".join([*lines, f"{explanation.cypher};"])
+    return render.to_text(explanation, schema)
+
+
+def _literal(value: Any) -> str:
+    """A value in Cypher."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_literal(v)}" for key, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_literal, value)) + "]"
+    return dumps(value, indent=None)
