@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -38,7 +38,7 @@ class Grid:
 
 @dataclass(slots=True)
 class Box:
-    """A node in the picture, or the waypoint of a line that skips a column (no lines of text)."""
+    """A node in the picture, or the waypoint of a line that skips a column (no lines of text); which paths use it."""
 
     column: int
     kind: str
@@ -46,6 +46,7 @@ class Box:
     lines: tuple[str, ...]
     x: float
     y: float = 0.0
+    paths: set[int] = field(default_factory=set)
 
     @property
     def first_baseline(self) -> float:
@@ -55,7 +56,7 @@ class Box:
 
 @dataclass(slots=True)
 class Line:
-    """A step in the picture: a curve from box to box, thick by its share."""
+    """A step in the picture: a curve from box to box, thick by its share; which paths use it."""
 
     start: Box
     end: Box
@@ -64,6 +65,7 @@ class Line:
     share: float
     width: float = 1.5
     label_y: float = 0.0
+    paths: set[int] = field(default_factory=set)
 
     def curve(self, box: int) -> str:
         """Path data of SVG for boxes of this width; a waypoint is crossed in a straight line."""
@@ -104,6 +106,11 @@ def card(view: View, *, text: str, parameters: str, page: bool) -> str:
     widest = max((abs(v) for _, v in view.channels), default=0.0) or 1.0
     sources, more, rest = view.sources(LISTED)
     paths = view.explanation.paths
+    longest = max((abs(p.share) for p in paths), default=0.0) or 1.0
+    rows = [
+        (p.channel, view.line(p), signed(p.value), percent(p.share), 100 * abs(p.share) / longest, _name(view, p))
+        for p in paths
+    ]
     return _template().render(
         e=view.explanation,
         view=view,
@@ -117,7 +124,9 @@ def card(view: View, *, text: str, parameters: str, page: bool) -> str:
         drawn=view.words["drawn"].format(DRAWN, len(paths)) if len(paths) > DRAWN else "",
         sources=[(s.name, signed(s.value), [(c, signed(v)) for c, v in s.parts]) for s in sources],
         more=(view.words["more"].format(more), signed(rest)) if more else None,
-        paths=[(p.channel, view.line(p), signed(p.value), percent(p.share)) for p in paths],
+        drawn_paths=rows[:DRAWN],
+        other_paths=rows[DRAWN:],
+        shown_share=percent(view.explanation.shown_share),
     )
 
 
@@ -136,7 +145,7 @@ def draw(paths: Sequence[Path], view: View) -> Picture:
     grid = Grid(146, 88) if columns <= 4 else Grid(124, 76)
     boxes: dict[object, Box] = {}
     lines: dict[object, Line] = {}
-    for path in paths:
+    for number, path in enumerate(paths):
         stops = [_stop(path, position, columns, view, grid, boxes) for position in range(len(path.nodes) - 1)]
         skipped = range(len(path.nodes) - 1, columns - 1)
         ways = [
@@ -153,6 +162,9 @@ def draw(paths: Sequence[Path], view: View) -> Picture:
             new = Line(start, end, path.channel, label if position < len(path.edges) else "", 0.0)
             line = lines.setdefault((id(start), id(end), edge, path.channel), new)
             line.share += abs(path.share)
+            line.paths.add(number)
+        for box in stops:
+            box.paths.add(number)
     _place(list(boxes.values()), list(lines.values()), columns)
     most = max((line.share for line in lines.values()), default=0.0) or 1.0
     for line in lines.values():
@@ -161,6 +173,11 @@ def draw(paths: Sequence[Path], view: View) -> Picture:
     headings = _label(list(lines.values()), columns, grid)
     width = grid.x(columns - 1) + grid.box
     return Picture(tuple(boxes.values()), tuple(lines.values()), headings, width, height, grid.box)
+
+
+def _name(view: View, path: Path) -> str:
+    """A path in short: what lies between you and the recommended item."""
+    return " · ".join(view.node(node, position) for position, node in enumerate(path.nodes[:-1]) if position)
 
 
 def _stop(path: Path, position: int, columns: int, view: View, grid: Grid, boxes: dict[object, Box]) -> Box:
@@ -225,7 +242,7 @@ def _wrap(name: str, cells: int) -> tuple[str, ...]:
         return (name,)
     end = _fits(name, cells)
     space = name.rfind(" ", 0, end + 1)
-    if space > end // 2:
+    if space > end // 2 or (space > 0 and cell_len(name[space:].strip()) <= cells):
         end = space
     first, second = name[:end].rstrip(), name[end:].lstrip()
     if cell_len(second) > cells:

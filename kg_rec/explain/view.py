@@ -39,6 +39,10 @@ _EN = {
     "query": "Cypher",
     "parameters": "Parameters",
     "drawn": "The {} largest of {} paths are drawn.",
+    "all": "all paths",
+    "pick": "Point at a path, or choose it, to see it in the picture.",
+    "part": "{} of what speaks for it",
+    "other_paths": "Paths not drawn",
 }
 _ZH = {
     "base": "基础",
@@ -67,6 +71,10 @@ _ZH = {
     "query": "Cypher",
     "parameters": "参数",
     "drawn": "图中为{1}条路径中最大的{0}条。",
+    "all": "全部路径",
+    "pick": "指向或选择一条路径，图中会突出显示。",
+    "part": "占推荐理由的{}",
+    "other_paths": "图中未画的路径",
 }
 
 
