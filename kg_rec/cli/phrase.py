@@ -177,10 +177,16 @@ def _print_report(report: PhraseReport) -> None:
     if report.reasons:
         click.echo()
         from kg_rec.explain.phrase import general
+        from kg_rec.explain.slots import clean_name
 
-        examples = {general(reason): text for p in report.patterns for reason, text in p.examples.items()}
-        most = list(report.reasons.items())[:15]
-        print_table(["times", "rejected because", "such as"], [(n, reason, examples.get(reason)) for reason, n in most])
+        shown = {
+            general(reason): clean_name(e.text, longest=60)
+            for p in report.patterns
+            for e in p.examples
+            for reason in e.reasons
+        }
+        most = [(n, reason, shown.get(reason)) for reason, n in report.reasons.items()]
+        print_table(["sentences", "rejected because", "such as"], most[:15])
         worst = sorted((p for p in report.patterns if p.rejected), key=lambda p: -p.rejected)[:10]
         click.echo()
         found = [(p.rejected, p.lang, p.tone, p.pattern, p.accepted) for p in worst]

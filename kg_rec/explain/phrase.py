@@ -23,6 +23,7 @@ from kg_rec.errors import ConfigError, LanguageModelError
 from kg_rec.explain import prompts
 from kg_rec.explain.language_model import AnswerError, BudgetSpentError, LanguageModel
 from kg_rec.explain.phrasebook import LANGUAGES, TONES, Pattern, Phrase, Phrasebook, Tone, check_phrase, patterns
+from kg_rec.explain.slots import clean_name
 from kg_rec.schema import GraphSchema
 from kg_rec.store.base import Progress, no_progress
 
@@ -31,8 +32,23 @@ if sys.platform != "win32":
 
 #: So many answers in a row that cannot be used at all end a run: something is wrong with the model.
 MAX_UNUSABLE = 10
+#: So many rejected sentences of each pattern are shown.
+MAX_EXAMPLES = 3
 
 _MEANT = re.compile(r"'[^']*'|\"[^\"]*\"|\[[A-Z0-9_]+\]")
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A sentence that is no phrase.
+
+    Attributes:
+        text: the sentence, cut where it is long.
+        reasons: all that is wrong with it.
+    """
+
+    text: str
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -46,8 +62,8 @@ class PatternReport:
         before: phrases that were in the file.
         accepted: phrases that were added.
         rejected: sentences that were not; an answer that could not be used at all counts as one.
-        reasons: how often each was a reason; a sentence can have several.
-        examples: the first rejected sentence of each reason.
+        reasons: in how many of these each was a reason, with … for the word or slot that was meant.
+        examples: the first rejected sentences.
     """
 
     pattern: str
@@ -57,7 +73,7 @@ class PatternReport:
     accepted: int = 0
     rejected: int = 0
     reasons: Mapping[str, int] = field(default_factory=dict)
-    examples: Mapping[str, str] = field(default_factory=dict)
+    examples: tuple[Rejected, ...] = ()
 
     @property
     def fallback(self) -> bool:
@@ -102,12 +118,8 @@ class PhraseReport:
 
     @property
     def reasons(self) -> dict[str, int]:
-        """How often each was a reason to reject, with … for the word or slot that is meant, the most frequent first."""
-        found: Counter[str] = Counter()
-        for row in self.patterns:
-            for reason, count in row.reasons.items():
-                found[general(reason)] += count
-        return dict(found.most_common())
+        """In how many sentences each was a reason, the most frequent first."""
+        return dict(sum((Counter(p.reasons) for p in self.patterns), Counter[str]()).most_common())
 
     def to_dict(self) -> dict[str, Any]:
         """As one JSON object."""
@@ -183,7 +195,7 @@ class _Run:
         texts = list(before)
         rejected = 0
         found: Counter[str] = Counter()
-        examples: dict[str, str] = {}
+        examples: list[Rejected] = []
         for n in range(self.rounds):
             missing = self.variants - len(texts)
             if missing <= 0 or self.stopped is not None:
@@ -199,13 +211,14 @@ class _Run:
                     accepted.append(text)
                     continue
                 rejected += 1
-                for reason in dict.fromkeys(reasons):
-                    found[reason] += 1
-                    examples.setdefault(reason, text)
+                found.update({general(reason) for reason in reasons})
+                examples.append(Rejected(clean_name(text, longest=300), reasons))
             self._append(Phrase(self.schema.name, pattern.lang, pattern.key, tone, text) for text in accepted)
             texts += accepted
         added = len(texts) - len(before)
-        return PatternReport(pattern.key, pattern.lang, tone, len(before), added, rejected, dict(found), examples)
+        return PatternReport(
+            pattern.key, pattern.lang, tone, len(before), added, rejected, dict(found), tuple(examples[:MAX_EXAMPLES])
+        )
 
     def _ask(self, pattern: Pattern, tone: Tone, missing: int, n: int) -> tuple[tuple[str, ...], str | None]:
         """Sentences, and what was wrong with the answer as a whole."""
