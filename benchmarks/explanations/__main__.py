@@ -22,6 +22,7 @@ from benchmarks.explanations.checks import checked, confirmed
 from benchmarks.explanations.deletions import measured
 from benchmarks.explanations.graph import prepared
 from benchmarks.explanations.matters import curves
+from benchmarks.explanations.speed import measure
 from kg_rec.cli.console import print_table, progress_bar
 from kg_rec.errors import KgRecError
 from kg_rec.model.recommender import Recommender
@@ -37,8 +38,6 @@ def main(arguments: list[str] | None = None) -> int:
             model, url = prepared(options.data, options.work, options.graph, options.seed, progress)
             found = truth(model.recommender, url, options, progress)
             if not options.no_speed:
-                from benchmarks.explanations.speed import measure
-
                 found |= measure(model, url, seed=options.seed, progress=progress)
     except KgRecError as error:
         print(f"error: {error}", file=sys.stderr)
