@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg_rec.explain.explanation import Path
-from kg_rec.snapshot import NO_TIME, Snapshot
+from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 
 #: What :func:`path_metrics` gives.
 PATH_METRICS = ("lir", "sep", "sep_paths", "lid", "litd", "sed", "setd", "ptd", "ptc", "ppt", "fidelity")
@@ -89,31 +89,42 @@ def interaction_recency(snapshot: Snapshot, user: str) -> dict[str, float]:
     Raises:
         NotFoundError: the user is unknown.
     """
-    index, edges = snapshot.users.index(user), snapshot.interactions
-    start, end = np.searchsorted(edges.source, [index, index + 1])
-    items = [snapshot.items.key(int(i)) for i in edges.target[start:end]]
-    found = np.zeros(len(items))
+    items, found = recency_of(snapshot.interactions, snapshot.users.index(user))
+    return dict(zip([snapshot.items.key(i) for i in items.tolist()], found.tolist(), strict=True))
+
+
+def recency_of(edges: EdgeTable, user: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """A user's items by dense index, ascending, and the LIR of each."""
+    start, end = np.searchsorted(edges.source, [user, user + 1])
+    found = np.zeros(end - start)
     if edges.time is not None:
         timed = np.flatnonzero(edges.time[start:end] != NO_TIME)
         found[timed] = _scaled(edges.time[start:end][timed])
-    return dict(zip(items, found.tolist(), strict=True))
+    return edges.target[start:end], found
 
 
 def entity_popularity(snapshot: Snapshot, types: set[str]) -> dict[_Node, float]:
     """SEP of every node of some types, by (type, key): from the number of its edges besides interactions."""
     found: dict[_Node, float] = {}
     for name in sorted(types - {snapshot.schema.user.name}):
-        degree = np.zeros(len(snapshot.ids[name]), dtype=np.int64)
-        for relation in snapshot.schema.relation_types.values():
-            edges = snapshot.edges[relation.name]
-            if snapshot.schema.user.name in (relation.source, relation.target):
-                continue
-            for end, ends in ((relation.source, edges.source), (relation.target, edges.target)):
-                if end == name:
-                    degree += np.bincount(ends, minlength=len(degree))
         keys = snapshot.ids[name].keys.to_pylist()
-        found.update({(name, key): value for key, value in zip(keys, _scaled(degree).tolist(), strict=True)})
+        found.update(
+            {(name, key): value for key, value in zip(keys, popularity_of(snapshot, name).tolist(), strict=True)}
+        )
     return found
+
+
+def popularity_of(snapshot: Snapshot, node_type: str) -> NDArray[np.float64]:
+    """SEP of every node of a type, by dense index."""
+    degree = np.zeros(len(snapshot.ids[node_type]), dtype=np.int64)
+    for relation in snapshot.schema.relation_types.values():
+        edges = snapshot.edges[relation.name]
+        if snapshot.schema.user.name in (relation.source, relation.target):
+            continue
+        for end, ends in ((relation.source, edges.source), (relation.target, edges.target)):
+            if end == node_type:
+                degree += np.bincount(ends, minlength=len(degree))
+    return _scaled(degree)
 
 
 def _scaled(values: NDArray[np.int64]) -> NDArray[np.float64]:

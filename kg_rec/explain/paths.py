@@ -21,7 +21,7 @@ from kg_rec.config import ExplainConfig
 from kg_rec.errors import ConfigError
 from kg_rec.explain.cold import cold_paths
 from kg_rec.explain.forms import TEXT, Forms, forms_of
-from kg_rec.explain.preference import entity_popularity, interaction_recency
+from kg_rec.explain.path_metrics import popularity_of, recency_of
 from kg_rec.model.ragged import Ints, bounds_of, grouped, largest, ranges, sums
 from kg_rec.model.recommender import Addends, Recommender
 
@@ -177,7 +177,7 @@ def _search(model: Recommender, addends: Addends, config: ExplainConfig) -> Sear
         channels=frozenset(config.channels or known),
         liked=np.bincount(addends.pairs[itself], minlength=len(addends.users)) > 0,
         recent=_recent(model, addends, config.recency),
-        popular=np.exp(config.popularity * entity_popularity(model.links)) if config.popularity else np.ones(1),
+        popular=_popular(model, config.popularity),
     )
 
 
@@ -186,10 +186,22 @@ def _recent(model: Recommender, addends: Addends, recency: float) -> Reals:
         return np.ones(1)
     found = np.ones(len(addends.sources))
     for user in np.unique(addends.users).tolist():
-        items, latest = interaction_recency(model.snapshot.interactions, user)
+        items, latest = recency_of(model.snapshot.interactions, user)
         for pair in np.flatnonzero(addends.users == user).tolist():
             cells = slice(addends.bounds[pair], addends.bounds[pair + 1])
             found[cells] = np.exp(recency * latest[np.searchsorted(items, addends.sources[cells])])
+    return found
+
+
+def _popular(model: Recommender, popularity: float) -> Reals:
+    if not popularity:
+        return np.ones(1)
+    found = np.ones(len(model.links.node))
+    shared = {n: way.through for n, way in enumerate(model.links.ways) if way.through is not None}
+    of_type = {node_type: popularity_of(model.snapshot, node_type) for node_type in set(shared.values())}
+    for way, node_type in shared.items():
+        columns = model.links.way == way
+        found[columns] = np.exp(popularity * of_type[node_type][model.links.node[columns]])
     return found
 
 

@@ -157,7 +157,6 @@ class Links:
         way: per column, its position in ``ways``, int64, shape (columns,).
         node: per column, the dense index of the shared node in its type, int64, shape (columns,).
         weight: per column, the weight of the relation type, float64, shape (columns,).
-        degree: per column, how many items the shared node has, int64, shape (columns,); 0 where none is shared.
         source: CSR, float64, shape (items, columns).
         target: CSR, float64, shape (items, columns).
     """
@@ -166,7 +165,6 @@ class Links:
     way: NDArray[np.int64]
     node: NDArray[np.int64]
     weight: NDArray[np.float64]
-    degree: NDArray[np.int64]
     source: sparse.csr_array
     target: sparse.csr_array
 
@@ -175,7 +173,7 @@ def links(snapshot: Snapshot, factors: Sequence[PathFactors], weights: Mapping[s
     """All paths between items through the relation types of positive weight."""
     n = len(snapshot.items)
     ways: list[Way] = []
-    sources, targets, weight, degree = [], [], [], []
+    sources, targets, weight = [], [], []
     for factor in factors:
         relation = snapshot.schema.relation_types[factor.relation]
         if weights[factor.relation] <= 0:
@@ -192,9 +190,6 @@ def links(snapshot: Snapshot, factors: Sequence[PathFactors], weights: Mapping[s
             sources.append(part)
             targets.append(factor.target)
             weight.append(weights[factor.relation])
-            degree.append(
-                np.zeros(n, np.int64) if way.through is None else np.bincount(part.indices, minlength=part.shape[1])
-            )
     widths = [t.shape[1] for t in targets]
     stacked = [
         sparse.csr_array(sparse.hstack(m, format="csr")) if m else sparse.csr_array((n, 0)) for m in (sources, targets)
@@ -207,7 +202,6 @@ def links(snapshot: Snapshot, factors: Sequence[PathFactors], weights: Mapping[s
         way=np.repeat(np.arange(len(ways)), widths),
         node=np.concatenate([np.arange(w) for w in widths] or [np.empty(0, np.int64)]),
         weight=np.repeat(np.array(weight, dtype=np.float64), widths),
-        degree=np.concatenate(degree or [np.empty(0, np.int64)]),
         source=stacked[0],
         target=stacked[1],
     )
