@@ -1,6 +1,6 @@
-"""Fixtures for all tests: real data, a real Neo4j server, empty stores.
+"""Fixtures for all tests: real data, a real Neo4j server, empty stores, a real browser.
 
-With ``KG_REC_REQUIRE_ALL=1`` a missing server or missing data is a failure instead of a skip.
+With ``KG_REC_REQUIRE_ALL=1`` a missing server, browser or missing data is a failure instead of a skip.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import browser
 import neo4j
 import neo4j_server
 import pytest
+from playwright.sync_api import Browser
 
 from kg_rec.store import GraphStore, connect
 
@@ -34,6 +36,16 @@ def shared_data() -> Path:
         if (folder / "ml-100k").is_dir():
             return folder.resolve()
     _absent(f"no real datasets in {base.resolve()}")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A real headless browser; see tests/browser.py.  It must not outlive its module: it runs an event loop."""
+    try:
+        with browser.chromium() as found:
+            yield found
+    except browser.NoBrowserError as error:
+        _absent(str(error))
 
 
 @pytest.fixture(scope="session")
