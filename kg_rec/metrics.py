@@ -30,15 +30,24 @@ def top_k(scores: Floats, k: int) -> NDArray[np.int64]:
     Returns:
         int64, shape (b, min(k, n)).
     """
-    k = min(k, scores.shape[1])
-    best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-    values = np.take_along_axis(scores, best, axis=1)
-    order = np.lexsort((best, -values), axis=1)
-    best, values = np.take_along_axis(best, order, axis=1), np.take_along_axis(values, order, axis=1)
-    tied = np.flatnonzero((scores >= values[:, -1:]).sum(axis=1) > k)
-    for row in tied:  # more items share the last place than fit: a full stable sort decides
-        best[row] = np.argsort(-scores[row], kind="stable")[:k]
-    return np.where(np.isneginf(np.take_along_axis(scores, best, axis=1)), -1, best)
+    rows, n = scores.shape
+    k = min(k, n)
+    top = np.full((rows, k), -1, dtype=np.int64)
+    # the k-th largest of the maxima of some groups of items is a bound: at least k items reach it, and few others
+    groups = min(n, 8 * k)
+    width = n // groups
+    maxima = scores[:, : width * groups].reshape(rows, width, groups).max(axis=1)
+    rest = n - width * groups
+    np.maximum(maxima[:, :rest], scores[:, width * groups :], out=maxima[:, :rest])
+    bound = np.partition(maxima, groups - k, axis=1)[:, [groups - k]]
+    reach = np.where(np.isneginf(bound), scores > bound, scores >= bound)
+    row, item = np.divmod(np.flatnonzero(reach), n)
+    order = np.lexsort((item, -scores[row, item], row))
+    row, item = row[order], item[order]
+    place = np.arange(len(row)) - np.searchsorted(row, np.arange(rows))[row]
+    best = place < k
+    top[row[best], place[best]] = item[best]
+    return top
 
 
 def masked(scores: Floats, seen: sparse.csr_array, candidates: NDArray[np.bool_] | None) -> Floats:
