@@ -35,10 +35,7 @@ def top_k(scores: Floats, k: int) -> NDArray[np.int64]:
     top = np.full((rows, k), -1, dtype=np.int64)
     # the k-th largest of the maxima of some groups of items is a bound: at least k items reach it, and few others
     groups = min(n, 8 * k)
-    width = n // groups
-    maxima = scores[:, : width * groups].reshape(rows, width, groups).max(axis=1)
-    rest = n - width * groups
-    np.maximum(maxima[:, :rest], scores[:, width * groups :], out=maxima[:, :rest])
+    maxima = np.maximum.reduceat(scores, np.arange(groups) * n // groups, axis=1)
     bound = np.partition(maxima, groups - k, axis=1)[:, [groups - k]]
     reach = np.where(np.isneginf(bound), scores > bound, scores >= bound)
     row, item = np.divmod(np.flatnonzero(reach), n)
