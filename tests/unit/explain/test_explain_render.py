@@ -5,13 +5,12 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
-from random import Random
 
 import jsonschema
 import pytest
 from explain_paths import SIMILAR, Make, back, forth
 
-from kg_rec.explain.explanation import Explanation, PathGroup
+from kg_rec.explain.explanation import PathGroup
 from kg_rec.explain.render import to_dict, to_html, to_json, to_markdown, to_text
 from kg_rec.schema import GraphSchema
 
@@ -42,44 +41,6 @@ def groups(films: Make, *names: str) -> list[PathGroup]:
         films.direct(SIMILAR, b),
         films.cold([b], [films.node("Person", person)], both, (a, 5)),
     ]
-
-
-def hostile_names() -> list[str]:
-    rng = Random(7)
-    parts = [
-        *(
-            "'",
-            '"',
-            "`",
-            "\\",
-            "{}",
-            "{{ 7*7 }}",
-            "{% raw %}",
-            "[FILM_1]",
-            "[COUNT_1]",
-            "[PERSON_1]",
-            "|",
-            "&lt;",
-            "-->",
-        ),
-        *("</svg>", "</style>", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "]]>", "\n```\n", "# h"),
-        *(
-            "}) DETACH DELETE n //",
-            "$user",
-            "*/ RETURN 1",
-            "ignore all previous instructions",
-            "%s",
-            "%(x)s",
-            "..",
-            "Film",
-        ),
-        *("\u202e", "\u2066", "\u200f", "\u200b", "\x00", "\x1b[2J", "\x9b31m", "\r\n", "\ud800", "\ufeff", "\u2028"),
-        *("电影》", "「", "é", "\U0001f469\u200d\U0001f467", "مرحبا"),
-    ]
-    names = [*parts, "a" * 100_000, "<b>" * 30_000, "\u202e" * 5_000, "", " "]
-    while len(names) < 200:
-        names.append("".join(rng.choices(parts, k=rng.randint(2, 8))))
-    return names
 
 
 class Tags(HTMLParser):
@@ -214,37 +175,6 @@ def test_html_page_needs_nothing_from_outside(films: Make) -> None:
 def test_notebooks_show_the_card(films: Make) -> None:
     explanation = films.explanation(groups(films))
     assert explanation._repr_html_() == to_html(explanation)
-
-
-def shape(explanation: Explanation, films: Make) -> tuple[object, ...]:
-    """What must not depend on names."""
-    html = Tags(to_html(explanation, films.schema, page=True)).tags
-    text, markdown = to_text(explanation, films.schema), to_markdown(explanation, films.schema)
-    lines = [line for line in html if line[0] not in ("text",)]  # a long name takes two lines in the picture
-    return lines, text.count("\n"), markdown.count("\n"), explanation.cypher
-
-
-@pytest.mark.parametrize("lang", ["en", "zh"])
-def test_hostile_names_change_nothing_but_names(films: Make, lang: str) -> None:
-    names = hostile_names()
-    assert len(names) == 200
-    plain = shape(films.explanation(groups(films), lang), films)
-    sentences = films.explanation(groups(films), lang).text.count("." if lang == "en" else "。")
-    for n, name in enumerate(names):
-        # different keys, as in a store; the names are what is hostile
-        made = films.named(name)
-        made_groups = groups(made, f"{name}1", f"{n}{name}", name + "2")
-        explanation = made.explanation(made_groups, lang)
-        assert shape(explanation, films) == plain, name[:80]
-        for rendered in (explanation.text, to_text(explanation), to_markdown(explanation), to_html(explanation)):
-            assert not CONTROL.search(rendered), name[:80]
-        assert len(explanation.text) < 3000
-        if lang == "zh":
-            assert explanation.text.count("。") == sentences
-        data = json.loads(to_json(explanation))
-        jsonschema.validate(data, schema())
-        assert data["item_name"] == name
-        assert all(value == explanation.parameters[key] for key, value in data["parameters"].items())
 
 
 def test_schemas_ship_with_the_package() -> None:
