@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kg_rec.errors import ModelError
 from kg_rec.explain.forms import Forms
 from kg_rec.model.kernel import FactorKernel
-from kg_rec.model.ragged import Ints, ranges
+from kg_rec.model.ragged import Ints, ranges, stored
 from kg_rec.model.recommender import Addends, Recommender
 from kg_rec.model.similarity import TEXT, ColdItems
 
@@ -106,8 +106,7 @@ def _leads(model: Recommender, addends: Addends, pairs: Ints, followed: int) -> 
         found.append((np.full(len(best), pair), cells[row], landmarks[column], values[best] / alike[item][column]))
     pair, cell, landmark, unit = (np.concatenate(parts) for parts in zip(*found, strict=True))
     source = addends.sources[cell]
-    mine = np.asarray(model.histories[addends.users[pair], landmark]).ravel() != 0
-    others = model.common(source, landmark) - mine
+    others = model.common(source, landmark) - stored(model.histories, addends.users[pair], landmark)
     same = source == landmark
     real = same | (others > 0)
     others = np.where(same, 0, others)

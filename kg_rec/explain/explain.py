@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -14,8 +14,8 @@ from kg_rec.explain.cypher import cypher_for
 from kg_rec.explain.explanation import Channel, Explanation, Path, PathGroup, PathNode, Term
 from kg_rec.explain.grammar import Teller, compiled
 from kg_rec.explain.narrator import Narrator
-from kg_rec.explain.paths import PathTable, find
-from kg_rec.model.ragged import Ints
+from kg_rec.explain.paths import PathTable, Reals, find
+from kg_rec.model.ragged import Ints, stored
 from kg_rec.model.recommender import Addends, Recommender
 
 
@@ -115,7 +115,7 @@ def assembled(
 
 def notes_of(model: Recommender, addends: Addends) -> list[tuple[str, ...]]:
     """The remarks on each score; see :class:`Explanation`."""
-    had = np.asarray(model.seen[addends.users, addends.items]).ravel() != 0
+    had = stored(model.seen, addends.users, addends.items)
     empty = np.diff(addends.bounds) == 0
     return [
         (("already_interacted",) if h else ()) + (("no_interactions",) if e else ())
@@ -170,8 +170,8 @@ def _terms(model: Recommender, addends: Addends) -> tuple[Term, ...]:
     keys = model.items.keys.take(place).to_pylist()
     names = model.snapshot.names(model.snapshot.schema.item.name).take(place).to_pylist()
     return tuple(
-        Term(cast(Channel, channel), key, name, value)
-        for channel, values in addends.values.items()
+        Term(channel, key, name, value)
+        for channel, values in cast(Mapping[Channel, Reals], addends.values).items()
         for key, name, value in zip(keys, names, values.tolist(), strict=True)
         if value != 0
     )

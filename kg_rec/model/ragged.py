@@ -27,6 +27,13 @@ def ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> Ints:
     return np.arange(bounds[-1]) + np.repeat(np.asarray(starts, dtype=np.int64) - bounds[:-1], lengths)
 
 
+def stored(matrix: Any, rows: Ints, columns: Ints) -> NDArray[np.bool_]:
+    """Which of the places (rows[n], columns[n]) a CSR matrix holds, shape (n,)."""
+    lengths = np.diff(matrix.indptr)[rows]
+    found = matrix.indices[ranges(matrix.indptr[rows], lengths)] == np.repeat(columns, lengths)
+    return np.bincount(np.repeat(np.arange(len(rows)), lengths)[found], minlength=len(rows)) > 0
+
+
 def sums(values: NDArray[np.float64], segments: Ints, count: int) -> NDArray[np.float64]:
     """Sum of the values of each segment, added from left to right; shape (count,).
 

@@ -19,6 +19,8 @@ from kg_rec.errors import ConfigError, NotFoundError, SchemaError
 from kg_rec.explain.cypher import mismatches
 from kg_rec.explain.explain import explain
 from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.grammar import compiled
+from kg_rec.explain.phrasebook import Phrasebook
 from kg_rec.explain.render import to_json
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.similarity import TEXT
@@ -285,7 +287,8 @@ def test_the_json_fits_its_schema(model: Recommender) -> None:
 
 def test_the_python_api(model: Recommender) -> None:
     e = Model(model).explain("u04", WARM, lang="zh", top=2)
-    assert e == explain(model, "u04", WARM, lang="zh", top=2, paths_per_group=5)
+    teller = compiled(model.snapshot.schema, "zh", "friendly", Phrasebook.shipped())
+    assert e == explain(model, "u04", WARM, lang="zh", top=2, teller=teller)
     assert e.item_name in e._repr_html_()
 
 
