@@ -212,7 +212,7 @@ def tune(
     kernels: dict[str, Kernel] = {}
     kernel: Kernel
     l2, recency, parameters = config.taste.l2[0], next(iter(given)), None
-    direction = 0.0
+    sequences: dict[float, Kernel] = {}
     if "taste" in config.channels:
         best = -1.0
         for step, candidate in enumerate(config.taste.l2):
@@ -235,15 +235,12 @@ def tune(
         parameters = gnn.fit(seen, binary, alone, config.gnn, config.seed, device(config), progress, log)
         kernels["relational"] = gnn.embed(seen, parameters, config.gnn, config.seed, device(config))
     if "sequence" in config.channels and timed:
-        figures = {}
         for candidate in config.sequence.directions:
             kernel = sequence_kernel(train, shape[1], config.taste, config.sequence, candidate, l2, progress)
-            figures[candidate] = judge.ndcg(kernel.scores(given[recency]))
-            if figures[candidate] == max(figures.values()):
-                direction, kernels["sequence"] = candidate, kernel
-        log({"stage": "sequence", "ndcg@10 by direction": figures})
-    if "taste" not in config.channels and kernels:
-        figures = by_recency(next(iter(kernels.values())))
+            sequences[candidate] = kernel
+    probes = [*kernels.values(), *sequences.values()]
+    if "taste" not in config.channels and probes:
+        figures = by_recency(probes[0])
         recency = max(figures, key=lambda r: figures[r])
         log({"stage": "recency", "ndcg@10 by recency": figures})
 
@@ -251,22 +248,20 @@ def tune(
     kernels.update(_content_kernels(similarity, config))
     popularity = np.bincount(train.target, minlength=shape[1])
     scores = {}
-    rating = _choose_rating(view, shape, recency, next(iter(kernels.values()), None), config, log)
+    rating = _choose_rating(view, shape, recency, probes[0] if probes else None, config, log)
     rows = view.rated(shape, recency, rating)
     for name, kernel in kernels.items():
         scores[name] = kernel.scores(rows) * _popularity_scale(name, popularity, config)
     scores["base"] = np.tile(np.log1p(popularity).astype(np.float32), (len(rows.indptr) - 1, 1))
-    units = _standardise(scores)
-    figures_alone = {name: judge.ndcg(values.copy()) for name, values in scores.items()}
-    lambdas, figure = choose_lambdas(
-        scores,
-        {c: _START[c] for c in scores},
-        judge.ndcg,
-        config.fusion,
-        positive=frozenset({"base"}),
-        progress=progress,
-    )
-    log({"stage": "fusion", "ndcg@10": figure, "alone": figures_alone, "lambda": lambdas})
+    fusions = {}
+    for direction, sequence in sequences.items():
+        scale = _popularity_scale("sequence", popularity, config)
+        fusions[direction] = _fuse({"sequence": sequence.scores(rows) * scale, **scores}, judge, config, progress)
+        log({"stage": "sequence", "direction": direction, "ndcg@10": fusions[direction].figure})
+    fusions = fusions or {0.0: _fuse(scores, judge, config, progress)}
+    direction = max(fusions, key=lambda d: fusions[d].figure)
+    fused = fusions[direction]
+    log({"stage": "fusion", "ndcg@10": fused.figure, "alone": fused.alone, "lambda": fused.lambdas})
     return Choices(
         l2=l2,
         gnn=parameters,
@@ -275,12 +270,33 @@ def tune(
         direction=direction,
         similarity=similarity.weights,
         ridge=ridge,
-        warm=lambdas,
+        warm=fused.lambdas,
         cold=cold,
-        units=units,
-        valid=figure,
-        alone=figures_alone,
+        units=fused.units,
+        valid=fused.figure,
+        alone=fused.alone,
     )
+
+
+@dataclass(frozen=True)
+class _Fusion:
+    """Channel weights, the units they are told in, the validation figure, and that of each channel alone."""
+
+    lambdas: Mapping[str, float]
+    units: Mapping[str, float]
+    figure: float
+    alone: Mapping[str, float]
+
+
+def _fuse(scores: Mapping[str, Floats], judge: Judge, config: TrainConfig, progress: Progress) -> _Fusion:
+    scores = {name: values.copy() for name, values in scores.items()}
+    units = _standardise(scores)
+    alone = {name: judge.ndcg(values.copy()) for name, values in scores.items()}
+    start = {c: _START[c] for c in scores}
+    lambdas, figure = choose_lambdas(
+        scores, start, judge.ndcg, config.fusion, positive=frozenset({"base"}), progress=progress
+    )
+    return _Fusion(lambdas, units, figure, alone)
 
 
 def _choose_rating(
