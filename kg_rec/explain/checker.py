@@ -17,6 +17,15 @@ _LATIN = re.compile(r"[A-Za-z]")
 _LONGEST = {"en": 260, "zh": 130}
 _SHORTEST = {"en": 8, "zh": 4}
 _HERE = "\ue000"
+#: "you liked A and B" says it of both.
+_COORDINATED = {"en": r"{0}(?: and| or| as well as| and also) {1}", "zh": r"{0}(?:、|和|与|及|以及|或){1}"}
+#: "B, and so did you".
+_TOO = {
+    "en": re.compile(
+        rf"{_HERE}[^\[\];]{{0,24}}\b(?:did you|do you|you did|like you|as you|you too|you also|you all)\b", re.I
+    ),
+    "zh": re.compile(rf"{_HERE}[^\[\]；]{{0,8}}(?:你也|你亦|你同样|你都|(?:和|与|跟|像|同)你一样|你是)"),
+}
 _STOP = {"en": ".", "zh": "。"}
 
 
@@ -100,7 +109,8 @@ def _claims(pattern: Pattern, text: str) -> Iterator[str]:
             yield f"expected that you {pattern.words.acts[0].format(tags['liked'])}, in these words"
         others = [slot.tag for slot in pattern.slots if slot.role in ("item", "bridge", "shared", "through")]
         for tag in others:
-            if _you_did(pattern, text, f"[{tag}]"):
+            alike = _COORDINATED[pattern.lang].format(re.escape(tags["liked"]), re.escape(f"[{tag}]"))
+            if _you_did(pattern, re.sub(alike, f"[{tag}]", text), f"[{tag}]") or _you_too(pattern, text, f"[{tag}]"):
                 yield f"it says that you {pattern.words.acts[0].format(f'[{tag}]')}, which is not on the path"
     if pattern.kind.lead in ("counted", "counts", "crowd"):
         verbs = [_verb(act, pattern.lang) for act in pattern.words.acts]
@@ -110,6 +120,11 @@ def _claims(pattern: Pattern, text: str) -> Iterator[str]:
     words = pattern.words.link
     if words and not (_said_en(text, words) if pattern.lang == "en" else any(word in text for word in words)):
         yield f"expected one of the words {', '.join(sorted(words))}"
+    if pattern.kind.link == "shared":
+        turned = [(phrase, role) for phrase in pattern.words.forth for role in ("item", "liked", "bridge")]
+        turned += [(phrase, "shared") for phrase in pattern.words.back if phrase not in pattern.words.forth]
+        if any(role in tags and phrase.replace("{}", tags[role]) in text for phrase, role in turned):
+            yield "the relation is said in the wrong direction"
     if pattern.kind.link == "direct" and not _directed(pattern, text, tags):
         yield "the relation between the items is not said, or in the wrong direction"
 
@@ -131,6 +146,11 @@ def _you_did(pattern: Pattern, text: str, tag: str) -> bool:
     """Whether it says that the user did it with this slot."""
     marked = text.replace(tag, _HERE)
     return any(form.search(marked) for act in pattern.words.acts for form in _forms(act, pattern.lang))
+
+
+def _you_too(pattern: Pattern, text: str, tag: str) -> bool:
+    """Whether it says afterwards that the user did the same: "B, and so did you"."""
+    return _TOO[pattern.lang].search(text.replace(tag, _HERE)) is not None
 
 
 @cache

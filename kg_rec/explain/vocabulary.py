@@ -48,8 +48,8 @@ class Words:
         allowed: words that may occur (English: in small letters; Chinese: pieces that a sentence is made of).
         acts: verb phrases of the user's interaction, ``{}`` for the item: "liked {}"; one is said about [LIKED].
         link: words of the link to the recommended item; at least one is said.  Empty where there is none.
-        forth: for a relation between items, verb phrases from the recommended item (subject) to the known one.
-        back: the same from the known item to the recommended one.
+        forth: verb phrases of the relation from the recommended item (subject) to the known item or the attribute.
+        back: the same, from the known item or the attribute to the recommended item.
     """
 
     allowed: frozenset[str]
@@ -82,7 +82,7 @@ def words_for(words: Lexicon, kind: Kind, types: Iterable[str]) -> Words:
         ways = [_phrases(words, e) for e in (edge, turned)]
         said += [*(p for way in ways for p in way), words.verb(edge), *words.labels(edge)]
         said += [*_list(told, edge.type or "", "words"), *_list(told, edge.type or "", "noun")]
-        if kind.link == "direct":
+        if kind.link in ("direct", "shared"):
             forth, back = ways
     link = frozenset(w for text in said for w in pieces(text, lang))
     told_by = _LINKS.get((kind.link, lang))
