@@ -124,17 +124,22 @@ class MeaningConfig:
 
     Attributes:
         encoder: ``auto`` (the packaged all-MiniLM-L6-v2), a model folder, a hub id, or ``none``.
+        sharpness: how much more texts that are much alike count than those that are somewhat alike; 0 for the cosine.
+        max_items: largest catalogue for the sharpened kernel, which is a matrix; beyond it the cosine is used.
         popularity_exponent: scores of an item with n interactions are scaled by n^popularity_exponent.
         batch_size: texts per forward pass.
         max_tokens: longer texts are cut.
     """
 
     encoder: str = "auto"
-    popularity_exponent: float = 0.5
+    sharpness: float = 4.0
+    max_items: int = 10_000
+    popularity_exponent: float = 0.4
     batch_size: int = 64
     max_tokens: int = 128
 
     def __post_init__(self) -> None:
+        expect(0 <= self.sharpness <= 20, "meaning.sharpness", "a number from 0 to 20", self.sharpness)
         expect(self.batch_size > 0, "meaning.batch_size", "at least 1", self.batch_size)
         expect(self.max_tokens > 2, "meaning.max_tokens", "at least 3", self.max_tokens)
 
@@ -172,6 +177,8 @@ class ColdConfig:
         ridge: penalties to choose from on validation.
         text_power: exponent that sharpens the text similarity.
         number_scale: width of the kernel on the item's numeric properties, in their unit (years, for films).
+        common: an attribute that at least this share of the items have belongs to an item's profile.
+        kind: how strongly items with other common attributes differ in profile.
         landmarks: most known items that the regression uses, the most popular first.
         tuning_landmarks: the same while the weights of text, numbers and relation types are chosen.
         folds: groups of items that take turns as the new items when these weights are chosen.
@@ -183,6 +190,8 @@ class ColdConfig:
     ridge: tuple[float, ...] = (2.0, 8.0)
     text_power: float = 2.0
     number_scale: float = 5.0
+    common: float = 0.05
+    kind: float = 0.15
     landmarks: int = 5_000
     tuning_landmarks: int = 800
     folds: int = 10
@@ -193,6 +202,8 @@ class ColdConfig:
     def __post_init__(self) -> None:
         expect(min(self.ridge) > 0, "cold.ridge", "positive numbers", self.ridge)
         expect(self.number_scale > 0, "cold.number_scale", "a positive number", self.number_scale)
+        expect(0 < self.common <= 1, "cold.common", "a number above 0, at most 1", self.common)
+        expect(self.kind >= 0, "cold.kind", "a number from 0", self.kind)
         expect(self.folds > 1, "cold.folds", "at least 2", self.folds)
         for name in ("landmarks", "tuning_landmarks", "users"):
             expect(getattr(self, name) > 0, f"cold.{name}", "at least 1", getattr(self, name))

@@ -20,7 +20,7 @@ import numpy as np
 
 from kg_rec.config import MeaningConfig
 from kg_rec.errors import MissingDependencyError, ModelError
-from kg_rec.model.kernel import Floats
+from kg_rec.model.kernel import FactorKernel, Floats, MatrixKernel
 from kg_rec.snapshot import Snapshot
 from kg_rec.store.base import Progress, no_progress
 
@@ -28,6 +28,22 @@ if TYPE_CHECKING:
     import torch
 
 _NAMES_PER_RELATION = 6
+
+
+def meaning_kernel(text: Floats, config: MeaningConfig) -> MatrixKernel | FactorKernel:
+    """K(j, i) = exp(sharpness cos(text_j, text_i)) - 1: much alike texts count far more than a topic in common.
+
+    Up to ``config.max_items`` items; beyond, or for a sharpness of 0, the cosine itself, as a product of factors.
+
+    Args:
+        text: centred unit vectors, or zeros for an item without a text, shape (n, d).
+        config: sharpness, max_items.
+    """
+    if not config.sharpness or len(text) > config.max_items:
+        return FactorKernel(text, text)
+    matrix = np.expm1(np.float32(config.sharpness) * (text @ text.T))
+    np.fill_diagonal(matrix, 0)
+    return MatrixKernel(matrix)
 
 
 def item_texts(snapshot: Snapshot) -> list[str]:

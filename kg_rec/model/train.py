@@ -30,7 +30,7 @@ from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.model.sequence import sequence_kernel
 from kg_rec.model.similarity import Similarity, build, choose_weights, fit_cold, leave_one_out, popular
 from kg_rec.model.taste import taste_kernel
-from kg_rec.model.text import TextEncoder, find_encoder, item_texts
+from kg_rec.model.text import TextEncoder, find_encoder, item_texts, meaning_kernel
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 from kg_rec.split import Split, holdout_split
 from kg_rec.store.base import Progress, no_progress
@@ -43,7 +43,7 @@ Log = Callable[[Mapping[str, object]], None]
 _ONE_THREAD = 4_000
 
 #: Weights that the fusion starts from, per channel, in units of the channel's standard deviation.
-_START = {"taste": 1.0, "relational": 0.5, "sequence": 0.5, "knowledge": 0.05, "meaning": 0.1, "base": 0.02}
+_START = {"taste": 1.0, "relational": 0.5, "sequence": 0.5, "knowledge": 0.05, "meaning": 0.3, "base": 0.02}
 _START_COLD = {"relational": 1.0, "knowledge": 0.1, "meaning": 0.1}
 
 
@@ -364,7 +364,7 @@ def _content_kernels(similarity: Similarity, config: TrainConfig) -> dict[str, K
     if "knowledge" in config.channels and knowledge is not None:
         kernels["knowledge"] = knowledge
     if "meaning" in config.channels and similarity.text is not None:
-        kernels["meaning"] = FactorKernel(similarity.text, similarity.text)
+        kernels["meaning"] = meaning_kernel(similarity.text, config.meaning)
     return kernels
 
 

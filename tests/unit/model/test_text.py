@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from toy_graph import edges, films
 
 from kg_rec.config import MeaningConfig
 from kg_rec.errors import MissingDependencyError, ModelError
-from kg_rec.model.text import TextEncoder, default_cache, find_encoder, item_texts
+from kg_rec.model.text import TextEncoder, default_cache, find_encoder, item_texts, meaning_kernel
 
 SENTENCES = [
     "A cowboy rides through the desert to a duel",
@@ -178,3 +179,14 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.delenv("KG_REC_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
     assert default_cache() == Path("/xdg/kg_rec")
+
+
+def test_much_alike_texts_count_more_than_in_proportion() -> None:
+    angle = np.array([0.0, 0.3, 1.2, 2.0])
+    text = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+    cosine = np.cos(angle[:, None] - angle[None, :])
+    ones = sparse.csr_array(np.eye(4, dtype=np.float32))
+    sharp = meaning_kernel(text, MeaningConfig(sharpness=3.0)).scores(ones)
+    np.testing.assert_allclose(sharp, (np.exp(3 * cosine) - 1) * (1 - np.eye(4)), rtol=1e-5, atol=1e-5)
+    for config in (MeaningConfig(sharpness=0.0), MeaningConfig(sharpness=3.0, max_items=3)):
+        np.testing.assert_allclose(meaning_kernel(text, config).scores(ones), cosine * (1 - np.eye(4)), atol=1e-6)
