@@ -30,6 +30,11 @@ USAGE = [
     (["recommend", "m", "--out", "lists.csv"], "ending in .parquet or .jsonl, got lists.csv"),
     (["recommend", "m", "-k", "0"], "0 is not in the range"),
     (["explain", "m", "u", "i", "--verify"], "--verify needs --graph"),
+    (["explain", "m"], "expected USER and ITEM, or --all"),
+    (["explain", "m", "--all"], "--all needs --out"),
+    (["explain", "m", "--all", "--out", "why.html"], "ending in .parquet or .jsonl, got why.html"),
+    (["explain", "m", "u", "i", "--all", "--out", "why.jsonl"], "--all takes no USER"),
+    (["explain", "m", "u", "i", "--workers", "2"], "--workers needs --all"),
 ]
 
 

@@ -297,6 +297,34 @@ def test_explain_in_each_form(world: World) -> None:
     assert statement.endswith(";\n")
 
 
+def test_explain_options_choose_what_is_shown(world: World) -> None:
+    first = json.loads(run("recommend", world.model, "--users", "u1", "-k", "1", "--json").stdout)["item"]
+    args = ["explain", world.model, "u1", first, "--json"]
+    plain = json.loads(run(*args).stdout)
+    found = json.loads(run(*args, "--channel", "taste", "--max-hops", "3", "--paths", "2", "--recency", "1").stdout)
+    assert found["score"] == plain["score"]
+    assert found["terms"] == plain["terms"]
+    assert {path["channel"] for path in found["paths"]} == {"taste"}
+    assert len(found["paths"]) == 2
+    blocked = json.loads(run(*args, "--block", "HAS_GENRE", "--top", "9").stdout)
+    assert not {r["type"] for path in blocked["paths"] for r in path["relations"]} & {"HAS_GENRE"}
+
+
+def test_explain_all(world: World) -> None:
+    out = run("explain", world.model, "--all", "-k", "3", "--out", "why.parquet", "--workers", "2")
+    assert out.stdout == "120 explanations for 40 users, written to why.parquet\n"
+    rows = pq.read_table("why.parquet").to_pylist()
+    assert [row["rank"] for row in rows] == [1, 2, 3] * 40
+    alone = json.loads(run("explain", world.model, rows[4]["user"], rows[4]["item"], "--json").stdout)
+    assert rows[4]["text"] == alone["text"]
+    assert rows[4]["score"] == alone["score"]
+    shown = sorted((path for group in rows[4]["groups"] for path in group["paths"]), key=lambda path: -path["value"])
+    assert shown == alone["paths"]
+    told = json.loads(run("explain", world.model, "--all", "-k", "1", "--out", "why.jsonl", "--json").stdout)
+    assert told == {"users": 40, "rows": 40, "k": 1, "out": "why.jsonl"}
+    assert len(Path("why.jsonl").read_text(encoding="utf-8").splitlines()) == 40
+
+
 def test_explain_answers_clearly_for_what_the_user_had(world: World) -> None:
     with closing(connect(str(world.graph), read_only=True)) as store:
         question = (
