@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg_rec.explain.explanation import Explanation, Path
-from kg_rec.explain.reading import Sentences, misread
+from kg_rec.explain.reading import misread
+from kg_rec.explain.sentences import Sentences
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot import Snapshot
 
