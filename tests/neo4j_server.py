@@ -64,12 +64,27 @@ class Server:
         """Stop the server and remove its files."""
         if self.container:
             _docker("rm", "--force", "--volumes", self.container)
+        else:
+            self.halt()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def halt(self) -> None:
+        """Stop the server and keep its files; :meth:`go_on` starts it again."""
+        if self.container:
+            _docker("stop", self.container)
         elif self.pid is not None and _is_java(self.pid):
             os.kill(self.pid, signal.SIGTERM)
             if not _gone(self.pid, 20):
                 os.kill(self.pid, signal.SIGKILL)
                 _gone(self.pid, 10)
-        shutil.rmtree(self.home, ignore_errors=True)
+
+    def go_on(self) -> None:
+        """Start a halted server with its data, at the same address."""
+        if self.container:
+            _docker("start", self.container)
+        else:
+            self.pid = _launch(self.home)
+        _wait(self)
 
 
 def start() -> Server:
@@ -103,23 +118,21 @@ def start() -> Server:
 def _start_docker(home: Path) -> Server:
     password = secrets.token_urlsafe(16)
     environment = os.environ | {"NEO4J_AUTH": f"neo4j/{password}"}  # not on the command line, where ps shows it
-    options = ["--detach", "--publish", "127.0.0.1::7687", "--env", "NEO4J_AUTH"]
+    port = _free_port()
+    options = ["--detach", "--publish", f"127.0.0.1:{port}:7687", "--env", "NEO4J_AUTH"]
     options += ["--env", "NEO4J_server_memory_heap_max__size=512m"]
     options += ["--env", "NEO4J_dbms_security_auth__max__failed__attempts=0"]
     done = _docker("run", *options, IMAGE, environment=environment)
     if done.returncode:
         raise ServerError(f"docker run {IMAGE} failed: {done.stderr.strip()[-500:]}")
     container = done.stdout.strip()
-    port = _docker("port", container, "7687/tcp").stdout.strip().splitlines()[0].rsplit(":", 1)[1]
     return Server(f"bolt://127.0.0.1:{port}", "neo4j", password, home, container=container)
 
 
 def _start_java(home: Path) -> Server:
     jars = fetch_jars()
     password = secrets.token_urlsafe(16)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     configuration = home / "conf"
     configuration.mkdir()
     (configuration / "neo4j.conf").write_text(_CONFIGURATION.format(port=port))
@@ -129,22 +142,35 @@ def _start_java(home: Path) -> Server:
     done = subprocess.run(admin, env=environment, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
         raise ServerError(f"setting Neo4j's password failed: {(done.stderr or done.stdout).strip()[-500:]}")
+    return Server(f"bolt://127.0.0.1:{port}", "neo4j", password, home, pid=_launch(home))
+
+
+def _launch(home: Path) -> int:
+    """The process of a server whose files are in ``home``."""
+    java = ["java", "-cp", f"{fetch_jars()}/*"]
     opened = ("java.nio", "java.io", "sun.nio.ch", "java.util.concurrent")
     memory = ["-Xms256m", "-Xmx512m", "-XX:+UseG1GC", *(f"--add-opens=java.base/{p}=ALL-UNNAMED" for p in opened)]
-    with (home / "console.log").open("wb") as console:
+    with (home / "console.log").open("ab") as console:
         process = subprocess.Popen(
             [
                 *java,
                 *memory,
                 "org.neo4j.server.CommunityEntryPoint",
                 f"--home-dir={home}",
-                f"--config-dir={configuration}",
+                f"--config-dir={home / 'conf'}",
             ],
             stdout=console,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return Server(f"bolt://127.0.0.1:{port}", "neo4j", password, home, pid=process.pid)
+    return process.pid
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 def fetch_jars() -> Path:

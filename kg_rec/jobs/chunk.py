@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
+from kg_rec.explain.batch import EXPLANATION_FIELDS, explain_lists
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.plan import Plan
 from kg_rec.jobs.rules import Choice, choice
 from kg_rec.metrics import Floats, masked, top_k
 from kg_rec.model.histories import histories
 from kg_rec.model.recommender import Recommender
-from kg_rec.recommend import FIELDS, lists_table
+from kg_rec.recommend import lists_table
 from kg_rec.snapshot import EdgeTable
 
 #: Steps of the quantiles kept per chunk.
@@ -79,10 +82,22 @@ class Scorer:
         users = self.plan.users[number * size : (number + 1) * size]
         top, scores = self._ranked(users)
         filled = (top >= 0).sum(axis=1)
-        rows = lists_table(self.model, users, top, scores)
+        rows = self._explained(lists_table(self.model, users, top, scores))
         keys = self.model.users.keys
         empty = tuple(keys.take(pa.array(users[filled == 0])).to_pylist())
         return Lists(number, rows, users, int((filled < self.job.k).sum()), empty, time.perf_counter() - start)
+
+    def _explained(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows with ``reason`` (the sentences, or null) and ``paths`` (as keys), where the job wants them."""
+        if self.job.explanations == "off":
+            return rows
+        table = pa.Table.from_batches([rows])
+        parts = explain_lists(self.model, lists=table, lang=self.job.language, workers=1) if len(rows) else ()
+        found = pa.Table.from_batches(parts, schema=EXPLANATION_FIELDS)
+        texts = found["text"].to_pylist() if self.job.explanations == "sentences" else [None] * len(rows)
+        paths = [[_path(p) for group in groups for p in group["paths"]] for groups in found["groups"].to_pylist()]
+        columns = [pa.array(texts, pa.string()), pa.array(paths, pa.list_(pa.string()))]
+        return pa.record_batch([*rows.columns, *columns], names=[*rows.schema.names, "reason", "paths"])
 
     def _ranked(self, users: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Items, -1 for none, and scores, shape (b, k)."""
@@ -139,8 +154,11 @@ def quantiles(rows: pa.RecordBatch) -> tuple[float, ...]:
     return tuple(np.quantile(scores, np.linspace(0, 1, QUANTILES + 1)).tolist())
 
 
-def file_schema(job: JobConfig) -> pa.Schema:
-    """The columns of the files."""
-    if job.explanations == "off":
-        return FIELDS
-    return FIELDS.append(pa.field("reason", pa.string())).append(pa.field("paths", pa.list_(pa.string())))
+def _path(path: Mapping[str, Any]) -> str:
+    """A path as keys: ``(u1)-[RATED]->(f3)<-[RATED]-(35 User)-[RATED]->(f7)``; other users are counted, not named."""
+    nodes = [n["key"] or f"{n['count']} {n['type']}" for n in path["nodes"]]
+    text = f"({nodes[0]})"
+    for node, step in zip(nodes[1:], path["relations"], strict=True):
+        left, right = ("-", "->") if step["forward"] else ("<-", "-")
+        text += f"{left}[{step['type']}]{right}({node})"
+    return text

@@ -111,13 +111,11 @@ class SinksConfig:
         parquet: a folder; a run is its folder ``run=NAME``, which appears when the run is complete.
         json_lines: the same, with JSON Lines.
         graph: write ``(user)-[:RECOMMENDED]->(item)`` into the graph.
-        embeddings: write the items' embeddings into the graph, with a vector index (Neo4j).
     """
 
     parquet: str = ""
     json_lines: str = ""
     graph: bool = False
-    embeddings: bool = False
 
 
 @dataclass(frozen=True, slots=True)

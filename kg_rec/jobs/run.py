@@ -22,6 +22,7 @@ from kg_rec.errors import ConfigError, JobError, KgRecError, StoreUnavailableErr
 from kg_rec.jobs import engine
 from kg_rec.jobs.chunk import Lists, Scorer, quantiles
 from kg_rec.jobs.config import JobConfig, check_files
+from kg_rec.jobs.metrics import Metrics
 from kg_rec.jobs.plan import Plan, check_same, make_plan, open_plan
 from kg_rec.jobs.preview import written
 from kg_rec.jobs.report import Timer, report_of
@@ -147,8 +148,13 @@ def _since(job: JobConfig, runs: Runs, base: tuple[str, ...], name: str) -> int 
 
 def _carry(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Watch) -> Run:
     try:
-        record, plan, timer = _chunks(job, store, runs, record, watch)
-        record = _publish(job, runs, record, plan, timer)
+        timer = Timer()
+        metrics = Metrics(job.name, job.metrics, stages=timer.seconds)
+        with metrics.served():
+            record, plan = _chunks(job, store, runs, record, watch, timer, metrics)
+            record = _publish(job, runs, record, plan, timer)
+            drift = {} if record.report["drift"] is None else {"drift": record.report["drift"]}
+            metrics.update(last_success_timestamp_seconds=time.time(), **drift)
     except BaseException as error:
         state = "stopped" if isinstance(error, StoppedError | KeyboardInterrupt | SystemExit) else "failed"
         _record_failure(runs, record.run, state, error)
@@ -168,9 +174,10 @@ def _record_failure(runs: Runs, run: str, state: str, error: BaseException) -> N
         _log.warning("run %s: its failure could not be recorded: %s", run, second)
 
 
-def _chunks(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Watch) -> tuple[Run, Plan, Timer]:
+def _chunks(
+    job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Watch, timer: Timer, metrics: Metrics
+) -> tuple[Run, Plan]:
     """Plan, and compute and write the chunks that are missing."""
-    timer = Timer()
     with timer("plan"):
         plan, record = _plan(job, store, runs, record, watch)
     with timer("model"):
@@ -181,7 +188,9 @@ def _chunks(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: W
     done = plan.about["users"] - sum(_size(job, plan, n) for n in missing)
     if missing and len(missing) < plan.about["chunks"]:
         _log.info("run resumed", extra={"run": record.run, "missing": len(missing)})
-    for lists in _computed(job, scorer, missing, timer):
+    metrics.update(users=plan.about["users"], chunks=plan.about["chunks"])
+    rows, short = 0, 0
+    for number, lists in enumerate(_computed(job, scorer, missing, timer), plan.about["chunks"] - len(missing) + 1):
         watch.progress(done, plan.about["users"], "recommend")
         chunk = _chunk(lists, plan)
         with timer("files"):
@@ -191,14 +200,17 @@ def _chunks(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: W
             _patiently(job, partial(runs.commit, record.run, chunk, lists.rows if job.sinks.graph else None))
         done += chunk.users
         told = {"run": record.run, "chunk": chunk.number, "users": chunk.users, "rows": chunk.rows}
+        rows, short = rows + chunk.rows, short + chunk.short
+        metrics.update(users_done=done, rows=rows, chunks_done=number, users_with_fewer_than_k=short)
         _log.info("chunk done", extra=told)
         _check_going_on(job, runs, record, watch, lists.number == missing[-1])
     watch.progress(done, plan.about["users"], "recommend")
-    return record, plan, timer
+    return record, plan
 
 
 def _computed(job: JobConfig, scorer: Scorer, missing: list[int], timer: Timer) -> Iterator[Lists]:
-    lists = engine.local(scorer, missing, job.workers)
+    compute = engine.on_ray if job.engine == "ray" else engine.local
+    lists = compute(scorer, missing, job.workers)
     while True:
         with timer("wait for chunks"):
             found = next(lists, None)

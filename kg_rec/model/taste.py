@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import sparse
 
@@ -10,11 +12,31 @@ from kg_rec.model.inverse import inverse, solve
 from kg_rec.model.kernel import MatrixKernel
 from kg_rec.store.base import Progress, no_progress
 
+#: Computes a function of each part, in their order.
+Shards = Callable[[Callable[[sparse.csr_array], sparse.csr_array], list[sparse.csr_array]], list[sparse.csr_array]]
 
-def gram(interactions: sparse.csr_array, user_power: float) -> sparse.csr_array:
+
+def in_turn(
+    function: Callable[[sparse.csr_array], sparse.csr_array], parts: list[sparse.csr_array]
+) -> list[sparse.csr_array]:
+    """One part after the other, in this process."""
+    return [function(part) for part in parts]
+
+
+#: Users per addend of the Gram matrix.
+SHARD = 100_000
+
+
+def gram(
+    interactions: sparse.csr_array, user_power: float, run: Shards = in_turn, shard: int = SHARD
+) -> sparse.csr_array:
     """G = sum over users of n_u^-user_power x_u x_u^T, scaled to keep the trace of X^T X; shape (n, n).
 
-    A sum over users, so it can be computed in shards and added.
+    Args:
+        interactions: X, CSR, shape (users, items).
+        user_power: exponent of the users' weights.
+        run: computes the addends, in their order: here, or on a cluster (:func:`kg_rec.jobs.engine.ray_map`).
+        shard: users per addend.  The addends are summed in their order, so the same shards give the same bytes.
     """
     counts = np.maximum(np.diff(interactions.indptr), 1).astype(np.float64)
     scale = np.repeat(counts ** (-user_power / 2), np.diff(interactions.indptr))
@@ -22,7 +44,16 @@ def gram(interactions: sparse.csr_array, user_power: float) -> sparse.csr_array:
     trace = float((weighted.data**2).sum())
     weighted.data = weighted.data * scale
     weighted.data *= np.sqrt(trace / max(float((weighted.data**2).sum()), 1e-12))
-    return sparse.csr_array(weighted.T @ weighted)
+    parts = run(outer, [weighted[at : at + shard] for at in range(0, max(weighted.shape[0], 1), shard)])
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return sparse.csr_array(total)
+
+
+def outer(part: sparse.csr_array) -> sparse.csr_array:
+    """X^T X of some users."""
+    return sparse.csr_array(part.T @ part)
 
 
 def taste_kernel(

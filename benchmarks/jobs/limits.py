@@ -1,0 +1,97 @@
+"""What the machine and the server allow, measured beside the stages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import neo4j
+import numpy as np
+import pyarrow.parquet as pq
+from threadpoolctl import threadpool_limits
+
+from kg_rec.model import persist
+from kg_rec.model.kernel import FactorKernel
+from kg_rec.schema import GraphSchema
+from kg_rec.store.credentials import read_credentials, split_url
+
+_REPEATS = 4
+_USERS = 500
+_ROWS = 10_000
+
+
+def machine(folder: Path, items: int, workers: int) -> dict[str, Any]:
+    """Users per second that matrix multiplication and the memory's stream allow, on ``workers`` threads.
+
+    Multiplication: (users x d) @ (d x items) in double precision for the model's factors.  Stream: every score is
+    written once and read once, 8 bytes each.
+    """
+    model = persist.load(folder / "model")
+    wide = sum(c.kernel.source.shape[1] for c in model.channels if isinstance(c.kernel, FactorKernel))
+    left, right = np.ones((_USERS, max(wide, 1))), np.ones((max(wide, 1), items))
+    scores = [np.empty((_USERS, items)) for _ in range(workers)]
+    with threadpool_limits(1):
+        multiply = _rate(workers, lambda n: np.matmul(left, right, out=scores[n]))
+        stream = _rate(workers, lambda n: (scores[n].fill(1.0), scores[n].sum()))
+    return {
+        "factors": wide,
+        "matmul_gflops": multiply * 2 * wide * items / 1e9,
+        "matmul_users_per_s": multiply,
+        "stream_gb_per_s": stream * items * 16 / 1e9,
+        "stream_users_per_s": stream,
+        "users_per_s": min(multiply, stream),
+    }
+
+
+def _rate(workers: int, work: Callable[[int], Any]) -> float:
+    """Users per second of ``work``, done by all workers at a time."""
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, range(workers)))
+        start = time.perf_counter()
+        for _ in range(_REPEATS):
+            list(pool.map(work, range(workers)))
+        return _REPEATS * workers * _USERS / (time.perf_counter() - start)
+
+
+def bare_read(url: str) -> dict[str, Any]:
+    """Interactions per second that the bare driver decodes, row by row."""
+    r, user, item = _schema()
+    query = (
+        f"MATCH (u:{user.name})-[r:{r.name}]->(i:{item.name}) "
+        f"RETURN u.{user.key}, i.{item.key}, r.{r.weight}, r.{r.time}"
+    )
+    address, database = split_url(url)
+    with neo4j.GraphDatabase.driver(address, auth=read_credentials()) as driver, driver.session(database=database) as s:
+        start = time.perf_counter()
+        rows = sum(1 for _ in s.run(query))
+        return {"rows": rows, "rows_per_s": rows / (time.perf_counter() - start)}
+
+
+def bare_write(url: str, folder: Path) -> dict[str, Any]:
+    """Rows per second of a bare UNWIND loop that writes the lists of the job again, as another relation type."""
+    _, user, item = _schema()
+    query = (
+        f"UNWIND $rows AS row MATCH (u:{user.name} {{{user.key}: row[0]}}) "
+        f"MATCH (i:{item.name} {{{item.key}: row[1]}}) "
+        "CREATE (u)-[:BARE {run: 'bare', rank: row[2], score: row[3]}]->(i)"
+    )
+    table = pq.read_table(folder / "written/run=benchmark", partitioning=None)
+    columns = [table[name].to_pylist() for name in ("user", "item", "rank", "score")]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    address, database = split_url(url)
+    with neo4j.GraphDatabase.driver(address, auth=read_credentials()) as driver, driver.session(database=database) as s:
+        start = time.perf_counter()
+        for at in range(0, len(rows), _ROWS):
+            part = rows[at : at + _ROWS]
+            s.execute_write(lambda tx, part=part: tx.run(query, rows=part).consume())
+        seconds = time.perf_counter() - start
+        s.run("MATCH ()-[r:BARE]->() CALL (r) { DELETE r } IN TRANSACTIONS OF 20000 ROWS").consume()
+    return {"rows": len(rows), "rows_per_s": len(rows) / seconds}
+
+
+def _schema() -> tuple[Any, Any, Any]:
+    schema = GraphSchema.bundled("interactions")
+    return schema.interaction, schema.user, schema.item

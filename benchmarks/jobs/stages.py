@@ -1,0 +1,166 @@
+"""The stages of a nightly job on a generated graph."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kg_rec.config import FusionConfig, GnnConfig, MeaningConfig, SequenceConfig, TasteConfig, TrainConfig, from_dict
+from kg_rec.schema import GraphSchema
+from kg_rec.snapshot import Snapshot, export
+from kg_rec.store import connect
+
+_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class Size:
+    """A graph to generate."""
+
+    interactions: int
+    users: int
+    items: int
+    seed: int
+
+
+def ratings(size: Size) -> pa.Table:
+    """Interactions by a power law over items and users, without repetitions (so slightly fewer than asked for)."""
+    rng = np.random.default_rng(size.seed)
+    popularity = (np.arange(1, size.items + 1) + 10.0) ** -0.8
+    activity = rng.pareto(2.0, size.users) + 0.5
+    users = rng.choice(size.users, size.interactions, p=activity / activity.sum())
+    items = rng.choice(size.items, size.interactions, p=popularity / popularity.sum())
+    pairs = np.unique(users * size.items + items)
+    columns = {
+        "source": pa.array(pairs // size.items).cast(pa.string()),
+        "target": pa.array(pairs % size.items).cast(pa.string()),
+        "rating": rng.integers(1, 6, len(pairs)).astype(float),
+        "timestamp": rng.integers(1_000_000_000, 1_100_000_000, len(pairs)),
+    }
+    return pa.table(columns)
+
+
+def load(url: str, size: Size) -> dict[str, Any]:
+    """Write the graph into an empty store."""
+    if "://" in url:
+        _empty(url)
+    table = ratings(size)
+    store = connect(url)
+    store.apply_schema(GraphSchema.bundled("interactions"))
+    schema = store.schema()
+    start = time.perf_counter()
+    for node_type, count in ((schema.user, size.users), (schema.item, size.items)):
+        keys = pa.array(range(count)).cast(pa.string())
+        columns = {p.name: keys for p in node_type.properties if p.name == node_type.key or p.required}
+        for part in pa.table(columns).to_batches(_ROWS):
+            store.write_nodes(node_type.name, pa.Table.from_batches([part]))
+    relation = schema.interaction
+    names = {"rating": relation.weight, "timestamp": relation.time}
+    table = table.rename_columns([names.get(n) or n for n in table.column_names])
+    for part in table.to_batches(_ROWS):
+        store.write_edges(relation.name, pa.Table.from_batches([part]))
+    seconds = time.perf_counter() - start
+    store.close()
+    return {"rows": table.num_rows, "rows_per_s": (table.num_rows + size.users + size.items) / seconds}
+
+
+def _empty(url: str) -> None:
+    import neo4j
+
+    from kg_rec.store.credentials import read_credentials, split_url
+
+    address, database = split_url(url)
+    with neo4j.GraphDatabase.driver(address, auth=read_credentials()) as driver, driver.session(database=database) as s:
+        for what in ("()-[x]->()", "(x)"):
+            s.run(f"MATCH {what} CALL (x) {{ DELETE x }} IN TRANSACTIONS OF 20000 ROWS").consume()
+
+
+def export_all(url: str, folder: Path) -> dict[str, Any]:
+    """Export to a snapshot; the rate is that of reading the interactions alone."""
+    store = connect(url, read_only=True)
+    relation = store.schema().interaction.name
+    start = time.perf_counter()
+    rows = sum(len(batch) for batch in store.scan_edges(relation))
+    scan = time.perf_counter() - start
+    export(store).save(folder / "snapshot")
+    store.close()
+    return {"rows": rows, "rows_per_s": rows / scan}
+
+
+def fit(folder: Path) -> dict[str, Any]:
+    """Train with one value per choice, and the sparse form of the taste operator."""
+    from kg_rec.model import persist
+    from kg_rec.model.train import train
+
+    snapshot = Snapshot.load(folder / "snapshot")
+    config = TrainConfig(
+        device="cpu",
+        channels=("taste", "relational"),
+        recency=(0.0,),
+        taste=TasteConfig(l2=(50.0,), max_items=2_000),
+        gnn=GnnConfig(dimensions=(64,), exponents=(0.3,), epochs=0),
+        sequence=SequenceConfig(window=1),
+        meaning=MeaningConfig(encoder="none"),
+        fusion=FusionConfig(rounds=1, users=200),
+    )
+    start = time.perf_counter()
+    model = train(snapshot, config)
+    seconds = time.perf_counter() - start
+    persist.save(model, folder / "model")
+    return {"interactions_per_s": len(snapshot.interactions) / seconds}
+
+
+def _settings(folder: Path, url: str, workers: int, sinks: dict[str, Any]) -> Any:
+    from kg_rec.jobs.config import JobConfig
+
+    where = {"graph": url, "model": str(folder / "model"), "work": str(folder / "jobs")}
+    return from_dict(JobConfig, {**where, "k": 10, "chunk": 500, "workers": workers, "sinks": sinks})
+
+
+def lists(folder: Path, share: float, workers: int) -> dict[str, Any]:
+    """Top-10 lists of a share of the users to Parquet, from an exported graph: compute and write."""
+    from kg_rec.jobs import engine
+    from kg_rec.jobs.chunk import Scorer
+    from kg_rec.jobs.plan import Plan
+    from kg_rec.jobs.sinks import FileSink
+    from kg_rec.model import persist
+
+    job = _settings(folder, "none", workers, {"parquet": str(folder / "lists")})
+    snapshot = Snapshot.load(folder / "snapshot")
+    users = np.arange(max(1, int(len(snapshot.users) * share)))
+    plan = Plan(snapshot, users, np.ones(len(snapshot.items), dtype=bool), {})
+    scorer = Scorer.of(job, plan, persist.load(job.model))
+    scorer(0)  # what is computed once
+    sink = FileSink(folder / "lists", f"share-{share}", "parquet")
+    start, rows = time.perf_counter(), 0
+    for found in engine.local(scorer, range(-(-len(users) // job.chunk)), workers):
+        sink.write(found.number, found.rows)
+        rows += len(found.rows)
+    seconds = time.perf_counter() - start
+    sink.publish()
+    return {"users": len(users), "users_per_s": len(users) / seconds, "rows_per_s": rows / seconds}
+
+
+def job(url: str, folder: Path, workers: int) -> dict[str, Any]:
+    """The whole job: export, lists to Parquet and into the graph, published."""
+    from kg_rec.jobs.run import start
+
+    store = connect(url)
+    began = time.perf_counter()
+    sinks = {"parquet": str(folder / "written"), "graph": True}
+    record = start(_settings(folder, url, workers, sinks), store, "benchmark")
+    seconds = time.perf_counter() - began
+    store.close()
+    shutil.rmtree(folder / "jobs", ignore_errors=True)
+    report = record.report
+    return {
+        "users_per_s": report["users"] / seconds,
+        "written_rows_per_s": report["rows"] / report["stages"]["graph"],
+        "stages": report["stages"],
+    }

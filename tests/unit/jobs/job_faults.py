@@ -1,0 +1,102 @@
+"""Processes that run a job and are killed with SIGKILL, at the n-th call of kg_rec's code or after some time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from kg_rec.jobs.config import JobConfig
+from kg_rec.jobs.run import resume, start
+from kg_rec.store import connect
+from kg_rec.store.runs import Runs
+
+_OURS = tuple(str(Path(start.__code__.co_filename).parents[1] / part) for part in ("jobs", "store"))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """When to kill: at a call, or after a share of the usual time."""
+
+    call: int | None = None
+    share: float | None = None
+
+
+def plan(seed: int, count: int, calls: int) -> Iterator[Fault]:
+    """A seeded fault plan: half of the kills at random calls out of ``calls``, half at random times."""
+    rng = random.Random(seed)
+    for n in range(count):
+        yield Fault(call=rng.randrange(calls)) if n % 2 == 0 else Fault(share=rng.random())
+
+
+def context() -> ForkServerContext:
+    """Processes forked from one that has everything imported and nothing else."""
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload(["job_faults", "kg_rec.model.persist", "kg_rec.store.neo4j", "kg_rec.store.embedded"])
+    return found
+
+
+def carry(job: JobConfig, run: str, fault: Fault, began: Event, counted: Any) -> None:
+    """Start the run, or resume it where it is in the ledger, and die at the fault's call."""
+    counted.value = 0
+
+    def profile(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(_OURS):
+            counted.value += 1
+            if counted.value == fault.call:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    began.set()
+    threading.setprofile(profile)
+    sys.setprofile(profile)
+    store = connect(job.graph)
+    if Runs(store).find(run) is None:
+        start(job, store, run)
+    else:
+        resume(store, run)
+    store.close()
+
+
+class Killer:
+    """Runs jobs in processes of their own; a process that is not killed has to end well."""
+
+    def __init__(self) -> None:
+        self._context = context()
+        self.calls, self.seconds = 0, 0.0
+
+    def undisturbed(self, job: JobConfig, run: str) -> None:
+        """Carry a run to its end; remembers its calls and time."""
+        began, counted = self._context.Event(), self._context.Value("q", 0)
+        process = self._started(job, run, Fault(), began, counted)
+        since = time.monotonic()
+        process.join(300)
+        assert process.exitcode == 0
+        self.calls, self.seconds = counted.value, time.monotonic() - since
+
+    def killed(self, job: JobConfig, run: str, fault: Fault) -> bool:
+        """Whether the process was killed before its end."""
+        began, counted = self._context.Event(), self._context.Value("q", 0)
+        process = self._started(job, run, fault, began, counted)
+        if fault.share is not None:
+            process.join(fault.share * self.seconds)
+            process.kill()
+        process.join(300)
+        assert process.exitcode in (0, -signal.SIGKILL)
+        return process.exitcode != 0
+
+    def _started(self, job: JobConfig, run: str, fault: Fault, began: Event, counted: Any) -> ForkServerProcess:
+        process = self._context.Process(target=carry, args=(job, run, fault, began, counted))
+        process.start()
+        assert began.wait(120)
+        return process

@@ -1,0 +1,145 @@
+"""A run that is killed at any point and resumed ends as one that was never disturbed.
+
+``KG_REC_JOB_FAULTS`` sets the number of kills per store, ``KG_REC_JOB_SEED`` the seed of the fault plan.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import neo4j_server
+import pytest
+from job_faults import Killer, plan
+from job_world import World, edges, make_world
+
+from kg_rec.errors import StoreUnavailableError
+from kg_rec.jobs.run import Watch, resume, start
+from kg_rec.store import connect
+from kg_rec.store.runs import Runs
+
+FAULTS = int(os.environ.get("KG_REC_JOB_FAULTS", "6"))
+SEED = int(os.environ.get("KG_REC_JOB_SEED", "20261122"))
+
+
+@pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    url = str(tmp_path / "graph") if request.param == "embedded" else request.getfixturevalue("clean_neo4j")
+    return make_world(tmp_path, url)
+
+
+@pytest.mark.timeout(60 + 30 * FAULTS)
+def test_killed_at_random_points(world: World) -> None:
+    killer = Killer()
+    job = world.job(keep=2)
+    killer.undisturbed(job, "run-000")
+    expected = list(world.files("run-000").values())
+    store = connect(world.url)
+    rows = edges(store, "run-000")
+    store.close()
+    assert len(rows) == 300
+    before, kills = "run-000", 0
+    for n, fault in enumerate(plan(SEED, FAULTS, killer.calls), 1):
+        run = f"run-{n:03}"
+        while killer.killed(job, run, fault):
+            kills += 1
+            store = connect(world.url)
+            seen = Runs(store).latest("nightly")
+            assert seen in ((before,), (run,)), fault
+            assert edges(store, seen[0]) == rows, fault  # whatever readers see is whole
+            store.close()
+            if fault.call is None or kills % 3:  # sometimes the second try is killed as well
+                killer.undisturbed(job, run)
+                break
+        store = connect(world.url)
+        assert Runs(store).latest("nightly") == (run,), fault
+        assert edges(store, run) == rows, fault
+        kept = {e.run for e in Runs(store).all("nightly")}
+        store.close()
+        assert list(world.files(run).values()) == expected, fault
+        assert {run, before} == kept, fault
+        before = run
+    print(f"{kills} kills in {FAULTS} runs of {killer.calls} calls and {killer.seconds:.1f} s")
+    assert kills >= FAULTS // 2
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[neo4j_server.Server]:
+    """A server that the test may stop and start."""
+    try:
+        found = neo4j_server.start()
+    except neo4j_server.ServerError as error:
+        if os.environ.get("KG_REC_REQUIRE_ALL") == "1":
+            raise
+        pytest.skip(f"no Neo4j server: {error}")
+    monkeypatch.setenv("NEO4J_USERNAME", found.user)
+    monkeypatch.setenv("NEO4J_PASSWORD", found.password)
+    yield found
+    found.stop()
+
+
+@pytest.mark.neo4j
+@pytest.mark.timeout(600)
+def test_the_server_is_stopped_and_started_in_the_middle(server: neo4j_server.Server, tmp_path: Path) -> None:
+    world = make_world(tmp_path, server.url)
+    store = connect(server.url)
+    start(world.job(patience=300.0), store, "whole")
+    stopped = threading.Event()
+
+    def restart_once(done: int, _: int | None, what: str) -> None:
+        if what == "recommend" and done >= 21 and not stopped.is_set():
+            stopped.set()
+            server.halt()
+            threading.Timer(3.0, server.go_on).start()
+
+    record = start(world.job(patience=300.0), store, "cut", Watch(restart_once))
+    assert stopped.is_set()
+    assert record.state == "done"
+    assert list(world.files("cut").values()) == list(world.files("whole").values())
+    assert edges(store, "cut") == edges(store, "whole")
+    # a run that has no patience fails, and is resumed when the server is back
+    stopped.clear()
+
+    def halt_once(done: int, _: int | None, what: str) -> None:
+        if what == "recommend" and done >= 35 and not stopped.is_set():
+            stopped.set()
+            server.halt()
+
+    with pytest.raises(StoreUnavailableError):
+        start(world.job(patience=0.0), store, "failed", Watch(halt_once))
+    server.go_on()
+    assert len(Runs(store).chunks("failed")) == 5
+    assert resume(store, "failed").state == "done"
+    assert list(world.files("failed").values()) == list(world.files("whole").values())
+    assert edges(store, "failed") == edges(store, "whole")
+    store.close()
+
+
+@pytest.mark.neo4j
+def test_a_disk_that_is_full(clean_neo4j: str, tmp_path: Path) -> None:
+    world = make_world(tmp_path, clean_neo4j)
+    store = connect(world.url)
+    job = world.job()
+    # a limit on the size of this process's files stands for the full disk: the system refuses a write half-way
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(done: int, _: int | None, what: str) -> None:
+        if what == "recommend" and done == 14:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, usual[1]))
+
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            start(job, store, "full", Watch(limit))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    found = sorted(p.name for p in (tmp_path / "lists/.run=full").iterdir())
+    assert found == ["part-000000.parquet", "part-000001.parquet"]
+    assert Runs(store).chunks("full")[2].state == "failed"
+    assert resume(store, "full").state == "done"
+    start(job, store, "whole")
+    assert list(world.files("full").values()) == list(world.files("whole").values())
+    assert edges(store, "full") == edges(store, "whole")
+    store.close()

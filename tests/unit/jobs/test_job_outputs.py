@@ -1,0 +1,126 @@
+"""Explanations, metrics and the Ray engine of a job."""
+
+from __future__ import annotations
+
+import re
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from job_world import World, edges, make_world, model
+
+from kg_rec.errors import ConfigError
+from kg_rec.jobs.engine import ray_map
+from kg_rec.jobs.run import Watch, start
+from kg_rec.model.taste import gram
+from kg_rec.store import GraphStore
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return make_world(tmp_path, str(tmp_path / "graph"))
+
+
+@pytest.fixture
+def store(world: World) -> Iterator[GraphStore]:
+    found = world.open()
+    yield found
+    found.close()
+
+
+def test_sentences_and_paths_go_with_the_lists(world: World, store: GraphStore) -> None:
+    (world.folder / "users").write_text("u00\nu07\n")
+    users = {"users": {"file": str(world.folder / "users")}}
+    start(world.job(explanations="sentences", k=2, **users), store, "s")
+    rows = world.rows("s")
+    assert len(rows) == 4
+    question = "MATCH (u:User)-[r:RECOMMENDED]->(i:Film) WHERE r.run = $run RETURN r.reason AS reason, r.paths AS paths"
+    written = store.query(
+        question + ", u.user_id AS user, r.rank AS rank ORDER BY user, rank", {"run": "s"}
+    ).to_pylist()
+    assert [(r["reason"], r["paths"]) for r in written] == [(r["reason"], r["paths"]) for r in rows]
+    for row in rows:
+        assert row["name"] in row["reason"]
+        assert row["paths"]
+        for path in row["paths"]:
+            assert path.startswith(f"({row['user']})-[RATED]->(f")
+            assert path.endswith(f"({row['item']})")
+            assert not set(re.findall(r"u\d\d", path)) - {row["user"]}  # other users are counted
+    start(world.job(explanations="sentences", language="zh", k=1, **users), store, "zh")
+    assert re.search("[\u4e00-\u9fff]", world.rows("zh")[0]["reason"])
+    start(world.job(explanations="ids", k=2, **users), store, "i")
+    assert [r["paths"] for r in world.rows("i")] == [r["paths"] for r in rows]
+    assert {r["reason"] for r in world.rows("i")} == {None}
+
+
+def test_metrics_in_a_file_and_on_a_port(world: World, store: GraphStore, unused_port: int) -> None:
+    file, seen = world.folder / "kg_rec.prom", []
+
+    def ask(done: int, _: int | None, what: str) -> None:
+        if what == "recommend" and done == 35:
+            with urllib.request.urlopen(f"http://127.0.0.1:{unused_port}/metrics") as answer:
+                seen.append(answer.read().decode())
+            with pytest.raises(urllib.error.HTTPError):
+                urllib.request.urlopen(f"http://127.0.0.1:{unused_port}/other")
+
+    job = world.job(metrics={"file": str(file), "port": unused_port})
+    start(job, store, "a", Watch(ask))
+    assert 'kg_rec_job_users_done{job="nightly"} 35' in seen[0]
+    start(job, store, "b")
+    text = file.read_text()
+    for line in ('users_done{job="nightly"} 60', 'rows{job="nightly"} 300', 'chunks_done{job="nightly"} 9'):
+        assert f"kg_rec_job_{line}\n" in text
+    assert re.search(r'kg_rec_job_stage_seconds\{stage="plan",job="nightly"\} [\d.e-]+\n', text)
+    assert re.search(r"# TYPE kg_rec_job_drift gauge\nkg_rec_job_drift\{", text)
+    assert all(re.fullmatch(r"# (HELP|TYPE) \w+ .+|\w+\{.*\} [-+\d.e]+", line) for line in text.splitlines())
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", unused_port))
+        taken.listen()
+        with pytest.raises(ConfigError, match=f"metrics.port: cannot listen on {unused_port}"):
+            start(job, store, "c")
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.mark.timeout(600)
+def test_ray_gives_the_same_bytes_though_a_node_dies(world: World, store: GraphStore) -> None:
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    start(world.job(), store, "here")
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        other = cluster.add_node(num_cpus=1)
+        ray.init(address=cluster.address, log_to_driver=False)
+        cluster.wait_for_nodes()
+        assert ray.cluster_resources()["CPU"] == 2
+        liked = model().likers.tocsr()
+        sharded = gram(liked, 0.3, ray_map, 13)
+        here = gram(liked, 0.3, shard=13)
+        assert (sharded.data.tobytes(), sharded.indices.tobytes()) == (here.data.tobytes(), here.indices.tobytes())
+        np.testing.assert_allclose(here.toarray(), gram(liked, 0.3).toarray(), rtol=1e-12)
+        killed = []
+
+        def kill(done: int, _: int | None, what: str) -> None:
+            if what == "recommend" and done >= 21 and not killed:
+                killed.append(done)
+                cluster.remove_node(other, allow_graceful=False)
+
+        start(world.job(engine="ray", workers=3), store, "there", Watch(kill))
+        assert killed
+        assert ray.cluster_resources()["CPU"] == 1
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert list(world.files("there").values()) == list(world.files("here").values())
+    assert edges(store, "there") == edges(store, "here")
