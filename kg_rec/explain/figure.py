@@ -62,10 +62,15 @@ def figure(explanation: Explanation, schema: GraphSchema | None = None) -> Figur
     axes.set_axis_off()
     axes.set_xlim(-10, picture.width + 10)
     axes.set_ylim(picture.height + 30, -32)
-    _write(axes, 0, -12, _cut(title, int(picture.width / 8)), 12, _INK, "left", bold=True)
+    _write(axes, 0, -12, _cut(title, int((picture.width - 84 * 3) / 8)), 12, _INK, "left", bold=True)
     _write(axes, 0, picture.height + 18, view.shown, 8, _SOFT, "left")
     for line in picture.lines:
         _line(axes, line, picture)
+    channels = [channel for channel in _COLOURS if any(line.channel == channel for line in picture.lines)]
+    for place, channel in enumerate(reversed(channels)):
+        x = picture.width - 84 * place
+        _write(axes, x, -12, view.words[channel], 8, _SOFT, "right")
+        axes.scatter([x - 62], [-12], s=22, color=_COLOURS[channel], zorder=3)
     for x, label in picture.headings:
         _write(axes, x, 10, label, 8, _SOFT)
     for line in picture.lines:
