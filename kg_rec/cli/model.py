@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from kg_rec.cli.console import Command, figure, note, print_json, print_table, progress_bar, staged
-from kg_rec.cli.options import json_option, read_settings, read_source, settings_options, source_options
+from kg_rec.cli.options import (
+    json_option,
+    key_values,
+    read_settings,
+    read_source,
+    settings_options,
+    source_options,
+    toml_value,
+)
 
 if TYPE_CHECKING:
+    from kg_rec.config import ExplainConfig
     from kg_rec.evaluation import Report
     from kg_rec.model.choices import Choices
     from kg_rec.snapshot import Snapshot
@@ -118,6 +127,13 @@ def _disagreement(snapshot: Snapshot, progress: Progress) -> str | None:
     help="What to leave out to measure what it adds. Repeatable.",
 )
 @click.option("--explanations", is_flag=True, help="Measure the paths that explain the lists: LIR, SEP, LID, …")
+@click.option(
+    "--explain-set",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=key_values,
+    help='Which path is measured, e.g. recency=2 or channels=["knowledge"]; the fields of ExplainConfig. Repeatable.',
+)
 @click.option("--no-lift", is_flag=True, help="Leave nothing out: one training instead of three.")
 @json_option
 @click.option(
@@ -133,6 +149,7 @@ def evaluate(
     split: Path | None,
     ablate: tuple[str, ...],
     explanations: bool,
+    explain_set: list[tuple[str, str]],
     no_lift: bool,
     as_json: bool,
     out: Path | None,
@@ -152,6 +169,7 @@ def evaluate(
     if split is not None and protocol == "all":
         raise click.UsageError("--split is one split: name its --protocol")
     config = read_settings(**settings)
+    told = _told(explain_set) if explanations or explain_set else None
     names = list(_PROTOCOLS) if protocol == "all" else [protocol]
     reports: dict[str, Report] = {}
     left_out: dict[str, str] = {}
@@ -172,7 +190,7 @@ def evaluate(
                 continue
             inner = staged(progress, name) if protocol == "all" else progress
             lift = () if no_lift else ablate
-            reports[name] = measure(data, parts, config, ablations=lift, explanations=explanations, progress=inner)
+            reports[name] = measure(data, parts, config, ablations=lift, explanations=told, progress=inner)
     found = {name: report.to_dict() for name, report in reports.items()}
     result = {"protocols": found, "left_out": left_out} if protocol == "all" else found[protocol]
     if out is not None:
@@ -184,6 +202,12 @@ def evaluate(
         _print_report(report, first=i == 0)
     if out is not None:
         click.echo(f"\nwritten to {out}")
+
+
+def _told(settings: list[tuple[str, str]]) -> ExplainConfig:
+    from kg_rec.config import ExplainConfig, from_dict
+
+    return from_dict(ExplainConfig, {key: toml_value(text) for key, text in settings})
 
 
 def _make_split(snapshot: Snapshot, protocol: str, seed: int) -> Split:
@@ -213,8 +237,8 @@ def _print_report(report: Report, *, first: bool) -> None:
     print_table(["metric", "test", "95 % interval"], rows, ["test"])
     if report.explanations:
         click.echo()
-        told = [(name, figure(value)) for name, value in report.explanations.items()]
-        print_table(["paths that explain the lists", "test"], told, ["test"])
+        measured = [(name, figure(value)) for name, value in report.explanations.items()]
+        print_table(["paths that explain the lists", "test"], measured, ["test"])
     if report.kg_lift:
         click.echo()
         lift = [(name, f"{v['drop']:+.4f}", _interval(v, "interval")) for name, v in report.kg_lift.items()]
