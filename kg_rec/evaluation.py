@@ -21,7 +21,7 @@ from kg_rec.explain.explain import path_groups
 from kg_rec.explain.explanation import Path
 from kg_rec.explain.path_metrics import path_metrics
 from kg_rec.explain.paths import find
-from kg_rec.metrics import masked, per_user, top_k
+from kg_rec.metrics import per_user
 from kg_rec.model.histories import histories
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train import train
@@ -91,9 +91,7 @@ class Report:
         return asdict(self)
 
 
-def rank_split(
-    model: Recommender, split: Split, part: str, ks: Sequence[int] = (10, 20), batch_users: int = 1024
-) -> Ranking:
+def rank_split(model: Recommender, split: Split, part: str, ks: Sequence[int] = (10, 20)) -> Ranking:
     """Rank the candidates of a split for every user with an item to find.
 
     Args:
@@ -101,7 +99,6 @@ def rank_split(
         split: the split.
         part: ``valid`` masks the training items; ``test`` masks training and validation items.
         ks: cut-offs.
-        batch_users: users scored at a time.
     """
     wanted, seen, candidates = (
         (split.valid, split.train, split.valid_candidates)
@@ -112,11 +109,7 @@ def rank_split(
     users = np.flatnonzero(np.diff(relevant.indptr))
     if not len(users):
         raise ConfigError(f"no user has {part} interactions; give more interactions or a larger share")
-    tops = []
-    for start in range(0, len(users), batch_users):
-        rows = users[start : start + batch_users]
-        tops.append(top_k(masked(model.scores(rows), known[rows], candidates), max(ks)))
-    top = np.concatenate(tops)
+    top, _ = model.best(model.histories[users], known[users], max(ks), candidates)
     metrics = {f"{name}@{k}": v for k in ks for name, v in per_user(top, relevant[users], k).items()}
     return Ranking(users, top, metrics)
 
@@ -155,20 +148,25 @@ def beyond_accuracy(
 
 
 def path_quality(
-    model: Recommender, ranking: Ranking, k: int = 10, progress: Progress = no_progress
+    model: Recommender,
+    ranking: Ranking,
+    k: int = 10,
+    config: ExplainConfig | None = None,
+    progress: Progress = no_progress,
 ) -> dict[str, float]:
-    """The path metrics of the lists: each item by the path that adds most to its score.
+    """The path metrics of the lists: each item by the first path of its explanation.
 
     Args:
         model: the model that ranked.
         ranking: its lists.
         k: cut-off.
+        config: which path comes first; by default the one that adds most to the score.
         progress: called per batch of users.
 
     Returns:
         Figures by name, e.g. ``lir@10``; see :mod:`kg_rec.explain.path_metrics`.
     """
-    config = ExplainConfig(groups=1, paths_per_group=1)
+    config = replace(config or ExplainConfig(), groups=1, paths_per_group=1)
     lists: dict[str, list[Path | None]] = {}
     for start in range(0, len(ranking.users), _EXPLAINED):
         progress(start, len(ranking.users), "explain")
@@ -188,7 +186,7 @@ def evaluate(
     config: TrainConfig | None = None,
     *,
     ablations: Sequence[str] = ("no_graph", "shuffled_graph"),
-    explanations: bool = False,
+    explanations: ExplainConfig | None = None,
     progress: Progress = no_progress,
     trained: Callable[[Recommender], None] = lambda _: None,
 ) -> Report:
@@ -199,7 +197,7 @@ def evaluate(
         split: train, validation and test interactions.
         config: settings of the full model.
         ablations: some of :data:`ABLATIONS`.
-        explanations: measure the paths of the test lists too.
+        explanations: measure the paths of the test lists too, chosen in this way; None leaves them out.
         progress: called as the work advances.
         trained: receives the full model.
 
@@ -217,9 +215,9 @@ def evaluate(
     test = rank_split(model, split, "test")
     seconds = {"train": after - start, "rank": time.perf_counter() - after}
     told: dict[str, float] = {}
-    if explanations:
+    if explanations is not None:
         start = time.perf_counter()
-        told = path_quality(model, test, progress=progress)
+        told = path_quality(model, test, 10, explanations, progress)
         seconds["explain"] = time.perf_counter() - start
     lift = {}
     for name in ablations:

@@ -16,7 +16,6 @@ from kg_rec.explain.batch import EXPLANATION_FIELDS, explain_lists
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.plan import Plan
 from kg_rec.jobs.rules import Choice, choice
-from kg_rec.metrics import Floats, masked, top_k
 from kg_rec.model.histories import histories
 from kg_rec.model.recommender import Recommender
 from kg_rec.recommend import lists_table
@@ -103,16 +102,15 @@ class Scorer:
         """Items, -1 for none, and scores, shape (b, k)."""
         k, choose, plan = self.job.k, self.choose, self.plan
         liked, seen = user_rows(self.model, users)
-        scores = self.model.scores_of(liked)
-        none = sparse.csr_array(seen.shape, dtype=np.float32)
-        found = masked(scores, seen if self.job.candidates.exclude_seen else none, plan.allowed)
-        top, values = _best(found, k if choose is None else choose.pool)
+        if not self.job.candidates.exclude_seen:
+            seen = sparse.csr_array(seen.shape, dtype=np.float32)
+        top, values = _best(self.model, liked, seen, plan.allowed, k if choose is None else choose.pool)
         if choose is None:
             return top, values
         chosen, its = choose(top, values, k)
         cut = np.flatnonzero((chosen[:, -1] < 0) & (top[:, -1] >= 0))  # the caps left more places than the pool filled
         if len(cut):
-            chosen[cut], its[cut] = choose(*_best(found[cut], found.shape[1]), k)
+            chosen[cut], its[cut] = choose(*_best(self.model, liked[cut], seen[cut], plan.allowed, seen.shape[1]), k)
         return chosen, its
 
 
@@ -135,10 +133,11 @@ def user_rows(model: Recommender, users: NDArray[np.int64]) -> tuple[sparse.csr_
     return histories(liked, shape, model.choices.recency, model.choices.rating), histories(part, shape, 0)
 
 
-def _best(scores: Floats, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _best(
+    model: Recommender, liked: sparse.csr_array, seen: sparse.csr_array, allowed: NDArray[np.bool_], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The k best per row, -1 and -inf where there are fewer, shape (b, k)."""
-    top = top_k(scores, k)
-    values = np.where(top < 0, -np.inf, np.take_along_axis(scores, np.maximum(top, 0), axis=1))
+    top, values = model.best(liked, seen, k, allowed)
     wide = k - top.shape[1]
     if wide > 0:
         top = np.pad(top, ((0, 0), (0, wide)), constant_values=-1)

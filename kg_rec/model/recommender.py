@@ -21,14 +21,19 @@ from kg_rec.errors import ModelError
 from kg_rec.metrics import masked, top_k
 from kg_rec.model.choices import Choices
 from kg_rec.model.histories import histories
-from kg_rec.model.kernel import DENSE, FactorKernel, Floats, Kernel
+from kg_rec.model.kernel import DENSE, FactorKernel, Floats, Kernel, MatrixKernel
 from kg_rec.model.knowledge import Links, knowledge_kernel, links, still_there
+from kg_rec.model.operator import Operator
 from kg_rec.model.ragged import bounds_of, ranges, sums
 from kg_rec.model.similarity import ColdItems, Similarity
 from kg_rec.snapshot import EdgeTable, IdMap, Snapshot
 
-#: Catalogues up to this size score with one dense item-item matrix in double precision: 8 n^2 bytes.
+#: Catalogues up to this size, and those with a dense kernel, score with one dense matrix of 8 n^2 bytes.
 _MERGE = 5_000
+#: Scores held at a time while lists are made.
+_CELLS = 1 << 22
+#: Lists of k are chosen from so many times k items.
+_SHORT = 4
 
 
 @dataclass(frozen=True)
@@ -155,13 +160,21 @@ class Recommender:
     @cached_property
     def _merged(self) -> NDArray[np.float64] | None:
         n = len(self.items)
-        if n > _MERGE:
+        kernels = [c.kernel for c in self.channels]
+        if n > _MERGE and not any(isinstance(k, MatrixKernel) and isinstance(k.matrix, np.ndarray) for k in kernels):
             return None
         total = np.zeros((n, n))
         identity = sparse.csr_array(sparse.eye_array(n))
         for channel in self.channels:
-            total += channel.kernel.scores(identity) * channel.weight.astype(np.float64)
+            weight = channel.weight.astype(np.float64)
+            for start in range(0, n, max(_MERGE, 1)):
+                block = slice(start, start + max(_MERGE, 1))
+                total[block] += channel.kernel.scores(identity[block]) * weight
         return total
+
+    @cached_property
+    def _operator(self) -> Operator:
+        return Operator.of([(c.kernel, c.weight) for c in self.channels], len(self.items))
 
     @cached_property
     def likers(self) -> sparse.csc_array:
@@ -222,13 +235,12 @@ class Recommender:
         Returns:
             float64, shape (b, items).
         """
-        total = np.tile(self.base.astype(np.float64), (rows.shape[0], 1))
+        base = self.base.astype(np.float64)
         if self._merged is not None:
+            total = np.tile(base, (rows.shape[0], 1))
             total += rows @ self._merged
             return total
-        for channel in self.channels:
-            total += channel.kernel.scores(rows.astype(np.float64)) * channel.weight.astype(np.float64)
-        return total
+        return self._operator.scores(rows) + base
 
     def rank(
         self, users: NDArray[np.int64], k: int, candidates: NDArray[np.bool_] | None = None
@@ -241,12 +253,44 @@ class Recommender:
             candidates: items allowed, boolean, shape (items,); None allows all.
 
         Returns:
-            Items, int64, shape (b, k), -1 where there are fewer; and their scores, -inf there.
+            Items, int64, shape (b, min(k, items)), -1 where there are fewer; and their scores, -inf there.
         """
-        found = masked(self.scores(users), self.seen[users], candidates)
-        top = top_k(found, k)
-        values = np.take_along_axis(found, np.maximum(top, 0), axis=1)
-        return top, np.where(top < 0, -np.inf, values)
+        return self.best(self.histories[users], self.seen[users], k, candidates)
+
+    def best(
+        self, rows: sparse.csr_array, seen: sparse.csr_array, k: int, candidates: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """:meth:`rank` for any histories; memory is bounded whatever their number and the size of the catalogue.
+
+        Args:
+            rows: a_uj, float32 CSR, shape (b, items).
+            seen: items left out, CSR, shape (b, items).
+            k: list length.
+            candidates: items allowed, boolean, shape (items,); None allows all.
+        """
+        b, n = rows.shape
+        top, values = np.empty((b, min(k, n)), np.int64), np.empty((b, min(k, n)))
+        size = max(16, min(1024, _CELLS // (n if self._merged is not None else self._operator.width)))
+        for start in range(0, b, size):
+            block = slice(start, start + size)
+            top[block], values[block] = self._best(rows[block], seen[block], k, candidates)
+        return top, values
+
+    def _best(
+        self, rows: sparse.csr_array, seen: sparse.csr_array, k: int, candidates: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        if self._merged is not None or _SHORT * k >= rows.shape[1]:
+            found = masked(self.scores_of(rows), seen, candidates)
+            top = top_k(found, k)
+            values = np.take_along_axis(np.asarray(found, np.float64), np.maximum(top, 0), axis=1)
+            return top, np.where(top < 0, -np.inf, values)
+        nearly = self._operator.nearly(rows)
+        nearly += self.base
+        short = np.sort(top_k(masked(nearly, seen, candidates), _SHORT * k), axis=1)
+        few = np.maximum(short, 0)
+        exact = np.where(short < 0, -np.inf, self._operator.some(rows, few) + self.base[few])
+        order = np.argsort(-exact, axis=1, kind="stable")[:, :k]  # equal scores by item
+        return np.take_along_axis(short, order, axis=1), np.take_along_axis(exact, order, axis=1)
 
     def contributions(self, user: int, item: int) -> Contributions:
         """Every addend of s(user, item), by dense indices; O(interactions of the user)."""

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from toy_graph import NO_TEXT, edges, everything, films
 
-from kg_rec.config import ColdConfig, GnnConfig, TrainConfig
+import kg_rec.model.recommender as recommender_module
+from kg_rec.config import ColdConfig, ExplainConfig, GnnConfig, TrainConfig
 from kg_rec.errors import ConfigError
 from kg_rec.evaluation import (
     Ranking,
@@ -87,8 +88,10 @@ def test_the_validation_ranking_masks_training_only() -> None:
     assert found.metrics["mrr@3"].tolist() == [1, 1]
 
 
-def test_batches_change_nothing(split: Split) -> None:
-    one, two = (rank_split(everything(), split, "test", batch_users=size) for size in (1000, 7))
+def test_blocks_change_nothing(split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = rank_split(everything(), split, "test")
+    monkeypatch.setattr(recommender_module, "_CELLS", 1)  # blocks of 16 users
+    two = rank_split(everything(), split, "test")
     np.testing.assert_array_equal(one.top, two.top)
     np.testing.assert_array_equal(one.metrics["ndcg@10"], two.metrics["ndcg@10"])
 
@@ -231,11 +234,14 @@ def test_path_quality_is_that_of_the_largest_path_of_each_item(split: Split) -> 
     assert found["lir@5"] == pytest.approx(np.mean(recent))
     assert found["fidelity@5"] == pytest.approx(explained / ranking.top.size)
     assert 0 < found["sed@5"] <= 1
+    shared = path_quality(model, ranking, 5, ExplainConfig(channels=("knowledge",)))
+    assert shared["sep_paths@5"] == 1.0
+    assert 0 <= shared["sep@5"] <= 1
 
 
 def test_explanations_are_measured_where_asked_for(split: Split, report: Report) -> None:
     assert report.explanations == {}
-    found = evaluate(films(), split, CONFIG, ablations=(), explanations=True)
+    found = evaluate(films(), split, CONFIG, ablations=(), explanations=ExplainConfig())
     assert list(found.explanations) == [f"{name}@10" for name in PATH_METRICS]
     assert found.explanations["fidelity@10"] > 0.5
     assert found.seconds["explain"] > 0

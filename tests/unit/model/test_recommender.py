@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import sparse
 from toy_graph import everything, films, pairs, with_user
 
 import kg_rec.model.recommender as recommender_module
 from kg_rec.errors import ModelError, NotFoundError
-from kg_rec.model.kernel import FactorKernel
+from kg_rec.model.kernel import FactorKernel, Kernel, MatrixKernel
 from kg_rec.model.recommender import Recommender, positions
 from kg_rec.snapshot import EdgeTable, Snapshot
 
@@ -23,12 +24,17 @@ def model() -> Recommender:
     return everything()
 
 
+def sparsely(kernel: Kernel) -> Kernel:
+    """As training makes it for a large catalogue."""
+    return MatrixKernel(sparse.csr_array(kernel.matrix)) if isinstance(kernel, MatrixKernel) else kernel
+
+
 @pytest.fixture(scope="module")
 def apart(model: Recommender) -> Recommender:
     """The same model as a large catalogue has it: channel by channel, without the merged matrix."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recommender_module, "_MERGE", 0)
-        found = replace(model)
+        found = replace(model, channels=tuple(replace(c, kernel=sparsely(c.kernel)) for c in model.channels))
         assert found._merged is None  # cached
     return found
 
