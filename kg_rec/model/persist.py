@@ -49,7 +49,7 @@ def save(model: Recommender, folder: str | Path) -> None:
         tensors["similarity.text"] = model.similarity.text
     for name, values in model.similarity.numbers.items():
         tensors[f"number.{name}"] = values
-    tensors["similarity.counts"] = model.similarity.counts
+    tensors["similarity.profile"] = model.similarity.profile
     if model.regression is not None:
         tensors["regression.landmarks"] = model.regression.landmarks
         tensors["regression.coefficients"] = model.regression.coefficients
@@ -119,8 +119,8 @@ def _assemble(about: Mapping[str, Any], tensors: Tensors, snapshot: Snapshot) ->
     # in the order of the weights, as the sum of the kernel's parts depends on it in the last bit
     names = about["similarity"]["weights"]
     numbers = {name: tensors[f"number.{name}"] for name in names if f"number.{name}" in tensors}
-    counts = tensors["similarity.counts"]
-    similarity = Similarity(factors, tensors.get("similarity.text"), numbers, counts, **about["similarity"])
+    profile = tensors["similarity.profile"]
+    similarity = Similarity(factors, tensors.get("similarity.text"), numbers, profile, **about["similarity"])
     regression = None
     if about["ridge"] is not None:
         regression = ColdItems(tensors["regression.landmarks"], tensors["regression.coefficients"], about["ridge"])

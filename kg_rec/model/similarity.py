@@ -1,11 +1,11 @@
 """How alike two items are in text and graph, and relational embeddings for items without interactions.
 
     k(i, t) = sum_r w_r cos_r(i, t) + w_text max(0, cos(text_i, text_t))^p + sum_q w_q exp(-|q_i - q_t|)
-              + w_profile exp(-|c_i - c_t|^2 / 2R) prod_q exp(-|q_i - q_t|)
+              + w_profile exp(-|c_i - c_t|^2) prod_q exp(-|q_i - q_t|)
 
-Numbers q are the item's own (a year), divided by a scale; c is, for each of the R relation types, the standardised
-log(1 + how many facts the item has).  How much is known of an item foretells how much it will be used, and does so
-differently for old and new items: this is why the profile is a product and not a sum over the numbers.
+Numbers q are the item's own (a year), divided by a scale; the profile c tells per relation type how many facts the
+item has, how common these are, and which of the most common ones it has (see :func:`profile`).  How much is known of
+an item foretells how much it will be used, and does so differently by age and kind: hence a product, not a sum.
 
 An item without interactions gets z_i = sum_t k(i, t) alpha_t from known items t (kernel ridge regression), so its
 score stays a sum over (j, t), each a path: you - j - others - t - what t and i share - i.
@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from kg_rec.config import ColdConfig, KnowledgeConfig
 from kg_rec.errors import ModelError
@@ -39,7 +40,7 @@ class Similarity:
         factors: one per relation type that has edges.
         text: centred unit vectors, shape (n, d), 0 for an item without text; None without a text model.
         numbers: scaled numbers q by name, each shape (n,), NaN where missing.
-        counts: c / sqrt(2R), shape (n, R).
+        profile: c, shape (n, m); m is 0 without relation types.
         weights: w by relation type and property, of ``text`` and of ``profile``.
         text_power: p.
     """
@@ -47,7 +48,7 @@ class Similarity:
     factors: tuple[PathFactors, ...]
     text: Floats | None
     numbers: Mapping[str, Floats]
-    counts: Floats
+    profile: Floats
     weights: Mapping[str, float]
     text_power: float
 
@@ -60,8 +61,8 @@ class Similarity:
             found[TEXT] = np.maximum(self.text[rows] @ self.text[columns].T, 0) ** np.float32(self.text_power)
         for name, values in self.numbers.items():
             found[name] = np.nan_to_num(np.exp(-_apart(values[rows], values[columns]))).astype(np.float32)
-        if self.counts.shape[1]:
-            left, right = self.counts[rows], self.counts[columns]
+        if self.profile.shape[1]:
+            left, right = self.profile[rows], self.profile[columns]
             apart = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None, :] - 2 * left @ right.T
             for values in self.numbers.values():  # an item without this number is taken for average
                 filled = np.where(np.isnan(values), np.nanmean(values), values)
@@ -106,10 +107,6 @@ def build(snapshot: Snapshot, text: Floats | None, knowledge: KnowledgeConfig, c
         values = np.array(snapshot.nodes[item.name].column(column).to_pylist(), dtype=np.float32)
         if np.isfinite(values).any():
             numbers[column] = values / np.float32(cold.number_scale)
-    counts = np.zeros((len(snapshot.items), len(relations)), dtype=np.float32)
-    for r, relation in enumerate(relations):
-        of_item = np.log1p(np.diff(incidence(snapshot, relation).indptr))
-        counts[:, r] = (of_item - of_item.mean()) / max(float(of_item.std()), 1e-6) / np.sqrt(2 * len(relations))
     centred = None
     if text is not None:
         told = np.asarray(text.any(axis=1))
@@ -118,7 +115,38 @@ def build(snapshot: Snapshot, text: Floats | None, knowledge: KnowledgeConfig, c
         centred = shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-9)
     names = [*(f.relation for f in factors), *numbers, *([TEXT] if centred is not None else [])]
     names += [PROFILE] if relations else []
-    return Similarity(tuple(factors), centred, numbers, counts, dict.fromkeys(names, 1.0), cold.text_power)
+    about = profile([incidence(snapshot, r) for r in relations], knowledge.degree_exponent, cold, len(snapshot.items))
+    return Similarity(tuple(factors), centred, numbers, about, dict.fromkeys(names, 1.0), cold.text_power)
+
+
+def profile(incidences: list[sparse.csr_array], degree_exponent: float, config: ColdConfig, n_items: int) -> Floats:
+    """What kind of item it is by its facts, as coordinates c.
+
+    Per relation type: log(1 + number of facts) and log(1 + number of other items that share them), standardised and
+    together of unit expected squared distance; and those attributes that at least ``config.common`` of the items
+    have, weighted and scaled to unit length as in :func:`path_factors`, times sqrt(``config.kind``).
+
+    Args:
+        incidences: binary, one per relation type, each shape (n_items, other nodes).
+        degree_exponent: how strongly common attributes are discounted.
+        config: ``common``, ``kind``.
+        n_items: n.
+
+    Returns:
+        float32, shape (n, m).
+    """
+    columns: list[Floats] = [np.zeros((n_items, 0), dtype=np.float32)]
+    for matrix in incidences:
+        degree = np.bincount(matrix.indices, minlength=matrix.shape[1])
+        for amount in (np.diff(matrix.indptr), matrix @ np.maximum(degree - 1, 0)):
+            logs = np.log1p(amount)
+            scale = max(float(logs.std()), 1e-6) * np.sqrt(4 * len(incidences))
+            columns.append(((logs - logs.mean()) / scale).astype(np.float32)[:, None])
+        common = np.flatnonzero(degree >= max(config.common * n_items, 2))
+        which = matrix[:, common].toarray() * degree[common] ** -degree_exponent
+        norms = np.maximum(np.linalg.norm(which, axis=1, keepdims=True), 1e-12)
+        columns.append((which / norms * np.sqrt(config.kind)).astype(np.float32))
+    return np.hstack(columns)
 
 
 @dataclass(frozen=True)

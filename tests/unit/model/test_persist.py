@@ -119,7 +119,7 @@ def test_a_model_without_text_cold_items_or_graph(model: Recommender, tmp_path: 
         model,
         channels=tuple(c for c in model.channels if c.name == "taste"),
         similarity=replace(
-            model.similarity, factors=(), text=None, numbers={}, counts=model.similarity.counts[:, :0], weights={}
+            model.similarity, factors=(), text=None, numbers={}, profile=model.similarity.profile[:, :0], weights={}
         ),
         regression=None,
         text=None,

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 from toy_graph import edges, films
 
 from kg_rec.config import ColdConfig, KnowledgeConfig
 from kg_rec.errors import ModelError
-from kg_rec.model.knowledge import incidence
 from kg_rec.model.similarity import (
     PROFILE,
     TEXT,
@@ -21,6 +21,7 @@ from kg_rec.model.similarity import (
     fit_cold,
     leave_one_out,
     popular,
+    profile,
 )
 
 ALL = np.arange(45)
@@ -75,13 +76,27 @@ def test_parts_by_hand(similarity: Similarity) -> None:
     assert similarity.text is not None
     cosine = similarity.text[rows] @ similarity.text[columns].T
     np.testing.assert_allclose(parts[TEXT], np.maximum(cosine, 0) ** 2, rtol=1e-5, atol=1e-7)
-    log = np.log1p(np.stack([np.diff(incidence(films(), r).indptr) for r in films().schema.knowledge_relations], 1))
-    scaled = (log / np.maximum(log.std(axis=0), 1e-6))[:, log.any(axis=0)]
-    assert scaled.shape == (45, 4)
-    squared = ((scaled[rows][:, None] - scaled[columns][None]) ** 2).mean(axis=2)
+    between = similarity.profile[rows][:, None] - similarity.profile[columns][None]
     years = np.nan_to_num(similarity.numbers["year"], nan=np.nanmean(similarity.numbers["year"]))
-    expected = np.exp(-squared / 2 - np.abs(years[rows][:, None] - years[columns][None]))
+    expected = np.exp(-(between**2).sum(axis=2) - np.abs(years[rows][:, None] - years[columns][None]))
     np.testing.assert_allclose(parts[PROFILE], expected, rtol=1e-4)
+
+
+def test_profile_by_hand() -> None:
+    """Four items; the first attribute is common, the second one item's own."""
+    matrix = sparse.csr_array(np.array([[1, 1, 1], [1, 0, 1], [1, 0, 0], [0, 0, 0]], dtype=np.float32))
+    found = profile([matrix], 0.5, ColdConfig(common=0.5, kind=0.25), 4)
+    facts, shared = np.log1p([3, 2, 1, 0]), np.log1p([2 + 0 + 1, 2 + 1, 2, 0])
+    np.testing.assert_allclose(found[:, 0], (facts - facts.mean()) / facts.std() / 2, rtol=1e-5)
+    np.testing.assert_allclose(found[:, 1], (shared - shared.mean()) / shared.std() / 2, rtol=1e-5)
+    both = np.array([3**-0.5, 2**-0.5]) / np.sqrt(1 / 3 + 1 / 2)
+    np.testing.assert_allclose(found[:, 2:], 0.5 * np.array([both, both, [1, 0], [0, 0]]), rtol=1e-5)
+    assert profile([], 0.5, ColdConfig(), 4).shape == (4, 0)
+
+
+def test_equal_numbers_of_facts_are_no_distance() -> None:
+    matrix = sparse.csr_array(np.eye(4, dtype=np.float32))
+    np.testing.assert_allclose(profile([matrix], 0.25, ColdConfig(), 4), 0, atol=1e-6)
 
 
 def test_the_kernel_is_the_weighted_sum(similarity: Similarity) -> None:
