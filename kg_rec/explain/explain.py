@@ -110,6 +110,7 @@ def assembled(
         lang=lang,
         cypher=statement,
         parameters=parameters,
+        schema=schema,
     )
 
 

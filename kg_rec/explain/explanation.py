@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ class Explanation:
         lang: language of ``text``.
         cypher: statement that returns exactly the shown paths from the store.
         parameters: its parameters.
+        schema: gives the words of pictures and lists; None shows the names of the types.
     """
 
     user: str
@@ -149,6 +150,7 @@ class Explanation:
     lang: str
     cypher: str
     parameters: Mapping[str, Any]
+    schema: GraphSchema | None = field(default=None, repr=False, compare=False)
 
     @property
     def paths(self) -> tuple[Path, ...]:

@@ -39,7 +39,7 @@ def figure(explanation: Explanation, schema: GraphSchema | None = None) -> Figur
 
     Args:
         explanation: what to draw; at most the ten largest paths are.
-        schema: words for relations and other users; without it the names of the types are shown.
+        schema: words for relations and other users; None for the explanation's own.
 
     Returns:
         A figure that belongs to no window; save it with ``savefig``.  Where text needs Chinese characters and no font
@@ -68,9 +68,9 @@ def figure(explanation: Explanation, schema: GraphSchema | None = None) -> Figur
         _line(axes, line, picture)
     channels = [channel for channel in _COLOURS if any(line.channel == channel for line in picture.lines)]
     for place, channel in enumerate(reversed(channels)):
-        x = picture.width - 84 * place
-        _write(axes, x, -12, view.words[channel], 8, _SOFT, "right")
-        axes.scatter([x - 62], [-12], s=22, color=_COLOURS[channel], zorder=3)
+        x = picture.width - 84 * place - 60
+        _write(axes, x, -12, view.words[channel], 8, _SOFT, "left")
+        axes.scatter([x - 9], [-12], s=22, color=_COLOURS[channel], zorder=3)
     for x, label in picture.headings:
         _write(axes, x, 10, label, 8, _SOFT)
     for line in picture.lines:

@@ -66,7 +66,7 @@ def to_text(explanation: Explanation, schema: GraphSchema | None = None) -> str:
 
     Args:
         explanation: what to show.
-        schema: words for relations and other users; without it the names of the types are shown.
+        schema: words for relations and other users; None for the explanation's own.
     """
     view = View(explanation, schema)
     words, widest = view.words, max((abs(v) for _, v in view.channels), default=0.0) or 1.0
@@ -120,7 +120,7 @@ def to_html(explanation: Explanation, schema: GraphSchema | None = None, *, page
 
     Args:
         explanation: what to show.
-        schema: words for relations and other users; without it the names of the types are shown.
+        schema: words for relations and other users; None for the explanation's own.
         page: a whole document instead of an element to put into one.
     """
     parameters = _json(dict(explanation.parameters), 1)

@@ -93,7 +93,8 @@ class View:
 
     Attributes:
         explanation: what is shown.
-        schema: gives labels of relations and of other users; None shows the names of the types.
+        schema: gives labels of relations and of other users; None takes the explanation's own, and where that has
+            none shows the names of the types.
     """
 
     explanation: Explanation
@@ -103,6 +104,10 @@ class View:
     def words(self) -> dict[str, str]:
         """Headings in the explanation's language, English where there are none."""
         return _ZH if self.explanation.lang.startswith("zh") else _EN
+
+    @property
+    def _schema(self) -> GraphSchema | None:
+        return self.schema or self.explanation.schema
 
     @property
     def item(self) -> str:
@@ -138,9 +143,9 @@ class View:
             return self.words["you"]
         if node.key is not None:
             return clean_name(node.name, node.key)
-        if self.schema is None:
+        if self._schema is None:
             return self.words["others"].format(f"{node.count:,}" if self.words is _EN else node.count)
-        words = self._lexicon(self.schema)
+        words = self._lexicon(self._schema)
         if words.lang == "zh":
             return f"{node.count}{words.measure(node.type)}{words.noun(node.type)}"
         return f"{node.count:,} {words.noun(node.type, node.count)}"
@@ -149,7 +154,7 @@ class View:
         """Label of a relation, in words where a schema is at hand."""
         if edge.type is None:
             return self.words["similar"]
-        known = self.schema.relation_types.get(edge.type) if self.schema else None
+        known = self._schema.relation_types.get(edge.type) if self._schema else None
         labels = known.labels if known else {}
         return labels.get("zh" if self.words is _ZH else "en") or edge.type.lower().replace("_", " ")
 

@@ -5,13 +5,16 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
+from io import BytesIO
 
 import jsonschema
 import pytest
 from explain_paths import SIMILAR, Make, back, forth
 
+import kg_rec.explain.figure as figure_module
 from kg_rec.explain.explanation import PathGroup
 from kg_rec.explain.render import to_dict, to_html, to_json, to_markdown, to_text
+from kg_rec.explain.view import View
 from kg_rec.schema import GraphSchema
 
 KEYS = [
@@ -175,6 +178,40 @@ def test_html_page_needs_nothing_from_outside(films: Make) -> None:
 def test_notebooks_show_the_card(films: Make) -> None:
     explanation = films.explanation(groups(films))
     assert explanation._repr_html_() == to_html(explanation)
+
+
+def test_the_explanation_s_own_schema_gives_the_words(films: Make) -> None:
+    own = replace(films.explanation(groups(films), "zh"), schema=films.schema)
+    assert "你 —评分→ Heat ←评分— 37位观众 —评分→ The Score" in to_text(own)
+    assert own._repr_html_() == to_html(own, films.schema)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.filterwarnings("ignore:no installed font", "ignore:Glyph")
+def test_figure(films: Make, lang: str) -> None:
+    explanation = films.explanation(groups(films), lang)
+    figure = explanation.to_figure(films.schema)
+    written = [text.get_text() for text in figure.axes[0].texts]
+    view = View(explanation, films.schema)
+    assert written.count("Heat") == 1
+    assert {"Fargo", "Robert De Niro", view.shown, view.words["you"], view.words["taste"]} <= set(written)
+    assert ("37 viewers" if lang == "en" else "37位观众") in written
+    lines = {p.get_gid(): p.get_linewidth() for p in figure.axes[0].patches if p.get_gid()}
+    assert len(set(lines.values())) > 1
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png")
+    assert drawn.getvalue().startswith(b"\x89PNG")
+
+
+def test_figure_without_a_path(films: Make) -> None:
+    written = [text.get_text() for text in films.explanation([]).to_figure().texts]
+    assert written == ["The Score  (score 0.5)", "No path is shown."]
+
+
+def test_a_figure_says_which_font_is_missing(films: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figure_module, "_cjk", lambda: None)
+    with pytest.warns(UserWarning, match="no installed font has Chinese characters; install one of Noto Sans CJK SC"):
+        films.explanation(groups(films), "zh").to_figure(films.schema)
 
 
 def test_schemas_ship_with_the_package() -> None:
