@@ -12,16 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +57,7 @@ def measure(size: stages.Size, folder: Path, graph: str | None, workers: int, *,
     found: dict[str, Any] = {"interactions": size.interactions, "users": size.users, "items": size.items, "graph": url}
 
     def stage(name: str, work: Callable[..., dict[str, Any]], *arguments: Any) -> None:
-        values, peak, seconds = apart(work, *arguments)
+        values, peak, seconds = stages.apart(work, *arguments)
         found[name] = {**values, "seconds": seconds, "peak_mib": peak}
         if tell:
             shown = "  ".join(f"{k} {v:,.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in found[name].items())
@@ -88,19 +84,6 @@ def measure(size: stages.Size, folder: Path, graph: str | None, workers: int, *,
             print(f"{size.interactions:>10,}  {name:12} {shares}")
     shutil.rmtree(folder / "jobs", ignore_errors=True)
     return found
-
-
-def apart(work: Callable[..., dict[str, Any]], *arguments: Any) -> tuple[dict[str, Any], float, float]:
-    """A stage in a process of its own: its result, peak memory in MiB, and seconds without the start."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(_timed, work, arguments).result()
-
-
-def _timed(work: Callable[..., dict[str, Any]], arguments: tuple[Any, ...]) -> tuple[dict[str, Any], float, float]:
-    start = time.perf_counter()
-    values = work(*arguments)
-    return values, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, time.perf_counter() - start
 
 
 if __name__ == "__main__":

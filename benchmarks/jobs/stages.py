@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import resource
 import shutil
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kg_rec.config import FusionConfig, GnnConfig, MeaningConfig, SequenceConfig, TasteConfig, TrainConfig, from_dict
+from kg_rec.config import FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig, from_dict
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import Snapshot, export
 from kg_rec.store import connect
@@ -105,7 +109,6 @@ def fit(folder: Path) -> dict[str, Any]:
         recency=(0.0,),
         taste=TasteConfig(l2=(50.0,), max_items=2_000),
         gnn=GnnConfig(dimensions=(64,), exponents=(0.3,), epochs=0),
-        sequence=SequenceConfig(window=1),
         meaning=MeaningConfig(encoder="none"),
         fusion=FusionConfig(rounds=1, users=200),
     )
@@ -164,3 +167,16 @@ def job(url: str, folder: Path, workers: int) -> dict[str, Any]:
         "written_rows_per_s": report["rows"] / report["stages"]["graph"],
         "stages": report["stages"],
     }
+
+
+def apart(work: Callable[..., dict[str, Any]], *arguments: Any) -> tuple[dict[str, Any], float, float]:
+    """A stage in a process of its own: its result, peak memory in MiB, and seconds without the start."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(_timed, work, arguments).result()
+
+
+def _timed(work: Callable[..., dict[str, Any]], arguments: tuple[Any, ...]) -> tuple[dict[str, Any], float, float]:
+    start = time.perf_counter()
+    values = work(*arguments)
+    return values, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, time.perf_counter() - start
