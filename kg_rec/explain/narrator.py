@@ -19,17 +19,22 @@ from kg_rec.explain.story import MAX_NAMED, Kind, Lead, Link, Role
 from kg_rec.explain.view import percent
 from kg_rec.model.recommender import Recommender
 
-#: A path of a sentence: j, how many others, t, the entity, its share.
-_Row = tuple[int, int, int, int, float]
-
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What one sentence tells: paths of one form, besides the channel."""
+    """What one sentence tells.
 
-    form: int
+    Attributes:
+        number: of the form.
+        form: of all paths, besides the channel.
+        link: what leads to the item.
+        rows: for each path (j, t, entity), in order: how many others, and its share.
+    """
+
+    number: int
+    form: Form
     link: Link
-    rows: list[_Row]
+    rows: dict[tuple[int, int, int], tuple[int, float]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Narrator:
     teller: Teller
     _names: dict[str, dict[int, str]] = field(default_factory=dict, repr=False)
     _people: dict[tuple[int, bool], str] = field(default_factory=dict, repr=False)
-    _kinds: dict[tuple[int, Lead, bool], tuple[Kind, Compiled]] = field(default_factory=dict, repr=False)
+    _kinds: dict[tuple[int, Lead, bool], tuple[tuple[Role, ...], Compiled]] = field(default_factory=dict, repr=False)
 
     def tell(self, table: PathTable, notes: Iterable[tuple[str, ...]], sentences: int = 3) -> list[str]:
         """The explanations of all scores in words.
@@ -62,7 +67,7 @@ class Narrator:
         steps: dict[object, int] = {}
         step_of = {form: steps.setdefault(every[form].edges, form) for form in sorted(links)}
         groups, paths = table.groups.tolist(), table.paths.tolist()
-        columns = (table.source.tolist(), table.others.tolist(), table.bridge.tolist(), table.share.tolist())
+        sources, others, bridges, shares = (x.tolist() for x in (table.source, table.others, table.bridge, table.share))
         item_type = self.model.snapshot.schema.item.name
         found = []
         for pair, (item, remarks) in enumerate(zip(table.addends.items.tolist(), notes, strict=True)):
@@ -70,23 +75,22 @@ class Narrator:
             for group in range(groups[pair], groups[pair + 1]):
                 form, entity = forms[group], entities[group]
                 start, stop = paths[group], paths[group + 1]
-                sources, others, bridges, shares = (column[start:stop] for column in columns)
-                rows = [(j, n, t, entity, s) for j, n, t, s in zip(sources, others, bridges, shares, strict=True)]
                 link = links[form]
                 key: tuple[int, object] = (step_of[form], None)
                 if every[form].bridged:
-                    key = (step_of[form], entity if link == "shared" else bridges[0])
+                    key = (step_of[form], entity if link == "shared" else bridges[start])
                 elif link == "shared":
-                    key = (step_of[form], frozenset(sources))
-                if key in told:
-                    told[key].rows.extend(rows)
-                else:
-                    told[key] = _Told(form, link, rows)
+                    key = (step_of[form], frozenset(sources[start:stop]))
+                if key not in told:
+                    told[key] = _Told(step_of[form], every[form], link, {})
+                rows = told[key].rows
+                for path in range(start, stop):
+                    rows.setdefault((sources[path], bridges[path], entity), (others[path], shares[path]))
             said: list[str] = []
             seed = seed_of(users[pair], items[pair])
             for one in list(told.values())[:sentences]:
                 name = None if said else self._name(item_type, item)
-                said.append(self._sentence(one, every[one.form], name, seed + len(said)))
+                said.append(self._sentence(one, item_type, name, seed + len(said)))
             node = PathNode(item_type, items[pair], None)
             if not said or "already_interacted" in remarks:
                 node = PathNode(item_type, items[pair], self.model.snapshot.name(item_type, item))
@@ -100,23 +104,24 @@ class Narrator:
             found.append(self.teller.language.gap.join(said))
         return found
 
-    def _sentence(self, told: _Told, form: Form, item: str | None, seed: int) -> str:
-        link, item_type = told.link, self.model.snapshot.schema.item.name
-        rows = list({row[:4]: row for row in reversed(told.rows)}.values())[::-1] if len(told.rows) > 1 else told.rows
-        liked = list(dict.fromkeys([row[0] for row in rows]))
-        bridges = list(dict.fromkeys([row[2] for row in rows])) if form.bridged else []
-        shared = list(dict.fromkeys([row[3] for row in rows])) if link == "shared" else []
+    def _sentence(self, told: _Told, item_type: str, item: str | None, seed: int) -> str:
+        form, rows = told.form, told.rows
+        liked = list(dict.fromkeys([row[0] for row in rows])) if len(rows) > 1 else [next(iter(rows))[0]]
+        bridges = list(dict.fromkeys([row[1] for row in rows])) if form.bridged else []
+        shared = list(dict.fromkeys([row[2] for row in rows])) if told.link == "shared" else []
         lead: Lead = "one" if len(liked) == 1 else "several"
         if form.crowd:
             lead = "crowd" if len(bridges) > 1 else "counted" if len(liked) == 1 else "counts"
-        kind, sentences = self._compiled(told, form, lead, len(shared) > 1)
+        roles, sentences = self._compiled(told, lead, len(shared) > 1)
         texts: dict[Role, str] = {}
-        for role, _ in kind.roles:
+        for role in roles:
             if role == "count":
-                texts[role] = self._number(rows[0][1], True)
+                texts[role] = self._number(next(iter(rows.values()))[0], True)
             elif role == "liked" and lead == "counts":
-                counts = {row[0]: row[1] for row in reversed(rows)}
-                texts[role] = self._counted([(j, counts[j]) for j in liked], item_type)
+                counts: dict[int, int] = {}
+                for row, (others, _) in rows.items():
+                    counts.setdefault(row[0], others)
+                texts[role] = self._counted(list(counts.items()), item_type)
             elif role == "liked":
                 texts[role] = self._list(item_type, liked, either=lead == "crowd")
             elif role == "bridge":
@@ -126,18 +131,18 @@ class Narrator:
             elif item is not None:
                 texts["item"] = item
         if self.teller.tone == "audit":
-            texts["share"] = percent(sum(row[4] for row in rows))
+            texts["share"] = percent(sum(share for _, share in rows.values()))
         templates = sentences.naming if item is not None else sentences.later
         return templates[seed % len(templates)].fill(texts)
 
-    def _compiled(self, told: _Told, form: Form, lead: Lead, several: bool) -> tuple[Kind, Compiled]:
-        key = (told.form, lead, several)
+    def _compiled(self, told: _Told, lead: Lead, several: bool) -> tuple[tuple[Role, ...], Compiled]:
+        key = (told.number, lead, several)
         found = self._kinds.get(key)
         if found is None:
-            last = form.edges[-1]
+            last = told.form.edges[-1]
             steps = (PathEdge(last.type, not last.forward),) if told.link in ("shared", "direct") else ()
             kind = Kind(lead, told.link, steps, several)
-            found = self._kinds[key] = (kind, self.teller.compiled(kind))
+            found = self._kinds[key] = (tuple(role for role, _ in kind.roles), self.teller.compiled(kind))
         return found
 
     def _name(self, node_type: str, index: int) -> str:
