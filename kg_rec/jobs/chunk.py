@@ -104,13 +104,14 @@ class Scorer:
         liked, seen = user_rows(self.model, users)
         if not self.job.candidates.exclude_seen:
             seen = sparse.csr_array(seen.shape, dtype=np.float32)
-        top, values = _best(self.model, liked, seen, plan.allowed, k if choose is None else choose.pool)
+        top, values = _filled(*self.model.best(liked, seen, k if choose is None else choose.pool, plan.allowed), k)
         if choose is None:
             return top, values
         chosen, its = choose(top, values, k)
         cut = np.flatnonzero((chosen[:, -1] < 0) & (top[:, -1] >= 0))  # the caps left more places than the pool filled
         if len(cut):
-            chosen[cut], its[cut] = choose(*_best(self.model, liked[cut], seen[cut], plan.allowed, seen.shape[1]), k)
+            everything = self.model.best(liked[cut], seen[cut], liked.shape[1], plan.allowed)
+            chosen[cut], its[cut] = choose(*everything, k)
         return chosen, its
 
 
@@ -133,16 +134,12 @@ def user_rows(model: Recommender, users: NDArray[np.int64]) -> tuple[sparse.csr_
     return histories(liked, shape, model.choices.recency, model.choices.rating), histories(part, shape, 0)
 
 
-def _best(
-    model: Recommender, liked: sparse.csr_array, seen: sparse.csr_array, allowed: NDArray[np.bool_], k: int
+def _filled(
+    top: NDArray[np.int64], values: NDArray[np.float64], k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The k best per row, -1 and -inf where there are fewer, shape (b, k)."""
-    top, values = model.best(liked, seen, k, allowed)
-    wide = k - top.shape[1]
-    if wide > 0:
-        top = np.pad(top, ((0, 0), (0, wide)), constant_values=-1)
-        values = np.pad(values, ((0, 0), (0, wide)), constant_values=-np.inf)
-    return top, values
+    """At least k columns, -1 and -inf where a small catalogue gave fewer."""
+    wide = ((0, 0), (0, max(0, k - top.shape[1])))
+    return np.pad(top, wide, constant_values=-1), np.pad(values, wide, constant_values=-np.inf)
 
 
 def quantiles(rows: pa.RecordBatch) -> tuple[float, ...]:
