@@ -108,11 +108,12 @@ def _chosen(model: Recommender, count: int, seed: int, progress: Progress) -> di
             break
         key = model.users.key(user)
         top, _ = model.rank(np.array([user]), 10)
-        e = explain(model, key, model.items.key(int(rng.choice(top[0]))), top=10)
-        fact = next((d for p in e.paths if (d := _fact(model, p))), None)
-        if fact is not None and len(facts) < count and _apart(model, fact, facts):
-            facts.append(fact)
-        elif e.paths and len(interactions) < count:
+        e = explain(model, key, model.items.key(int(rng.choice(top[0]))))
+        if len(facts) < count:
+            through = explain(model, key, e.item, top=10, channels=["knowledge"]).paths
+            fitting = (d for path in through if (d := _fact(model, path)) and _apart(model, d, facts))
+            facts += [d for d in [next(fitting, None)] if d]
+        if e.paths and len(interactions) < count:
             source = str(e.paths[0].nodes[1].key)
             stated = sum(t.value for t in e.terms if t.source == source)
             if model.choices.recency:
