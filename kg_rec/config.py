@@ -58,7 +58,7 @@ class TasteConfig:
     dropout: float = 0.4
     user_power: float = 0.2
     popularity_exponent: float = -0.1
-    max_items: int = 20_000
+    max_items: int = 10_000
     neighbours: int = 100
 
     def __post_init__(self) -> None:
@@ -154,18 +154,20 @@ class SequenceConfig:
         blocks: parts of a user's record, equally long; pairs within one have no order.
         span: interactions that are near each other, in steps.
         far: weight of pairs that are not near.
+        latest: beyond ``taste.max_items`` items, only so many of a user's latest interactions make pairs.
     """
 
     directions: tuple[float, ...] = (0.0, 0.5)
     blocks: int = 20
     span: int = 30
     far: float = 0.3
+    latest: int = 100
 
     def __post_init__(self) -> None:
         wrong = [d for d in self.directions if not 0 <= d <= 1]
         expect(not wrong, "sequence.directions", "numbers from 0 to 1", self.directions)
         expect(self.far >= 0, "sequence.far", "a number from 0", self.far)
-        for name, least in (("blocks", 1), ("span", 2)):
+        for name, least in (("blocks", 1), ("span", 2), ("latest", 2)):
             expect(getattr(self, name) >= least, f"sequence.{name}", f"at least {least}", getattr(self, name))
 
 
@@ -216,7 +218,9 @@ class FusionConfig:
     Attributes:
         steps: factors tried on one weight at a time.
         rounds: passes over all weights.
+        least: share of the validation figure that a move of a weight must add; smaller gains are chance.
         users: most validation users scored (sampled with the seed).
+        candidates: most items they rank; of a larger catalogue what is to be found, the most popular and random ones.
         tolerance: validation NDCG@10 that may be given up for the largest weight of the knowledge channel, whose
             paths run through named facts that people can check.
         holdout: share of each user's interactions held out for validation, if no split is given.
@@ -224,13 +228,17 @@ class FusionConfig:
 
     steps: tuple[float, ...] = (0.0, 0.35, 0.6, 0.8, 1.25, 1.7, 3.0)
     rounds: int = 3
+    least: float = 0.004
     users: int = 2_000
+    candidates: int = 20_000
     tolerance: float = 0.001
     holdout: float = 0.1
 
     def __post_init__(self) -> None:
         expect(0 < self.holdout < 0.5, "fusion.holdout", "a number between 0 and 0.5", self.holdout)
         expect(self.users > 0, "fusion.users", "at least 1", self.users)
+        expect(self.candidates > 0, "fusion.candidates", "at least 1", self.candidates)
+        expect(self.least >= 0, "fusion.least", "a number from 0", self.least)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ def choose_lambdas(
     *,
     fixed: frozenset[str] = frozenset(),
     positive: frozenset[str] = frozenset(),
+    least: float = 0.0,
     progress: Progress = no_progress,
 ) -> tuple[dict[str, float], float]:
     """Weights of score matrices.
@@ -32,11 +33,12 @@ def choose_lambdas(
         config: steps and rounds.
         fixed: channels whose weight stays.
         positive: channels whose weight must not become 0.
+        least: share of the figure that a move must add, so that weights stay where they are on mere chance.
         progress: called per weight.
 
     Returns:
         The weights and their validation figure.  A weight moves only if the figure gets better, so channels that
-        do not help on validation end at 0; but the knowledge channel, whose paths people can check, is then raised
+        harm on validation end at 0; but the knowledge channel, whose paths people can check, is then raised
         as far as ``config.tolerance`` allows.
     """
     weights = dict(start)
@@ -55,7 +57,7 @@ def choose_lambdas(
                 if step == 0 and channel in positive:
                     continue
                 found = judge(rest + old * step * scores[channel])
-                if found > best:
+                if found > best * (1 + least):
                     best, weights[channel], moved = found, old * step, True
             total = rest + weights[channel] * scores[channel]
         if not moved:

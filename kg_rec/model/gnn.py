@@ -33,6 +33,9 @@ from kg_rec.model.kernel import FactorKernel
 from kg_rec.snapshot import Snapshot
 from kg_rec.store.base import Progress, no_progress
 
+#: Scores that an epoch computes at most: of a large graph it sees some of the users, which is enough for few numbers.
+_EPOCH_CELLS = 40_000_000
+
 
 class Propagate(MessagePassing):  # type: ignore[misc]
     """Sum of the neighbours' features: out = adj_t @ x, without normalisation."""
@@ -207,10 +210,11 @@ def fit(
         spread = ((_torch(interactions[: config.batch_users], device) @ source) @ target.T).std()
     temperature = nn.Parameter((1 / spread.clamp(min=1e-6)).log().to(device))
     optimiser = torch.optim.Adam([*gnn.parameters(), temperature], lr=config.learning_rate)
+    steps = max(1, _EPOCH_CELLS // (config.batch_users * interactions.shape[1]))
     for epoch in range(1, config.epochs + 1):
         progress(epoch - 1, config.epochs, "train gnn")
         losses = []
-        for rows in _batches(rng, interactions.shape[0], config.batch_users):
+        for rows in _batches(rng, interactions.shape[0], config.batch_users)[:steps]:
             loss = _loss(gnn, features, temperature, interactions[rows], config, rng, device)
             if loss is None:
                 continue

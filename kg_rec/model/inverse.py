@@ -31,8 +31,8 @@ def solve(matrix: NDArray[np.float64], right: NDArray[np.floating]) -> NDArray[n
     Raises:
         ModelError: the matrix is not positive definite.
     """
-    try:
-        found: NDArray[np.float64] = linalg.cho_solve(linalg.cho_factor(matrix, overwrite_a=True), right)
-    except (linalg.LinAlgError, ValueError) as error:  # ValueError: a number is not finite
-        raise ModelError(_FAILED) from error
+    _, solution, failed = linalg.lapack.dposv(matrix, right, overwrite_a=1)
+    found: NDArray[np.float64] = solution
+    if failed or not np.isfinite(found).all():
+        raise ModelError(_FAILED)
     return found

@@ -25,8 +25,8 @@ Matrix: TypeAlias = Any
 class Kernel(Protocol):
     """K over n items."""
 
-    def scores(self, histories: sparse.csr_array) -> Floats:
-        """histories @ K for histories of shape (b, n): float32, shape (b, n)."""
+    def scores(self, histories: sparse.csr_array, items: NDArray[np.int64] | None = None) -> Floats:
+        """histories @ K for histories of shape (b, n): float32, shape (b, n), or (b, len(items)) of some columns."""
         ...
 
     def values(self, sources: NDArray[np.int64], item: int) -> Floats:
@@ -49,9 +49,9 @@ class MatrixKernel:
 
     matrix: Matrix
 
-    def scores(self, histories: sparse.csr_array) -> Floats:
+    def scores(self, histories: sparse.csr_array, items: NDArray[np.int64] | None = None) -> Floats:
         """See :class:`Kernel`."""
-        return _dense(histories @ self.matrix)
+        return _dense(histories @ (self.matrix if items is None else self.matrix[:, items]))
 
     def values(self, sources: NDArray[np.int64], item: int) -> Floats:
         """See :class:`Kernel`."""
@@ -81,12 +81,20 @@ class FactorKernel:
         total: NDArray[np.float64] = (self.source * self.target).sum(axis=1, dtype=np.float64)
         return total
 
-    def scores(self, histories: sparse.csr_array) -> Floats:
+    def scores(self, histories: sparse.csr_array, items: NDArray[np.int64] | None = None) -> Floats:
         """See :class:`Kernel`; computed in the precision of ``histories``."""
-        found = (histories @ self.source) @ self.target.T
+        found = (histories @ self.source) @ (self.target if items is None else self.target[items]).T
         total = found.toarray() if sparse.issparse(found) else found
         rows = np.repeat(np.arange(histories.shape[0]), np.diff(histories.indptr))
-        total[rows, histories.indices] -= histories.data * self.diagonal[histories.indices]
+        own = histories.data * self.diagonal[histories.indices]
+        if items is None:
+            total[rows, histories.indices] -= own
+            return _dense(total)
+        place = np.full(histories.shape[1], -1)
+        place[items] = np.arange(len(items))
+        column = place[histories.indices]
+        asked = column >= 0
+        total[rows[asked], column[asked]] -= own[asked]
         return _dense(total)
 
     def values(self, sources: NDArray[np.int64], item: int) -> Floats:

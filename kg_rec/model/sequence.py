@@ -33,6 +33,7 @@ def sequence_kernel(
     direction: float,
     l2: float,
     progress: Progress = no_progress,
+    items: NDArray[np.int64] | None = None,
 ) -> MatrixKernel:
     """B = (G + penalty)^-1 (C - diag(c)), with c such that the diagonal of B is zero; C = G without a direction.
 
@@ -44,30 +45,37 @@ def sequence_kernel(
         direction: how much more a pair counts in the order it happened than in the other, 0 to 1.
         l2: ridge penalty.
         progress: called per block of items of the sparse form.
+        items: the sparse form is computed for these items alone; None for all.
     """
+    if n_items > taste.max_items:
+        edges = edges.take(ranks_from_latest(edges) < config.latest)
     near, directed = pair_counts(edges, n_items, taste.user_power, config, direction)
-    return regress(near, taste, l2, directed if direction else None, progress)
+    return regress(near, taste, l2, directed, progress, items)
 
 
 def pair_counts(
     edges: EdgeTable, n_items: int, user_power: float, config: SequenceConfig, direction: float
-) -> tuple[sparse.csr_array, sparse.csr_array]:
-    """G and C, CSR, shape (n, n), scaled so that G has the trace of the plain Gram matrix.
+) -> tuple[sparse.csr_array, sparse.csr_array | None]:
+    """G and C, CSR, shape (n, n), scaled so that G has the trace of the plain Gram matrix; no C without a direction.
 
     G: pairs within a stretch of ``span`` steps, plus ``far`` times all pairs.  C: all pairs, plus ``direction`` times
     (how often j, then i, minus how often i, then j), where a user's record is cut into ``blocks`` of equal length and
-    pairs within a block have no direction.  Memory and time are of the order of the plain Gram matrix.
+    pairs within a block have no direction.  Time and memory are a few times those of the plain Gram matrix.
     """
     rank = ranks_from_latest(edges)
     counts = np.bincount(edges.source)
     weight = np.maximum(counts, 1.0)[edges.source] ** (-user_power / 2)
     weight *= np.sqrt(len(edges) / max(float((weight**2).sum()), 1e-12))
-    half = config.span // 2
-    stretches = [_rows(edges, (rank + offset) // config.span, weight, n_items) for offset in {0, half}]
     whole = _rows(edges, np.zeros_like(rank), weight, n_items)
     everything = sparse.csr_array(whole.T @ whole)
-    near = sum((s.T @ s for s in stretches), start=everything * 0.0) / len(stretches)
-    near = (near + everything * config.far) / (1 + config.far)
+    near = everything * config.far
+    offsets = {0, config.span // 2}
+    for offset in offsets:
+        stretches = _rows(edges, (rank + offset) // config.span, weight, n_items)
+        near = near + (stretches.T @ stretches) / len(offsets)
+    near /= 1 + config.far
+    if not direction:
+        return near, None
     later = sparse.csr_array((n_items, n_items))
     block = (counts[edges.source] - 1 - rank) * config.blocks // np.maximum(counts[edges.source], 1)
     shape = (len(counts), n_items)
@@ -78,7 +86,9 @@ def pair_counts(
         part = sparse.csr_array((weight[inside], ends), shape=shape)
         later = later + earlier.T @ part
         earlier = earlier + part
-    return sparse.csr_array(near), sparse.csr_array(everything + direction * (later - later.T))
+    later = later - later.T
+    later *= direction
+    return near, sparse.csr_array(everything + later)
 
 
 def _rows(edges: EdgeTable, stretch: NDArray[np.int64], weight: NDArray[np.float64], n_items: int) -> sparse.csr_array:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.config import TasteConfig
@@ -44,6 +45,8 @@ def gram(
     trace = float((weighted.data**2).sum())
     weighted.data = weighted.data * scale
     weighted.data *= np.sqrt(trace / max(float((weighted.data**2).sum()), 1e-12))
+    if weighted.nnz < 2**31:  # half the memory of what follows
+        weighted.indices, weighted.indptr = weighted.indices.astype(np.int32), weighted.indptr.astype(np.int32)
     parts = run(outer, [weighted[at : at + shard] for at in range(0, max(weighted.shape[0], 1), shard)])
     total = parts[0]
     for part in parts[1:]:
@@ -60,7 +63,30 @@ def taste_kernel(
     interactions: sparse.csr_array, config: TasteConfig, l2: float, progress: Progress = no_progress
 ) -> MatrixKernel:
     """EDLAE with users weighted by n_u^-user_power; ``interactions`` is binary CSR, shape (users, items)."""
-    return regress(gram(interactions, config.user_power), config, l2, None, progress)
+    return next(taste_kernels(interactions, config, (l2,), None, progress))
+
+
+def taste_kernels(
+    interactions: sparse.csr_array,
+    config: TasteConfig,
+    l2: Sequence[float],
+    items: NDArray[np.int64] | None = None,
+    progress: Progress = no_progress,
+) -> Iterator[MatrixKernel]:
+    """:func:`taste_kernel` for each penalty; what they share is computed once.
+
+    Args:
+        interactions: binary CSR, shape (users, items).
+        config: settings.
+        l2: ridge penalties.
+        items: the sparse form is computed for these items alone, the others get no score; None for all.
+        progress: called per block of items of the sparse form.
+    """
+    g = gram(interactions, config.user_power)
+    if g.shape[0] <= config.max_items:
+        yield from (edlae(g, config, penalty) for penalty in l2)
+    else:
+        yield from neighbour_ridges(g, config, l2, None, items, progress)
 
 
 def regress(
@@ -69,11 +95,12 @@ def regress(
     l2: float,
     wanted: sparse.csr_array | None = None,
     progress: Progress = no_progress,
+    items: NDArray[np.int64] | None = None,
 ) -> MatrixKernel:
-    """:func:`edlae` up to ``max_items`` items, :func:`neighbour_ridge` beyond."""
+    """:func:`edlae` up to ``max_items`` items, :func:`neighbour_ridges` beyond."""
     if g.shape[0] <= config.max_items:
         return edlae(g, config, l2, wanted)
-    return neighbour_ridge(g, config, l2, wanted, progress)
+    return neighbour_ridges(g, config, (l2,), wanted, items, progress)[0]
 
 
 def edlae(g: sparse.csr_array, config: TasteConfig, l2: float, wanted: sparse.csr_array | None = None) -> MatrixKernel:
@@ -102,26 +129,35 @@ def edlae(g: sparse.csr_array, config: TasteConfig, l2: float, wanted: sparse.cs
     return MatrixKernel(operator)
 
 
-def neighbour_ridge(
+def neighbour_ridges(
     g: sparse.csr_array,
     config: TasteConfig,
-    l2: float,
+    l2: Sequence[float],
     wanted: sparse.csr_array | None = None,
+    items: NDArray[np.int64] | None = None,
     progress: Progress = no_progress,
-) -> MatrixKernel:
+) -> list[MatrixKernel]:
     """The sparse form for large catalogues: each item is regressed on the items that share most with it.
 
     For item i and its ``neighbours`` N by C_ji / sqrt(G_jj): b = (G_NN + l2 I + p/(1-p) diag G_NN)^-1 C_Ni, the same
     ridge problem as :func:`edlae` restricted to N (SLIM's neighbourhood form, Ning & Karypis 2011).  Memory and time
-    are linear in the number of items.  Arguments as for :func:`edlae`.
+    are linear in the number of items.
+
+    Args:
+        g: Gram matrix G, shape (n, n).
+        config: dropout p, neighbours.
+        l2: ridge penalties; one kernel each.
+        wanted: C as for :func:`edlae`.
+        items: compute the columns of these items alone; None for all.
+        progress: called per block of items.
     """
     n = g.shape[0]
     targets = g if wanted is None else sparse.csr_array(wanted.T)  # row i: what item i shares with the others
     diagonal = np.maximum(g.diagonal(), 1e-12)
     rows, columns, data = [], [], []
-    for item in range(n):
-        if item % 1000 == 0:
-            progress(item, n, "taste")
+    for done, item in enumerate(np.arange(n) if items is None else items):
+        if done % 1000 == 0:
+            progress(done, n if items is None else len(items), "taste")
         others = targets.indices[targets.indptr[item] : targets.indptr[item + 1]]
         shared = targets.data[targets.indptr[item] : targets.indptr[item + 1]]
         keep = (others != item) & (shared > 0)
@@ -132,11 +168,17 @@ def neighbour_ridge(
         if not len(others):
             continue
         block = g[others][:, others].toarray()
-        block[np.diag_indices_from(block)] += l2 + config.dropout / (1 - config.dropout) * diagonal[others]
+        own = np.diag(block) + config.dropout / (1 - config.dropout) * diagonal[others]
+        found = np.empty((len(l2), len(others)), dtype=np.float32)
+        for place, penalty in enumerate(l2):
+            penalised = block.copy()
+            penalised[np.diag_indices_from(penalised)] = own + penalty
+            found[place] = solve(penalised, shared)
         rows.append(others)
         columns.append(np.full(len(others), item))
-        data.append(solve(block, shared).astype(np.float32))
+        data.append(found)
     if not rows:
-        return MatrixKernel(sparse.csr_array((n, n), dtype=np.float32))
+        return [MatrixKernel(sparse.csr_array((n, n), dtype=np.float32)) for _ in l2]
     ends = (np.concatenate(rows), np.concatenate(columns))
-    return MatrixKernel(sparse.csr_array((np.concatenate(data), ends), shape=(n, n)))
+    values = np.concatenate(data, axis=1)
+    return [MatrixKernel(sparse.csr_array((v, ends), shape=(n, n))) for v in values]

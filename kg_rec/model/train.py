@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from kg_rec.config import TrainConfig
+from kg_rec.config import FusionConfig, TrainConfig
 from kg_rec.errors import ConfigError, ModelError
 from kg_rec.metrics import Judge
 from kg_rec.model import gnn
@@ -29,7 +29,7 @@ from kg_rec.model.new_items import NewItems
 from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.model.sequence import sequence_kernel
 from kg_rec.model.similarity import Similarity, build, choose_weights, fit_cold, leave_one_out, popular
-from kg_rec.model.taste import taste_kernel
+from kg_rec.model.taste import taste_kernel, taste_kernels
 from kg_rec.model.text import TextEncoder, find_encoder, item_texts, meaning_kernel
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 from kg_rec.split import Split, holdout_split
@@ -43,7 +43,7 @@ Log = Callable[[Mapping[str, object]], None]
 _ONE_THREAD = 4_000
 
 #: Weights that the fusion starts from, per channel, in units of the channel's standard deviation.
-_START = {"taste": 1.0, "relational": 0.5, "sequence": 0.5, "knowledge": 0.05, "meaning": 0.3, "base": 0.02}
+_START = {"taste": 1.0, "relational": 0.65, "sequence": 0.65, "knowledge": 0.15, "meaning": 0.3, "base": 0.01}
 _START_COLD = {"relational": 1.0, "knowledge": 0.1, "meaning": 0.1}
 
 
@@ -151,29 +151,60 @@ def device(config: TrainConfig) -> str:
 
 @dataclass(frozen=True)
 class _Validation:
-    """Sampled users with something to find: their histories and what to find."""
+    """Sampled users with something to find: their histories, what to find, and of large catalogues the items ranked.
+
+    So the work of every choice is bounded by ``fusion.users`` x ``fusion.candidates``.
+    """
 
     rows: NDArray[np.int64]
     edges: EdgeTable
     judge: Judge
+    items: NDArray[np.int64] | None
 
     @classmethod
-    def of(cls, train: EdgeTable, split: Split, shape: tuple[int, int], most: int, seed: int) -> _Validation:
+    def of(cls, train: EdgeTable, split: Split, shape: tuple[int, int], config: FusionConfig, seed: int) -> _Validation:
         """Histories from ``train``; what ``split`` has for training is not ranked."""
         relevant = histories(split.valid, shape, 0)
+        most = config.users
         rows = np.flatnonzero(np.diff(relevant.indptr))
         if len(rows) > most:
             rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
         if not len(rows):
             raise ModelError("no user has validation interactions; give more interactions or a larger holdout")
-        given, seen = histories(train, shape, 0)[rows], histories(split.train, shape, 0)[rows]
-        return cls(rows, train, Judge(given, seen, relevant[rows], split.valid_candidates))
+        given, seen, relevant = histories(train, shape, 0)[rows], histories(split.train, shape, 0)[rows], relevant[rows]
+        items = _sampled(split.valid_candidates, relevant, train, config.candidates, seed)
+        if items is None:
+            return cls(rows, train, Judge(given, seen, relevant, split.valid_candidates), None)
+        judge = Judge(given, seen[:, items], relevant[:, items], split.valid_candidates[items])
+        return cls(rows, train, judge, items)
+
+    def ndcg(self, kernel: Kernel, rows: sparse.csr_array) -> float:
+        """Mean NDCG@10 of a kernel by itself."""
+        return self.judge.ndcg(kernel.scores(rows, self.items))
 
     def with_recency(self, shape: tuple[int, int], recency: float) -> sparse.csr_array:
         return histories(self.edges, shape, recency)[self.rows]
 
     def rated(self, shape: tuple[int, int], recency: float, rating: RatingScale | None) -> sparse.csr_array:
         return histories(self.edges, shape, recency, rating)[self.rows]
+
+
+def _sampled(
+    candidates: NDArray[np.bool_], relevant: sparse.csr_array, train: EdgeTable, most: int, seed: int
+) -> NDArray[np.int64] | None:
+    """Items to rank: what is to be found, the most popular ones, and as many at random; None for all candidates.
+
+    Popular items are what takes places in a list; random ones show what noise does.
+    """
+    if candidates.sum() <= most:
+        return None
+    popularity = np.bincount(train.target, minlength=len(candidates))
+    found = np.unique(relevant.indices)
+    left = np.setdiff1d(np.flatnonzero(candidates), found)
+    left = left[np.argsort(-popularity[left], kind="stable")]
+    half = max(0, most - len(found)) // 2
+    drawn = np.random.default_rng(seed).choice(left[half:], half, replace=False)
+    return np.sort(np.concatenate([found, left[:half], drawn]))
 
 
 def tune(
@@ -191,7 +222,6 @@ def tune(
     interactions are left out, so that validation is as far from what the model sees as the test will be.
     """
     shape = (len(snapshot.users), len(snapshot.items))
-    most = max(100, min(config.fusion.users, 20_000_000 // max(shape[1], 1)))
     warm = split
     if split.protocol == "cold-items":
         warm = holdout_split(split.train, shape[1], config.seed, config.fusion.holdout)
@@ -201,13 +231,13 @@ def tune(
         train = train.take(ranks_from_latest(train) >= later[train.source])
     seen = snapshot.with_edges(snapshot.schema.interaction.name, train)
     binary = histories(train, shape, 0)
-    view = _Validation.of(train, warm, shape, most, config.seed)
+    view = _Validation.of(train, warm, shape, config.fusion, config.seed)
     judge = view.judge
     timed = train.time is not None and bool((train.time != NO_TIME).any())
     given = {r: view.with_recency(shape, r) for r in (config.recency if timed else (0.0,))}
 
     def by_recency(kernel: Kernel) -> dict[float, float]:
-        return {r: judge.ndcg(kernel.scores(rows)) for r, rows in given.items()}
+        return {r: view.ndcg(kernel, rows) for r, rows in given.items()}
 
     kernels: dict[str, Kernel] = {}
     kernel: Kernel
@@ -215,9 +245,10 @@ def tune(
     sequences: dict[float, Kernel] = {}
     if "taste" in config.channels:
         best = -1.0
+        candidates = taste_kernels(binary, config.taste, config.taste.l2, view.items, progress)
         for step, candidate in enumerate(config.taste.l2):
             progress(step, len(config.taste.l2), "fit taste")
-            kernel = taste_kernel(binary, config.taste, candidate)
+            kernel = next(candidates)
             figures = by_recency(kernel)
             if max(figures.values()) > best:
                 l2, recency, best, kernels["taste"] = (
@@ -230,13 +261,15 @@ def tune(
     if "relational" in config.channels:
 
         def alone(kernel: Kernel) -> float:
-            return judge.ndcg(kernel.scores(given[recency]))
+            return view.ndcg(kernel, given[recency])
 
         parameters = gnn.fit(seen, binary, alone, config.gnn, config.seed, device(config), progress, log)
         kernels["relational"] = gnn.embed(seen, parameters, config.gnn, config.seed, device(config))
     if "sequence" in config.channels and timed:
         for candidate in config.sequence.directions:
-            kernel = sequence_kernel(train, shape[1], config.taste, config.sequence, candidate, l2, progress)
+            kernel = sequence_kernel(
+                train, shape[1], config.taste, config.sequence, candidate, l2, progress, view.items
+            )
             sequences[candidate] = kernel
     probes = [*kernels.values(), *sequences.values()]
     if "taste" not in config.channels and probes:
@@ -247,19 +280,25 @@ def tune(
     similarity, ridge, cold = _tune_cold(seen, binary, config, text, kernels.get("relational"), progress, log)
     kernels.update(_content_kernels(similarity, config))
     popularity = np.bincount(train.target, minlength=shape[1])
+    if view.items is not None:
+        popularity = popularity[view.items]
     scores = {}
     rating = _choose_rating(view, shape, recency, probes[0] if probes else None, config, log)
     rows = view.rated(shape, recency, rating)
     for name, kernel in kernels.items():
-        scores[name] = kernel.scores(rows) * _popularity_scale(name, popularity, config)
+        scores[name] = kernel.scores(rows, view.items) * _popularity_scale(name, popularity, config)
     scores["base"] = np.tile(np.log1p(popularity).astype(np.float32), (len(rows.indptr) - 1, 1))
     fusions = {}
     for direction, sequence in sequences.items():
         scale = _popularity_scale("sequence", popularity, config)
-        fusions[direction] = _fuse({"sequence": sequence.scores(rows) * scale, **scores}, judge, config, progress)
+        own = sequence.scores(rows, view.items) * scale
+        fusions[direction] = _fuse({"sequence": own, **scores}, judge, config, progress)
         log({"stage": "sequence", "direction": direction, "ndcg@10": fusions[direction].figure})
     fusions = fusions or {0.0: _fuse(scores, judge, config, progress)}
-    direction = max(fusions, key=lambda d: fusions[d].figure)
+    direction = next(iter(fusions))  # the first, unless another one is better by more than chance
+    for other, fusion in fusions.items():
+        if fusion.figure > fusions[direction].figure * (1 + config.fusion.least):
+            direction = other
     fused = fusions[direction]
     log({"stage": "fusion", "ndcg@10": fused.figure, "alone": fused.alone, "lambda": fused.lambdas})
     return Choices(
@@ -293,8 +332,9 @@ def _fuse(scores: Mapping[str, Floats], judge: Judge, config: TrainConfig, progr
     units = _standardise(scores)
     alone = {name: judge.ndcg(values.copy()) for name, values in scores.items()}
     start = {c: _START[c] for c in scores}
+    least = config.fusion.least
     lambdas, figure = choose_lambdas(
-        scores, start, judge.ndcg, config.fusion, positive=frozenset({"base"}), progress=progress
+        scores, start, judge.ndcg, config.fusion, positive=frozenset({"base"}), least=least, progress=progress
     )
     return _Fusion(lambdas, units, figure, alone)
 
@@ -306,7 +346,7 @@ def _choose_rating(
     if kernel is None or view.edges.weight is None:
         return None
     scales = [rating_scale(view.edges, strength) for strength in config.rating]
-    figures = [view.judge.ndcg(kernel.scores(view.rated(shape, recency, scale))) for scale in scales]
+    figures = [view.ndcg(kernel, view.rated(shape, recency, scale)) for scale in scales]
     log({"stage": "rating", "ndcg@10": dict(zip(map(str, config.rating), figures, strict=True))})
     return scales[int(np.argmax(figures))]
 

@@ -73,6 +73,15 @@ def test_the_neighbours_form_with_every_neighbour_is_the_dense_one() -> None:
     np.testing.assert_allclose(near.toarray(), dense, atol=1e-6)
 
 
+def test_a_large_catalogue_pairs_the_latest_interactions() -> None:
+    """Two users had 0, 1, 2 in this order; of the latest two interactions, only 1 and 2 are a pair."""
+    table = edges([(u, i) for u in (0, 1) for i in range(3)], time=[1, 2, 3] * 2)
+    config = SequenceConfig(latest=2)
+    found = sequence_kernel(table, 3, replace(TASTE, max_items=2), config, 0.5, 2.0).matrix.toarray()
+    assert sorted(zip(*np.nonzero(found), strict=True)) == [(1, 2), (2, 1)]
+    assert np.count_nonzero(sequence_kernel(table, 3, TASTE, config, 0.5, 2.0).matrix) == 6
+
+
 def test_without_direction_and_nearness_it_is_the_taste_operator() -> None:
     table, config = record(), SequenceConfig(span=1000)
     binary = histories(table, (20, ITEMS), 0)

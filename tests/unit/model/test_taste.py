@@ -13,7 +13,7 @@ from kg_rec.config import TasteConfig
 from kg_rec.errors import ModelError
 from kg_rec.model.histories import histories
 from kg_rec.model.inverse import inverse
-from kg_rec.model.taste import edlae, gram, neighbour_ridge, taste_kernel
+from kg_rec.model.taste import edlae, gram, neighbour_ridges, taste_kernel, taste_kernels
 from kg_rec.snapshot import NO_TIME
 
 CONFIG = TasteConfig(dropout=0.25, user_power=0.0)
@@ -47,7 +47,7 @@ def test_the_neighbours_form_with_every_neighbour_is_the_dense_one() -> None:
     assert (x.T @ x).nnz == 12 * 12  # every pair occurs together, so no neighbour is missing
     for config in (replace(CONFIG, neighbours=12), TasteConfig(neighbours=50)):
         g = gram(x, config.user_power)
-        dense, near = edlae(g, config, 3.0), neighbour_ridge(g, config, 3.0)
+        dense, near = edlae(g, config, 3.0), neighbour_ridges(g, config, (3.0,))[0]
         np.testing.assert_allclose(near.matrix.toarray(), dense.matrix, atol=1e-6)
 
 
@@ -55,7 +55,7 @@ def test_fewer_neighbours_keep_the_most_alike() -> None:
     """Items 0, 1, 2 come together, 3 seldom joins: of two neighbours, item 0 keeps 1 and 2."""
     rows = [[1, 1, 1, 0]] * 6 + [[1, 0, 0, 1], [0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 1]]
     g = gram(sparse.csr_array(np.array(rows, dtype=np.float32)), 0.0)
-    kernel = neighbour_ridge(g, replace(CONFIG, neighbours=2), 1.0)
+    kernel = neighbour_ridges(g, replace(CONFIG, neighbours=2), (1.0,))[0]
     assert np.flatnonzero(kernel.matrix.toarray()[:, 0]).tolist() == [1, 2]
     assert (kernel.matrix.diagonal() == 0).all()
     assert (np.diff(kernel.matrix.tocsc().indptr) <= 2).all()
@@ -68,7 +68,7 @@ def test_the_size_of_the_catalogue_decides_the_form() -> None:
 
 
 def test_without_any_pair_the_sparse_form_is_empty() -> None:
-    kernel = neighbour_ridge(gram(sparse.csr_array(np.eye(3, dtype=np.float32)), 0.0), CONFIG, 1.0)
+    kernel = neighbour_ridges(gram(sparse.csr_array(np.eye(3, dtype=np.float32)), 0.0), CONFIG, (1.0,))[0]
     assert kernel.matrix.shape == (3, 3)
     assert kernel.matrix.nnz == 0
 
@@ -128,11 +128,20 @@ def test_a_matrix_that_is_not_positive_definite_is_an_error(matrix: list[list[fl
         inverse(np.array(matrix))
 
 
-@pytest.mark.parametrize(("form", "l2"), [(edlae, 0.0), (edlae, -50.0), (neighbour_ridge, -50.0)])
-def test_a_penalty_too_small_is_an_error_in_both_forms(form, l2: float) -> None:
+@pytest.mark.parametrize(("max_items", "l2"), [(12, 0.0), (12, -50.0), (3, -50.0)])
+def test_a_penalty_too_small_is_an_error_in_both_forms(max_items: int, l2: float) -> None:
     x = sparse.csr_array(np.array([[1, 1, 1, 0], [1, 1, 1, 0]], dtype=np.float32))  # nobody had item 3
     with pytest.raises(ModelError, match="not positive definite"):
-        form(gram(x, 0.0), replace(CONFIG, dropout=0.0), l2)
+        taste_kernel(x, replace(CONFIG, dropout=0.0, user_power=0.0, max_items=max_items), l2)
+
+
+def test_several_penalties_and_some_items_give_the_same_numbers() -> None:
+    x = sparse.csr_array((np.random.default_rng(8).random((40, 12)) < 0.3).astype(np.float32))
+    config, items = replace(CONFIG, max_items=3, neighbours=5), np.array([1, 4, 5])
+    for l2, kernel in zip((2.0, 9.0), taste_kernels(x, config, (2.0, 9.0), items), strict=True):
+        whole = taste_kernel(x, config, l2).matrix.toarray()
+        np.testing.assert_array_equal(kernel.matrix.toarray()[:, items], whole[:, items])
+        assert not np.delete(kernel.matrix.toarray(), items, axis=1).any()
 
 
 # --- histories -----------------------------------------------------------------------------------------
