@@ -98,7 +98,10 @@ def test_evaluate_measures_explanations(world: World) -> None:
     assert list(found) == [f"{name}@10" for name in PATH_METRICS]
     shared = json.loads(run(*args[:-1], "--explain-set", 'channels=["knowledge"]', "--json").stdout)["explanations"]
     assert shared["sep_paths@10"] == 1.0
-    assert "explain.smell" in run(*args, "--explain-set", "smell=1", code=1).stderr
+    assert (
+        "unknown setting smell; expected one of blocked, channels"
+        in run(*args, "--explain-set", "smell=1", code=1).stderr
+    )
     text = run(*args).stdout
     assert "paths that explain the lists" in text
     assert f"lid@10{' ' * 2}" in text
