@@ -92,9 +92,10 @@ def export_all(url: str, folder: Path) -> dict[str, Any]:
     start = time.perf_counter()
     rows = sum(len(batch) for batch in store.scan_edges(relation))
     scan = time.perf_counter() - start
+    start = time.perf_counter()
     export(store).save(folder / "snapshot")
     store.close()
-    return {"rows": rows, "rows_per_s": rows / scan}
+    return {"rows": rows, "rows_per_s": rows / scan, "snapshot_rows_per_s": rows / (time.perf_counter() - start)}
 
 
 def fit(folder: Path) -> dict[str, Any]:
@@ -164,7 +165,7 @@ def job(url: str, folder: Path, workers: int) -> dict[str, Any]:
     report = record.report
     return {
         "users_per_s": report["users"] / seconds,
-        "written_rows_per_s": report["rows"] / report["stages"]["graph"],
+        "rows_per_s": report["rows"] / report["stages"]["graph"],
         "stages": report["stages"],
     }
 
