@@ -266,7 +266,7 @@ class TrainConfig:
     device: str = "auto"
     channels: tuple[str, ...] = ("taste", "relational", "sequence", "knowledge", "meaning")
     recency: tuple[float, ...] = (0.0, 5.0, 20.0)
-    rating: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6)
+    rating: tuple[float, ...] = (0.0, 0.4)
     taste: TasteConfig = field(default_factory=TasteConfig)
     gnn: GnnConfig = field(default_factory=GnnConfig)
     sequence: SequenceConfig = field(default_factory=SequenceConfig)
