@@ -37,8 +37,8 @@ def top_k(scores: Floats, k: int) -> NDArray[np.int64]:
     groups = min(n, 8 * k)
     maxima = np.maximum.reduceat(scores, np.arange(groups) * n // groups, axis=1)
     bound = np.partition(maxima, groups - k, axis=1)[:, [groups - k]]
-    reach = np.where(np.isneginf(bound), scores > bound, scores >= bound)
-    row, item = np.divmod(np.flatnonzero(reach), n)
+    bound = np.maximum(bound, np.finfo(scores.dtype).min)  # -inf may not be ranked
+    row, item = np.divmod(np.flatnonzero(scores >= bound), n)
     order = np.lexsort((item, -scores[row, item], row))
     row, item = row[order], item[order]
     place = np.arange(len(row)) - np.searchsorted(row, np.arange(rows))[row]

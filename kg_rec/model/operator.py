@@ -20,7 +20,6 @@ from scipy import sparse
 
 from kg_rec.errors import ModelError
 from kg_rec.model.kernel import FactorKernel, Floats, Kernel, MatrixKernel
-from kg_rec.model.ragged import ranges, sums
 
 Doubles = NDArray[np.float64]
 #: Single or double precision.
@@ -101,15 +100,14 @@ class Operator:
         """
         given = histories.astype(np.float64)
         total = np.einsum("bd,bkd->bk", given @ self.left, self.right[items])
-        features = np.hstack([given.toarray(), (given @ self.source).toarray()])
-        flat = items.ravel()
-        starts, lengths = self._columns.indptr[flat], np.diff(self._columns.indptr)[flat]
-        cells = ranges(starts, lengths)
-        pairs = np.repeat(np.arange(len(flat)), lengths)
-        places = pairs // max(items.shape[1], 1) * features.shape[1] + self._columns.indices[cells]
-        values = features.ravel().take(places) * self._columns.data[cells]
-        found: Doubles = total + sums(values, pairs, len(flat)).reshape(items.shape)
-        return found
+        features = histories.toarray()
+        if self.source.shape[1]:
+            features = np.hstack([features, (given @ self.source).toarray()])
+        columns = self._columns[items.ravel()]
+        starts = np.repeat(np.arange(len(items)) * features.shape[1], items.shape[1])
+        columns.data *= features.ravel().take(np.repeat(starts, np.diff(columns.indptr)) + columns.indices)
+        total += (columns @ np.ones(columns.shape[1])).reshape(items.shape)  # each row from left to right
+        return np.asarray(total, dtype=np.float64)
 
     @cached_property
     def _single(self) -> Operator:

@@ -32,8 +32,8 @@ from kg_rec.snapshot import EdgeTable, IdMap, Snapshot
 _MERGE = 5_000
 #: Scores held at a time while lists are made.
 _CELLS = 1 << 22
-#: Lists of k are chosen from so many times k items.
-_SHORT = 4
+#: Lists of k are chosen from so many times k items: far more than rounding to single precision can confuse.
+_SHORT = 2
 
 
 @dataclass(frozen=True)
