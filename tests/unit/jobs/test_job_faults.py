@@ -31,7 +31,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     return make_world(tmp_path, url)
 
 
-@pytest.mark.timeout(60 + 30 * FAULTS)
+@pytest.mark.timeout(300 + 60 * FAULTS)
 def test_killed_at_random_points(world: World) -> None:
     killer = Killer()
     job = world.job(keep=2)
