@@ -41,7 +41,7 @@ def recommend(
         users: user keys; None for all users, in key order.
         k: list length; a user with fewer rankable items gets a shorter list.
         candidates: keys of the items allowed; None allows all.
-        batch_users: users scored at a time; bounds memory to batch_users x items.
+        batch_users: users per Arrow batch; their scores are held in blocks of bounded size.
         progress: called per batch with users done.
 
     Yields:
