@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from jinja2 import Environment, StrictUndefined, Template
 from rich.cells import cell_len
 
-from kg_rec.explain.explanation import Path
+from kg_rec.explain.explanation import Explanation, Path
 from kg_rec.explain.view import View, percent, signed
 
 #: Paths drawn at most; the others are in the list below the picture.
@@ -105,7 +105,8 @@ def card(view: View, *, text: str, parameters: str, page: bool) -> str:
     """
     widest = max((abs(v) for _, v in view.channels), default=0.0) or 1.0
     sources, more, rest = view.sources(LISTED)
-    paths = view.explanation.paths
+    drawn, others = to_draw(view.explanation)
+    paths = (*drawn, *others)
     longest = max((abs(p.share) for p in paths), default=0.0) or 1.0
     rows = [
         (p.channel, view.line(p), signed(p.value), percent(p.share), 100 * abs(p.share) / longest, _name(view, p))
@@ -120,14 +121,25 @@ def card(view: View, *, text: str, parameters: str, page: bool) -> str:
         parameters=parameters,
         page=page,
         bars=[(c, view.words[c], signed(v), 50 * abs(v) / widest, v < 0) for c, v in view.channels],
-        picture=draw(paths[:DRAWN], view) if paths else None,
-        drawn=view.words["drawn"].format(DRAWN, len(paths)) if len(paths) > DRAWN else "",
+        picture=draw(drawn, view) if drawn else None,
+        drawn=view.words["drawn"].format(len(drawn), len(paths)) if others else "",
         sources=[(s.name, signed(s.value), [(c, signed(v)) for c, v in s.parts]) for s in sources],
         more=(view.words["more"].format(more), signed(rest)) if more else None,
-        drawn_paths=rows[:DRAWN],
-        other_paths=rows[DRAWN:],
+        drawn_paths=rows[: len(drawn)],
+        other_paths=rows[len(drawn) :],
         shown_share=percent(view.explanation.shown_share),
     )
+
+
+def to_draw(explanation: Explanation) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """The paths for the picture, at most :data:`DRAWN`, and the others; both by value, largest first.
+
+    The groups take turns, so that a picture with room for few paths still shows every kind of reason.
+    """
+    turns = zip_longest(*(group.paths for group in explanation.groups))
+    in_turn = [path for turn in turns for path in turn if path is not None]
+    by_value = [sorted(some, key=lambda path: -path.value) for some in (in_turn[:DRAWN], in_turn[DRAWN:])]
+    return tuple(by_value[0]), tuple(by_value[1])
 
 
 def draw(paths: Sequence[Path], view: View) -> Picture:

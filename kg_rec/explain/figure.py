@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from kg_rec.explain.card import DRAWN, Box, Line, Picture, draw
+from kg_rec.explain.card import Box, Line, Picture, draw, to_draw
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.view import View, percent
 from kg_rec.schema import GraphSchema
@@ -38,7 +38,7 @@ def figure(explanation: Explanation, schema: GraphSchema | None = None) -> Figur
     """The shown paths drawn in columns: you on the left, the recommended item on the right, lines as thick as shares.
 
     Args:
-        explanation: what to draw; at most the ten largest paths are.
+        explanation: what to draw; at most ten paths are, the largest of each group first.
         schema: words for relations and other users; None for the explanation's own.
 
     Returns:
@@ -48,7 +48,7 @@ def figure(explanation: Explanation, schema: GraphSchema | None = None) -> Figur
     from matplotlib.figure import Figure
 
     view = View(explanation, schema)
-    paths = explanation.paths[:DRAWN]
+    paths, _ = to_draw(explanation)
     title = f"{view.item}  ({view.words['score']} {explanation.score:.4g})"
     if not paths:
         empty = Figure(figsize=(6, 1))
