@@ -1,0 +1,56 @@
+"""benchmarks.jobs on a tiny graph: one object, every stage, figures that fit each other."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks.jobs.__main__ import main
+from benchmarks.jobs.stages import Size, ratings
+
+STAGES = {"load", "export", "fit", "limits", "lists of a tenth", "lists", "job"}
+
+
+def measured(capsys: pytest.CaptureFixture[str], *options: str) -> dict:
+    assert main(["--json", "--workers", "1", *options]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    return json.loads(lines[0])
+
+
+def test_two_sizes_embedded(capsys: pytest.CaptureFixture[str]) -> None:
+    found = measured(capsys, "--interactions", "1500", "3000", "--users", "100", "--items", "60")
+    assert [s["interactions"] for s in found["sizes"]] == [1500, 3000]
+    for size in found["sizes"]:
+        stages = size["stages"]
+        assert set(stages) == STAGES
+        assert all(v["seconds"] > 0 and v["peak_mib"] > 50 for v in stages.values())
+        bound, lists = stages["limits"], stages["lists"]
+        assert bound["bound_users_per_s"] == min(bound["multiply_users_per_s"], bound["stream_users_per_s"])
+        assert math.isclose(lists["share_of_bound"], lists["users_per_s"] / bound["bound_users_per_s"])
+        assert (stages["lists of a tenth"]["users"], lists["users"]) == (10, 100)
+    (growth,) = found["growth"]
+    assert growth["interactions"] == 2
+    assert set(growth["stages"]) == STAGES
+
+
+def test_beside_the_bare_driver(capsys: pytest.CaptureFixture[str], clean_neo4j: str) -> None:
+    found = measured(capsys, "--interactions", "1500", "--users", "100", "--items", "60", "--graph", clean_neo4j)
+    stages = found["sizes"][0]["stages"]
+    assert set(stages) == {*STAGES, "bare read", "bare write"}
+    assert stages["bare read"]["rows"] == stages["export"]["rows"] > 1000
+    assert stages["export"]["share_of_bare_driver"] > 0
+    assert stages["job"]["share_of_bare_write"] > 0
+    assert stages["bare write"]["rows"] == 100 * 10
+
+
+def test_the_graph_is_seeded_and_follows_a_power_law() -> None:
+    one, same, other = (ratings(Size(5000, 200, 100, seed)) for seed in (1, 1, 2))
+    assert one.equals(same)
+    assert not one.equals(other)
+    assert len({*zip(one["source"].to_pylist(), one["target"].to_pylist(), strict=True)}) == len(one)
+    counts = np.sort(np.bincount(one["target"].cast("int64").to_numpy(), minlength=100))[::-1]
+    assert counts[:10].sum() > 3 * counts[-10:].sum()
