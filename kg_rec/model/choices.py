@@ -59,7 +59,8 @@ class Choices:
         similarity: weight of each relation type, number and text in the similarity k.
         ridge: penalty of the regression for items without interactions.
         warm: fusion weight per channel, and ``base``, for items with interactions, in units of the channel.
-        cold: the same for items without interactions, in units of the relational channel's weight for warm items.
+        cold: the same for items without interactions, relative to the first of relational, knowledge and meaning,
+            whose weight is that for warm items.
         units: standard deviation of each channel's scores on the validation users; weights are divided by it.
         valid: validation NDCG@10 of the fused model.
         alone: validation NDCG@10 of each channel by itself.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -362,31 +362,41 @@ def _tune_cold(
 ) -> tuple[Similarity, float, dict[str, float]]:
     """Weights of the similarity kernel, the ridge penalty and the fusion weights of items without interactions."""
     similarity = build(seen, text, config.knowledge, config.cold)
+    ridge, scores = config.cold.ridge[0], dict[str, Floats]()
     landmarks = popular(np.bincount(binary.indices, minlength=binary.shape[1]), config.cold.tuning_landmarks)
-    if not similarity.weights or not isinstance(relational, FactorKernel) or len(landmarks) < 2:
-        return similarity, config.cold.ridge[0], {c: w for c, w in _START_COLD.items() if c in config.channels}
+    if not similarity.weights or len(landmarks) < 2:
+        return similarity, ridge, {c: w for c, w in _START_COLD.items() if c in config.channels}
     new = NewItems.deal(binary, landmarks, config.cold, config.seed)
-    reasons = new.reasons(relational.source)
-    targets: Floats = relational.target
+    if isinstance(relational, FactorKernel):
+        reasons = new.reasons(relational.source)
+        targets: Floats = relational.target
 
-    def predicted(embeddings: Floats) -> Floats:
-        everything = np.zeros_like(targets)
-        everything[landmarks] = embeddings
-        return new.predicted(reasons, everything)
+        def predicted(embeddings: Floats) -> Floats:
+            everything = np.zeros_like(targets)
+            everything[landmarks] = embeddings
+            return new.predicted(reasons, everything)
 
-    similarity, ridge = choose_weights(
-        similarity, targets, landmarks, lambda found: new.ndcg(predicted(found)), config.cold, progress
-    )
-    gram = similarity(landmarks, landmarks)
-    scores = {"relational": predicted(leave_one_out(gram, targets[landmarks], ridge))}
+        similarity, ridge = choose_weights(
+            similarity, targets, landmarks, lambda found: new.ndcg(predicted(found)), config.cold, progress
+        )
+        gram = similarity(landmarks, landmarks)
+        scores["relational"] = predicted(leave_one_out(gram, targets[landmarks], ridge))
     for name, kernel in _content_kernels(similarity, config).items():
         scores[name] = new.scores(kernel)
+    if not scores:
+        return similarity, ridge, {}
     units = _standardise(scores)
-    start, fixed = {c: _START_COLD[c] for c in scores}, frozenset({"relational"})
+    first = _anchor(scores)
+    start, fixed = {c: _START_COLD[c] / _START_COLD[first] for c in scores}, frozenset({first})
     lambdas, figure = choose_lambdas(scores, start, new.ndcg, config.fusion, fixed=fixed, progress=progress)
     log({"stage": "cold", "ndcg@10": figure, "similarity": similarity.weights, "ridge": ridge, "lambda": lambdas})
-    # told relative to the relational channel's own unit, so that warm and cold items share one scale
-    return similarity, ridge, {c: w * units["relational"] / units[c] for c, w in lambdas.items()}
+    # told relative to the first channel's own unit, so that warm and cold items share one scale
+    return similarity, ridge, {c: w * units[first] / units[c] for c, w in lambdas.items()}
+
+
+def _anchor(channels: Collection[str]) -> str:
+    """The channel whose weight for new items is that for the others; the other channels' are told relative to it."""
+    return next(c for c in _START_COLD if c in channels)
 
 
 def _standardise(scores: Mapping[str, Floats]) -> dict[str, float]:
@@ -457,13 +467,14 @@ def fit(
             target[cold] = regression.embed(similarity, np.flatnonzero(cold))
         kernels["relational"] = FactorKernel(np.asarray(relational.source), target)
     kernels.update(_content_kernels(similarity, config))
-    relational_weight = (choices.warm.get("relational") or 1.0) / choices.units.get("relational", 1.0)
+    first = _anchor(choices.cold) if choices.cold else ""
+    first_weight = (choices.warm.get(first) or 1.0) / choices.units.get(first, 1.0)
     channels = []
     for name, kernel in kernels.items():
         warm_weight = (
             choices.warm.get(name, 0.0) / choices.units.get(name, 1.0) * _popularity_scale(name, counts, config)
         )
-        cold_weight = choices.cold.get(name, 0.0) * relational_weight
+        cold_weight = choices.cold.get(name, 0.0) * first_weight
         channels.append(Channel(name, kernel, np.where(cold, cold_weight, warm_weight).astype(np.float32)))
     base = np.log1p(counts) * (choices.warm["base"] / choices.units["base"])
     progress(steps, steps, "fitted")
