@@ -55,6 +55,14 @@ def test_new_items_are_scored_by_text_and_graph() -> None:
     assert model.regression is not None
 
 
+def test_without_the_gnn_new_items_are_weighed_as_known_ones() -> None:
+    model = train(films(), replace(QUICK, channels=tuple(c for c in QUICK.channels if c != "relational")))
+    assert model.cold.any()
+    knowledge = next(c for c in model.channels if c.name == "knowledge")
+    expected = model.choices.warm["knowledge"] / model.choices.units["knowledge"]
+    np.testing.assert_allclose(knowledge.weight[model.cold], expected or 1 / model.choices.units["knowledge"])
+
+
 def test_fusion_keeps_what_helps() -> None:
     """The validation figure of the fusion is at least that of the best channel's starting point, and is reported."""
     choices = trained().choices
