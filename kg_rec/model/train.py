@@ -336,7 +336,8 @@ def _fuse(scores: Mapping[str, Floats], judge: Judge, config: TrainConfig, progr
     lambdas, figure = choose_lambdas(
         scores, start, judge.ndcg, config.fusion, positive=frozenset({"base"}), least=least, progress=progress
     )
-    return _Fusion(lambdas, units, figure, alone)
+    in_order = [c for c in _START if c in scores]
+    return _Fusion({c: lambdas[c] for c in in_order}, units, figure, {c: alone[c] for c in in_order})
 
 
 def _choose_rating(

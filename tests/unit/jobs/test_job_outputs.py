@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -118,6 +119,10 @@ def test_ray_gives_the_same_bytes_though_a_node_dies(world: World, store: GraphS
 
         start(world.job(engine="ray", workers=3), store, "there", Watch(kill))
         assert killed
+        for _ in range(600):  # the head notices a node that is gone when it misses its heartbeats
+            if ray.cluster_resources()["CPU"] == 1:
+                break
+            time.sleep(0.1)
         assert ray.cluster_resources()["CPU"] == 1
     finally:
         ray.shutdown()
