@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from kg_rec.config import FusionConfig, TrainConfig
+from kg_rec.config import TrainConfig
 from kg_rec.errors import ConfigError, ModelError
 from kg_rec.metrics import Judge
 from kg_rec.model import gnn
@@ -31,7 +31,8 @@ from kg_rec.model.sequence import sequence_kernel
 from kg_rec.model.similarity import Similarity, build, choose_weights, fit_cold, leave_one_out, popular
 from kg_rec.model.taste import taste_kernel, taste_kernels
 from kg_rec.model.text import TextEncoder, find_encoder, item_texts, meaning_kernel
-from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
+from kg_rec.model.validation import Validation
+from kg_rec.snapshot import NO_TIME, Snapshot
 from kg_rec.split import Split, holdout_split
 from kg_rec.store.base import Progress, no_progress
 
@@ -149,64 +150,6 @@ def device(config: TrainConfig) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-@dataclass(frozen=True)
-class _Validation:
-    """Sampled users with something to find: their histories, what to find, and of large catalogues the items ranked.
-
-    So the work of every choice is bounded by ``fusion.users`` x ``fusion.candidates``.
-    """
-
-    rows: NDArray[np.int64]
-    edges: EdgeTable
-    judge: Judge
-    items: NDArray[np.int64] | None
-
-    @classmethod
-    def of(cls, train: EdgeTable, split: Split, shape: tuple[int, int], config: FusionConfig, seed: int) -> _Validation:
-        """Histories from ``train``; what ``split`` has for training is not ranked."""
-        relevant = histories(split.valid, shape, 0)
-        most = config.users
-        rows = np.flatnonzero(np.diff(relevant.indptr))
-        if len(rows) > most:
-            rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
-        if not len(rows):
-            raise ModelError("no user has validation interactions; give more interactions or a larger holdout")
-        given, seen, relevant = histories(train, shape, 0)[rows], histories(split.train, shape, 0)[rows], relevant[rows]
-        items = _sampled(split.valid_candidates, relevant, train, config.candidates, seed)
-        if items is None:
-            return cls(rows, train, Judge(given, seen, relevant, split.valid_candidates), None)
-        judge = Judge(given, seen[:, items], relevant[:, items], split.valid_candidates[items])
-        return cls(rows, train, judge, items)
-
-    def ndcg(self, kernel: Kernel, rows: sparse.csr_array) -> float:
-        """Mean NDCG@10 of a kernel by itself."""
-        return self.judge.ndcg(kernel.scores(rows, self.items))
-
-    def with_recency(self, shape: tuple[int, int], recency: float) -> sparse.csr_array:
-        return histories(self.edges, shape, recency)[self.rows]
-
-    def rated(self, shape: tuple[int, int], recency: float, rating: RatingScale | None) -> sparse.csr_array:
-        return histories(self.edges, shape, recency, rating)[self.rows]
-
-
-def _sampled(
-    candidates: NDArray[np.bool_], relevant: sparse.csr_array, train: EdgeTable, most: int, seed: int
-) -> NDArray[np.int64] | None:
-    """Items to rank: what is to be found, the most popular ones, and as many at random; None for all candidates.
-
-    Popular items are what takes places in a list; random ones show what noise does.
-    """
-    if candidates.sum() <= most:
-        return None
-    popularity = np.bincount(train.target, minlength=len(candidates))
-    found = np.unique(relevant.indices)
-    left = np.setdiff1d(np.flatnonzero(candidates), found)
-    left = left[np.argsort(-popularity[left], kind="stable")]
-    half = max(0, most - len(found)) // 2
-    drawn = np.random.default_rng(seed).choice(left[half:], half, replace=False)
-    return np.sort(np.concatenate([found, left[:half], drawn]))
-
-
 def tune(
     snapshot: Snapshot,
     split: Split,
@@ -231,10 +174,10 @@ def tune(
         train = train.take(ranks_from_latest(train) >= later[train.source])
     seen = snapshot.with_edges(snapshot.schema.interaction.name, train)
     binary = histories(train, shape, 0)
-    view = _Validation.of(train, warm, shape, config.fusion, config.seed)
+    view = Validation.of(train, warm, shape, config.fusion, config.seed)
     judge = view.judge
     timed = train.time is not None and bool((train.time != NO_TIME).any())
-    given = {r: view.with_recency(shape, r) for r in (config.recency if timed else (0.0,))}
+    given = {r: view.weighted(shape, r) for r in (config.recency if timed else (0.0,))}
 
     def by_recency(kernel: Kernel) -> dict[float, float]:
         return {r: view.ndcg(kernel, rows) for r, rows in given.items()}
@@ -284,7 +227,7 @@ def tune(
         popularity = popularity[view.items]
     scores = {}
     rating = _choose_rating(view, shape, recency, probes[0] if probes else None, config, log)
-    rows = view.rated(shape, recency, rating)
+    rows = view.weighted(shape, recency, rating)
     for name, kernel in kernels.items():
         scores[name] = kernel.scores(rows, view.items) * _popularity_scale(name, popularity, config)
     scores["base"] = np.tile(np.log1p(popularity).astype(np.float32), (len(rows.indptr) - 1, 1))
@@ -341,13 +284,13 @@ def _fuse(scores: Mapping[str, Floats], judge: Judge, config: TrainConfig, progr
 
 
 def _choose_rating(
-    view: _Validation, shape: tuple[int, int], recency: float, kernel: Kernel | None, config: TrainConfig, log: Log
+    view: Validation, shape: tuple[int, int], recency: float, kernel: Kernel | None, config: TrainConfig, log: Log
 ) -> RatingScale | None:
     """How strongly the weights of interactions count, by a kernel's validation figure."""
     if kernel is None or view.edges.weight is None:
         return None
     scales = [rating_scale(view.edges, strength) for strength in config.rating]
-    figures = [view.ndcg(kernel, view.rated(shape, recency, scale)) for scale in scales]
+    figures = [view.ndcg(kernel, view.weighted(shape, recency, scale)) for scale in scales]
     log({"stage": "rating", "ndcg@10": dict(zip(map(str, config.rating), figures, strict=True))})
     return scales[int(np.argmax(figures))]
 

@@ -17,7 +17,8 @@ from kg_rec.metrics import masked, top_k
 from kg_rec.model.kernel import MatrixKernel
 from kg_rec.model.operator import Operator
 from kg_rec.model.recommender import Recommender
-from kg_rec.model.train import _Validation, train
+from kg_rec.model.train import train
+from kg_rec.model.validation import Validation
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 from kg_rec.split import Split, random_split
@@ -107,16 +108,16 @@ def test_it_ranks_far_better_than_popularity(model: Recommender, split: Split) -
 
 def test_validation_ranks_a_bounded_number_of_items(split: Split) -> None:
     shape = (N_USERS, N_ITEMS)
-    view = _Validation.of(split.train, split, shape, FusionConfig(users=100, candidates=800), seed=3)
+    view = Validation.of(split.train, split, shape, FusionConfig(users=100, candidates=800), seed=3)
     assert view.items is not None
     assert len(view.items) == 800
     assert (np.diff(view.items) > 0).all()
     assert len(view.rows) == view.judge.relevant.shape[0] == 100
-    whole = _Validation.of(split.train, split, shape, FusionConfig(users=100, candidates=N_ITEMS), seed=3)
+    whole = Validation.of(split.train, split, shape, FusionConfig(users=100, candidates=N_ITEMS), seed=3)
     assert whole.items is None
     # whatever is to be found is ranked, and so is what is most popular
     np.testing.assert_array_equal(view.judge.relevant.sum(axis=1), whole.judge.relevant.sum(axis=1))
     popularity = np.bincount(split.train.target, minlength=N_ITEMS)
     assert set(np.argsort(-popularity, kind="stable")[:100]) <= set(view.items)
-    again = _Validation.of(split.train, split, shape, FusionConfig(users=100, candidates=800), seed=3)
+    again = Validation.of(split.train, split, shape, FusionConfig(users=100, candidates=800), seed=3)
     np.testing.assert_array_equal(again.items, view.items)
