@@ -3,7 +3,7 @@
     python -m benchmarks.jobs --interactions 100000 1000000 --graph neo4j://localhost:7687
     python -m benchmarks.jobs --faults 100
 
-The data of the server at ``--graph`` is DELETED first; without it the graph is an embedded one.  Each stage runs in a
+The server at ``--graph`` has to be empty; without it the graph is an embedded one.  Each stage runs in a
 process of its own, whose peak memory is told.  Rates are compared with limits measured in the same run: matrix
 multiplication, the memory's stream, the bare driver.  ``--faults N`` kills a job N times per store instead
 (tests/unit/jobs).  Progress goes to stderr; with --json stdout is one object.
@@ -39,7 +39,7 @@ _SHOWN = (
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.jobs", description=__doc__.splitlines()[0])
     parser.add_argument("--interactions", type=int, nargs="+", default=[100_000, 1_000_000])
-    parser.add_argument("--graph", help="URL of a server whose data is deleted; default: an embedded graph")
+    parser.add_argument("--graph", help="URL of an empty server; default: an embedded graph")
     parser.add_argument("--users", type=int, help="default: interactions / 10")
     parser.add_argument("--items", type=int, help="default: interactions / 50, at most 20,000")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
@@ -51,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         command = [sys.executable, "-m", "pytest", "-s", "tests/unit/jobs/test_job_faults.py", "-k", "random"]
         environment = os.environ | {"KG_REC_JOB_FAULTS": str(options.faults), "KG_REC_JOB_SEED": str(options.seed)}
         return subprocess.run(command, env=environment, check=False).returncode
+    if options.graph and "://" in options.graph and not stages.is_empty(options.graph):
+        parser.error(f"{options.graph} is not empty, and this benchmark deletes what it finds; give an empty server")
     sizes = []
     for interactions in sorted(options.interactions):
         users = options.users or interactions // 10

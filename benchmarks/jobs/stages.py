@@ -6,8 +6,9 @@ import multiprocessing
 import resource
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,9 @@ def ratings(size: Size) -> pa.Table:
 
 
 def load(url: str, size: Size) -> dict[str, Any]:
-    """Write the graph into an empty store."""
+    """Write the graph into a store; what an earlier size left on a server is deleted."""
     if "://" in url:
-        _empty(url)
+        _clear(url)
     table = ratings(size)
     store = connect(url)
     store.apply_schema(GraphSchema.bundled("interactions"))
@@ -74,15 +75,27 @@ def load(url: str, size: Size) -> dict[str, Any]:
     return {"rows": table.num_rows, "rows_per_s": (table.num_rows + size.users + size.items) / seconds}
 
 
-def _empty(url: str) -> None:
+def is_empty(url: str) -> bool:
+    """Whether a server holds no node."""
+    with _session(url) as session:
+        return session.run("MATCH (n) RETURN n LIMIT 1").single() is None
+
+
+def _clear(url: str) -> None:
+    with _session(url) as session:
+        for what in ("()-[x]->()", "(x)"):
+            session.run(f"MATCH {what} CALL (x) {{ DELETE x }} IN TRANSACTIONS OF 20000 ROWS").consume()
+
+
+@contextmanager
+def _session(url: str) -> Iterator[Any]:
     import neo4j
 
     from kg_rec.store.credentials import read_credentials, split_url
 
     address, database = split_url(url)
     with neo4j.GraphDatabase.driver(address, auth=read_credentials()) as driver, driver.session(database=database) as s:
-        for what in ("()-[x]->()", "(x)"):
-            s.run(f"MATCH {what} CALL (x) {{ DELETE x }} IN TRANSACTIONS OF 20000 ROWS").consume()
+        yield s
 
 
 def export_all(url: str, folder: Path) -> dict[str, Any]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import closing
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from benchmarks.jobs.__main__ import main
 from benchmarks.jobs.stages import Size, ratings
+from kg_rec.schema import GraphSchema
+from kg_rec.store import connect
 
 STAGES = {"load", "export", "fit", "limits", "lists of a tenth", "lists", "job"}
 
@@ -47,6 +51,18 @@ def test_beside_the_bare_driver(capsys: pytest.CaptureFixture[str], clean_neo4j:
     assert stages["job"]["share_of_bare_write"] > 0
     had = np.bincount(written["source"].cast("int64").to_numpy(), minlength=100)
     assert stages["bare write"]["rows"] == np.minimum(10, 60 - had).sum()  # who had nearly all gets a shorter list
+
+
+@pytest.mark.neo4j
+def test_a_server_that_holds_something_is_left_alone(capsys: pytest.CaptureFixture[str], clean_neo4j: str) -> None:
+    with closing(connect(clean_neo4j)) as store:
+        store.apply_schema(GraphSchema.bundled("interactions"))
+        store.write_nodes("User", pa.table({"user_id": ["mine"]}))
+    with pytest.raises(SystemExit):
+        main(["--interactions", "1500", "--graph", clean_neo4j])
+    assert "is not empty" in capsys.readouterr().err
+    with closing(connect(clean_neo4j)) as store:
+        assert store.query("MATCH (u:User) RETURN u.user_id AS key")["key"].to_pylist() == ["mine"]
 
 
 def test_the_graph_is_seeded_and_follows_a_power_law() -> None:
