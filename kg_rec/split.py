@@ -147,7 +147,8 @@ def cold_users_split(edges: EdgeTable, n_items: int, seed: int, given: int = 5, 
 def read_split(folder: str | Path, snapshot: Snapshot, protocol: Protocol) -> Split:
     """Read ``train.tsv``, ``valid.tsv`` and ``test.tsv`` (columns user, item, and optionally rating, timestamp).
 
-    Candidates are the items that occur in any of the three files, or for ``cold-items`` those of the file ranked.
+    Candidates are the items that occur in any of the three files, or for ``cold-items`` those of the file ranked.  Of
+    several lines with one user and item in a file, the latest counts.
 
     Raises:
         LoadError: a file or column is missing, or a key is not in the snapshot.
@@ -164,10 +165,12 @@ def read_split(folder: str | Path, snapshot: Snapshot, protocol: Protocol) -> Sp
 
 
 def _read_edges(path: Path, snapshot: Snapshot) -> EdgeTable:
-    types = {"user": pa.string(), "item": pa.string(), "rating": pa.float32(), "timestamp": pa.int64()}
+    types = {"user": pa.string(), "item": pa.string(), "rating": pa.float32(), "timestamp": pa.float64()}
     try:
         table = csv.read_csv(
-            path, parse_options=csv.ParseOptions(delimiter="\t"), convert_options=csv.ConvertOptions(column_types=types)
+            path,
+            parse_options=csv.ParseOptions(delimiter="\t", quote_char=False),
+            convert_options=csv.ConvertOptions(column_types=types),
         )
     except (OSError, pa.ArrowInvalid) as error:
         raise LoadError(f"expected tab-separated user, item, rating, timestamp: {error}", path) from error
@@ -182,6 +185,12 @@ def _read_edges(path: Path, snapshot: Snapshot) -> EdgeTable:
         ends.append(found)
     names = table.column_names
     weight = table.column("rating").to_numpy().astype(np.float32) if "rating" in names else None
-    time = table.column("timestamp").to_numpy().astype(np.int64) if "timestamp" in names else None
+    time = None
+    if "timestamp" in names:
+        time = table.column("timestamp").fill_null(float(NO_TIME)).to_numpy().astype(np.int64)
     edges = EdgeTable(ends[0], ends[1], weight, time)
-    return edges.take(np.lexsort((edges.target, edges.source)))
+    latest = np.arange(len(edges)) if time is None else time
+    edges = edges.take(np.lexsort((latest, edges.target, edges.source)))
+    last = np.ones(len(edges), dtype=bool)
+    last[:-1] = (np.diff(edges.source) != 0) | (np.diff(edges.target) != 0)
+    return edges.take(last)

@@ -87,7 +87,7 @@ def _write_interactions(folder: Path, path: Path) -> None:
         file = folder / f"{part}.tsv"
         try:
             types = {"user": pa.string(), "item": pa.string()}
-            tables.append(pv.read_csv(file, parse_options=pv.ParseOptions(delimiter="\t"),
+            tables.append(pv.read_csv(file, parse_options=pv.ParseOptions(delimiter="\t", quote_char=False),
                                       convert_options=pv.ConvertOptions(column_types=types)))  # fmt: skip
         except (OSError, pa.ArrowInvalid) as error:
             raise LoadError(

@@ -157,6 +157,16 @@ def test_read_cold_items_ranks_the_items_of_each_file(tmp_path: Path) -> None:
     assert np.flatnonzero(split.test_candidates).tolist() == [3]
 
 
+def test_read_keeps_the_latest_of_repeated_lines_and_times_as_they_are_written(tmp_path: Path) -> None:
+    folder = write(tmp_path, test="u00\tf00\t3\t50.0\nu00\tf00\t5\t900\nu00\tf00\t4\t70\nu00\tf01\t4\t\n")
+    test = read_split(folder, films(), "random").test
+    assert test.target.tolist() == [0, 1]
+    assert test.weight is not None
+    assert test.weight.tolist() == [5, 4]
+    assert test.time is not None
+    assert test.time.tolist() == [900, NO_TIME]
+
+
 def test_read_without_ratings_and_times(tmp_path: Path) -> None:
     plain = write(
         tmp_path, train="user\titem\nu00\tf01\n", valid="user\titem\nu01\tf02\n", test="user\titem\nu01\tf01\n"
