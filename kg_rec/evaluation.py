@@ -219,12 +219,11 @@ def evaluate(
         start = time.perf_counter()
         told = path_quality(model, test, 10, explanations, progress)
         seconds["explain"] = time.perf_counter() - start
-    lift = {}
+    drops = {}
     for name in ablations:
         without, settings = _without(name, snapshot, config)
-        other = rank_split(train(without, settings, split=split, progress=_named(progress, name)), split, "test")
-        drop = test.metrics["ndcg@10"] - other.metrics["ndcg@10"]
-        lift[name] = {"drop": float(drop.mean()), "interval": bootstrap(drop, config.seed)}
+        other = rank_split(train(without, settings, split=split, progress=named(progress, name)), split, "test")
+        drops[name] = lift(test, other, config.seed)
     return Report(
         protocol=split.protocol,
         users=len(test.users),
@@ -233,13 +232,20 @@ def evaluate(
         intervals={name: bootstrap(values, config.seed) for name, values in test.metrics.items()},
         valid=rank_split(model, split, "valid").mean(),
         chosen=model.choices.to_dict(),
-        kg_lift=lift,
+        kg_lift=drops,
         seconds=seconds,
         explanations=told,
     )
 
 
-def _named(progress: Progress, name: str) -> Progress:
+def lift(full: Ranking, without: Ranking, seed: int) -> dict[str, Any]:
+    """What is lost in NDCG@10 without a part: ``drop`` and its bootstrap ``interval``; the users must be the same."""
+    drop = full.metrics["ndcg@10"] - without.metrics["ndcg@10"]
+    return {"drop": float(drop.mean()), "interval": bootstrap(drop, seed)}
+
+
+def named(progress: Progress, name: str) -> Progress:
+    """Progress told under a name."""
     return lambda done, total, what: progress(done, total, f"{name}: {what}")
 
 

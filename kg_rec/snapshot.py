@@ -109,6 +109,13 @@ class EdgeTable:
         )
 
 
+def positive(edges: EdgeTable, interaction: RelationType) -> EdgeTable:
+    """Of some interactions those that count as positive; see :meth:`Snapshot.liked`."""
+    if interaction.positive_from is None or edges.weight is None:
+        return edges
+    return edges.take(edges.weight >= interaction.positive_from)
+
+
 #: Stands for "no time" in :attr:`EdgeTable.time`.
 NO_TIME = int(np.iinfo(np.int64).min)
 
@@ -153,11 +160,7 @@ class Snapshot:
 
     def liked(self) -> EdgeTable:
         """The interactions that count as positive: weight at least ``positive_from``; a missing weight is not."""
-        edges = self.interactions
-        least = self.schema.interaction.positive_from
-        if least is None or edges.weight is None:
-            return edges
-        return edges.take(edges.weight >= least)
+        return positive(self.interactions, self.schema.interaction)
 
     def with_edges(self, relation: str, edges: EdgeTable) -> Snapshot:
         """The same graph with other edges of one relation type (a training split, a shuffled graph)."""

@@ -16,6 +16,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from kg_rec.agreement import agreement, conclusion, graph_fits
 from kg_rec.cli.console import progress_bar
 from kg_rec.config import TrainConfig
 from kg_rec.errors import KgRecError
-from kg_rec.evaluation import ABLATIONS, bootstrap, evaluate, rank_split
+from kg_rec.evaluation import ABLATIONS, evaluate, lift, named, rank_split
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train import encode_items, fit, train
 from kg_rec.snapshot import Snapshot
@@ -47,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with progress_bar() as progress:
             for folder in folders:
-                tell = progress if len(folders) == 1 else _named(progress, folder.name)
+                tell = progress if len(folders) == 1 else named(progress, folder.name)
                 runs.append(_fold(folder, files, protocol, config, options, tell))
     except KgRecError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -115,8 +117,7 @@ def _fold(folder: Path, files: Files, protocol: str, config: TrainConfig, option
         again = fit(train_graph, model.choices, settings, text, progress)
         again.scores(everyone[:1])  # joins the channels, once per model
         fitted = time.perf_counter()
-        for first in range(0, len(everyone), 1024):
-            again.rank(everyone[first : first + 1024], 10)
+        again.rank(everyone, 10)
         ranked = time.perf_counter()
         seconds = {
             "fit": fitted - start,
@@ -124,10 +125,10 @@ def _fold(folder: Path, files: Files, protocol: str, config: TrainConfig, option
             "rank": ranked - fitted,
             "text": text_seconds,
         }
-        lift = dict(report.kg_lift)
+        drops = dict(report.kg_lift)
         if files.kg is not None and options.ablations:
-            lift["no_kg"] = _without_kg(folder, files, protocol, settings, model, split, progress)
-        runs.append({**report.to_dict(), "kg_lift": lift, "seconds": seconds, "seed": seed})
+            drops["no_kg"] = _without_kg(folder, files, protocol, settings, model, split, progress)
+        runs.append({**report.to_dict(), "kg_lift": drops, "seconds": seconds, "seed": seed})
     runs.sort(key=lambda run: run["metrics"]["ndcg@10"])
     result = {**runs[(len(runs) - 1) // 2], "seeds": {str(r["seed"]): r["metrics"]["ndcg@10"] for r in runs}}
     result["agreement"] = _agreement(train_graph, options.seed)
@@ -152,8 +153,7 @@ def _without_kg(
     snapshot, _ = build(folder, replace(files, kg=None, link=None), progress)
     alone = split_of(folder, snapshot, protocol)
     other = rank_split(train(snapshot, config, split=alone, progress=progress), alone, "test")
-    drop = rank_split(model, split, "test").metrics["ndcg@10"] - other.metrics["ndcg@10"]
-    return {"drop": float(drop.mean()), "interval": bootstrap(drop, config.seed)}
+    return lift(rank_split(model, split, "test"), other, config.seed)
 
 
 def _agreement(snapshot: Snapshot, seed: int) -> dict[str, Any]:
@@ -166,27 +166,19 @@ def _agreement(snapshot: Snapshot, seed: int) -> dict[str, Any]:
 def _averaged(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Means over folds; a drop's interval is that of the mean of independent folds."""
 
+    def values(path: Sequence[str]) -> list[Any]:
+        return [reduce(getitem, path, run) for run in runs]
+
     def mean(path: Sequence[str]) -> float:
-        values = []
-        for run in runs:
-            value: Any = run
-            for key in path:
-                value = value[key]
-            values.append(value)
-        return statistics.fmean(values)
+        return statistics.fmean(values(path))
 
     def interval(path: Sequence[str], centre: float) -> tuple[float, float]:
-        halves = []
-        for run in runs:
-            value: Any = run
-            for key in path:
-                value = value[key]
-            halves.append((value[1] - value[0]) / 2)
+        halves = [(high - low) / 2 for low, high in values(path)]
         half = float(np.sqrt(np.sum(np.square(halves)))) / len(runs)
         return centre - half, centre + half
 
     metrics = {name: mean(("metrics", name)) for name in runs[0]["metrics"]}
-    lift = {name: mean(("kg_lift", name, "drop")) for name in runs[0]["kg_lift"]}
+    drops = {name: mean(("kg_lift", name, "drop")) for name in runs[0]["kg_lift"]}
     return {
         "protocol": runs[0]["protocol"],
         "users": sum(run["users"] for run in runs),
@@ -197,12 +189,8 @@ def _averaged(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "chosen": [run["chosen"] for run in runs],
         "seconds": {name: max(run["seconds"][name] for run in runs) for name in runs[0]["seconds"]},
         "peak_memory_mb": max(run["peak_memory_mb"] for run in runs),
-        "kg_lift": {n: {"drop": d, "interval": interval(("kg_lift", n, "interval"), d)} for n, d in lift.items()},
+        "kg_lift": {n: {"drop": d, "interval": interval(("kg_lift", n, "interval"), d)} for n, d in drops.items()},
     }
-
-
-def _named(progress: Progress, name: str) -> Progress:
-    return lambda done, total, what: progress(done, total, f"{name}: {what}")
 
 
 if __name__ == "__main__":

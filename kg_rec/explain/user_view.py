@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from scipy import sparse
 
 from kg_rec.model.histories import histories, ranks_from_latest
 from kg_rec.model.recommender import Recommender, positions
-from kg_rec.snapshot import EdgeTable
+from kg_rec.snapshot import EdgeTable, positive
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,8 @@ class UserView:
         index = model.users.index(user)
         every = model.snapshot.interactions
         start, end = np.searchsorted(every.source, [index, index + 1])
-        mine = model.snapshot.with_edges(model.snapshot.schema.interaction.name, every.take(np.arange(start, end)))
-        liked = mine.liked()
-        liked = EdgeTable(np.zeros(len(liked), np.int64), liked.target, liked.weight, liked.time)
+        liked = positive(every.take(np.arange(start, end)), model.snapshot.schema.interaction)
+        liked = replace(liked, source=np.zeros(len(liked), np.int64))
         had = np.asarray(every.target[start:end])
         allowed = np.full(len(model.items), candidates is None)
         allowed[positions(model.items, candidates or ())] = True

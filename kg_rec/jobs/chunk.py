@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,10 @@ from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.plan import Plan
 from kg_rec.jobs.rules import Choice, choice
 from kg_rec.model.histories import histories
+from kg_rec.model.ragged import ranges
 from kg_rec.model.recommender import Recommender
 from kg_rec.recommend import lists_table
-from kg_rec.snapshot import EdgeTable
+from kg_rec.snapshot import positive
 
 #: Steps of the quantiles kept per chunk.
 QUANTILES = 20
@@ -123,13 +124,8 @@ def user_rows(model: Recommender, users: NDArray[np.int64]) -> tuple[sparse.csr_
     edges = model.snapshot.interactions
     starts, ends = np.searchsorted(edges.source, users, "left"), np.searchsorted(edges.source, users, "right")
     lengths = ends - starts
-    before = np.cumsum(lengths) - lengths
-    rows = np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
-    weight = None if edges.weight is None else edges.weight[rows]
-    when = None if edges.time is None else edges.time[rows]
-    part = EdgeTable(np.repeat(np.arange(len(users)), lengths), edges.target[rows], weight, when)
-    least = model.snapshot.schema.interaction.positive_from
-    liked = part if least is None or weight is None else part.take(weight >= least)
+    part = replace(edges.take(ranges(starts, lengths)), source=np.repeat(np.arange(len(users)), lengths))
+    liked = positive(part, model.snapshot.schema.interaction)
     shape = (len(users), len(model.items))
     return histories(liked, shape, model.choices.recency, model.choices.rating), histories(part, shape, 0)
 

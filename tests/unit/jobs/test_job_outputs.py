@@ -7,30 +7,16 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
-from job_world import World, edges, make_world, model
+from job_world import World, edges, model
 
 from kg_rec.errors import ConfigError
 from kg_rec.jobs.engine import ray_map
 from kg_rec.jobs.run import Watch, start
 from kg_rec.model.taste import gram
 from kg_rec.store import GraphStore
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return make_world(tmp_path, str(tmp_path / "graph"))
-
-
-@pytest.fixture
-def store(world: World) -> Iterator[GraphStore]:
-    found = world.open()
-    yield found
-    found.close()
 
 
 def test_sentences_and_paths_go_with_the_lists(world: World, store: GraphStore) -> None:

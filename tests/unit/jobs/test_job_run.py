@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from job_world import World, edges, make_world, model, plain
+from job_world import World, edges, model, plain
 from toy_graph import films
 
 from kg_rec.errors import ConfigError, JobError, StoreUnavailableError
@@ -21,18 +19,6 @@ from kg_rec.jobs.run import StoppedError, Watch, cancel, resume, start
 from kg_rec.recommend import recommend
 from kg_rec.store import GraphStore
 from kg_rec.store.runs import Chunk, Runs, read_list
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return make_world(tmp_path, str(tmp_path / "graph"))
-
-
-@pytest.fixture
-def store(world: World) -> Iterator[GraphStore]:
-    found = world.open()
-    yield found
-    found.close()
 
 
 def listed(store: GraphStore, user: str) -> list[str]:
