@@ -11,7 +11,6 @@ import shutil
 import sys
 import time
 import traceback
-import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -48,7 +47,7 @@ class Command(click.Command):
         )
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Set up logs and warnings, then run."""
+        """Set up logs, then run."""
         _configure(bool(ctx.meta.get(_VERBOSE)))
         return super().invoke(ctx)
 
@@ -96,7 +95,6 @@ def _configure(verbose: bool) -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
 
 
 def json_log() -> None:

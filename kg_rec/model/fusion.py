@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from kg_rec.config import FusionConfig
 from kg_rec.model.kernel import Floats
 from kg_rec.store.base import Progress, no_progress
@@ -70,3 +72,11 @@ def choose_lambdas(
             if found >= best - config.tolerance:
                 return {**weights, CHECKABLE: weight}, found
     return weights, best
+
+
+def standardise(scores: Mapping[str, Floats]) -> dict[str, float]:
+    """Divide each channel's scores by their standard deviation, in place; returns the divisors."""
+    units = {name: max(float(values.std()), 1e-12) for name, values in scores.items()}
+    for name, values in scores.items():
+        values /= np.float32(units[name])
+    return units

@@ -16,6 +16,7 @@ LightGCN, He et al. 2020), and the linear low-pass filter of GF-CF (Shen et al. 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -275,7 +276,9 @@ def _batches(rng: np.random.Generator, n: int, size: int) -> list[NDArray[np.int
 
 def _csr(ends: Tensor, shape: tuple[int, int], device: str) -> Tensor:
     ones = torch.ones(ends.size(1))
-    return torch.sparse_coo_tensor(ends, ones, shape, check_invariants=False).coalesce().to_sparse_csr().to(device)
+    with warnings.catch_warnings():  # torch calls this layout a beta whenever one is made; what is used here is tested
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
+        return torch.sparse_coo_tensor(ends, ones, shape, check_invariants=False).coalesce().to_sparse_csr().to(device)
 
 
 def _torch(matrix: sparse.csr_array, device: str) -> Tensor:

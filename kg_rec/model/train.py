@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from kg_rec.config import TrainConfig
@@ -21,16 +20,15 @@ from kg_rec.errors import ConfigError, ModelError
 from kg_rec.metrics import Judge
 from kg_rec.model import gnn
 from kg_rec.model.choices import Choices, RatingScale
-from kg_rec.model.fusion import choose_lambdas
+from kg_rec.model.fusion import choose_lambdas, standardise
 from kg_rec.model.histories import histories, ranks_from_latest, rating_scale
 from kg_rec.model.kernel import FactorKernel, Floats, Kernel
-from kg_rec.model.knowledge import knowledge_kernel
-from kg_rec.model.new_items import NewItems
+from kg_rec.model.new_item_choices import anchor, content_kernels, tune_new_items
 from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.model.sequence import sequence_kernel
-from kg_rec.model.similarity import Similarity, build, choose_weights, fit_cold, leave_one_out, popular
+from kg_rec.model.similarity import build, fit_cold, popular
 from kg_rec.model.taste import taste_kernel, taste_kernels
-from kg_rec.model.text import TextEncoder, find_encoder, item_texts, meaning_kernel
+from kg_rec.model.text import TextEncoder, find_encoder, item_texts
 from kg_rec.model.validation import Validation
 from kg_rec.snapshot import NO_TIME, Snapshot
 from kg_rec.split import Split, holdout_split
@@ -45,7 +43,6 @@ _ONE_THREAD = 4_000
 
 #: Weights that the fusion starts from, per channel, in units of the channel's standard deviation.
 _START = {"taste": 1.0, "relational": 0.65, "sequence": 0.65, "knowledge": 0.15, "meaning": 0.3, "base": 0.01}
-_START_COLD = {"relational": 1.0, "knowledge": 0.1, "meaning": 0.1}
 
 
 def train(
@@ -220,8 +217,8 @@ def tune(
         recency = max(figures, key=lambda r: figures[r])
         log({"stage": "recency", "ndcg@10 by recency": figures})
 
-    similarity, ridge, cold = _tune_cold(seen, binary, config, text, kernels.get("relational"), progress, log)
-    kernels.update(_content_kernels(similarity, config))
+    similarity, ridge, cold = tune_new_items(seen, binary, config, text, kernels.get("relational"), progress, log)
+    kernels.update(content_kernels(similarity, config))
     popularity = np.bincount(train.target, minlength=shape[1])
     if view.items is not None:
         popularity = popularity[view.items]
@@ -272,7 +269,7 @@ class _Fusion:
 
 def _fuse(scores: Mapping[str, Floats], judge: Judge, config: TrainConfig, progress: Progress) -> _Fusion:
     scores = {name: values.copy() for name, values in scores.items()}
-    units = _standardise(scores)
+    units = standardise(scores)
     alone = {name: judge.ndcg(values.copy()) for name, values in scores.items()}
     start = {c: _START[c] for c in scores}
     least = config.fusion.least
@@ -293,73 +290,6 @@ def _choose_rating(
     figures = [view.ndcg(kernel, view.weighted(shape, recency, scale)) for scale in scales]
     log({"stage": "rating", "ndcg@10": dict(zip(map(str, config.rating), figures, strict=True))})
     return scales[int(np.argmax(figures))]
-
-
-def _tune_cold(
-    seen: Snapshot,
-    binary: sparse.csr_array,
-    config: TrainConfig,
-    text: Floats | None,
-    relational: Kernel | None,
-    progress: Progress,
-    log: Log,
-) -> tuple[Similarity, float, dict[str, float]]:
-    """Weights of the similarity kernel, the ridge penalty and the fusion weights of items without interactions."""
-    similarity = build(seen, text, config.knowledge, config.cold)
-    ridge, scores = config.cold.ridge[0], dict[str, Floats]()
-    landmarks = popular(np.bincount(binary.indices, minlength=binary.shape[1]), config.cold.tuning_landmarks)
-    if not similarity.weights or len(landmarks) < 2:
-        return similarity, ridge, {c: w for c, w in _START_COLD.items() if c in config.channels}
-    new = NewItems.deal(binary, landmarks, config.cold, config.seed)
-    if isinstance(relational, FactorKernel):
-        reasons = new.reasons(relational.source)
-        targets: Floats = relational.target
-
-        def predicted(embeddings: Floats) -> Floats:
-            everything = np.zeros_like(targets)
-            everything[landmarks] = embeddings
-            return new.predicted(reasons, everything)
-
-        similarity, ridge = choose_weights(
-            similarity, targets, landmarks, lambda found: new.ndcg(predicted(found)), config.cold, progress
-        )
-        gram = similarity(landmarks, landmarks)
-        scores["relational"] = predicted(leave_one_out(gram, targets[landmarks], ridge))
-    for name, kernel in _content_kernels(similarity, config).items():
-        scores[name] = new.scores(kernel)
-    if not scores:
-        return similarity, ridge, {}
-    units = _standardise(scores)
-    first = _anchor(scores)
-    start, fixed = {c: _START_COLD[c] / _START_COLD[first] for c in scores}, frozenset({first})
-    lambdas, figure = choose_lambdas(scores, start, new.ndcg, config.fusion, fixed=fixed, progress=progress)
-    log({"stage": "cold", "ndcg@10": figure, "similarity": similarity.weights, "ridge": ridge, "lambda": lambdas})
-    # told relative to the first channel's own unit, so that warm and cold items share one scale
-    return similarity, ridge, {c: w * units[first] / units[c] for c, w in lambdas.items()}
-
-
-def _anchor(channels: Collection[str]) -> str:
-    """The channel whose weight for new items is that for the others; the other channels' are told relative to it."""
-    return next(c for c in _START_COLD if c in channels)
-
-
-def _standardise(scores: Mapping[str, Floats]) -> dict[str, float]:
-    """Divide each channel's scores by their standard deviation, in place; returns the divisors."""
-    units = {name: max(float(values.std()), 1e-12) for name, values in scores.items()}
-    for name, values in scores.items():
-        values /= np.float32(units[name])
-    return units
-
-
-def _content_kernels(similarity: Similarity, config: TrainConfig) -> dict[str, Kernel]:
-    """The knowledge and meaning channels: what the similarity kernel says of a user's items, directly."""
-    kernels: dict[str, Kernel] = {}
-    knowledge = knowledge_kernel(similarity.factors, similarity.weights)
-    if "knowledge" in config.channels and knowledge is not None:
-        kernels["knowledge"] = knowledge
-    if "meaning" in config.channels and similarity.text is not None:
-        kernels["meaning"] = meaning_kernel(similarity.text, config.meaning)
-    return kernels
 
 
 def _popularity_scale(channel: str, popularity: NDArray[np.int64], config: TrainConfig) -> Floats:
@@ -410,8 +340,8 @@ def fit(
             regression = fit_cold(similarity, target, popular(counts, config.cold.landmarks), choices.ridge)
             target[cold] = regression.embed(similarity, np.flatnonzero(cold))
         kernels["relational"] = FactorKernel(np.asarray(relational.source), target)
-    kernels.update(_content_kernels(similarity, config))
-    first = _anchor(choices.cold) if choices.cold else ""
+    kernels.update(content_kernels(similarity, config))
+    first = anchor(choices.cold) if choices.cold else ""
     first_weight = (choices.warm.get(first) or 1.0) / choices.units.get(first, 1.0)
     channels = []
     for name, kernel in kernels.items():

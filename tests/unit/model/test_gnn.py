@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -289,3 +290,13 @@ def test_cuda_gives_what_the_cpu_gives(seen: Snapshot, interactions: sparse.csr_
     one, two = (embed(seen, parameters, CONFIG, 3, device) for device in ("cpu", "cuda"))
     eye = sparse.csr_array(sparse.eye_array(45))
     np.testing.assert_allclose(one.scores(eye), two.scores(eye), atol=1e-2 * np.abs(one.scores(eye)).max())
+
+
+def test_building_it_warns_of_nothing(seen: Snapshot) -> None:
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            LinearRelationalGnn(seen, 0.3, 1, "cpu").spectral_input(4, 2, 0)
+    finally:
+        torch.set_warn_always(False)
