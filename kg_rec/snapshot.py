@@ -8,13 +8,15 @@ graph.  The same graph gives the same bytes: keys are sorted before they are num
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -72,8 +74,14 @@ class IdMap:
     def indices(self, keys: Sequence[str] | pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
         """Dense indices of many keys, shape (n,); -1 where a key is unknown."""
         asked = pa.array(keys, pa.string()) if isinstance(keys, Sequence) else keys
-        found = pc.fill_null(pc.index_in(asked, self.keys), -1)
-        return np.asarray(found, dtype=np.int64)
+        bounds = pc.min_max(asked).as_py()
+        if bounds["min"] is None:
+            return np.full(len(asked), -1, dtype=np.int64)
+        # the hash table that index_in builds is of this part alone: a batch in key order costs what it holds
+        first = bisect_left(self.keys, bounds["min"], key=pa.StringScalar.as_py)
+        last = bisect_right(self.keys, bounds["max"], lo=first, key=pa.StringScalar.as_py)
+        found = pc.index_in(asked, self.keys[first:last]).cast(pa.int64())
+        return np.asarray(pc.fill_null(pc.add(found, first), -1), dtype=np.int64)
 
     def key(self, index: int) -> str:
         """The key at a dense index."""
@@ -191,31 +199,28 @@ class Snapshot:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over schema, nodes and edges, hexadecimal."""
+        parts = {"schema.ttl": hashlib.sha256(self.schema.turtle.encode())}
+        for file, table in self._tables().items():
+            sink = _Hash()
+            _write(table, sink)
+            parts[file] = sink.sha256
         whole = hashlib.sha256(self.schema.digest.encode())
-        for file, data in sorted(self._files().items()):
-            whole.update(file.encode() + hashlib.sha256(data).digest())
+        for file, part in sorted(parts.items()):
+            whole.update(file.encode() + part.digest())
         return whole.hexdigest()
 
     # --- on disk -------------------------------------------------------------------------------------
 
-    def _files(self) -> dict[str, bytes]:
-        files: dict[str, bytes] = {"schema.ttl": self.schema.turtle.encode()}
-        for name, table in self.nodes.items():
-            sink = pa.BufferOutputStream()
-            with pa.ipc.new_file(sink, table.schema) as writer:
-                writer.write_table(table.combine_chunks())
-            files[f"nodes/{name}.arrow"] = sink.getvalue().to_pybytes()
+    def _tables(self) -> dict[str, pa.Table]:
+        """Per file its table; the edges' are views of the arrays."""
+        files = {f"nodes/{name}.arrow": table for name, table in self.nodes.items()}
         for name, edges in self.edges.items():
             columns: dict[str, NDArray[Any]] = {"source": edges.source, "target": edges.target}
             if edges.weight is not None:
                 columns["weight"] = edges.weight
             if edges.time is not None:
                 columns["time"] = edges.time
-            sink = pa.BufferOutputStream()
-            table = pa.table(columns)
-            with pa.ipc.new_file(sink, table.schema) as writer:
-                writer.write_table(table)
-            files[f"edges/{name}.arrow"] = sink.getvalue().to_pybytes()
+            files[f"edges/{name}.arrow"] = pa.table(columns)
         return files
 
     def manifest(self) -> dict[str, Any]:
@@ -239,12 +244,15 @@ class Snapshot:
         half written is no snapshot.
         """
         folder = Path(folder)
+        (folder / "nodes").mkdir(parents=True, exist_ok=True)
+        (folder / "edges").mkdir(exist_ok=True)
         (folder / "manifest.json").unlink(missing_ok=True)
-        for file, data in self._files().items():
+        (folder / "schema.ttl").write_bytes(self.schema.turtle.encode())
+        for file, table in self._tables().items():
             path = folder / file
-            path.parent.mkdir(parents=True, exist_ok=True)
             new = path.with_name(f"{path.name}.new")
-            new.write_bytes(data)
+            with new.open("wb") as sink:
+                _write(table, sink)
             new.replace(path)
         (folder / "manifest.json").write_text(json.dumps(self.manifest(), indent=2) + "\n", encoding="utf-8")
 
@@ -390,8 +398,7 @@ def _node_table(node_type: NodeType, batches: list[pa.RecordBatch]) -> pa.Table:
     if not batches:
         return fields.empty_table()
     table = pa.Table.from_batches(batches).select(fields.names).cast(fields)
-    order = np.argsort(np.asarray(table.column(node_type.key).to_pylist(), dtype=object), kind="stable")
-    return table.take(pa.array(order)).combine_chunks()
+    return table.sort_by(node_type.key).combine_chunks()
 
 
 def _edge_part(relation: RelationType, ids: Mapping[str, IdMap], batch: pa.RecordBatch) -> EdgeTable:
@@ -428,7 +435,30 @@ def _concatenate(relation: RelationType, parts: list[EdgeTable]) -> EdgeTable:
 
 
 def _sorted(edges: EdgeTable) -> EdgeTable:
+    step = np.diff(edges.source)
+    if (step >= 0).all() and (np.diff(edges.target)[step == 0] >= 0).all():
+        return edges  # as scans give them
     return edges.take(np.lexsort((edges.target, edges.source)))
+
+
+class _Hash(io.RawIOBase):
+    """A file that keeps no more than the SHA-256 of what is written."""
+
+    def __init__(self) -> None:
+        self.sha256 = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.sha256.update(data)
+        return len(data)
+
+
+def _write(table: pa.Table, sink: IO[bytes] | io.RawIOBase) -> None:
+    """The table as an Arrow file of one batch, so that it can be mapped as one array a column."""
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
 
 
 def _open(path: Path, columns: Sequence[str]) -> pa.Table:

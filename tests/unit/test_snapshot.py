@@ -282,7 +282,11 @@ def test_id_map() -> None:
         found = ids.indices(keys)
         assert found.dtype == np.int64
         assert found.tolist() == [2, -1, 0]
-    assert ids.indices([]).tolist() == []
+    parts = {("a",): [1], ("電", "a"): [2, 1], ("?",): [-1], ("b", "a"): [-1, 1], ("", "龜"): [-1, -1], (): []}
+    for keys, places in parts.items():  # only the keys between the least and the greatest are looked at
+        assert ids.indices(list(keys)).tolist() == places
+    assert ids.indices(pa.array([None, "a"], pa.string())).tolist() == [-1, 1]
+    assert ids.indices(pa.array([None], pa.string())).tolist() == [-1]
     with pytest.raises(NotFoundError, match=r"no Film with key 'b' in the snapshot; expected one of 3 keys such as"):
         ids.index("b")
 
