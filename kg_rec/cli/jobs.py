@@ -76,6 +76,7 @@ _FLAGS = {
 @click.option("--model", type=click.Path(), metavar="DIR", help="A folder that `kg-rec train` wrote.")
 @click.option("--name", metavar="JOB", help="Of the job; its readers follow one pointer.  [default: the file's name]")
 @click.option("--run", callback=_run_name, metavar="NAME", help="Name of the run; default: the time.")
+@click.option("--or-resume", is_flag=True, help="If the run is there already, carry it to its end; needs --run.")
 @click.option("-k", type=int, help="Length of the lists.  [default: 10]")
 @click.option("--users-query", metavar="CYPHER", help="Read-only; its first column holds the keys.")
 @click.option("--users-file", type=click.Path(), metavar="FILE", help="One key a line.")
@@ -105,6 +106,7 @@ _FLAGS = {
 def run(
     file: Path | None,
     run: str | None,
+    or_resume: bool,
     sets: list[tuple[str, str]],
     dry_run: bool,
     json_logs: bool,
@@ -117,16 +119,22 @@ def run(
       kg-rec job run nightly.toml
       kg-rec job run nightly.toml --changed-since last
       kg-rec job run --graph kg.graph --model model --write-back --name nightly
+      kg-rec job run nightly.toml --run 2026-11-22 --or-resume
       kg-rec job run nightly.toml --dry-run
     """
+    if or_resume and run is None:
+        raise click.UsageError("--or-resume needs --run NAME: the run to begin or to go on with")
     config = _config(file, {_FLAGS[name]: value for name, value in flags.items() if value is not None}, sets)
     if dry_run:
         _dry_run(config, as_json)
         return
-    from kg_rec.jobs.run import start
+    from kg_rec.jobs.run import start, start_or_resume
 
     with _watched(json_logs) as watch, opened(config.graph, read_only=False) as store:
-        record = start(config, store, run, watch)
+        if run is not None and or_resume:
+            record = start_or_resume(config, store, run, watch)
+        else:
+            record = start(config, store, run, watch)
         read = _reading(config, store.schema()) if config.sinks.graph else None
     _print_run(record, read, as_json)
 

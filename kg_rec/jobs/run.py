@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from kg_rec.config import from_dict
 from kg_rec.errors import ConfigError, JobError, KgRecError, StoreUnavailableError
@@ -33,6 +34,7 @@ from kg_rec.store.runs import Chunk, Run, Runs, check_lists, now
 
 _log = logging.getLogger(__name__)
 _FIRST_WAIT = 0.5
+T = TypeVar("T")
 
 
 class StoppedError(JobError):
@@ -112,6 +114,26 @@ def resume(store: GraphStore, run: str, watch: Watch | None = None) -> Run:
     return _carry(job, store, runs, record, watch or Watch())
 
 
+def start_or_resume(job: JobConfig, store: GraphStore, run: str, watch: Watch | None = None) -> Run:
+    """Begin a run or, if it is there already, carry it to its end; if it is done, this changes nothing.
+
+    Raises:
+        JobError: the run began with other settings or was cancelled; also as :func:`start` and :func:`resume`.
+    """
+    record = Runs(store).find(run)
+    if record is None:
+        return start(job, store, run, watch)
+    began = _flat(from_dict(JobConfig, record.about["config"]).to_dict())
+    given = _flat(job.to_dict())
+    differ = sorted(name for name in began.keys() | given.keys() if began.get(name) != given.get(name))
+    if differ:
+        raise JobError(
+            f"run {run} began with other settings: {', '.join(differ)}; go on with those it began with by "
+            f"`kg-rec job resume {run}`, or choose another name"
+        )
+    return resume(store, run, watch)
+
+
 def cancel(store: GraphStore, run: str, progress: Progress = no_progress) -> Run:
     """End a run for good, and delete what it wrote; a process that still works on it stops at its next chunk.
 
@@ -128,6 +150,14 @@ def cancel(store: GraphStore, run: str, progress: Progress = no_progress) -> Run
     runs.save(record)
     _clean(from_dict(JobConfig, record.about["config"]), runs, record, progress)
     return record
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by their dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found
 
 
 def _since(job: JobConfig, runs: Runs, base: tuple[str, ...], name: str) -> int | None:

@@ -145,6 +145,30 @@ def test_exit_statuses_for_a_scheduler(job: Path, monkeypatch: pytest.MonkeyPatc
     assert run("job", "run", job, "--graph", "bolt://127.0.0.1:9", code=75).stderr
 
 
+def test_one_command_begins_a_run_and_goes_on_with_it(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kg_rec.jobs import sinks
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    command = ("job", "run", job, "--run", "2026-11-22", "--or-resume")
+    with monkeypatch.context() as patch:
+        patch.setattr(sinks, "_write_rows", full)
+        run(*command, code=75)
+        run(*command, code=75)  # the exit status of what is gone on with is not hidden
+    record = json.loads(run(*command, "--json").stdout)
+    assert (record["state"], record["report"]["rows"]) == ("done", 120)
+    files = {p: p.stat().st_mtime_ns for p in Path("lists/run=2026-11-22").iterdir()}
+    again = run(*command)
+    assert "120 recommendations for 40 users" in again.stdout
+    assert "kg-rec query 'MATCH (p:KgRecLatest" in again.stdout
+    assert {p: p.stat().st_mtime_ns for p in Path("lists/run=2026-11-22").iterdir()} == files
+    other = ["-k", "2", "--set", "candidates.diversity=0.2"]
+    refused = run(*command, *other, code=1).stderr
+    assert "began with other settings: candidates.diversity, k; go on with" in refused
+    assert "needs --run NAME" in run("job", "run", job, "--or-resume", code=2).stderr
+
+
 def test_json_logs_are_one_object_a_line(job: Path) -> None:
     result = run("job", "run", job, "--run", "r", "--json-logs")
     lines = [json.loads(line) for line in result.stderr.splitlines() if line.startswith("{")]
