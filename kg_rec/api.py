@@ -28,6 +28,7 @@ from kg_rec.explain.grammar import compiled
 from kg_rec.explain.phrasebook import Phrasebook, Tone
 from kg_rec.model import persist
 from kg_rec.model.recommender import Recommender
+from kg_rec.model.shards import HERE, Shards
 from kg_rec.recommend import FIELDS
 from kg_rec.recommend import recommend as recommend_batches
 from kg_rec.snapshot import Snapshot
@@ -210,8 +211,15 @@ def train(
     split: Split | None = None,
     progress: Progress = no_progress,
     log_file: str | Path | None = None,
+    shards: Shards = HERE,
 ) -> Model:
-    """Train a model; see :func:`kg_rec.model.train.train`."""
+    """Train a model; see :func:`kg_rec.model.train.train`.
+
+    On a Ray cluster::
+
+        with kg_rec.jobs.cluster.ray_shards() as shards:
+            model = kg.train(snapshot, shards=shards)
+    """
     from kg_rec.model.train import train as train_recommender  # torch takes seconds to import; lists do without
 
-    return Model(train_recommender(snapshot, config, split=split, progress=progress, log_file=log_file))
+    return Model(train_recommender(snapshot, config, split=split, progress=progress, log_file=log_file, shards=shards))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from kg_rec.config import ExplainConfig
     from kg_rec.evaluation import Report
     from kg_rec.model.choices import Choices
+    from kg_rec.model.shards import Shards
     from kg_rec.snapshot import Snapshot
     from kg_rec.split import Protocol, Split
     from kg_rec.store.base import Progress
@@ -43,6 +45,13 @@ _ABLATIONS = ("no_graph", "shuffled_graph", "no_text", "no_gnn")
 )
 @click.option("--protocol", type=click.Choice(_PROTOCOLS), default="random", show_default=True, help="What --split is.")
 @click.option("--log", type=click.Path(path_type=Path), metavar="FILE", help="Training log, JSON Lines.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where the heavy sums are computed: here, or on the Ray cluster of RAY_ADDRESS. The model is the same.",
+)
 @json_option
 @click.pass_context
 def train(
@@ -54,6 +63,7 @@ def train(
     split: Path | None,
     protocol: str,
     log: Path | None,
+    engine: str,
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -66,6 +76,7 @@ def train(
       kg-rec train --out model
       kg-rec train --out model --set gnn.epochs=10 --no-text
       kg-rec train --snapshot snapshot --out model --config my.toml --log train.jsonl
+      RAY_ADDRESS=10.0.0.1:6379 kg-rec train --out model --engine ray
     """
     config = read_settings(**settings)
     with progress_bar() as progress:
@@ -77,7 +88,8 @@ def train(
         warning = _disagreement(data, progress)
         if warning:
             note(warning)
-        model = train_model(data, config, split=chosen, progress=progress, log_file=log)
+        with _shards(engine) as shards:
+            model = train_model(data, config, split=chosen, progress=progress, log_file=log, shards=shards)
         progress(0, None, "writing")
         model.save(out)
     choices = model.recommender.choices
@@ -88,6 +100,18 @@ def train(
         return
     _print_choices(choices)
     click.echo(f"\nvalidation NDCG@10 {figure(choices.valid)}; {users:,} users, {items:,} items; written to {out}")
+
+
+@contextmanager
+def _shards(engine: str) -> Iterator[Shards]:
+    from kg_rec.jobs.cluster import ray_shards
+    from kg_rec.model.shards import HERE
+
+    if engine == "local":
+        yield HERE
+        return
+    with ray_shards() as shards:
+        yield shards
 
 
 def _print_choices(choices: Choices) -> None:

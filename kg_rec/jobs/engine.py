@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from kg_rec.errors import MissingDependencyError
 from kg_rec.jobs.chunk import Lists, Scorer
-
-T = TypeVar("T")
-U = TypeVar("U")
+from kg_rec.jobs.cluster import connected
 
 
 def local(scorer: Scorer, numbers: Iterable[int], workers: int) -> Iterator[Lists]:
@@ -41,11 +37,7 @@ def on_ray(scorer: Scorer, numbers: Iterable[int], workers: int) -> Iterator[Lis
     Raises:
         MissingDependencyError: Ray is not installed.
     """
-    ray = _ray()
-    ours = not ray.is_initialized()
-    if ours:
-        ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
-    try:
+    with connected() as ray:
         shared = ray.put(scorer)
         task = ray.remote(num_cpus=1, max_retries=-1)(_compute)
         ahead: deque[object] = deque()
@@ -55,35 +47,8 @@ def on_ray(scorer: Scorer, numbers: Iterable[int], workers: int) -> Iterator[Lis
                 yield ray.get(ahead.popleft())
         while ahead:
             yield ray.get(ahead.popleft())
-    finally:
-        if ours:
-            ray.shutdown()
-
-
-def ray_map(function: Callable[[T], U], parts: Iterable[T]) -> list[U]:
-    """``map`` on a Ray cluster that is initialised: sharded sums of training run on it.
-
-    The results come in the order of the parts, so that adding them gives the bytes that one machine gives.
-    """
-    ray = _ray()
-    task = ray.remote(num_cpus=1, max_retries=-1)(_apply)
-    found: list[U] = ray.get([task.remote(function, part) for part in parts])
-    return found
 
 
 def _compute(scorer: Scorer, number: int) -> Lists:
     with threadpool_limits(1):
         return scorer(number)
-
-
-def _apply(function: Callable[[T], U], part: T) -> U:
-    with threadpool_limits(1):
-        return function(part)
-
-
-def _ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingDependencyError("Ray is not installed; pip install 'kg-rec[ray]', or use engine local") from error
-    return ray

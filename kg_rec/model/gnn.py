@@ -17,7 +17,8 @@ LightGCN, He et al. 2020), and the linear low-pass filter of GF-CF (Shen et al. 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ from kg_rec.config import GnnConfig
 from kg_rec.errors import ConfigError
 from kg_rec.model.choices import GnnParameters
 from kg_rec.model.kernel import FactorKernel
+from kg_rec.model.shards import HERE, Shards, row_ranges
 from kg_rec.snapshot import Snapshot
 from kg_rec.store.base import Progress, no_progress
 
@@ -63,11 +65,14 @@ class LinearRelationalGnn(nn.Module):
         exponent: initial value of all degree exponents.
         hops: propagation layers.
         device: torch device.
+        shards: where rows of a propagation without a gradient are computed; if there are several, on processors.
     """
 
-    def __init__(self, snapshot: Snapshot, exponent: float, hops: int, device: str) -> None:
+    def __init__(self, snapshot: Snapshot, exponent: float, hops: int, device: str, shards: Shards = HERE) -> None:
         super().__init__()
         self.hops = hops
+        self.shards = shards
+        self._held: dict[int, list[object]] = {}
         data = snapshot.to_pyg()
         interaction = snapshot.schema.interaction
         n = len(snapshot.items)
@@ -99,10 +104,20 @@ class LinearRelationalGnn(nn.Module):
         r = self.relations.index(relation)
         items, others = self.degree[relation]
         scale = items ** -self.item_exponent[r]
-        middle = self.propagate_once(scale * features, self.forth[relation])
+        middle = self._sums(self.forth[relation], scale * features)
         middle = others ** (-2 * self.other_exponent[r]) * middle
-        out: Tensor = scale * self.propagate_once(middle, self.back[relation])
+        out: Tensor = scale * self._sums(self.back[relation], middle)
         return out
+
+    def _sums(self, matrix: Tensor, features: Tensor) -> Tensor:
+        """Sums over the neighbours; where no gradient is wanted, in parts of the rows."""
+        if torch.is_grad_enabled() or matrix.size(0) <= self.shards.rows:
+            out: Tensor = self.propagate_once(features, matrix)
+            return out
+        if id(matrix) not in self._held:  # the matrices live as long as this module
+            self._held[id(matrix)] = [self.shards.hold(part) for part in _row_parts(matrix, self.shards.rows)]
+        found = self.shards.map(_part_sums, self._held[id(matrix)], features.cpu())
+        return torch.cat(list(found)).to(features.device)
 
     @torch.no_grad()
     def spectral_input(self, dimensions: int, iterations: int, seed: int) -> Tensor:
@@ -158,9 +173,11 @@ class LinearRelationalGnn(nn.Module):
                     self.weight[hop, r] = values[f"{name}.weight.{hop}"]
 
 
-def embed(snapshot: Snapshot, parameters: GnnParameters, config: GnnConfig, seed: int, device: str) -> FactorKernel:
+def embed(
+    snapshot: Snapshot, parameters: GnnParameters, config: GnnConfig, seed: int, device: str, shards: Shards = HERE
+) -> FactorKernel:
     """Relational embeddings of all items under learned parameters, as a kernel with factors (items, d)."""
-    gnn = LinearRelationalGnn(snapshot, parameters.exponent, parameters.hops, device)
+    gnn = LinearRelationalGnn(snapshot, parameters.exponent, parameters.hops, device, shards)
     if not len(snapshot.interactions):
         empty = np.zeros((len(snapshot.items), 1), dtype=np.float32)
         return FactorKernel(empty, empty)
@@ -179,6 +196,7 @@ def fit(
     device: str,
     progress: Progress = no_progress,
     log: Callable[[Mapping[str, object]], None] = lambda _: None,
+    shards: Shards = HERE,
 ) -> GnnParameters:
     """Learn the parameters.
 
@@ -191,10 +209,11 @@ def fit(
         device: torch device.
         progress: called per epoch.
         log: receives one record per epoch.
+        shards: where rows of the propagations without a gradient are computed.
     """
     best, exponent, dimensions, gnn, features = -1.0, 0.0, 0, None, None
     for start in config.exponents:
-        trial = LinearRelationalGnn(snapshot, start, config.hops, device)
+        trial = LinearRelationalGnn(snapshot, start, config.hops, device, shards)
         everything = trial.spectral_input(max(config.dimensions), config.iterations, seed)
         for d in sorted(config.dimensions):  # eigenvectors of fewer dimensions are the leading ones
             with torch.no_grad():
@@ -276,9 +295,34 @@ def _batches(rng: np.random.Generator, n: int, size: int) -> list[NDArray[np.int
 
 def _csr(ends: Tensor, shape: tuple[int, int], device: str) -> Tensor:
     ones = torch.ones(ends.size(1))
-    with warnings.catch_warnings():  # torch calls this layout a beta whenever one is made; what is used here is tested
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
+    with _no_beta_warning():
         return torch.sparse_coo_tensor(ends, ones, shape, check_invariants=False).coalesce().to_sparse_csr().to(device)
+
+
+def _row_parts(matrix: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Row pointers and columns of ranges of rows, each in memory of its own."""
+    pointers, columns = matrix.crow_indices().cpu(), matrix.col_indices().cpu()
+    for part in row_ranges(matrix.size(0), size):
+        own = pointers[part.start : part.stop + 1]
+        yield own - own[0], columns[int(own[0]) : int(own[-1])].clone()
+
+
+def _part_sums(part: tuple[Tensor, Tensor], features: Tensor) -> Tensor:
+    """:class:`Propagate` for some rows, by the product that it takes: a row's bytes do not depend on the others."""
+    pointers, columns = part
+    shape = (len(pointers) - 1, features.size(0))
+    with _no_beta_warning():
+        matrix = torch.sparse_csr_tensor(pointers, columns, torch.ones(len(columns)), shape, check_invariants=False)
+    out: Tensor = spmm(matrix, features, reduce="sum")
+    return out
+
+
+@contextmanager
+def _no_beta_warning() -> Iterator[None]:
+    """torch warns that the CSR layout is a beta when one is made; what is used of it here is tested."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
+        yield
 
 
 def _torch(matrix: sparse.csr_array, device: str) -> Tensor:

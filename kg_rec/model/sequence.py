@@ -20,6 +20,7 @@ from scipy import sparse
 from kg_rec.config import SequenceConfig, TasteConfig
 from kg_rec.model.histories import ranks_from_latest
 from kg_rec.model.kernel import MatrixKernel
+from kg_rec.model.shards import HERE, Shards, transposed_product
 from kg_rec.model.taste import regress
 from kg_rec.snapshot import EdgeTable
 from kg_rec.store.base import Progress, no_progress
@@ -34,6 +35,7 @@ def sequence_kernel(
     l2: float,
     progress: Progress = no_progress,
     items: NDArray[np.int64] | None = None,
+    shards: Shards = HERE,
 ) -> MatrixKernel:
     """B = (G + penalty)^-1 (C - diag(c)), with c such that the diagonal of B is zero; C = G without a direction.
 
@@ -46,15 +48,21 @@ def sequence_kernel(
         l2: ridge penalty.
         progress: called per block of items of the sparse form.
         items: the sparse form is computed for these items alone; None for all.
+        shards: where rows of G and C, and blocks of items of the sparse form, are computed.
     """
     if n_items > taste.max_items:
         edges = edges.take(ranks_from_latest(edges) < config.latest)
-    near, directed = pair_counts(edges, n_items, taste.user_power, config, direction)
-    return regress(near, taste, l2, directed, progress, items)
+    near, directed = pair_counts(edges, n_items, taste.user_power, config, direction, shards)
+    return regress(near, taste, l2, directed, progress, items, shards)
 
 
 def pair_counts(
-    edges: EdgeTable, n_items: int, user_power: float, config: SequenceConfig, direction: float
+    edges: EdgeTable,
+    n_items: int,
+    user_power: float,
+    config: SequenceConfig,
+    direction: float,
+    shards: Shards = HERE,
 ) -> tuple[sparse.csr_array, sparse.csr_array | None]:
     """G and C, CSR, shape (n, n), scaled so that G has the trace of the plain Gram matrix; no C without a direction.
 
@@ -67,12 +75,12 @@ def pair_counts(
     weight = np.maximum(counts, 1.0)[edges.source] ** (-user_power / 2)
     weight *= np.sqrt(len(edges) / max(float((weight**2).sum()), 1e-12))
     whole = _rows(edges, np.zeros_like(rank), weight, n_items)
-    everything = sparse.csr_array(whole.T @ whole)
+    everything = transposed_product(whole, whole, shards)
     near = everything * config.far
     offsets = {0, config.span // 2}
     for offset in offsets:
         stretches = _rows(edges, (rank + offset) // config.span, weight, n_items)
-        near = near + (stretches.T @ stretches) / len(offsets)
+        near = near + transposed_product(stretches, stretches, shards) / len(offsets)
     near /= 1 + config.far
     if not direction:
         return near, None
@@ -84,7 +92,7 @@ def pair_counts(
         inside = block == b
         ends = (edges.source[inside], edges.target[inside])
         part = sparse.csr_array((weight[inside], ends), shape=shape)
-        later = later + earlier.T @ part
+        later = later + transposed_product(earlier, part, shards)
         earlier = earlier + part
     later = later - later.T
     later *= direction

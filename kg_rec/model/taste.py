@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from kg_rec.config import TasteConfig
 from kg_rec.model.inverse import inverse, solve
 from kg_rec.model.kernel import MatrixKernel
+from kg_rec.model.shards import HERE, Shards, row_ranges, transposed_product
 from kg_rec.store.base import Progress, no_progress
 
-#: Computes a function of each part, in their order.
-Shards = Callable[[Callable[[sparse.csr_array], sparse.csr_array], list[sparse.csr_array]], list[sparse.csr_array]]
+#: Items per block of the sparse form.
+_ITEMS = 1000
 
 
-def in_turn(
-    function: Callable[[sparse.csr_array], sparse.csr_array], parts: list[sparse.csr_array]
-) -> list[sparse.csr_array]:
-    """One part after the other, in this process."""
-    return [function(part) for part in parts]
-
-
-#: Users per addend of the Gram matrix.
-SHARD = 100_000
-
-
-def gram(
-    interactions: sparse.csr_array, user_power: float, run: Shards = in_turn, shard: int = SHARD
-) -> sparse.csr_array:
+def gram(interactions: sparse.csr_array, user_power: float, shards: Shards = HERE) -> sparse.csr_array:
     """G = sum over users of n_u^-user_power x_u x_u^T, scaled to keep the trace of X^T X; shape (n, n).
 
     Args:
         interactions: X, CSR, shape (users, items).
         user_power: exponent of the users' weights.
-        run: computes the addends, in their order: here, or on a cluster (:func:`kg_rec.jobs.engine.ray_map`).
-        shard: users per addend.  The addends are summed in their order, so the same shards give the same bytes.
+        shards: where rows of G are computed.
     """
     counts = np.maximum(np.diff(interactions.indptr), 1).astype(np.float64)
     scale = np.repeat(counts ** (-user_power / 2), np.diff(interactions.indptr))
@@ -47,23 +35,18 @@ def gram(
     weighted.data *= np.sqrt(trace / max(float((weighted.data**2).sum()), 1e-12))
     if weighted.nnz < 2**31:  # half the memory of what follows
         weighted.indices, weighted.indptr = weighted.indices.astype(np.int32), weighted.indptr.astype(np.int32)
-    parts = run(outer, [weighted[at : at + shard] for at in range(0, max(weighted.shape[0], 1), shard)])
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return sparse.csr_array(total)
-
-
-def outer(part: sparse.csr_array) -> sparse.csr_array:
-    """X^T X of some users."""
-    return sparse.csr_array(part.T @ part)
+    return transposed_product(weighted, weighted, shards)
 
 
 def taste_kernel(
-    interactions: sparse.csr_array, config: TasteConfig, l2: float, progress: Progress = no_progress
+    interactions: sparse.csr_array,
+    config: TasteConfig,
+    l2: float,
+    progress: Progress = no_progress,
+    shards: Shards = HERE,
 ) -> MatrixKernel:
     """EDLAE with users weighted by n_u^-user_power; ``interactions`` is binary CSR, shape (users, items)."""
-    return next(taste_kernels(interactions, config, (l2,), None, progress))
+    return next(taste_kernels(interactions, config, (l2,), None, progress, shards))
 
 
 def taste_kernels(
@@ -72,6 +55,7 @@ def taste_kernels(
     l2: Sequence[float],
     items: NDArray[np.int64] | None = None,
     progress: Progress = no_progress,
+    shards: Shards = HERE,
 ) -> Iterator[MatrixKernel]:
     """:func:`taste_kernel` for each penalty; what they share is computed once.
 
@@ -81,12 +65,13 @@ def taste_kernels(
         l2: ridge penalties.
         items: the sparse form is computed for these items alone, the others get no score; None for all.
         progress: called per block of items of the sparse form.
+        shards: where rows of the Gram matrix, and blocks of items of the sparse form, are computed.
     """
-    g = gram(interactions, config.user_power)
+    g = gram(interactions, config.user_power, shards)
     if g.shape[0] <= config.max_items:
         yield from (edlae(g, config, penalty) for penalty in l2)
     else:
-        yield from neighbour_ridges(g, config, l2, None, items, progress)
+        yield from neighbour_ridges(g, config, l2, None, items, progress, shards)
 
 
 def regress(
@@ -96,11 +81,12 @@ def regress(
     wanted: sparse.csr_array | None = None,
     progress: Progress = no_progress,
     items: NDArray[np.int64] | None = None,
+    shards: Shards = HERE,
 ) -> MatrixKernel:
     """:func:`edlae` up to ``max_items`` items, :func:`neighbour_ridges` beyond."""
     if g.shape[0] <= config.max_items:
         return edlae(g, config, l2, wanted)
-    return neighbour_ridges(g, config, (l2,), wanted, items, progress)[0]
+    return neighbour_ridges(g, config, (l2,), wanted, items, progress, shards)[0]
 
 
 def edlae(g: sparse.csr_array, config: TasteConfig, l2: float, wanted: sparse.csr_array | None = None) -> MatrixKernel:
@@ -136,6 +122,7 @@ def neighbour_ridges(
     wanted: sparse.csr_array | None = None,
     items: NDArray[np.int64] | None = None,
     progress: Progress = no_progress,
+    shards: Shards = HERE,
 ) -> list[MatrixKernel]:
     """The sparse form for large catalogues: each item is regressed on the items that share most with it.
 
@@ -150,35 +137,52 @@ def neighbour_ridges(
         wanted: C as for :func:`edlae`.
         items: compute the columns of these items alone; None for all.
         progress: called per block of items.
+        shards: where blocks of items are computed.
     """
     n = g.shape[0]
-    targets = g if wanted is None else sparse.csr_array(wanted.T)  # row i: what item i shares with the others
-    diagonal = np.maximum(g.diagonal(), 1e-12)
-    rows, columns, data = [], [], []
-    for done, item in enumerate(np.arange(n) if items is None else items):
-        if done % 1000 == 0:
-            progress(done, n if items is None else len(items), "taste")
-        others = targets.indices[targets.indptr[item] : targets.indptr[item + 1]]
-        shared = targets.data[targets.indptr[item] : targets.indptr[item + 1]]
-        keep = (others != item) & (shared > 0)
-        others, shared = others[keep], shared[keep]
-        if len(others) > config.neighbours:
-            best = np.argpartition(-shared / np.sqrt(diagonal[others]), config.neighbours)[: config.neighbours]
-            others, shared = others[best], shared[best]
-        if not len(others):
-            continue
-        block = g[others][:, others].toarray()
-        own = np.diag(block) + config.dropout / (1 - config.dropout) * diagonal[others]
-        found = np.empty((len(l2), len(others)), dtype=np.float32)
-        for place, penalty in enumerate(l2):
-            penalised = block.copy()
-            penalised[np.diag_indices_from(penalised)] = own + penalty
-            found[place] = solve(penalised, shared)
-        rows.append(others)
-        columns.append(np.full(len(others), item))
-        data.append(found)
-    if not rows:
-        return [MatrixKernel(sparse.csr_array((n, n), dtype=np.float32)) for _ in l2]
-    ends = (np.concatenate(rows), np.concatenate(columns))
-    values = np.concatenate(data, axis=1)
+    targets = None if wanted is None else sparse.csr_array(wanted.T)  # row i: what item i shares with the others
+    asked = np.arange(n) if items is None else items
+    blocks = [asked[part] for part in row_ranges(len(asked), min(_ITEMS, shards.rows))]
+    found, done = [], 0
+    for block, part in zip(blocks, shards.map(_ridges, blocks, g, targets, config, tuple(l2)), strict=True):
+        progress(done, len(asked), "taste")
+        found.append(part)
+        done += len(block)
+    ends = (np.concatenate([rows for rows, _, _ in found]), np.concatenate([columns for _, columns, _ in found]))
+    values = np.concatenate([data for _, _, data in found], axis=1)
     return [MatrixKernel(sparse.csr_array((v, ends), shape=(n, n))) for v in values]
+
+
+def _ridges(
+    items: NDArray[np.int64],
+    g: sparse.csr_array,
+    targets: sparse.csr_array | None,
+    config: TasteConfig,
+    l2: tuple[float, ...],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Rows, columns and the values per penalty, shape (penalties, cells), of some items' columns."""
+    targets, diagonal = g if targets is None else targets, np.maximum(g.diagonal(), 1e-12)
+    rows, columns = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    data = [np.empty((len(l2), 0), np.float32)]
+    with threadpool_limits(1):  # the systems are small; and sums have one order whatever the number of cores
+        for item in items:
+            others = targets.indices[targets.indptr[item] : targets.indptr[item + 1]]
+            shared = targets.data[targets.indptr[item] : targets.indptr[item + 1]]
+            keep = (others != item) & (shared > 0)
+            others, shared = others[keep], shared[keep]
+            if len(others) > config.neighbours:
+                best = np.argpartition(-shared / np.sqrt(diagonal[others]), config.neighbours)[: config.neighbours]
+                others, shared = others[best], shared[best]
+            if not len(others):
+                continue
+            block = g[others][:, others].toarray()
+            own = np.diag(block) + config.dropout / (1 - config.dropout) * diagonal[others]
+            found = np.empty((len(l2), len(others)), dtype=np.float32)
+            for place, penalty in enumerate(l2):
+                penalised = block.copy()
+                penalised[np.diag_indices_from(penalised)] = own + penalty
+                found[place] = solve(penalised, shared)
+            rows.append(others)
+            columns.append(np.full(len(others), item))
+            data.append(found)
+    return np.concatenate(rows), np.concatenate(columns), np.concatenate(data, axis=1)

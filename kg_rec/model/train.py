@@ -26,6 +26,7 @@ from kg_rec.model.kernel import FactorKernel, Floats, Kernel
 from kg_rec.model.new_item_choices import anchor, content_kernels, tune_new_items
 from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.model.sequence import sequence_kernel
+from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.similarity import build, fit_cold, popular
 from kg_rec.model.taste import taste_kernel, taste_kernels
 from kg_rec.model.text import TextEncoder, find_encoder, item_texts
@@ -52,6 +53,7 @@ def train(
     split: Split | None = None,
     progress: Progress = no_progress,
     log_file: str | Path | None = None,
+    shards: Shards = HERE,
 ) -> Recommender:
     """Train a model.
 
@@ -62,6 +64,8 @@ def train(
             interactions out to choose on, then fits on all of them.
         progress: called as the work advances.
         log_file: training log, one JSON object per line.
+        shards: where the heavy sums are computed: Gram matrices, the sparse form of the taste operator, and the
+            propagation without gradients.  The model has the same bytes as with all of them here.
 
     Raises:
         ModelError: the graph has no positive interactions, or a channel is unknown.
@@ -82,8 +86,8 @@ def train(
     if split is None:
         split = holdout_split(positive, len(snapshot.items), config.seed, config.fusion.holdout)
     with _logging(log_file) as log, _threads(len(snapshot.items)):
-        choices = tune(snapshot, split, config, text, progress, log)
-        model = fit(snapshot, choices, config, text, progress)
+        choices = tune(snapshot, split, config, text, progress, log, shards)
+        model = fit(snapshot, choices, config, text, progress, shards)
         log({"stage": "done", "valid": choices.valid, "warm": choices.warm, "cold": choices.cold})
     return model
 
@@ -154,6 +158,7 @@ def tune(
     text: Floats | None,
     progress: Progress = no_progress,
     log: Log = lambda _: None,
+    shards: Shards = HERE,
 ) -> Choices:
     """Choose every hyperparameter on ``split.valid``; ``split.test`` is not looked at.
 
@@ -185,7 +190,7 @@ def tune(
     sequences: dict[float, Kernel] = {}
     if "taste" in config.channels:
         best = -1.0
-        candidates = taste_kernels(binary, config.taste, config.taste.l2, view.items, progress)
+        candidates = taste_kernels(binary, config.taste, config.taste.l2, view.items, progress, shards)
         for step, candidate in enumerate(config.taste.l2):
             progress(step, len(config.taste.l2), "fit taste")
             kernel = next(candidates)
@@ -203,12 +208,12 @@ def tune(
         def alone(kernel: Kernel) -> float:
             return view.ndcg(kernel, given[recency])
 
-        parameters = gnn.fit(seen, binary, alone, config.gnn, config.seed, device(config), progress, log)
-        kernels["relational"] = gnn.embed(seen, parameters, config.gnn, config.seed, device(config))
+        parameters = gnn.fit(seen, binary, alone, config.gnn, config.seed, device(config), progress, log, shards)
+        kernels["relational"] = gnn.embed(seen, parameters, config.gnn, config.seed, device(config), shards)
     if "sequence" in config.channels and timed:
         for candidate in config.sequence.directions:
             kernel = sequence_kernel(
-                train, shape[1], config.taste, config.sequence, candidate, l2, progress, view.items
+                train, shape[1], config.taste, config.sequence, candidate, l2, progress, view.items, shards
             )
             sequences[candidate] = kernel
     probes = [*kernels.values(), *sequences.values()]
@@ -309,6 +314,7 @@ def fit(
     config: TrainConfig,
     text: Floats | None,
     progress: Progress = no_progress,
+    shards: Shards = HERE,
 ) -> Recommender:
     """Fit the model to a graph's positive interactions with chosen hyperparameters."""
     edges = snapshot.liked()
@@ -321,11 +327,11 @@ def fit(
     kernels: dict[str, Kernel] = {}
     if choices.warm.get("taste"):
         progress(0, steps, "fit taste")
-        kernels["taste"] = taste_kernel(binary, config.taste, choices.l2, progress)
+        kernels["taste"] = taste_kernel(binary, config.taste, choices.l2, progress, shards)
     if choices.warm.get("sequence"):
         progress(1, steps, "fit sequence")
         kernels["sequence"] = sequence_kernel(
-            edges, shape[1], config.taste, config.sequence, choices.direction, choices.l2, progress
+            edges, shape[1], config.taste, config.sequence, choices.direction, choices.l2, progress, None, shards
         )
     similarity = build(seen, text, config.knowledge, config.cold)
     weights = {name: choices.similarity.get(name, 0.0) for name in similarity.weights}
@@ -333,7 +339,7 @@ def fit(
     regression = None
     if choices.gnn is not None:
         progress(2, steps, "fit relational")
-        relational = gnn.embed(seen, choices.gnn, config.gnn, config.seed, device(config))
+        relational = gnn.embed(seen, choices.gnn, config.gnn, config.seed, device(config), shards)
         target = np.array(relational.target)
         target[cold] = 0
         if any(weights.values()) and cold.any() and not cold.all():

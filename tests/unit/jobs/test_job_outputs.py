@@ -7,15 +7,20 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
-from job_world import World, edges, model
+from job_world import World, edges
+from toy_graph import NO_TEXT, films
 
 from kg_rec.errors import ConfigError
-from kg_rec.jobs.engine import ray_map
+from kg_rec.jobs.cluster import RayShards
 from kg_rec.jobs.run import Watch, start
-from kg_rec.model.taste import gram
+from kg_rec.model import persist
+from kg_rec.model.train import train
 from kg_rec.store import GraphStore
 
 
@@ -79,6 +84,25 @@ def unused_port() -> int:
         return int(free.getsockname()[1])
 
 
+def check_training_on_ray(folder: Path) -> None:
+    """Gram matrices, the sparse form of the operator, and propagation: the same tensors as on one machine."""
+    used = []
+
+    class Counted(RayShards):
+        def map(self, function: Callable[..., Any], parts: Iterable[Any], *shared: Any) -> Iterator[Any]:
+            used.append(function.__name__)
+            return super().map(function, parts, *shared)
+
+    config = replace(
+        NO_TEXT, taste=replace(NO_TEXT.taste, max_items=30), gnn=replace(NO_TEXT.gnn, epochs=1, iterations=3)
+    )
+    persist.save(train(films(), config, shards=Counted(rows=31)), folder / "sharded")
+    persist.save(train(films(), config), folder / "alone")
+    for file in ("model.json", "tensors.safetensors"):
+        assert (folder / "sharded" / file).read_bytes() == (folder / "alone" / file).read_bytes()
+    assert {name: used.count(name) > 1 for name in used} == {"_product": True, "_ridges": True, "_part_sums": True}
+
+
 @pytest.mark.timeout(600)
 def test_ray_gives_the_same_bytes_though_a_node_dies(world: World, store: GraphStore) -> None:
     ray = pytest.importorskip("ray")
@@ -91,11 +115,7 @@ def test_ray_gives_the_same_bytes_though_a_node_dies(world: World, store: GraphS
         ray.init(address=cluster.address, log_to_driver=False)
         cluster.wait_for_nodes()
         assert ray.cluster_resources()["CPU"] == 2
-        liked = model().likers.tocsr()
-        sharded = gram(liked, 0.3, ray_map, 13)
-        here = gram(liked, 0.3, shard=13)
-        assert (sharded.data.tobytes(), sharded.indices.tobytes()) == (here.data.tobytes(), here.indices.tobytes())
-        np.testing.assert_allclose(here.toarray(), gram(liked, 0.3).toarray(), rtol=1e-12)
+        check_training_on_ray(world.folder)
         killed = []
 
         def kill(done: int, _: int | None, what: str) -> None:

@@ -1,0 +1,78 @@
+"""Heavy sums of training in parts, computed here one after the other, or on a cluster.
+
+Each part is some rows of the result, computed as the whole would compute them, so the result has the same bytes
+however it is split and wherever its parts are computed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from scipy import sparse
+
+U = TypeVar("U")
+
+
+class Shards(Protocol):
+    """Where parts are computed."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of a result per part."""
+        ...
+
+    def hold(self, value: Any) -> Any:
+        """What stands for a value in several calls of :meth:`map`, so that it is sent to where it is read once."""
+        ...
+
+    def map(self, function: Callable[..., U], parts: Iterable[Any], *shared: Any) -> Iterator[U]:
+        """``function(part, *shared)`` of each part, in their order; parts and shared may be what :meth:`hold` gave."""
+        ...
+
+
+@dataclass(frozen=True)
+class InTurn:
+    """One part after the other, in this process.
+
+    Attributes:
+        rows: all in one part, if nothing is said.
+    """
+
+    rows: int = sys.maxsize
+
+    def hold(self, value: Any) -> Any:
+        """The value itself."""
+        return value
+
+    def map(self, function: Callable[..., U], parts: Iterable[Any], *shared: Any) -> Iterator[U]:
+        """See :class:`Shards`."""
+        return (function(part, *shared) for part in parts)
+
+
+#: The default of all that takes shards.
+HERE = InTurn()
+
+
+def row_ranges(n: int, size: int) -> list[slice]:
+    """Ranges of at most ``size`` rows that cover n rows; one, empty range for none."""
+    return [slice(start, min(start + size, n)) for start in range(0, max(n, 1), size)]
+
+
+def transposed_product(left: sparse.csr_array, right: sparse.csr_array, shards: Shards = HERE) -> sparse.csr_array:
+    """left^T right, CSR with sorted columns, shape (left columns, right columns).
+
+    Each cell is the sum over the rows of both in their order.
+    """
+    turned = sparse.csr_array(left.T)
+    blocks = (turned[part] for part in row_ranges(turned.shape[0], shards.rows))
+    found = list(shards.map(_product, blocks, right))
+    return found[0] if len(found) == 1 else sparse.csr_array(sparse.vstack(found, format="csr"))
+
+
+def _product(left: sparse.csr_array, right: sparse.csr_array) -> sparse.csr_array:
+    found = sparse.csr_array(left @ right)
+    found.sort_indices()
+    return found
