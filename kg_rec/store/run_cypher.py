@@ -59,15 +59,18 @@ NEO4J_LOCK_CHUNK = f"MERGE (c:{CHUNK} {{id: $id}}) SET c.run = $run"
 def neo4j_create_lists(schema: GraphSchema, properties: Sequence[str]) -> str:
     """Create the edges of ``$lists`` unless the chunk ``$id`` is done.
 
-    A list is ``[user, items, column, column ...]`` with one column per name of ``properties``; the rank is the place in
-    the list.  One look-up of a user serves all its items.
+    ``$items`` holds each item's key once; a list is ``[user, places in $items, column, column ...]`` with one column per
+    name of ``properties``, and the rank is the place in the list.  So a user and an item are looked up once a chunk.
     """
     user, item = schema.user, schema.item
     values = ["run: $run", "rank: n + 1", *(f"{quoted(p)}: l[{i}][n]" for i, p in enumerate(properties, 2))]
     return (
         f"MATCH (c:{CHUNK} {{id: $id}}) WHERE coalesce(c.state, '') <> 'done' "
+        "UNWIND range(0, size($items) - 1) AS n "
+        f"OPTIONAL MATCH (i:{quoted(item.name)} {{{quoted(item.key)}: $items[n]}}) "
+        "WITH c, n, i ORDER BY n WITH c, collect([i]) AS items "
         f"UNWIND $lists AS l MATCH (u:{quoted(user.name)} {{{quoted(user.key)}: l[0]}}) "
-        f"UNWIND range(0, size(l[1]) - 1) AS n MATCH (i:{quoted(item.name)} {{{quoted(item.key)}: l[1][n]}}) "
+        "UNWIND range(0, size(l[1]) - 1) AS n WITH u, l, n, items[l[1][n]][0] AS i WHERE i IS NOT NULL "
         f"CREATE (u)-[:{RECOMMENDED} {{{', '.join(values)}}}]->(i)"
     )
 

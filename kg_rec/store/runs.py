@@ -201,7 +201,8 @@ class Runs:
             if lists is not None and len(lists):
                 properties = _properties(lists)
                 statement = cypher.neo4j_create_lists(self._store.schema(), properties)
-                statements.append((statement, {**known, "lists": _nested(lists, properties)}))
+                items, nested = _nested(lists, properties)
+                statements.append((statement, {**known, "items": items, "lists": nested}))
             self._store.transact([*statements, (cypher.NEO4J_SAVE_CHUNK, values)])
             return
         done = self._rows(cypher.READ_CHUNK_STATE, {"id": values["id"]})
@@ -250,10 +251,11 @@ def _properties(lists: pa.RecordBatch) -> list[str]:
     return [name for name in lists.schema.names if name in ("score", "reason", "paths")]
 
 
-def _nested(lists: pa.RecordBatch, properties: Sequence[str]) -> list[list[Any]]:
-    """Per user ``[key, items, column, column ...]``."""
-    users = lists.column("user").to_pylist()
+def _nested(lists: pa.RecordBatch, properties: Sequence[str]) -> tuple[list[str], list[list[Any]]]:
+    """The item keys, each once, and per user ``[key, places in them, column, column ...]``."""
+    users, items = lists.column("user").to_pylist(), lists.column("item").dictionary_encode()
     starts = np.flatnonzero(lists.column("rank").to_numpy() == 1).tolist()
     ends = [*starts[1:], len(users)]
-    columns = [lists.column(name).to_pylist() for name in ("item", *properties)]
-    return [[users[a], *(column[a:b] for column in columns)] for a, b in zip(starts, ends, strict=True)]
+    columns = [items.indices.to_pylist(), *(lists.column(name).to_pylist() for name in properties)]
+    nested = [[users[a], *(column[a:b] for column in columns)] for a, b in zip(starts, ends, strict=True)]
+    return items.dictionary.to_pylist(), nested
