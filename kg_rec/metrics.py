@@ -7,6 +7,7 @@ else 0; Hit@k = 1 if any hit.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -30,28 +31,68 @@ def top_k(scores: Floats, k: int) -> NDArray[np.int64]:
     Returns:
         int64, shape (b, min(k, n)).
     """
+    cells = leaders(scores, k)
+    return listed(cells, scores.take(cells), scores.shape, k)[0]
+
+
+def leaders(scores: Floats, k: int, slack: Floats | float = 0.0) -> NDArray[np.int64]:
+    """Cells that can be among the k largest of their row, and few others.
+
+    Args:
+        scores: shape (b, n); -inf marks items that may not be ranked.
+        k: at least 1.
+        slack: how far below the k-th largest score a cell still counts: a number, or shape (b,).
+
+    Returns:
+        Row n + column of every cell, ascending.
+    """
     rows, n = scores.shape
     k = min(k, n)
-    top = np.full((rows, k), -1, dtype=np.int64)
-    # the k-th largest of the maxima of some groups of items is a bound: at least k items reach it, and few others
-    groups = min(n, 8 * k)
-    maxima = np.maximum.reduceat(scores, np.arange(groups) * n // groups, axis=1)
-    bound = np.partition(maxima, groups - k, axis=1)[:, [groups - k]]
+    # the k-th largest of the maxima of some groups of items is a bound: at least k items reach it, and few others;
+    # group g holds the columns g, g + groups, g + 2 groups, ...
+    groups = min(n, 2 * math.isqrt(k * n))
+    deep, rest = divmod(n, groups)
+    maxima = scores[:, : n - rest].reshape(rows, deep, groups).max(axis=1)
+    np.maximum(maxima[:, :rest], scores[:, n - rest :], out=maxima[:, :rest])
+    bound = np.partition(maxima, groups - k, axis=1)[:, groups - k] - np.asarray(slack, dtype=scores.dtype)
     bound = np.maximum(bound, np.finfo(scores.dtype).min)  # -inf may not be ranked
-    row, item = np.divmod(np.flatnonzero(scores >= bound), n)
-    order = np.lexsort((item, -scores[row, item], row))
-    row, item = row[order], item[order]
-    place = np.arange(len(row)) - np.searchsorted(row, np.arange(rows))[row]
-    best = place < k
-    top[row[best], place[best]] = item[best]
-    return top
+    row, group = np.divmod(np.flatnonzero(maxima >= bound[:, None]), groups)
+    column = group[:, None] + np.arange(0, n, groups)
+    cells = (row * n)[:, None] + np.minimum(column, n - 1)  # where the last columns are missing: looked at, not taken
+    return np.sort(cells[(scores.take(cells) >= bound[row][:, None]) & (column < n)])
+
+
+def listed(
+    cells: NDArray[np.int64], values: Floats, shape: tuple[int, ...], k: int
+) -> tuple[NDArray[np.int64], Floats]:
+    """The k largest of some cells per row, best first; equal ones by smaller column.
+
+    Args:
+        cells: row n + column, ascending.
+        values: of the cells.
+        shape: (b, n).
+        k: at least 1.
+
+    Returns:
+        Columns, int64, shape (b, min(k, n)), -1 where a row has fewer cells; and their values, -inf there.
+    """
+    rows, n = shape
+    row, column = np.divmod(cells, n)
+    order = np.lexsort((-values, row))  # stable
+    place = np.arange(len(cells)) - np.searchsorted(row, np.arange(rows))[row]
+    best = place < min(k, n)
+    at, kept = (row[best], place[best]), order[best]
+    top = np.full((rows, min(k, n)), -1, dtype=np.int64)
+    its = np.full(top.shape, -np.inf, dtype=values.dtype)
+    top[at], its[at] = column[kept], values[kept]
+    return top, its
 
 
 def masked(scores: Floats, seen: sparse.csr_array, candidates: NDArray[np.bool_] | None) -> Floats:
     """``scores`` with -inf, in place, at the stored entries of ``seen`` and outside ``candidates``."""
-    rows = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
-    scores[rows, seen.indices] = -np.inf
-    if candidates is not None:
+    b, n = scores.shape
+    np.put(scores, np.repeat(np.arange(b) * n, np.diff(seen.indptr)) + seen.indices, -np.inf)
+    if candidates is not None and not candidates.all():
         scores[:, ~candidates] = -np.inf
     return scores
 

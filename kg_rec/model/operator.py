@@ -1,36 +1,45 @@
 """All channels of a large catalogue joined into one item-item operator, which is never dense.
 
-    s(u, i) - b_i = (a_u M)_i + <a_u L, R_i> + <a_u P, Q_i>
+    s(u, i) = b_i + (a_u M)_i + <a_u L, R_i> + <a_u P, Q_i>
 
 M is sparse: the matrix kernels, minus the diagonals of the products.  L, R are the dense factors of all channels side
-by side, P, Q the sparse ones; R and Q hold lambda.  Many users are ranked in single precision; the few items that can
-be in a list are then scored again in double precision, each from its own column, so no score depends on the block.
+by side, P, Q the sparse ones; R and Q hold lambda.  Lists are made in single precision up to the few items whose
+scores are within the rounding error of the k-th best; these are scored again in double precision, each by itself.  So
+lists are those of double precision, and no score depends on the block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.errors import ModelError
+from kg_rec.metrics import leaders, listed, masked
 from kg_rec.model.kernel import FactorKernel, Floats, Kernel, MatrixKernel
+from kg_rec.model.ragged import bounds_of, sums
 
 Doubles = NDArray[np.float64]
-#: Single or double precision.
-Reals: TypeAlias = "NDArray[np.floating[Any]]"
+Ints = NDArray[np.int64]
+
+#: Users whose scores are made at a time: few enough for the processor's cache.
+_TILE = 64
+#: Scores held at a time, and addends of the sparse operator, but for a single user.
+_CELLS = 1 << 22
+#: Pairs of user and item that are scored again at a time.
+_PAIRS = 1 << 14
 
 
 @dataclass(frozen=True)
 class Operator:
-    """See the module's formula; n items, in double precision but for what ranks many users.
+    """See the module's formula; n items, in double precision.
 
     Attributes:
+        base: b, shape (n,).
         matrix: M, CSR, shape (n, n).
         left: L, shape (n, d).
         right: R, shape (n, d).
@@ -38,15 +47,17 @@ class Operator:
         target: Q, CSR, shape (n, m).
     """
 
+    base: Doubles
     matrix: sparse.csr_array
-    left: Reals
-    right: Reals
+    left: Doubles
+    right: Doubles
     source: sparse.csr_array
     target: sparse.csr_array
 
     @classmethod
-    def of(cls, kernels: Sequence[tuple[Kernel, Floats]], n: int) -> Operator:
+    def of(cls, kernels: Sequence[tuple[Kernel, Floats]], base: Floats) -> Operator:
         """Join kernels with lambda_c per item, shape (n,); a matrix among them has to be sparse."""
+        n = len(base)
         matrix = sparse.csr_array((n, n))
         diagonal = np.zeros(n)
         parts: dict[bool, list[tuple[FactorKernel, Doubles]]] = {True: [], False: []}
@@ -62,12 +73,15 @@ class Operator:
             else:
                 raise ModelError(f"expected a sparse matrix or factors for {n} items, got {type(kernel).__name__}")
         matrix = sparse.csr_array(matrix - sparse.dia_array((diagonal[None, :], [0]), shape=(n, n)))
+        if matrix.nnz < np.iinfo(np.int32).max:
+            matrix.indices, matrix.indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
         empty, none = np.zeros((n, 0)), sparse.csr_array((n, 0))
         left = [kernel.source.astype(np.float64) for kernel, _ in parts[False]]
         right = [kernel.target * scale[:, None] for kernel, scale in parts[False]]
         source = [sparse.csr_array(kernel.source, dtype=np.float64) for kernel, _ in parts[True]]
         target = [_scaled(kernel.target, scale) for kernel, scale in parts[True]]
         return cls(
+            base.astype(np.float64),
             matrix,
             np.hstack([empty, *left]),
             np.hstack([empty, *right]),
@@ -75,61 +89,118 @@ class Operator:
             sparse.csr_array(sparse.hstack([none, *target], format="csr")),
         )
 
-    @property
-    def width(self) -> int:
-        """Cells that a row of histories takes while it is scored."""
-        return max(int(self.matrix.shape[1]), int(self.source.shape[1]))
-
     def scores(self, histories: sparse.csr_array) -> Doubles:
-        """All scores without the base, shape (b, n)."""
-        return np.asarray(_scores(self, histories.astype(np.float64)), dtype=np.float64)
-
-    def nearly(self, histories: sparse.csr_array) -> Floats:
-        """:meth:`scores` in single precision."""
-        return np.asarray(_scores(self._single, histories.astype(np.float32)), dtype=np.float32)
-
-    def some(self, histories: sparse.csr_array, items: NDArray[np.int64]) -> Doubles:
-        """Scores without the base of a few items per row.
-
-        Args:
-            histories: CSR, shape (b, n).
-            items: shape (b, k).
-
-        Returns:
-            Shape (b, k); what a row gets does not depend on the other rows, to the last bit.
-        """
+        """All scores in double precision, shape (b, n)."""
         given = histories.astype(np.float64)
-        total = np.einsum("bd,bkd->bk", given @ self.left, self.right[items])
-        features = histories.toarray()
-        if self.source.shape[1]:
-            features = np.hstack([features, (given @ self.source).toarray()])
-        columns = self._columns[items.ravel()]
-        starts = np.repeat(np.arange(len(items)) * features.shape[1], items.shape[1])
-        columns.data *= features.ravel().take(np.repeat(starts, np.diff(columns.indptr)) + columns.indices)
-        total += (columns @ np.ones(columns.shape[1])).reshape(items.shape)  # each row from left to right
+        total = (given @ self.left) @ self.right.T + self.base
+        total += (given @ self.matrix).toarray()
+        total += (self.target @ (given @ self.source).toarray().T).T
         return np.asarray(total, dtype=np.float64)
 
-    @cached_property
-    def _single(self) -> Operator:
-        """The same in single precision."""
-        wide = (self.matrix, self.left, self.right, self.source, self.target)
-        matrix, left, right, source, target = (part.astype(np.float32) for part in wide)
-        return Operator(matrix, left, right, source, target)
+    def best(
+        self, histories: sparse.csr_array, seen: sparse.csr_array, k: int, candidates: NDArray[np.bool_] | None = None
+    ) -> tuple[Ints, Doubles]:
+        """The k best items per row, equal scores by smaller index.
 
-    @cached_property
-    def _columns(self) -> sparse.csr_array:
-        """Row i holds column i of M and then Q_i, CSR, shape (n, n + m)."""
-        found = sparse.csr_array(sparse.hstack([self.matrix.T, self.target], format="csr"))
-        found.sort_indices()
+        What a row gets does not depend on the other rows, to the last bit.
+
+        Args:
+            histories: a, CSR, shape (b, n), columns sorted.
+            seen: items left out, CSR, shape (b, n).
+            k: list length.
+            candidates: items allowed, boolean, shape (n,); None allows all.
+
+        Returns:
+            Items, int64, shape (b, min(k, n)), -1 where there are fewer; and their scores, -inf there.
+        """
+        b, n = histories.shape
+        given = histories.astype(np.float64)
+        dense, features = given @ self.left, given @ self.source
+        narrow = np.hstack([dense, np.ones((b, 1))]).astype(np.float32)
+        slack = 2 * self._rounding(given)
+        addends = bounds_of(np.diff(self.matrix.indptr)[given.indices])[given.indptr]
+        top, values = np.empty((b, min(k, n)), np.int64), np.empty((b, min(k, n)))
+        tile = max(1, min(b, _TILE, _CELLS // max(n, features.shape[1])))
+        scores = np.empty((tile, n), np.float32)
+        for rows in _parts(addends, tile):
+            nearly = np.matmul(narrow[rows], self._narrow, out=scores[: rows.stop - rows.start])
+            cells, parts = self._sparse(given[rows])
+            np.add.at(nearly.reshape(-1), cells, parts.astype(np.float32))
+            wide = features[rows].toarray()
+            if wide.shape[1]:
+                nearly += (self._target @ np.ascontiguousarray(wide.T, dtype=np.float32)).T
+            few = leaders(masked(nearly, seen[rows], candidates), k, slack[rows])
+            exact = self._factors(dense[rows], wide, few)
+            nearly.put(few, np.nan)  # marks the cells whose addends are asked for
+            asked = np.flatnonzero(np.isnan(nearly.take(cells)))
+            exact += sums(parts[asked], np.searchsorted(few, cells[asked]), len(few))
+            top[rows], values[rows] = listed(few, exact + self.base[few % n], nearly.shape, k)
+        return top, values
+
+    def _sparse(self, given: sparse.csr_array) -> tuple[Ints, Doubles]:
+        """The addends of a M: cells row n + item, a cell as often as it has addends, and their values."""
+        b, n = given.shape
+        found = self.matrix[given.indices]
+        lengths = np.diff(found.indptr)
+        starts = np.repeat(np.arange(b) * n, np.diff(given.indptr))
+        return found.indices + np.repeat(starts, lengths), found.data * np.repeat(given.data, lengths)
+
+    def _factors(self, dense: Doubles, features: Doubles, cells: Ints) -> Doubles:
+        """<a_u L, R_i> + <a_u P, Q_i> of cells row n + item, each by itself."""
+        found = np.empty(len(cells))
+        for start in range(0, len(cells), _PAIRS):
+            part = slice(start, start + _PAIRS)
+            row, item = np.divmod(cells[part], self.right.shape[0])
+            found[part] = np.einsum("pd,pd->p", dense[row], self.right[item])
+            if features.shape[1]:
+                target = self.target[item]
+                pair = np.repeat(np.arange(len(item)), np.diff(target.indptr))
+                found[part] += sums(target.data * features[row[pair], target.indices], pair, len(item))
         return found
 
+    def _rounding(self, given: sparse.csr_array) -> Doubles:
+        """A bound of the error of scores in single precision, shape (b,).
 
-def _scores(operator: Operator, histories: sparse.csr_array) -> Reals:
-    total: Reals = (histories @ operator.left) @ operator.right.T
-    total += (histories @ operator.matrix).toarray()
-    if operator.source.shape[1]:
-        total += (operator.target @ np.ascontiguousarray((histories @ operator.source).toarray().T)).T
-    return total
+        A sum of c terms, however it is added up, is wrong by at most c u times the sum of their absolute values, to
+        first order in the unit roundoff u (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 4.2);
+        eps = 2 u leaves room for the higher orders and for the roundings of the terms themselves.
+        """
+        terms = self.left.shape[1] + np.diff(self.target.indptr).max(initial=0) + np.diff(given.indptr) + 8
+        size = abs(given) @ self._reach + np.abs(self.base).max(initial=0)
+        return np.asarray(np.finfo(np.float32).eps * terms * size, dtype=np.float64)
+
+    @cached_property
+    def _reach(self) -> Doubles:
+        """The most that the addends of one interaction of weight 1 can be, in absolute values, shape (n,)."""
+        right, target = np.linalg.norm(self.right, axis=1), np.sqrt((self.target**2).sum(axis=1))
+        source = np.sqrt((self.source**2).sum(axis=1))
+        found = np.linalg.norm(self.left, axis=1) * right.max(initial=0) + source * target.max(initial=0)
+        return np.asarray(found + abs(self.matrix).max(axis=1).toarray().ravel(), dtype=np.float64)
+
+    @cached_property
+    def _narrow(self) -> Floats:
+        """R transposed, and b below it, in single precision, shape (d + 1, n)."""
+        return np.ascontiguousarray(np.vstack([self.right.T, self.base]), dtype=np.float32)
+
+    @cached_property
+    def _target(self) -> sparse.csr_array:
+        """Q in single precision."""
+        return self.target.astype(np.float32)
+
+
+def _parts(addends: Ints, most: int) -> Iterator[slice]:
+    """At most so many rows at a time, and :data:`_CELLS` addends of M, but for a single row.
+
+    Args:
+        addends: of all rows before each, and of all, shape (b + 1,).
+        most: rows.
+    """
+    start = 0
+    while start < len(addends) - 1:
+        fits = int(np.searchsorted(addends, addends[start] + _CELLS, "right")) - 1
+        end = max(start + 1, min(start + most, fits))
+        yield slice(start, end)
+        start = end
 
 
 def _scaled(matrix: sparse.csr_array, scale: Doubles) -> sparse.csr_array:

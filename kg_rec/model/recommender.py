@@ -18,7 +18,7 @@ from scipy import sparse
 
 from kg_rec.config import TrainConfig
 from kg_rec.errors import ModelError
-from kg_rec.metrics import masked, top_k
+from kg_rec.metrics import leaders, listed, masked
 from kg_rec.model.choices import Choices
 from kg_rec.model.histories import histories
 from kg_rec.model.kernel import DENSE, FactorKernel, Floats, Kernel, MatrixKernel
@@ -32,8 +32,6 @@ from kg_rec.snapshot import EdgeTable, IdMap, Snapshot
 _MERGE = 5_000
 #: Scores held at a time while lists are made.
 _CELLS = 1 << 22
-#: Lists of k are chosen from so many times k items: far more than rounding to single precision can confuse.
-_SHORT = 2
 
 
 @dataclass(frozen=True)
@@ -174,7 +172,7 @@ class Recommender:
 
     @cached_property
     def _operator(self) -> Operator:
-        return Operator.of([(c.kernel, c.weight) for c in self.channels], len(self.items))
+        return Operator.of([(c.kernel, c.weight) for c in self.channels], self.base)
 
     @cached_property
     def likers(self) -> sparse.csc_array:
@@ -235,12 +233,11 @@ class Recommender:
         Returns:
             float64, shape (b, items).
         """
-        base = self.base.astype(np.float64)
-        if self._merged is not None:
-            total = np.tile(base, (rows.shape[0], 1))
-            total += rows @ self._merged
-            return total
-        return self._operator.scores(rows) + base
+        if self._merged is None:
+            return self._operator.scores(rows)
+        total = np.tile(self.base.astype(np.float64), (rows.shape[0], 1))
+        total += rows @ self._merged
+        return total
 
     def rank(
         self, users: NDArray[np.int64], k: int, candidates: NDArray[np.bool_] | None = None
@@ -268,29 +265,17 @@ class Recommender:
             k: list length.
             candidates: items allowed, boolean, shape (items,); None allows all.
         """
+        if self._merged is None:
+            return self._operator.best(rows, seen, k, candidates)
         b, n = rows.shape
         top, values = np.empty((b, min(k, n)), np.int64), np.empty((b, min(k, n)))
-        size = max(16, min(1024, _CELLS // (n if self._merged is not None else self._operator.width)))
+        size = max(16, min(1024, _CELLS // n))
         for start in range(0, b, size):
             block = slice(start, start + size)
-            top[block], values[block] = self._best(rows[block], seen[block], k, candidates)
+            found = masked(self.scores_of(rows[block]), seen[block], candidates)
+            cells = leaders(found, k)
+            top[block], values[block] = listed(cells, found.take(cells), found.shape, k)
         return top, values
-
-    def _best(
-        self, rows: sparse.csr_array, seen: sparse.csr_array, k: int, candidates: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        if self._merged is not None or _SHORT * k >= rows.shape[1]:
-            found = masked(self.scores_of(rows), seen, candidates)
-            top = top_k(found, k)
-            values = np.take_along_axis(np.asarray(found, np.float64), np.maximum(top, 0), axis=1)
-            return top, np.where(top < 0, -np.inf, values)
-        nearly = self._operator.nearly(rows)
-        nearly += self.base
-        short = np.sort(top_k(masked(nearly, seen, candidates), _SHORT * k), axis=1)
-        few = np.maximum(short, 0)
-        exact = np.where(short < 0, -np.inf, self._operator.some(rows, few) + self.base[few])
-        order = np.argsort(-exact, axis=1, kind="stable")[:, :k]  # equal scores by item
-        return np.take_along_axis(short, order, axis=1), np.take_along_axis(exact, order, axis=1)
 
     def contributions(self, user: int, item: int) -> Contributions:
         """Every addend of s(user, item), by dense indices; O(interactions of the user)."""

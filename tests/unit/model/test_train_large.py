@@ -10,12 +10,11 @@ import pytest
 from scipy import sparse
 from toy_graph import edges, snapshot
 
-import kg_rec.model.recommender as recommender_module
+import kg_rec.model.operator as operator_module
 from kg_rec.config import FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
 from kg_rec.evaluation import rank_split
 from kg_rec.metrics import masked, top_k
 from kg_rec.model.kernel import MatrixKernel
-from kg_rec.model.operator import Operator
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train import train
 from kg_rec.model.validation import Validation
@@ -90,12 +89,12 @@ def test_lists_are_the_best_scores_and_batch_equals_single(model: Recommender) -
 
 def test_blocks_are_bounded_by_cells(model: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = model.rank(np.arange(60), 10)
-    sizes = []
-    nearly = Operator.nearly
-    monkeypatch.setattr(Operator, "nearly", lambda self, rows: sizes.append(rows.shape[0]) or nearly(self, rows))
-    monkeypatch.setattr(recommender_module, "_CELLS", 20 * N_ITEMS)
+    held = []
+    masked_scores = operator_module.masked
+    monkeypatch.setattr(operator_module, "masked", lambda s, *rest: held.append(s.shape) or masked_scores(s, *rest))
+    monkeypatch.setattr(operator_module, "_CELLS", 20 * N_ITEMS)
     blocks = model.rank(np.arange(60), 10)
-    assert sizes == [20, 20, 20]
+    assert held == [(20, N_ITEMS)] * 3
     for one, other in zip(whole, blocks, strict=True):
         np.testing.assert_array_equal(one, other)
 
