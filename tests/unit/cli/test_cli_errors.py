@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_world import World, run
+from cli_world import SMALL, World, run
 
 USAGE = [
     (["load", "nothing", "."], "expected one of demo, hetrec-lastfm, movielens, rdf, recbole, table"),
@@ -143,3 +143,12 @@ def test_a_closed_pipe_is_quiet(world: World) -> None:
         os.close(writer)
     assert done.returncode != 0
     assert done.stderr == ""
+
+
+def test_training_on_ray_says_what_to_install(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    result = run("train", "--graph", world.graph, "--out", "m", "--engine", "ray", *SMALL, code=1)
+    assert result.stderr.splitlines()[-1] == (
+        "error: Ray is not installed; pip install 'kg-rec[ray]', or use engine local"
+    )
+    assert not Path("m").exists()
