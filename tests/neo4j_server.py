@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,8 +88,11 @@ class Server:
         _wait(self)
 
 
-def start() -> Server:
+def start(settings: Mapping[str, str] | None = None) -> Server:
     """Start a server and wait until it answers on Bolt.
+
+    Args:
+        settings: of neo4j.conf, over those of every test server.
 
     Raises:
         ServerError: there is neither a Docker engine nor Maven and a JDK, or the server did not come up.
@@ -96,9 +100,9 @@ def start() -> Server:
     home = Path(tempfile.mkdtemp(prefix="kg-rec-neo4j-"))
     try:
         if shutil.which("docker") and _docker("info").returncode == 0:
-            server = _start_docker(home)
+            server = _start_docker(home, settings or {})
         elif shutil.which("java"):
-            server = _start_java(home)
+            server = _start_java(home, settings or {})
         else:
             raise ServerError("neither a Docker engine nor java is there to run Neo4j")
     except BaseException:
@@ -115,13 +119,15 @@ def start() -> Server:
     return server
 
 
-def _start_docker(home: Path) -> Server:
+def _start_docker(home: Path, settings: Mapping[str, str]) -> Server:
     password = secrets.token_urlsafe(16)
     environment = os.environ | {"NEO4J_AUTH": f"neo4j/{password}"}  # not on the command line, where ps shows it
     port = _free_port()
     options = ["--detach", "--publish", f"127.0.0.1:{port}:7687", "--env", "NEO4J_AUTH"]
     options += ["--env", "NEO4J_server_memory_heap_max__size=512m"]
     options += ["--env", "NEO4J_dbms_security_auth__max__failed__attempts=0"]
+    for name, value in settings.items():
+        options += ["--env", f"NEO4J_{name.replace('_', '__').replace('.', '_')}={value}"]
     done = _docker("run", *options, IMAGE, environment=environment)
     if done.returncode:
         raise ServerError(f"docker run {IMAGE} failed: {done.stderr.strip()[-500:]}")
@@ -129,13 +135,14 @@ def _start_docker(home: Path) -> Server:
     return Server(f"bolt://127.0.0.1:{port}", "neo4j", password, home, container=container)
 
 
-def _start_java(home: Path) -> Server:
+def _start_java(home: Path, settings: Mapping[str, str]) -> Server:
     jars = fetch_jars()
     password = secrets.token_urlsafe(16)
     port = _free_port()
     configuration = home / "conf"
     configuration.mkdir()
-    (configuration / "neo4j.conf").write_text(_CONFIGURATION.format(port=port))
+    more = "".join(f"{name}={value}\n" for name, value in settings.items())
+    (configuration / "neo4j.conf").write_text(_CONFIGURATION.format(port=port) + more)
     java = ["java", "-cp", f"{jars}/*"]
     admin = [*java, "org.neo4j.server.startup.Neo4jAdminCommand", "dbms", "set-initial-password", password]
     environment = os.environ | {"NEO4J_HOME": str(home), "NEO4J_CONF": str(configuration)}

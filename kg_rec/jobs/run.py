@@ -81,14 +81,14 @@ def start(job: JobConfig, store: GraphStore, run: str | None = None, watch: Watc
     if job.sinks.graph:
         check_lists(store.schema(), written(job))
     runs = Runs(store)
-    runs.prepare()
+    _patiently(job, runs.prepare)
     name = run or new_name()
-    if runs.find(name) is not None:
+    if _patiently(job, partial(runs.find, name)) is not None:
         raise JobError(f"run {name} is there already; resume it, cancel it, or choose another name")
-    base = runs.latest(job.name) if job.changed_since else ()
+    base = _patiently(job, partial(runs.latest, job.name)) if job.changed_since else ()
     about = {"config": job.to_dict(), "base": list(base), "pid": os.getpid()}
     record = Run(name, job.name, "running", now(), about={**about, "since": _since(job, runs, base, name)})
-    runs.save(record)
+    _patiently(job, partial(runs.save, record))
     return _carry(job, store, runs, record, watch or Watch())
 
 
@@ -110,7 +110,7 @@ def resume(store: GraphStore, run: str, watch: Watch | None = None) -> Run:
         _tidy(job, runs, record)
         return record
     record = replace(record, state="running", error="", about={**record.about, "pid": os.getpid()})
-    runs.save(record)
+    _patiently(job, partial(runs.save, record))
     return _carry(job, store, runs, record, watch or Watch())
 
 
@@ -213,7 +213,7 @@ def _chunks(
     with timer("model"):
         scorer = Scorer.of(job, plan, persist.load(job.model))
     sinks = file_sinks(job.sinks, record.run)
-    known = runs.chunks(record.run)
+    known = _patiently(job, partial(runs.chunks, record.run))
     missing = [n for n in range(plan.about["chunks"]) if not _is_done(n, known, sinks)]
     done = plan.about["users"] - sum(_size(job, plan, n) for n in missing)
     if missing and len(missing) < plan.about["chunks"]:
@@ -255,12 +255,12 @@ def _plan(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Wat
     folder = Path(job.work) / record.run
     plan = open_plan(folder)
     if plan is None:
-        plan = make_plan(job, store, folder, record.about["since"], watch.progress)
+        plan = _patiently(job, partial(make_plan, job, store, folder, record.about["since"], watch.progress))
     if "snapshot" in record.about:
         check_same(dict(record.about), plan.about, record.run)
         return plan, record
     record = replace(record, about={**record.about, **plan.about})
-    runs.save(record)
+    _patiently(job, partial(runs.save, record))
     return plan, record
 
 
@@ -288,14 +288,14 @@ def _write_part(sink: FileSink, lists: Lists, runs: Runs, run: str, chunk: Chunk
         raise
 
 
-def _patiently(job: JobConfig, action: Callable[[], None]) -> None:
-    """Try again while the server does not answer, up to the job's patience."""
-    until, wait = time.monotonic() + job.patience, _FIRST_WAIT
+def _patiently(job: JobConfig, action: Callable[[], T]) -> T:
+    """Try again while the server does not answer, up to the job's patience from the first time that it did not."""
+    until, wait = None, _FIRST_WAIT
     while True:
         try:
-            action()
-            return
+            return action()
         except StoreUnavailableError as error:
+            until = time.monotonic() + job.patience if until is None else until
             if time.monotonic() + wait > until:
                 raise
             _log.warning("the graph does not answer; trying again: %s", error)
@@ -304,15 +304,8 @@ def _patiently(job: JobConfig, action: Callable[[], None]) -> None:
 
 
 def _check_going_on(job: JobConfig, runs: Runs, record: Run, watch: Watch, last: bool) -> None:
-    state = "running"
-
-    def ask() -> None:
-        nonlocal state
-        found = runs.find(record.run)
-        state = "cancelled" if found is None else found.state
-
-    _patiently(job, ask)
-    if state == "cancelled":
+    found = _patiently(job, partial(runs.find, record.run))
+    if found is None or found.state == "cancelled":
         _clean(job, runs, replace(record, state="cancelled"), no_progress)
         raise JobError(f"run {record.run} was cancelled; what it wrote was deleted")
     if watch.stop is not None and watch.stop.is_set() and not last:
@@ -330,7 +323,7 @@ def _clean(job: JobConfig, runs: Runs, record: Run, progress: Progress) -> None:
 
 def _publish(job: JobConfig, runs: Runs, record: Run, plan: Plan, timer: Timer) -> Run:
     """Give the files their name and move the pointer."""
-    previous = runs.latest(job.name)
+    previous = _patiently(job, partial(runs.latest, job.name))
     base = tuple(record.about["base"])
     if base and previous != base:
         raise JobError(
@@ -339,10 +332,10 @@ def _publish(job: JobConfig, runs: Runs, record: Run, plan: Plan, timer: Timer) 
     with timer("publish"):
         for sink in file_sinks(job.sinks, record.run):
             sink.publish()
-        chunks = runs.chunks(record.run)
+        chunks = _patiently(job, partial(runs.chunks, record.run))
         emptied = _emptied(job, record, plan, chunks)
     record = replace(record, state="done", finished=now(), error="")
-    before = runs.find(previous[0]) if previous else None
+    before = _patiently(job, partial(runs.find, previous[0])) if previous else None
     record = replace(record, report=report_of(job, record, chunks, before, timer.seconds))
     _patiently(job, lambda: runs.publish(record, (record.run, *base), emptied))
     return record
@@ -350,7 +343,7 @@ def _publish(job: JobConfig, runs: Runs, record: Run, plan: Plan, timer: Timer) 
 
 def _tidy(job: JobConfig, runs: Runs, record: Run) -> None:
     """Delete old runs, and what this one needed until it was done."""
-    prune(job, runs)
+    _patiently(job, partial(prune, job, runs))
     shutil.rmtree(Path(job.work) / record.run, ignore_errors=True)
 
 

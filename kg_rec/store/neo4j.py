@@ -4,6 +4,12 @@ Nodes carry their own string keys under uniqueness constraints.  A batch is one 
 driver repeats after passing faults; rows are sorted by key, so that concurrent writers lock nodes in one order.
 A batch too large for the server's transaction memory is split, after its ends were all found.
 Scans page over keys and fetch one row of column lists a page, which decodes several times faster than rows.
+
+A line that is cut without a word ends an operation too.  Connecting and sending have time limits of their own; while
+the server works on an answer it sends empty chunks, and the driver gives up after the silence that the server's hint
+``connection.recv_timeout_seconds`` allows (``server.bolt.connection_keep_alive`` times ``..._probes``, 120 s by
+default).  A server with ``server.bolt.connection_keep_alive_for_requests=OFF`` gives no hint: there the system's TCP
+keep-alive alone ends the wait.  What a lost transaction had locked is free again when its time limit is over.
 """
 
 from __future__ import annotations
@@ -41,6 +47,9 @@ _ROWS_PER_STATEMENT = 10_000
 _ROWS_PER_TRANSACTION = 100_000
 _NODES_PER_PAGE = 10_000
 _KEYS_PER_PAGE = 20_000
+#: Time limit of a transaction of :meth:`Neo4jStore.transact`.  The server does not see that a line is dead, and would
+#: keep the locks of what was begun on it for hours; who tries again would wait for them.
+_SECONDS_PER_TRANSACTION = 300.0
 _Rows = list[tuple[Any, ...]]
 T = TypeVar("T")
 
@@ -196,6 +205,7 @@ class Neo4jStore:
         """See :meth:`kg_rec.store.base.GraphStore.transact`."""
         self._check_writable()
 
+        @neo4j.unit_of_work(timeout=_SECONDS_PER_TRANSACTION)
         def work(tx: neo4j.ManagedTransaction) -> None:
             for statement, values in statements:
                 tx.run(statement, dict(values)).consume()
@@ -276,6 +286,11 @@ class Neo4jStore:
                 raise AuthenticationError(f"{self._url}: {what}; {how}") from error
             if ".Database." in code:
                 raise StoreUnavailableError(f"{self._url}: database {self._database}: {text}") from error
+            if "TransactionTimedOut" in code and not user:
+                raise StoreUnavailableError(
+                    f"{self._url}: a transaction ran out of time; the server is busy, or another transaction holds "
+                    "what it needs"
+                ) from error
             if "TransactionTimedOut" in code:
                 raise StoreError(
                     f"the query was stopped after {timeout:g} seconds; narrow it or raise the timeout"

@@ -15,6 +15,7 @@ from kg_rec.jobs.config import JobConfig
 from kg_rec.model import persist
 from kg_rec.model.recommender import Recommender
 from kg_rec.store import GraphStore, connect
+from kg_rec.store.runs import Runs
 
 
 @cache
@@ -82,9 +83,20 @@ def edges(store: GraphStore, run: str) -> list[dict[str, Any]]:
     return list(store.query(question, {"run": run}).to_pylist())
 
 
+def ledger(store: GraphStore, run: str) -> dict[str, Any]:
+    """What the ledger says of a run and its chunks, without times and what it is compared with."""
+    runs = Runs(store)
+    record = runs.find(run)
+    assert record is not None
+    about = {name: value for name, value in record.about.items() if name not in ("pid", "base")}
+    report = {name: record.report.get(name) for name in ("users", "rows", "chunks", "score_quantiles")}
+    chunks = [replace(chunk, seconds=0.0, at="") for _, chunk in sorted(runs.chunks(run).items())]
+    return {"state": record.state, "error": record.error, "about": about, "report": report, "chunks": chunks}
+
+
 def plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows of a file as those of :func:`edges`."""
     return [{name: row[name] for name in ("user", "rank", "item", "score")} for row in rows]
 
 
-__all__ = ["World", "edges", "make_world", "model", "plain", "replace"]
+__all__ = ["World", "edges", "ledger", "make_world", "model", "plain", "replace"]

@@ -6,19 +6,24 @@
 from __future__ import annotations
 
 import os
+import random
 import resource
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import neo4j_server
 import pytest
 from job_faults import Killer, plan
-from job_world import World, edges, make_world
+from job_network import Cut, Line
+from job_world import World, edges, ledger, make_world, replace
 
 from kg_rec.errors import StoreUnavailableError
-from kg_rec.jobs.run import Watch, resume, start
-from kg_rec.store import connect
+from kg_rec.jobs.config import JobConfig
+from kg_rec.jobs.run import Watch, resume, start, start_or_resume
+from kg_rec.store import GraphStore, connect
+from kg_rec.store import neo4j as neo4j_store
 from kg_rec.store.runs import Runs
 
 FAULTS = int(os.environ.get("KG_REC_JOB_FAULTS", "6"))
@@ -66,19 +71,27 @@ def test_killed_at_random_points(world: World) -> None:
     assert kills >= FAULTS // 2
 
 
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[neo4j_server.Server]:
-    """A server that the test may stop and start."""
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[neo4j_server.Server]:
+    """A server that the tests may stop and start; it says within four seconds that it is at work."""
+    alive = {"server.bolt.connection_keep_alive": "2s", "server.bolt.connection_keep_alive_probes": "2"}
     try:
-        found = neo4j_server.start()
+        found = neo4j_server.start(alive)
     except neo4j_server.ServerError as error:
         if os.environ.get("KG_REC_REQUIRE_ALL") == "1":
             raise
         pytest.skip(f"no Neo4j server: {error}")
-    monkeypatch.setenv("NEO4J_USERNAME", found.user)
-    monkeypatch.setenv("NEO4J_PASSWORD", found.password)
     yield found
     found.stop()
+
+
+@pytest.fixture
+def server(own_server: neo4j_server.Server, monkeypatch: pytest.MonkeyPatch) -> neo4j_server.Server:
+    """The server, with its credentials in the environment."""
+    monkeypatch.setenv("NEO4J_USERNAME", own_server.user)
+    monkeypatch.setenv("NEO4J_PASSWORD", own_server.password)
+    monkeypatch.delenv("NEO4J_AUTH_FILE", raising=False)
+    return own_server
 
 
 @pytest.mark.neo4j
@@ -116,6 +129,54 @@ def test_the_server_is_stopped_and_started_in_the_middle(server: neo4j_server.Se
     assert list(world.files("failed").values()) == list(world.files("whole").values())
     assert edges(store, "failed") == edges(store, "whole")
     store.close()
+
+
+def impatient(job: JobConfig, store: GraphStore, run: str) -> None:
+    """Carry a run to its end, as a scheduler does: again when it failed for want of a server."""
+    for _ in range(60):
+        try:
+            start_or_resume(job, store, run)
+            return
+        except StoreUnavailableError:
+            time.sleep(0.5)
+    pytest.fail(f"run {run} was not done after 60 tries")
+
+
+@pytest.mark.neo4j
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", ["closed", "unanswered", "silent"])
+def test_the_network_is_cut(
+    server: neo4j_server.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(neo4j_store, "_SECONDS_PER_TRANSACTION", 5.0)  # after which a lost one frees its locks
+    with Line(server.url) as line:
+        direct, world = make_world(tmp_path, server.url), World(tmp_path, line.url)
+        watcher, store = connect(direct.url), connect(world.url)
+        job = world.job(name=kind, keep=100, patience=60.0)
+        line.expect(None)
+        start(job, store, f"{kind}-whole")
+        expected = list(world.files(f"{kind}-whole").values())
+        rows, told = edges(watcher, f"{kind}-whole"), ledger(watcher, f"{kind}-whole")
+        assert len(rows) == 300
+        rng = random.Random(f"{SEED} {kind}")
+        cuts = [Cut(kind, rng.randint(1, line.commits), commits=True, seconds=1.5) for _ in range(2)]
+        if kind != "unanswered":
+            cuts[0] = Cut(kind, rng.randint(1, line.requests), seconds=1.5)
+        for n, cut in enumerate(cuts):
+            run = f"{kind}-{n}"
+            line.expect(cut)
+            if n == 0:  # patient: the job waits by itself
+                start(job, store, run)
+            else:  # impatient: it fails, or the driver's own second try succeeds
+                impatient(replace(job, patience=0.0), store, run)
+                told["about"]["config"]["patience"] = 0.0
+            assert line.happened.is_set(), cut
+            assert Runs(watcher).latest(kind) == (run,), cut
+            assert edges(watcher, run) == rows, cut
+            assert list(world.files(run).values()) == expected, cut
+            assert ledger(watcher, run) == told, cut
+        store.close()
+        watcher.close()
 
 
 @pytest.mark.neo4j
