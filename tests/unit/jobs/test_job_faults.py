@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import random
-import resource
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import neo4j_server
 import pytest
+from job_disk import SmallDisk
 from job_faults import Killer, plan
 from job_network import Cut, Line
 from job_world import World, edges, ledger, make_world, replace
@@ -24,6 +25,7 @@ from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.run import Watch, resume, start, start_or_resume
 from kg_rec.store import GraphStore, connect
 from kg_rec.store import neo4j as neo4j_store
+from kg_rec.store.base import no_progress
 from kg_rec.store.runs import Runs
 
 FAULTS = int(os.environ.get("KG_REC_JOB_FAULTS", "6"))
@@ -179,26 +181,46 @@ def test_the_network_is_cut(
         watcher.close()
 
 
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with SmallDisk(tmp_path / "disk") as found:
+        print(f"the full disk is {found.way}")
+        yield found
+
+
 @pytest.mark.neo4j
-def test_a_disk_that_is_full(clean_neo4j: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("full", ["lists", "work"])
+def test_a_disk_that_is_full(clean_neo4j: str, tmp_path: Path, disk: SmallDisk, full: str) -> None:
     world = make_world(tmp_path, clean_neo4j)
+    (tmp_path / full).symlink_to(disk.folder)
     store = connect(world.url)
     job = world.job()
-    # a limit on the size of this process's files stands for the full disk: the system refuses a write half-way
-    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    def limit(done: int, _: int | None, what: str) -> None:
+    def fill(done: int, _: int | None, what: str) -> None:
         if what == "recommend" and done == 14:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, usual[1]))
+            disk.fill()
 
+    if full == "work":  # the plan of the run
+        disk.fill()
     try:
-        with pytest.raises(OSError, match="File too large"):
-            start(job, store, "full", Watch(limit))
+        with pytest.raises(OSError, match=disk.words):
+            start(job, store, "full", Watch(fill if full == "lists" else no_progress))
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
-    found = sorted(p.name for p in (tmp_path / "lists/.run=full").iterdir())
-    assert found == ["part-000000.parquet", "part-000001.parquet"]
-    assert Runs(store).chunks("full")[2].state == "failed"
+        disk.free()
+    found = Runs(store).find("full")
+    assert found is not None
+    assert found.state == "failed"
+    assert re.search(disk.words, found.error)
+    chunks = Runs(store).chunks("full")
+    if full == "work":
+        assert not chunks
+    else:
+        done = [n for n, chunk in chunks.items() if chunk.state == "done"]
+        assert {0, 1} <= set(done) < set(range(9))
+        assert "failed" in {chunk.state for chunk in chunks.values()}
+        written = {p.name for p in (disk.folder / ".run=full").iterdir()}
+        assert written >= {f"part-{n:06}.parquet" for n in done}
+        assert all(name.startswith("part-") for name in written)  # no partial file is left
     assert resume(store, "full").state == "done"
     start(job, store, "whole")
     assert list(world.files("full").values()) == list(world.files("whole").values())
