@@ -26,11 +26,12 @@ _ROWS = 50_000
 
 @dataclass(frozen=True)
 class Size:
-    """A graph to generate."""
+    """A graph to generate; the whole job is run for its first ``job_users`` users."""
 
     interactions: int
     users: int
     items: int
+    job_users: int
     seed: int
 
 
@@ -133,11 +134,11 @@ def fit(folder: Path) -> dict[str, Any]:
     return {"interactions_per_s": len(snapshot.interactions) / seconds}
 
 
-def _settings(folder: Path, url: str, workers: int, sinks: dict[str, Any]) -> Any:
+def _settings(folder: Path, url: str, workers: int, **more: Any) -> Any:
     from kg_rec.jobs.config import JobConfig
 
     where = {"graph": url, "model": str(folder / "model"), "work": str(folder / "jobs")}
-    return from_dict(JobConfig, {**where, "k": 10, "chunk": 500, "workers": workers, "sinks": sinks})
+    return from_dict(JobConfig, {**where, "k": 10, "chunk": 500, "workers": workers, **more})
 
 
 def lists(folder: Path, share: float, workers: int) -> dict[str, Any]:
@@ -148,7 +149,7 @@ def lists(folder: Path, share: float, workers: int) -> dict[str, Any]:
     from kg_rec.jobs.sinks import FileSink
     from kg_rec.model import persist
 
-    job = _settings(folder, "none", workers, {"parquet": str(folder / "lists")})
+    job = _settings(folder, "none", workers, sinks={"parquet": str(folder / "lists")})
     snapshot = Snapshot.load(folder / "snapshot")
     users = np.arange(max(1, int(len(snapshot.users) * share)))
     plan = Plan(snapshot, users, np.ones(len(snapshot.items), dtype=bool), {})
@@ -164,14 +165,18 @@ def lists(folder: Path, share: float, workers: int) -> dict[str, Any]:
     return {"users": len(users), "users_per_s": len(users) / seconds, "rows_per_s": rows / seconds}
 
 
-def job(url: str, folder: Path, workers: int) -> dict[str, Any]:
+def job(url: str, folder: Path, size: Size, workers: int) -> dict[str, Any]:
     """The whole job: export, lists to Parquet and into the graph, published."""
     from kg_rec.jobs.run import start
 
+    users = folder / "users.txt"
+    users.write_text("".join(f"{key}\n" for key in range(size.job_users)), encoding="utf-8")
+    shutil.rmtree(folder / "written", ignore_errors=True)
+    sinks = {"parquet": str(folder / "written"), "graph": True}
+    settings = _settings(folder, url, workers, sinks=sinks, users={"file": str(users)})
     store = connect(url)
     began = time.perf_counter()
-    sinks = {"parquet": str(folder / "written"), "graph": True}
-    record = start(_settings(folder, url, workers, sinks), store, "benchmark")
+    record = start(settings, store, "benchmark")
     seconds = time.perf_counter() - began
     store.close()
     shutil.rmtree(folder / "jobs", ignore_errors=True)

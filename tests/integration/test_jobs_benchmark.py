@@ -10,12 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from benchmarks.jobs import stages as work
 from benchmarks.jobs.__main__ import main
 from benchmarks.jobs.stages import Size, ratings
 from kg_rec.schema import GraphSchema
 from kg_rec.store import connect
 
 STAGES = {"load", "export", "fit", "limits", "lists of a tenth", "lists", "job"}
+ON_A_SERVER = {"load", "export", "bare read", "job", "bare write"}
 
 
 def measured(capsys: pytest.CaptureFixture[str], *options: str) -> dict:
@@ -36,21 +38,47 @@ def test_two_sizes_embedded(capsys: pytest.CaptureFixture[str]) -> None:
         assert bound["bound_users_per_s"] == min(bound["multiply_users_per_s"], bound["stream_users_per_s"])
         assert math.isclose(lists["share_of_bound"], lists["users_per_s"] / bound["bound_users_per_s"])
         assert (stages["lists of a tenth"]["users"], lists["users"]) == (10, 100)
+        assert lists["memory_of_a_tenth"] == lists["peak_mib"] / stages["lists of a tenth"]["peak_mib"]
     (growth,) = found["growth"]
-    assert growth["interactions"] == 2
+    assert (growth["store"], growth["to"], growth["interactions"]) == ("embedded", 3000, 2)
     assert set(growth["stages"]) == STAGES
 
 
 def test_beside_the_bare_driver(capsys: pytest.CaptureFixture[str], clean_neo4j: str) -> None:
-    found = measured(capsys, "--interactions", "1500", "--users", "100", "--items", "60", "--graph", clean_neo4j)
-    stages = found["sizes"][0]["stages"]
-    assert set(stages) == {*STAGES, "bare read", "bare write"}
-    written = ratings(Size(1500, 100, 60, 1))
+    size = ("--interactions", "1500", "--users", "100", "--items", "60", "--job-users", "40")
+    embedded, server = measured(capsys, *size, "--graph", clean_neo4j)["sizes"]
+    assert (embedded["store"], server["store"]) == ("embedded", "neo4j")
+    stages = server["stages"]
+    assert set(embedded["stages"]) == STAGES
+    assert set(stages) == ON_A_SERVER
+    written = ratings(Size(1500, 100, 60, 40, 1))
     assert stages["bare read"]["rows"] == stages["export"]["rows"] == len(written)
-    assert stages["export"]["share_of_bare_driver"] > 0
+    bare = max(stages["bare read"]["rows_per_s"], stages["bare read"]["collected_rows_per_s"])
+    assert math.isclose(stages["export"]["share_of_bare_driver"], stages["export"]["rows_per_s"] / bare)
     assert stages["job"]["share_of_bare_write"] > 0
-    had = np.bincount(written["source"].cast("int64").to_numpy(), minlength=100)
+    had = np.bincount(written["source"].cast("int64").to_numpy(), minlength=100)[:40]
     assert stages["bare write"]["rows"] == np.minimum(10, 60 - had).sum()  # who had nearly all gets a shorter list
+
+
+def test_what_was_measured_is_told_when_a_later_size_fails(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = work.load
+
+    def failing(url: str, size: Size) -> dict:
+        if size.interactions > 1500:
+            raise OSError("no space left")
+        return load(url, size)
+
+    monkeypatch.setattr(work, "apart", lambda stage, *arguments: work._timed(stage, arguments))  # in this process
+    monkeypatch.setattr(work, "load", failing)
+    with pytest.raises(OSError, match="no space left"):
+        main(["--json", "--workers", "1", "--interactions", "1500", "3000", "--users", "100", "--items", "60"])
+    out, err = capsys.readouterr()
+    assert [set(size["stages"]) for size in json.loads(out)["sizes"]] == [STAGES, set()]
+    assert [line.split("  ")[:3] for line in err.splitlines() if "embedded" in line] == [
+        ["1,500", "embedded", name] for name in json.loads(out)["sizes"][0]["stages"]
+    ]
 
 
 @pytest.mark.neo4j
@@ -66,7 +94,7 @@ def test_a_server_that_holds_something_is_left_alone(capsys: pytest.CaptureFixtu
 
 
 def test_the_graph_is_seeded_and_follows_a_power_law() -> None:
-    one, same, other = (ratings(Size(5000, 200, 100, seed)) for seed in (1, 1, 2))
+    one, same, other = (ratings(Size(5000, 200, 100, 200, seed)) for seed in (1, 1, 2))
     assert one.equals(same)
     assert not one.equals(other)
     assert len({*zip(one["source"].to_pylist(), one["target"].to_pylist(), strict=True)}) == len(one)
