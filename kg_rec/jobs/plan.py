@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from kg_rec.errors import ConfigError, JobError
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.rules import allowed_items, file_keys, queried_keys
-from kg_rec.model.recommender import positions
 from kg_rec.snapshot import NO_TIME, Snapshot, export
 from kg_rec.store.base import GraphStore, Progress, no_progress
 
@@ -144,9 +143,16 @@ def model_digest(folder: str) -> str:
 
 def _users(job: JobConfig, store: GraphStore, snapshot: Snapshot) -> NDArray[np.int64]:
     if job.users.cypher:
-        keys = queried_keys(store, job.users.cypher, "users.cypher")
+        setting, keys = "users.cypher", queried_keys(store, job.users.cypher, "users.cypher")
     elif job.users.file:
-        keys = file_keys(job.users.file)
+        setting, keys = "users.file", file_keys(job.users.file)
     else:
         return np.arange(len(snapshot.users))
-    return np.unique(positions(snapshot.users, keys))
+    found = snapshot.users.indices(keys)
+    unknown = [key for key, index in zip(keys, found.tolist(), strict=True) if index < 0]
+    if unknown:
+        raise ConfigError(
+            f"{setting}: expected keys of users in the graph; {len(unknown)} of {len(keys)} are not: "
+            f"{', '.join(unknown[:5])}{' ...' if len(unknown) > 5 else ''}"
+        )
+    return np.unique(found)

@@ -10,8 +10,10 @@ from kg_rec.store import GraphStore
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return make_world(tmp_path, str(tmp_path / "graph"))
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    """On the embedded store, or on each with ``both_stores``."""
+    neo4j = getattr(request, "param", "embedded") == "neo4j"
+    return make_world(tmp_path, request.getfixturevalue("clean_neo4j") if neo4j else str(tmp_path / "graph"))
 
 
 @pytest.fixture

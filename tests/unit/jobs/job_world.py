@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from toy_graph import everything, fill, films
 
 from kg_rec.config import from_dict
@@ -16,6 +17,11 @@ from kg_rec.model import persist
 from kg_rec.model.recommender import Recommender
 from kg_rec.store import GraphStore, connect
 from kg_rec.store.runs import Runs
+
+#: Runs a test on each store.
+both_stores = pytest.mark.parametrize(
+    "world", ["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)], indirect=True
+)
 
 
 @cache
@@ -99,4 +105,4 @@ def plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: row[name] for name in ("user", "rank", "item", "score")} for row in rows]
 
 
-__all__ = ["World", "edges", "ledger", "make_world", "model", "plain", "replace"]
+__all__ = ["World", "both_stores", "edges", "ledger", "make_world", "model", "plain", "replace"]

@@ -18,7 +18,7 @@ import pytest
 from job_disk import SmallDisk
 from job_faults import Killer, plan
 from job_network import Cut, Line
-from job_world import World, edges, ledger, make_world, replace
+from job_world import World, both_stores, edges, ledger, make_world, replace
 
 from kg_rec.errors import StoreUnavailableError
 from kg_rec.jobs.config import JobConfig
@@ -32,12 +32,7 @@ FAULTS = int(os.environ.get("KG_REC_JOB_FAULTS", "6"))
 SEED = int(os.environ.get("KG_REC_JOB_SEED", "20261122"))
 
 
-@pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
-    url = str(tmp_path / "graph") if request.param == "embedded" else request.getfixturevalue("clean_neo4j")
-    return make_world(tmp_path, url)
-
-
+@both_stores
 @pytest.mark.timeout(300 + 60 * FAULTS)
 def test_killed_at_random_points(world: World) -> None:
     killer = Killer()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from job_world import World, edges, model, plain
+from job_world import World, both_stores, edges, model, plain
 from toy_graph import films
 
 from kg_rec.errors import ConfigError, JobError, StoreUnavailableError
@@ -114,6 +114,27 @@ def test_rules(world: World, store: GraphStore) -> None:
     none = start(world.job(candidates={"minimum_novelty": 50.0}), store, "none")
     assert {r["item"] for r in world.rows("none")} <= {f"f{i}" for i in range(39, 45)}  # that nobody rated
     assert none.about["allowed"] == 6
+
+
+def test_whose_lists_and_an_allow_list(world: World, store: GraphStore) -> None:
+    (world.folder / "allow").write_text("f05\nf21\n\nf33\nf21\n")
+    (world.folder / "users").write_text("u01\nu99\n")
+    asked = {"cypher": "MATCH (u:User)-[:RATED]->(f:Film) WHERE f.item_id = 'f02' RETURN DISTINCT u.user_id"}
+    record = start(world.job(users=asked, candidates={"allow_file": str(world.folder / "allow")}), store, "asked")
+    graph = films().interactions
+    rated = {(f"u{u:02d}", f"f{i:02d}") for u, i in zip(graph.source, graph.target, strict=True)}
+    of_f02 = sorted({user for user, item in rated if item == "f02"})
+    assert 0 < len(of_f02) < 60
+    assert record.report["users"] == len(of_f02)
+    assert record.about["rules"] == {"allow_file": 3}
+    found = {user: {r["item"] for r in world.rows("asked") if r["user"] == user} for user in of_f02}
+    assert found == {u: {i for i in ("f05", "f21", "f33") if (u, i) not in rated} for u in of_f02}
+    with pytest.raises(ConfigError, match=r"users\.file: expected keys of users in the graph; 1 of 2 are not: u99"):
+        start(world.job(users={"file": str(world.folder / "users")}), store, "wrong")
+    failed = Runs(store).find("wrong")
+    assert failed is not None
+    assert failed.state == "failed"
+    assert "u99" in failed.error
 
 
 def test_a_stopped_run_is_resumed_to_the_same_result(world: World, store: GraphStore) -> None:
@@ -232,6 +253,7 @@ def test_names_are_unique_and_a_done_run_stays(world: World, store: GraphStore) 
             action(store, "z")
 
 
+@both_stores
 def test_only_changed_users_and_the_same_lists_as_a_full_run(world: World, store: GraphStore) -> None:
     import pyarrow as pa
 
