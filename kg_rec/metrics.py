@@ -57,9 +57,10 @@ def leaders(scores: Floats, k: int, slack: Floats | float = 0.0) -> NDArray[np.i
     bound = np.partition(maxima, groups - k, axis=1)[:, groups - k] - np.asarray(slack, dtype=scores.dtype)
     bound = np.maximum(bound, np.finfo(scores.dtype).min)  # -inf may not be ranked
     row, group = np.divmod(np.flatnonzero(maxima >= bound[:, None]), groups)
-    column = group[:, None] + np.arange(0, n, groups)
-    cells = (row * n)[:, None] + np.minimum(column, n - 1)  # where the last columns are missing: looked at, not taken
-    return np.sort(cells[(scores.take(cells) >= bound[row][:, None]) & (column < n)])
+    cells = (row * n + group)[:, None] + np.arange(0, n, groups)
+    found = scores.take(cells, mode="clip") >= bound[row][:, None]
+    found[:, deep:] &= (group < rest)[:, None]  # the last columns are not in every group
+    return np.sort(cells[found])
 
 
 def listed(

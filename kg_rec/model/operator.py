@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.errors import ModelError
-from kg_rec.metrics import leaders, listed, masked
+from kg_rec.metrics import leaders, listed
 from kg_rec.model.kernel import FactorKernel, Floats, Kernel, MatrixKernel
 from kg_rec.model.ragged import bounds_of, sums
 
@@ -27,9 +27,11 @@ Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 #: Users whose scores are made at a time: few enough for the processor's cache.
-_TILE = 64
-#: Scores held at a time, and addends of the sparse operator, but for a single user.
+TILE = 64
+#: Scores held at a time, but for a single user.
 _CELLS = 1 << 22
+#: Addends of the sparse operator held at a time, but for a single user.
+_ADDENDS = 1 << 20
 #: Pairs of user and item that are scored again at a time.
 _PAIRS = 1 << 14
 
@@ -115,44 +117,54 @@ class Operator:
         """
         b, n = histories.shape
         given = histories.astype(np.float64)
-        dense, features = given @ self.left, given @ self.source
+        dense = given @ self.left
+        features = given @ self.source if self.source.shape[1] else None
         narrow = np.hstack([dense, np.ones((b, 1))]).astype(np.float32)
+        right = self._narrow if candidates is None or candidates.all() else _without(self._narrow, candidates)
+        hidden = np.repeat(np.arange(b) * n, np.diff(seen.indptr)) + seen.indices
         slack = 2 * self._rounding(given)
         addends = bounds_of(np.diff(self.matrix.indptr)[given.indices])[given.indptr]
         top, values = np.empty((b, min(k, n)), np.int64), np.empty((b, min(k, n)))
-        tile = max(1, min(b, _TILE, _CELLS // max(n, features.shape[1])))
-        scores = np.empty((tile, n), np.float32)
-        for rows in _parts(addends, tile):
-            nearly = np.matmul(narrow[rows], self._narrow, out=scores[: rows.stop - rows.start])
-            cells, parts = self._sparse(given[rows])
-            np.add.at(nearly.reshape(-1), cells, parts.astype(np.float32))
-            wide = features[rows].toarray()
-            if wide.shape[1]:
-                nearly += (self._target @ np.ascontiguousarray(wide.T, dtype=np.float32)).T
-            few = leaders(masked(nearly, seen[rows], candidates), k, slack[rows])
-            exact = self._factors(dense[rows], wide, few)
-            nearly.put(few, np.nan)  # marks the cells whose addends are asked for
-            asked = np.flatnonzero(np.isnan(nearly.take(cells)))
-            exact += sums(parts[asked], np.searchsorted(few, cells[asked]), len(few))
-            top[rows], values[rows] = listed(few, exact + self.base[few % n], nearly.shape, k)
+        tile = max(1, min(b, TILE, _CELLS // max(n, self.source.shape[1])))
+        scores, wanted = np.empty((tile, n), np.float32), np.zeros(tile * n, np.bool_)
+        for first, last in _parts(addends):
+            cells, parts = self._sparse(given, first, last, tile)
+            single = parts.astype(np.float32)
+            for start in range(first, last, tile):
+                end = min(start + tile, last)
+                nearly = np.matmul(narrow[start:end], right, out=scores[: end - start])
+                mine = slice(addends[start] - addends[first], addends[end] - addends[first])
+                np.add.at(nearly.reshape(-1), cells[mine], single[mine])
+                wide = None if features is None else features[start:end].toarray()
+                if wide is not None:
+                    nearly += (self._target @ np.ascontiguousarray(wide.T, dtype=np.float32)).T
+                nearly.put(hidden[seen.indptr[start] : seen.indptr[end]] - start * n, -np.inf)
+                few = leaders(nearly, k, slack[start:end])
+                exact = self._factors(dense[start:end], wide, few)
+                wanted[few] = True
+                asked = mine.start + np.flatnonzero(wanted.take(cells[mine]))
+                wanted[few] = False
+                exact += sums(parts[asked], np.searchsorted(few, cells[asked]), len(few))
+                top[start:end], values[start:end] = listed(few, exact + self.base[few % n], nearly.shape, k)
         return top, values
 
-    def _sparse(self, given: sparse.csr_array) -> tuple[Ints, Doubles]:
-        """The addends of a M: cells row n + item, a cell as often as it has addends, and their values."""
-        b, n = given.shape
-        found = self.matrix[given.indices]
+    def _sparse(self, given: sparse.csr_array, first: int, last: int, tile: int) -> tuple[Ints, Doubles]:
+        """The addends a_uj M_ji of rows u of a: cells u n + i, where u counts from each tile, and their values."""
+        part = slice(given.indptr[first], given.indptr[last])
+        found = self.matrix[given.indices[part]]
         lengths = np.diff(found.indptr)
-        starts = np.repeat(np.arange(b) * n, np.diff(given.indptr))
-        return found.indices + np.repeat(starts, lengths), found.data * np.repeat(given.data, lengths)
+        starts = np.repeat(np.arange(last - first) % tile * found.shape[1], np.diff(given.indptr[first : last + 1]))
+        found.data *= np.repeat(given.data[part], lengths)
+        return found.indices + np.repeat(starts, lengths), found.data
 
-    def _factors(self, dense: Doubles, features: Doubles, cells: Ints) -> Doubles:
+    def _factors(self, dense: Doubles, features: Doubles | None, cells: Ints) -> Doubles:
         """<a_u L, R_i> + <a_u P, Q_i> of cells row n + item, each by itself."""
         found = np.empty(len(cells))
         for start in range(0, len(cells), _PAIRS):
             part = slice(start, start + _PAIRS)
             row, item = np.divmod(cells[part], self.right.shape[0])
             found[part] = np.einsum("pd,pd->p", dense[row], self.right[item])
-            if features.shape[1]:
+            if features is not None:
                 target = self.target[item]
                 pair = np.repeat(np.arange(len(item)), np.diff(target.indptr))
                 found[part] += sums(target.data * features[row[pair], target.indices], pair, len(item))
@@ -188,8 +200,8 @@ class Operator:
         return self.target.astype(np.float32)
 
 
-def _parts(addends: Ints, most: int) -> Iterator[slice]:
-    """At most so many rows at a time, and :data:`_CELLS` addends of M, but for a single row.
+def _parts(addends: Ints) -> Iterator[tuple[int, int]]:
+    """First rows and ends of parts: at most so many rows, and :data:`_ADDENDS` addends of M, but for a single row.
 
     Args:
         addends: of all rows before each, and of all, shape (b + 1,).
@@ -197,10 +209,17 @@ def _parts(addends: Ints, most: int) -> Iterator[slice]:
     """
     start = 0
     while start < len(addends) - 1:
-        fits = int(np.searchsorted(addends, addends[start] + _CELLS, "right")) - 1
-        end = max(start + 1, min(start + most, fits))
-        yield slice(start, end)
+        fits = int(np.searchsorted(addends, addends[start] + _ADDENDS, "right")) - 1
+        end = max(start + 1, fits)
+        yield start, end
         start = end
+
+
+def _without(narrow: Floats, candidates: NDArray[np.bool_]) -> Floats:
+    """A base of -inf for what is no candidate."""
+    found = narrow.copy()
+    found[-1, ~candidates] = -np.inf
+    return found
 
 
 def _scaled(matrix: sparse.csr_array, scale: Doubles) -> sparse.csr_array:

@@ -66,7 +66,8 @@ def test_a_list_does_not_depend_on_the_block_to_the_last_bit(kernels: list, monk
     same(whole, tuple(np.concatenate(parts) for parts in zip(*alone, strict=True)))
     turned = operator.best(HISTORIES[::-1], NONE, 10)
     same(whole, tuple(part[::-1] for part in turned))
-    monkeypatch.setattr(operator_module, "_CELLS", 3 * N)  # few rows at a time, by cells and by addends
+    monkeypatch.setattr(operator_module, "_CELLS", 3 * N)
+    monkeypatch.setattr(operator_module, "_ADDENDS", 500)
     monkeypatch.setattr(operator_module, "_PAIRS", 7)
     same(whole, operator.best(HISTORIES, NONE, 10))
     same(whole, tuple(part[:, :10] for part in operator.best(HISTORIES, NONE, N)))

@@ -13,7 +13,7 @@ from toy_graph import edges, snapshot
 import kg_rec.model.operator as operator_module
 from kg_rec.config import FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
 from kg_rec.evaluation import rank_split
-from kg_rec.metrics import masked, top_k
+from kg_rec.metrics import leaders, masked, top_k
 from kg_rec.model.kernel import MatrixKernel
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train import train
@@ -90,8 +90,7 @@ def test_lists_are_the_best_scores_and_batch_equals_single(model: Recommender) -
 def test_blocks_are_bounded_by_cells(model: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = model.rank(np.arange(60), 10)
     held = []
-    masked_scores = operator_module.masked
-    monkeypatch.setattr(operator_module, "masked", lambda s, *rest: held.append(s.shape) or masked_scores(s, *rest))
+    monkeypatch.setattr(operator_module, "leaders", lambda s, *rest: held.append(s.shape) or leaders(s, *rest))
     monkeypatch.setattr(operator_module, "_CELLS", 20 * N_ITEMS)
     blocks = model.rank(np.arange(60), 10)
     assert held == [(20, N_ITEMS)] * 3
