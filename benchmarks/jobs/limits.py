@@ -15,11 +15,11 @@ from threadpoolctl import threadpool_limits
 
 from kg_rec.model import persist
 from kg_rec.model.kernel import FactorKernel
+from kg_rec.model.operator import TILE
 from kg_rec.schema import GraphSchema
 from kg_rec.store.credentials import read_credentials, split_url
 
-_REPEATS = 4
-_USERS = 500
+_REPEATS = 200
 _ROWS = 10_000
 
 
@@ -27,12 +27,13 @@ def machine(folder: Path, items: int, workers: int) -> dict[str, Any]:
     """Users per second that matrix multiplication and the memory's stream allow, on ``workers`` threads.
 
     Multiplication: (users x d) @ (d x items) for the model's factors.  Stream: every score is written once and read
-    once.  Both in the single precision in which lists are made; what binds is the slower of the two.
+    once.  Both in the single precision and for as many users at a time as lists are made; what binds is the slower of
+    the two.
     """
     model = persist.load(folder / "model")
     wide = max(1, sum(c.kernel.source.shape[1] for c in model.channels if isinstance(c.kernel, FactorKernel)))
-    left, right = np.ones((_USERS, wide), np.float32), np.ones((wide, items), np.float32)
-    scores = [np.empty((_USERS, items), np.float32) for _ in range(workers)]
+    left, right = np.ones((TILE, wide), np.float32), np.ones((wide, items), np.float32)
+    scores = [np.empty((TILE, items), np.float32) for _ in range(workers)]
     with threadpool_limits(1):
         multiply = _rate(workers, lambda n: np.matmul(left, right, out=scores[n]))
         stream = _rate(workers, lambda n: (scores[n].fill(1.0), scores[n].max()))
@@ -49,12 +50,16 @@ def machine(folder: Path, items: int, workers: int) -> dict[str, Any]:
 
 def _rate(workers: int, work: Callable[[int], Any]) -> float:
     """Users per second of ``work``, done by all workers at a time."""
+
+    def repeated(worker: int) -> None:
+        for _ in range(_REPEATS):
+            work(worker)
+
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(work, range(workers)))
         start = time.perf_counter()
-        for _ in range(_REPEATS):
-            list(pool.map(work, range(workers)))
-        return _REPEATS * workers * _USERS / (time.perf_counter() - start)
+        list(pool.map(repeated, range(workers)))
+        return _REPEATS * workers * TILE / (time.perf_counter() - start)
 
 
 def bare_read(url: str) -> dict[str, Any]:
