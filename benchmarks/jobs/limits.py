@@ -21,6 +21,7 @@ from kg_rec.store.credentials import read_credentials, split_url
 
 _REPEATS = 200
 _ROWS = 10_000
+_READ = 100_000
 
 
 def machine(folder: Path, items: int, workers: int) -> dict[str, Any]:
@@ -63,9 +64,12 @@ def _rate(workers: int, work: Callable[[int], Any]) -> float:
 
 
 def bare_read(url: str) -> dict[str, Any]:
-    """Interactions per second that the bare driver (neo4j-rust-ext) decodes, row by row and collected per user."""
+    """Interactions per second that the bare driver (neo4j-rust-ext) decodes, row by row and collected per user.
+
+    Those of at most 100,000 users: a server with a small heap cannot collect more in one query.
+    """
     r, user, item = _schema()
-    match = f"MATCH (u:{user.name})-[r:{r.name}]->(i:{item.name}) RETURN u.{user.key}"
+    match = f"MATCH (u:{user.name}) WITH u LIMIT {_READ} MATCH (u)-[r:{r.name}]->(i:{item.name}) RETURN u.{user.key}"
     others = (f"i.{item.key}", f"r.{r.weight}", f"r.{r.time}")
     query = ", ".join([match, *others])
     collected = ", ".join([match, *(f"collect({value})" for value in others)])
