@@ -199,8 +199,19 @@ class Snapshot:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over schema, nodes and edges, hexadecimal."""
+        return self._digest(self._tables())
+
+    @cached_property
+    def facts_digest(self) -> str:
+        """:attr:`digest` without the users and the relations that leave them."""
+        user = self.schema.user.name
+        about = {f"nodes/{user}.arrow"}
+        about |= {f"edges/{name}.arrow" for name, r in self.schema.relation_types.items() if r.source == user}
+        return self._digest({file: table for file, table in self._tables().items() if file not in about})
+
+    def _digest(self, tables: Mapping[str, pa.Table]) -> str:
         parts = {"schema.ttl": hashlib.sha256(self.schema.turtle.encode())}
-        for file, table in self._tables().items():
+        for file, table in tables.items():
             sink = _Hash()
             _write(table, sink)
             parts[file] = sink.sha256

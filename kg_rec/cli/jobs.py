@@ -90,7 +90,8 @@ _FLAGS = {
 @click.option(
     "--changed-since",
     metavar="last|SECONDS",
-    help="Only users with interactions since the last run, or since Unix seconds.",
+    help="last: only users whose interactions changed since their list was made. SECONDS: only users with "
+    "interactions from that Unix time on.",
 )
 @click.option(
     "--set",

@@ -151,8 +151,8 @@ class JobConfig:
         workers: chunks computed at a time.
         keep: complete runs kept in the graph and in the folders; at least 1.
         patience: seconds to wait for a server that does not answer before the run fails.
-        changed_since: re-score only the users with interactions from then on: ``last`` (the watermark of the last run
-            that is done) or Unix seconds; "" for all.
+        changed_since: re-score only some users: ``last``, those whose interactions are not those of the list that
+            readers see; Unix seconds, those with interactions from then on; "" for all.
         users: whose lists.
         candidates: what may be in a list.
         sinks: where the lists go.

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg_rec.errors import ConfigError, JobError
+from kg_rec.jobs.changes import changes, check_common, user_digests
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.rules import allowed_items, file_keys, queried_keys
 from kg_rec.snapshot import NO_TIME, Snapshot, export
 from kg_rec.store.base import GraphStore, Progress, no_progress
+from kg_rec.store.runs import Run, Runs
 
 _PIECE = 1 << 20
 
@@ -29,18 +32,20 @@ class Plan:
     Attributes:
         snapshot: the graph when the run began, memory-mapped.
         users: dense indices of its users, ascending, int64.
+        digests: of what they did (:func:`kg_rec.jobs.changes.user_digests`), int64.
         allowed: items that may be in a list, shape (n,).
         about: digests and counts, as kept in the ledger.
     """
 
     snapshot: Snapshot
     users: NDArray[np.int64]
+    digests: NDArray[np.int64]
     allowed: NDArray[np.bool_]
     about: dict[str, Any]
 
 
 def make_plan(
-    job: JobConfig, store: GraphStore, folder: Path, since: int | None, progress: Progress = no_progress
+    job: JobConfig, store: GraphStore, folder: Path, base: Sequence[Run] = (), progress: Progress = no_progress
 ) -> Plan:
     """Export the graph, ask the rules, and write the plan into ``folder``.
 
@@ -48,11 +53,12 @@ def make_plan(
         job: the job.
         store: its graph.
         folder: made; the file ``plan.json`` is written last, so a folder without it is no plan.
-        since: with it, only users with interactions from then on (Unix seconds).
+        base: the runs that this one adds to, newest first; where the job wants changed users only.
         progress: of the export.
 
     Raises:
-        ConfigError: a user is unknown, or the interactions have no times where ``since`` needs them.
+        ConfigError: a user is unknown, the interactions have no times where ``changed_since`` needs them, or what
+            decides the lists of all users is not as in ``base``.
         StoreError: a query failed.
     """
     shutil.rmtree(folder, ignore_errors=True)
@@ -60,28 +66,40 @@ def make_plan(
     export(store, progress).save(folder / "snapshot")
     snapshot = Snapshot.load(folder / "snapshot")
     users = _users(job, store, snapshot)
-    if since is not None:
-        users = np.intersect1d(users, touched(snapshot, since))
+    digests = user_digests(snapshot)[users]
     allowed, rules = allowed_items(job.candidates, store, snapshot)
-    about = {
-        "snapshot": json.loads((folder / "snapshot/manifest.json").read_text(encoding="utf-8"))["sha256"],
+    common = {
         "model": model_digest(job.model),
+        "facts": snapshot.facts_digest,
+        "allowed_sha256": hashlib.sha256(allowed.tobytes()).hexdigest(),
+    }
+    gone: tuple[str, ...] = ()
+    if job.changed_since == "last":
+        check_common(job, common, base)
+        found = changes(snapshot, users, digests, Runs(store), base)
+        users, digests, gone = users[found.users], digests[found.users], found.gone
+    elif job.changed_since:
+        chosen = np.isin(users, touched(snapshot, int(job.changed_since)))
+        users, digests = users[chosen], digests[chosen]
+    about = {
+        **common,
+        "snapshot": json.loads((folder / "snapshot/manifest.json").read_text(encoding="utf-8"))["sha256"],
         "users": len(users),
         "users_sha256": hashlib.sha256(users.tobytes()).hexdigest(),
         "items": len(allowed),
         "allowed": int(allowed.sum()),
-        "allowed_sha256": hashlib.sha256(allowed.tobytes()).hexdigest(),
         "rules": rules,
         "chunks": -(-len(users) // job.chunk),
-        "since": since,
+        "gone": list(gone),
         "watermark": watermark(snapshot),
     }
     np.save(folder / "users.npy", users)
+    np.save(folder / "digests.npy", digests)
     np.save(folder / "allowed.npy", allowed)
     partial = folder / "plan.json.partial"
     partial.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     os.replace(partial, folder / "plan.json")
-    return Plan(snapshot, users, allowed, about)
+    return Plan(snapshot, users, digests, allowed, about)
 
 
 def open_plan(folder: Path) -> Plan | None:
@@ -89,8 +107,8 @@ def open_plan(folder: Path) -> Plan | None:
     if not (folder / "plan.json").exists():
         return None
     about = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    users, allowed = np.load(folder / "users.npy"), np.load(folder / "allowed.npy")
-    return Plan(Snapshot.load(folder / "snapshot"), users, allowed, about)
+    users, digests, allowed = (np.load(folder / f"{name}.npy") for name in ("users", "digests", "allowed"))
+    return Plan(Snapshot.load(folder / "snapshot"), users, digests, allowed, about)
 
 
 def check_same(before: dict[str, Any], now: dict[str, Any], run: str) -> None:

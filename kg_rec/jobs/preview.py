@@ -46,7 +46,9 @@ def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress)
         f"sinks: {', '.join(sinks)}; the newest {job.keep} runs are kept",
     ]
     if job.changed_since:
-        lines.append(f"only users with interactions since {job.changed_since}")
+        last = job.changed_since == "last"
+        what = "interactions are not those of their list" if last else f"interactions are since {job.changed_since}"
+        lines.append(f"only users whose {what}")
     return {"users": users, "chunks": -(-users // job.chunk), "lines": lines, "cypher": _statements(job, store, schema)}
 
 

@@ -18,6 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+import pyarrow as pa
+
 from kg_rec.config import from_dict
 from kg_rec.errors import ConfigError, JobError, KgRecError, StoreUnavailableError
 from kg_rec.jobs import engine
@@ -85,9 +88,9 @@ def start(job: JobConfig, store: GraphStore, run: str | None = None, watch: Watc
     name = run or new_name()
     if _patiently(job, partial(runs.find, name)) is not None:
         raise JobError(f"run {name} is there already; resume it, cancel it, or choose another name")
-    base = _patiently(job, partial(runs.latest, job.name)) if job.changed_since else ()
+    base = _patiently(job, partial(_base, job, runs, name))
     about = {"config": job.to_dict(), "base": list(base), "pid": os.getpid()}
-    record = Run(name, job.name, "running", now(), about={**about, "since": _since(job, runs, base, name)})
+    record = Run(name, job.name, "running", now(), about=about)
     _patiently(job, partial(runs.save, record))
     return _carry(job, store, runs, record, watch or Watch())
 
@@ -160,20 +163,16 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _since(job: JobConfig, runs: Runs, base: tuple[str, ...], name: str) -> int | None:
+def _base(job: JobConfig, runs: Runs, name: str) -> tuple[str, ...]:
+    """The runs that a run of some users adds to."""
     if not job.changed_since:
-        return None
+        return ()
+    base = runs.latest(job.name)
     if not base:
         raise ConfigError(f"changed_since: job {job.name} has no run that is done; run it for all users first")
     if name <= base[0]:
         raise ConfigError(f"a run of some users needs a name that sorts after {base[0]}; leave the name out")
-    if job.changed_since != "last":
-        return int(job.changed_since)
-    newest = runs.find(base[0])
-    mark = None if newest is None else newest.about.get("watermark")
-    if mark is None:
-        raise ConfigError(f"changed_since: run {base[0]} has no watermark; give Unix seconds")
-    return int(mark)
+    return base
 
 
 def _carry(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Watch) -> Run:
@@ -255,7 +254,8 @@ def _plan(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Wat
     folder = Path(job.work) / record.run
     plan = open_plan(folder)
     if plan is None:
-        plan = _patiently(job, partial(make_plan, job, store, folder, record.about["since"], watch.progress))
+        base = _patiently(job, lambda: [r for r in map(runs.find, record.about["base"]) if r is not None])
+        plan = _patiently(job, partial(make_plan, job, store, folder, base, watch.progress))
     if "snapshot" in record.about:
         check_same(dict(record.about), plan.about, record.run)
         return plan, record
@@ -276,8 +276,10 @@ def _chunk(lists: Lists, plan: Plan) -> Chunk:
     keys, users = plan.snapshot.users, lists.users
     first, last = keys.key(int(users[0])), keys.key(int(users[-1]))
     rows = len(lists.rows)
-    scores = quantiles(lists.rows)
-    return Chunk(lists.number, "done", len(users), rows, lists.short, first, last, lists.seconds, now(), scores)
+    scores, names = quantiles(lists.rows), tuple(keys.keys.take(pa.array(users)).to_pylist())
+    digests = tuple(plan.digests[np.searchsorted(plan.users, users)].tolist())
+    found = Chunk(lists.number, "done", len(users), rows, lists.short, first, last, lists.seconds, now(), scores)
+    return replace(found, keys=names, digests=digests)
 
 
 def _write_part(sink: FileSink, lists: Lists, runs: Runs, run: str, chunk: Chunk) -> None:
@@ -348,14 +350,15 @@ def _tidy(job: JobConfig, runs: Runs, record: Run) -> None:
 
 
 def _emptied(job: JobConfig, record: Run, plan: Plan, chunks: dict[int, Chunk]) -> list[str]:
-    """Users of a run of some users whose list is empty: their older lists must not be shown."""
+    """Users of a run of some users whose list is empty or gone: their older lists must not be shown."""
     if not record.about["base"] or not job.sinks.graph:
         return []
+    gone = list(plan.about["gone"])
     suspects = [n for n, c in chunks.items() if c.short]
     if not suspects:
-        return []
+        return gone
     scorer = Scorer.of(job, plan, persist.load(job.model))
-    return [user for number in suspects for user in scorer(number).empty]
+    return [*gone, *(user for number in suspects for user in scorer(number).empty)]
 
 
 def prune(job: JobConfig, runs: Runs, progress: Progress = no_progress) -> tuple[str, ...]:

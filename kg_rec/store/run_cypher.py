@@ -18,6 +18,8 @@ RUN_PROPERTIES = ("run", "job", "state", "started", "finished", "about", "report
 CHUNK_PROPERTIES = (
     *("id", "run", "number", "state", "users", "rows", "short", "first", "last", "seconds", "at", "quantiles", "error"),
 )
+#: What a chunk's record holds besides, a value per user; read for one chunk at a time.
+CHUNK_DIGESTS = ("keys", "digests")
 
 NEO4J_PREPARE = tuple(
     f"CREATE CONSTRAINT {quoted(f'kg_rec_{label}_{key}')} IF NOT EXISTS FOR (n:{label}) REQUIRE n.{key} IS UNIQUE"
@@ -30,6 +32,8 @@ LADYBUG_PREPARE = (
     "users INT64, rows INT64, short INT64, first STRING, last STRING, seconds DOUBLE, at STRING, "
     "quantiles DOUBLE[], error STRING)",
     f"CREATE NODE TABLE IF NOT EXISTS {LATEST}(job STRING PRIMARY KEY, runs STRING[], at STRING)",
+    f"ALTER TABLE {CHUNK} ADD IF NOT EXISTS keys STRING[]",
+    f"ALTER TABLE {CHUNK} ADD IF NOT EXISTS digests INT64[]",
 )
 
 SAVE_RUN = f"MERGE (r:{RUN} {{run: $run}}) SET " + ", ".join(f"r.{p} = ${p}" for p in RUN_PROPERTIES[1:])
@@ -40,10 +44,13 @@ READ_CHUNKS = (
     + ", ".join(f"c.{p} AS {p}" for p in CHUNK_PROPERTIES)
     + " ORDER BY number"
 )
-LADYBUG_SAVE_CHUNK = f"MERGE (c:{CHUNK} {{id: $id}}) SET " + ", ".join(f"c.{p} = ${p}" for p in CHUNK_PROPERTIES[1:])
+READ_DIGESTS = f"MATCH (c:{CHUNK}) WHERE c.id = $id RETURN " + ", ".join(f"c.{p} AS {p}" for p in CHUNK_DIGESTS)
+LADYBUG_SAVE_CHUNK = f"MERGE (c:{CHUNK} {{id: $id}}) SET " + ", ".join(
+    f"c.{p} = ${p}" for p in (*CHUNK_PROPERTIES[1:], *CHUNK_DIGESTS)
+)
 NEO4J_SAVE_CHUNK = (
     f"MERGE (c:{CHUNK} {{id: $id}}) SET c.run = $run WITH c WHERE coalesce(c.state, '') <> 'done' SET "
-    + ", ".join(f"c.{p} = ${p}" for p in CHUNK_PROPERTIES[2:])
+    + ", ".join(f"c.{p} = ${p}" for p in (*CHUNK_PROPERTIES[2:], *CHUNK_DIGESTS))
 )
 READ_CHUNK_STATE = f"MATCH (c:{CHUNK}) WHERE c.id = $id RETURN c.state AS state"
 DELETE_CHUNK = f"MATCH (c:{CHUNK}) WHERE c.id = $id DELETE c"

@@ -8,13 +8,14 @@ follow the node ``KgRecLatest`` of the job, which changes in one transaction whe
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from kg_rec.errors import SchemaError, StoreError
 from kg_rec.schema import GraphSchema
@@ -75,6 +76,8 @@ class Chunk:
         at: when it was recorded.
         quantiles: of the scores, from the smallest to the largest in equal steps.
         error: why it failed, or "".
+        keys: of its users; like the next, written and then read by :meth:`Runs.digests` alone.
+        digests: of what each of these users did, int64.
     """
 
     number: int
@@ -88,6 +91,8 @@ class Chunk:
     at: str = ""
     quantiles: tuple[float, ...] = ()
     error: str = ""
+    keys: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    digests: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
 
 def check_lists(schema: GraphSchema, properties: Sequence[str]) -> None:
@@ -178,6 +183,13 @@ class Runs:
         found = self._rows(cypher.READ_CHUNKS, {"run": run})
         return {row["number"]: _chunk(row) for row in found if row["number"] is not None}
 
+    def digests(self, run: str) -> Iterator[tuple[list[str], NDArray[np.int64]]]:
+        """Keys and digests of the users of each chunk that is done, one chunk at a time."""
+        for number, chunk in sorted(self.chunks(run).items()):
+            if chunk.state == "done":
+                for row in self._rows(cypher.READ_DIGESTS, {"id": _id(run, number)}):
+                    yield list(row["keys"] or ()), np.array(row["digests"] or (), dtype=np.int64)
+
     def commit(self, run: str, chunk: Chunk, lists: pa.RecordBatch | None = None) -> None:
         """Record a chunk and, if given, write its lists, in one transaction; a chunk that is done stays as it is.
 
@@ -190,7 +202,8 @@ class Runs:
         Raises:
             StoreError: more than :data:`MAX_ROWS` rows, or the store failed.
         """
-        values = {**asdict(chunk), "id": _id(run, chunk.number), "run": run, "quantiles": list(chunk.quantiles)}
+        lists_of = {name: list(getattr(chunk, name)) for name in ("quantiles", "keys", "digests")}
+        values = {**asdict(chunk), **lists_of, "id": _id(run, chunk.number), "run": run}
         if lists is not None and len(lists) > MAX_ROWS:
             raise StoreError(
                 f"a chunk of {len(lists)} rows; at most {MAX_ROWS} fit one transaction: use smaller chunks"

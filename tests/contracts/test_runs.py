@@ -135,6 +135,35 @@ def test_readers_see_a_run_when_it_is_published(runs: Runs, tmp_store: GraphStor
     assert [listed(tmp_store, u) for u in ("u01", "u02", "u03")] == [["f07"], [], []]
 
 
+def test_digests_are_read_chunk_by_chunk(runs: Runs) -> None:
+    rng = np.random.default_rng(0)
+    written = {}
+    for n in (1, 0, 2):
+        values = rng.integers(-(2**63), 2**63 - 1, 7, dtype=np.int64, endpoint=True)
+        keys = tuple(f"u{n}{i}" for i in range(7))
+        runs.commit("monday", replace(done(n, keys[0], keys[-1]), keys=keys, digests=tuple(values.tolist())))
+        written[n] = (list(keys), values.tolist())
+    runs.commit("monday", Chunk(3, "failed", 1, keys=("u9",), digests=(5,)))
+    runs.commit("monday", done(4, "", ""))
+    found = [(keys, values.tolist()) for keys, values in runs.digests("monday")]
+    assert found == [written[0], written[1], written[2], ([], [])]
+
+
+def test_a_ledger_of_an_older_version_gets_the_digests(tmp_store: GraphStore) -> None:
+    tmp_store.apply_schema(films().schema)
+    if tmp_store.dialect == "ladybug":  # Neo4j has no columns
+        columns = "id STRING PRIMARY KEY, run STRING, number INT64, state STRING, users INT64, rows INT64, short INT64"
+        columns += ", first STRING, last STRING, seconds DOUBLE, at STRING, quantiles DOUBLE[], error STRING"
+        tmp_store.transact([(f"CREATE NODE TABLE KgRecChunk({columns})", {})])
+    old = "CREATE (:KgRecChunk {id: 'old/0', run: 'old', number: 0, state: 'done', users: 2, rows: 3, short: 1})"
+    tmp_store.transact([(old, {})])
+    runs = Runs(tmp_store)
+    runs.prepare()
+    runs.commit("new", replace(done(0, "u01", "u01"), keys=("u01",), digests=(-7,)))
+    assert [(keys, values.tolist()) for keys, values in runs.digests("new")] == [(["u01"], [-7])]
+    assert [(keys, values.tolist()) for keys, values in runs.digests("old")] == [([], [])]
+
+
 def test_a_run_can_be_forgotten(runs: Runs, tmp_store: GraphStore) -> None:
     for run in ("monday", "tuesday"):
         runs.save(replace(RUN, run=run))

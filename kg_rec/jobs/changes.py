@@ -1,0 +1,162 @@
+"""What changed since the runs that readers see: whose lists have to be made anew so that all are those of a full run.
+
+A user's digest tells what the user did; it is kept with each chunk in the ledger.  A list depends on its user's
+interactions, and on what is the same for all users: model, facts, rules and settings.  So users with equal digests
+keep their lists, and a run whose common part differs is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kg_rec.config import from_dict
+from kg_rec.errors import ConfigError
+from kg_rec.jobs.config import JobConfig
+from kg_rec.snapshot import IdMap, Snapshot
+from kg_rec.store.runs import Run, Runs
+
+#: Users whose interactions are hashed at a time.
+_USERS = 16_384
+_COMMON = {
+    "model": "the model",
+    "facts": "the graph's items and facts",
+    "allowed_sha256": "the items that may be in a list (rules, files, novelty)",
+}
+
+
+def user_digests(snapshot: Snapshot) -> NDArray[np.int64]:
+    """A digest of each user's interactions (item keys, weights and times, in any order), shape (users,).
+
+    Sums of 64-bit hashes; 0 without interactions.  It does not depend on what else is in the graph.  Two different
+    sets of interactions have the same digest with a chance of 2^-64.
+    """
+    edges, n = snapshot.interactions, len(snapshot.users)
+    items = _item_hashes(snapshot.items)
+    found = np.zeros(n, dtype=np.uint64)
+    for first in range(0, n, _USERS):
+        users = np.arange(first, min(first + _USERS, n) + 1)
+        bounds = np.searchsorted(edges.source, users)
+        part = slice(int(bounds[0]), int(bounds[-1]))
+        hashes = items[edges.target[part]]
+        if edges.weight is not None:
+            weight = np.where(np.isnan(edges.weight[part]), np.float32(np.nan), edges.weight[part] + np.float32(0))
+            hashes = _mixed(hashes ^ _mixed(weight.view(np.uint32).astype(np.uint64) + np.uint64(1)))
+        if edges.time is not None:
+            hashes = _mixed(hashes ^ _mixed(edges.time[part].view(np.uint64) + np.uint64(2)))
+        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)])  # modulo 2^64
+        at = bounds - bounds[0]
+        found[users[:-1]] = sums[at[1:]] - sums[at[:-1]]
+    return found.view(np.int64)
+
+
+def _item_hashes(items: IdMap) -> NDArray[np.uint64]:
+    texts = (hashlib.blake2b(key.encode(), digest_size=8).digest() for key in items.keys.to_pylist())
+    return np.frombuffer(b"".join(texts), dtype="<u8").astype(np.uint64)
+
+
+def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a run has to do so that readers see the lists of a full run.
+
+    Attributes:
+        users: positions in the users asked for, ascending: they have no list yet, or another digest.
+        gone: keys of users who have a list and are not asked for any more, sorted.
+    """
+
+    users: NDArray[np.int64]
+    gone: tuple[str, ...]
+
+
+def changes(
+    snapshot: Snapshot, users: NDArray[np.int64], digests: NDArray[np.int64], runs: Runs, base: Sequence[Run]
+) -> Changes:
+    """Compare the users as they are with the ledger, chunk by chunk.
+
+    Args:
+        snapshot: the graph now.
+        users: dense indices of the users asked for.
+        digests: theirs.
+        runs: the ledger.
+        base: the runs that readers see, newest first.
+
+    Raises:
+        ConfigError: a run has no digests.
+    """
+    n = len(snapshot.users)
+    newest, known, listed = np.zeros(n, np.int64), np.zeros(n, bool), np.zeros(n, bool)
+    missing: dict[str, bool] = {}  # users the graph lacks: whether they had a list
+
+    def take(keys: Sequence[str], values: NDArray[np.int64] | None) -> None:
+        place = snapshot.users.indices(keys)
+        fresh = (place >= 0) & ~known[place]
+        known[place[fresh]] = True
+        if values is not None:
+            newest[place[fresh]], listed[place[fresh]] = values[fresh], True
+        for key in compress(keys, place < 0):
+            missing.setdefault(key, values is not None)
+
+    for run in base:
+        count = 0
+        for keys, values in runs.digests(run.run):
+            take(keys, values)
+            count += len(keys)
+        if count != run.about["users"]:
+            raise ConfigError(
+                f'changed_since = "last": run {run.run} has no digests of its users, as it is of an older kg_rec; run '
+                "the job for all users once"
+            )
+        take(run.about.get("gone", []), None)
+    asked = np.zeros(n, bool)
+    asked[users] = True
+    left = [snapshot.users.key(i) for i in np.flatnonzero(listed & ~asked).tolist()]
+    gone = sorted([*left, *(key for key, there in missing.items() if there)])
+    return Changes(np.flatnonzero(~listed[users] | (newest[users] != digests)), tuple(gone))
+
+
+def check_common(job: JobConfig, about: Mapping[str, Any], base: Sequence[Run]) -> None:
+    """Refuse a run after which readers would see lists made under different conditions.
+
+    Args:
+        job: its settings.
+        about: digests of its model, facts and candidates.
+        base: the runs that it adds to.
+
+    Raises:
+        ConfigError: something that decides the lists of all users differs; the message names it.
+    """
+    now = _deciding(job)
+    for run in base:
+        before = _deciding(from_dict(JobConfig, run.about["config"]))
+        differ = [text for name, text in _COMMON.items() if run.about.get(name) != about[name]]
+        differ += [name for name, value in now.items() if before[name] != value]
+        if differ:
+            raise ConfigError(
+                f'changed_since = "last": not as in run {run.run}: {", ".join(differ)}; this may change the list of '
+                "any user: run the job for all users"
+            )
+
+
+def _deciding(job: JobConfig) -> dict[str, Any]:
+    """The settings that decide lists and where they are, besides the rules that choose the items allowed."""
+    rules, sinks = job.candidates, job.sinks
+    return {
+        "k": job.k,
+        "explanations": job.explanations,
+        "language": job.language,
+        **{f"candidates.{name}": getattr(rules, name) for name in ("exclude_seen", "caps", "diversity", "pool")},
+        **{f"sinks.{name}": getattr(sinks, name) for name in ("parquet", "json_lines", "graph")},
+    }
