@@ -152,7 +152,7 @@ def lists(folder: Path, share: float, workers: int) -> dict[str, Any]:
     job = _settings(folder, "none", workers, sinks={"parquet": str(folder / "lists")})
     snapshot = Snapshot.load(folder / "snapshot")
     users = np.arange(max(1, int(len(snapshot.users) * share)))
-    plan = Plan(snapshot, users, np.ones(len(snapshot.items), dtype=bool), {})
+    plan = Plan(snapshot, users, np.zeros(len(users), np.int64), np.ones(len(snapshot.items), dtype=bool), {})
     scorer = Scorer.of(job, plan, persist.load(job.model))
     scorer(0)  # what is computed once
     sink = FileSink(folder / "lists", f"share-{share}", "parquet")
