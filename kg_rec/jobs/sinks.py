@@ -18,6 +18,9 @@ import pyarrow.parquet as pq
 
 from kg_rec.jobs.config import SinksConfig
 
+#: Columns of Parquet whose values are kept once: all but the scores, which are nearly all different.
+_REPEATED = ["user", "rank", "item", "name", "reason", "paths.list.element"]
+
 
 @dataclass(frozen=True)
 class FileSink:
@@ -87,7 +90,7 @@ def file_sinks(config: SinksConfig, run: str) -> tuple[FileSink, ...]:
 
 def _write_rows(file: IO[bytes], rows: pa.RecordBatch, suffix: str) -> None:
     if suffix == "parquet":
-        pq.write_table(pa.Table.from_batches([rows]), file)
+        pq.write_table(pa.Table.from_batches([rows]), file, use_dictionary=_REPEATED)
         return
     for row in rows.to_pylist():
         file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
