@@ -149,6 +149,7 @@ class JobConfig:
         chunk: users per chunk; bounds memory to chunk x items, and what a kill can cost.
         engine: ``local`` (threads of this process) or ``ray``.
         workers: chunks computed at a time.
+        writers: chunks written into a Neo4j graph at a time; an embedded graph has one writer.
         keep: complete runs kept in the graph and in the folders; at least 1.
         patience: seconds to wait for a server that does not answer before the run fails.
         changed_since: re-score only some users: ``last``, those whose interactions are not those of the list that
@@ -169,6 +170,7 @@ class JobConfig:
     chunk: int = 1000
     engine: str = "local"
     workers: int = 2
+    writers: int = 2
     keep: int = 3
     patience: float = 120.0
     changed_since: str = ""
@@ -179,7 +181,7 @@ class JobConfig:
 
     def __post_init__(self) -> None:
         expect(bool(NAME.fullmatch(self.name)), "name", "up to 64 letters, digits and . _ : + -", repr(self.name))
-        for setting in ("k", "chunk", "workers", "keep"):
+        for setting in ("k", "chunk", "workers", "writers", "keep"):
             expect(getattr(self, setting) >= 1, setting, "at least 1", getattr(self, setting))
         expect(self.patience >= 0, "patience", "seconds from 0", self.patience)
         expect(

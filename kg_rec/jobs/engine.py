@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
 from kg_rec.jobs.chunk import Lists, Scorer
 from kg_rec.jobs.cluster import connected
 
+T = TypeVar("T")
+U = TypeVar("U")
+
 
 def local(scorer: Scorer, numbers: Iterable[int], workers: int) -> Iterator[Lists]:
     """The chunks in their order, ``workers`` at a time and as many waiting: memory is bounded by that."""
-    ahead: deque[Future[Lists]] = deque()
-    with threadpool_limits(1), ThreadPoolExecutor(workers, thread_name_prefix="chunk") as pool:
+    with threadpool_limits(1):
+        yield from in_order(scorer, numbers, workers, workers + 1)
+
+
+def in_order(function: Callable[[T], U], values: Iterable[T], threads: int, ahead: int) -> Iterator[U]:
+    """``map`` by threads, the results in order; at most ``ahead`` values are taken that are not given back yet.
+
+    When it is closed, what was begun is carried to its end.
+    """
+    taken: deque[Future[U]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
         try:
-            for number in numbers:
-                ahead.append(pool.submit(scorer, number))
-                if len(ahead) > workers:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+            for value in values:
+                taken.append(pool.submit(function, value))
+                if len(taken) >= ahead:
+                    yield taken.popleft().result()
+            while taken:
+                yield taken.popleft().result()
         finally:
-            for future in ahead:
+            for future in taken:
                 future.cancel()
 
 

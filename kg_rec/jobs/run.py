@@ -12,7 +12,8 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,10 @@ T = TypeVar("T")
 
 class StoppedError(JobError):
     """The run was asked to stop; it can be resumed."""
+
+
+class CancelledError(JobError):
+    """The run was cancelled by another process."""
 
 
 @dataclass(frozen=True)
@@ -219,22 +224,58 @@ def _chunks(
         _log.info("run resumed", extra={"run": record.run, "missing": len(missing)})
     metrics.update(users=plan.about["users"], chunks=plan.about["chunks"])
     rows, short = 0, 0
-    for number, lists in enumerate(_computed(job, scorer, missing, timer), plan.about["chunks"] - len(missing) + 1):
-        watch.progress(done, plan.about["users"], "recommend")
+    watch.progress(done, plan.about["users"], "recommend")
+    parts = _parts(job, runs, record.run, plan, _computed(job, scorer, missing, timer), timer)
+    writers = job.writers if store.dialect == "neo4j" else 1
+    try:
+        with closing(_committed(job, runs, record.run, parts, writers, timer)) as committed:
+            for number, chunk in enumerate(committed, plan.about["chunks"] - len(missing) + 1):
+                done += chunk.users
+                told = {"run": record.run, "chunk": chunk.number, "users": chunk.users, "rows": chunk.rows}
+                rows, short = rows + chunk.rows, short + chunk.short
+                metrics.update(users_done=done, rows=rows, chunks_done=number, users_with_fewer_than_k=short)
+                _log.info("chunk done", extra=told)
+                _check_going_on(job, runs, record.run, watch, chunk.number == missing[-1])
+                watch.progress(done, plan.about["users"], "recommend")
+    except CancelledError:  # no writer is at work any more
+        _clean(job, runs, replace(record, state="cancelled"), no_progress)
+        raise
+    return record, plan
+
+
+def _parts(
+    job: JobConfig, runs: Runs, run: str, plan: Plan, computed: Iterator[Lists], timer: Timer
+) -> Iterator[tuple[Chunk, pa.RecordBatch | None]]:
+    """The chunks whose files are written, and what is to be written into the graph."""
+    sinks = file_sinks(job.sinks, run)
+    for lists in computed:
         chunk = _chunk(lists, plan)
         with timer("files"):
             for sink in sinks:
-                _write_part(sink, lists, runs, record.run, chunk)
-        with timer("graph"):
-            _patiently(job, partial(runs.commit, record.run, chunk, lists.rows if job.sinks.graph else None))
-        done += chunk.users
-        told = {"run": record.run, "chunk": chunk.number, "users": chunk.users, "rows": chunk.rows}
-        rows, short = rows + chunk.rows, short + chunk.short
-        metrics.update(users_done=done, rows=rows, chunks_done=number, users_with_fewer_than_k=short)
-        _log.info("chunk done", extra=told)
-        _check_going_on(job, runs, record, watch, lists.number == missing[-1])
-    watch.progress(done, plan.about["users"], "recommend")
-    return record, plan
+                _write_part(sink, lists, runs, run, chunk)
+        yield chunk, lists.rows if job.sinks.graph else None
+
+
+def _committed(
+    job: JobConfig,
+    runs: Runs,
+    run: str,
+    parts: Iterator[tuple[Chunk, pa.RecordBatch | None]],
+    writers: int,
+    timer: Timer,
+) -> Generator[Chunk, None, None]:
+    """The chunks in their order, each when it is in the ledger, ``writers`` at a time."""
+
+    def commit(part: tuple[Chunk, pa.RecordBatch | None]) -> tuple[Chunk, float, float]:
+        begin = time.perf_counter()
+        _patiently(job, partial(runs.commit, run, *part))
+        return part[0], begin, time.perf_counter()
+
+    counted = 0.0
+    for chunk, begin, end in engine.in_order(commit, parts, writers, writers):
+        timer.add("graph", max(0.0, end - max(begin, counted)))  # the time when any writer was at work
+        counted = max(counted, end)
+        yield chunk
 
 
 def _computed(job: JobConfig, scorer: Scorer, missing: list[int], timer: Timer) -> Iterator[Lists]:
@@ -305,13 +346,12 @@ def _patiently(job: JobConfig, action: Callable[[], T]) -> T:
             wait = min(2 * wait, 10.0)
 
 
-def _check_going_on(job: JobConfig, runs: Runs, record: Run, watch: Watch, last: bool) -> None:
-    found = _patiently(job, partial(runs.find, record.run))
+def _check_going_on(job: JobConfig, runs: Runs, run: str, watch: Watch, last: bool) -> None:
+    found = _patiently(job, partial(runs.find, run))
     if found is None or found.state == "cancelled":
-        _clean(job, runs, replace(record, state="cancelled"), no_progress)
-        raise JobError(f"run {record.run} was cancelled; what it wrote was deleted")
+        raise CancelledError(f"run {run} was cancelled; what it wrote was deleted")
     if watch.stop is not None and watch.stop.is_set() and not last:
-        raise StoppedError(f"run {record.run} was stopped; go on with `kg-rec job resume {record.run}`")
+        raise StoppedError(f"run {run} was stopped; go on with `kg-rec job resume {run}`")
 
 
 def _clean(job: JobConfig, runs: Runs, record: Run, progress: Progress) -> None:

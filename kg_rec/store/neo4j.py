@@ -5,6 +5,10 @@ driver repeats after passing faults; rows are sorted by key, so that concurrent 
 A batch too large for the server's transaction memory is split, after its ends were all found.
 Scans page over keys and fetch one row of column lists a page, which decodes several times faster than rows.
 
+:meth:`Neo4jStore.transact` may be called by several threads.  Creating an edge locks its nodes and their other edges,
+but not before the commit; so these transactions are prepared at a time and commit one after the other, and none waits
+for a lock that another holds.
+
 A line that is cut without a word ends an operation too.  Connecting and sending have time limits of their own; while
 the server works on an answer it sends empty chunks, and the driver gives up after the silence that the server's hint
 ``connection.recv_timeout_seconds`` allows (``server.bolt.connection_keep_alive`` times ``..._probes``, 120 s by
@@ -15,8 +19,9 @@ keep-alive alone ends the wait.  What a lost transaction had locked is free agai
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal, TypeVar
 
 import neo4j
@@ -72,6 +77,7 @@ class Neo4jStore:
         self._read_only = read_only
         auth = read_credentials()
         self._schema: GraphSchema | None = None
+        self._commits = threading.Lock()
         self._anonymous = auth is None
         with self._mapped_errors():
             self._driver = neo4j.GraphDatabase.driver(
@@ -207,10 +213,12 @@ class Neo4jStore:
 
         @neo4j.unit_of_work(timeout=_SECONDS_PER_TRANSACTION)
         def work(tx: neo4j.ManagedTransaction) -> None:
+            turn.close()  # of a commit that failed
             for statement, values in statements:
                 tx.run(statement, dict(values)).consume()
+            turn.enter_context(self._commits)
 
-        with self._mapped_errors(), self._session(neo4j.WRITE_ACCESS) as session:
+        with self._mapped_errors(), self._session(neo4j.WRITE_ACCESS) as session, ExitStack() as turn:
             session.execute_write(work)
 
     def close(self) -> None:

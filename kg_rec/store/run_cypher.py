@@ -66,7 +66,7 @@ NEO4J_LOCK_CHUNK = f"MERGE (c:{CHUNK} {{id: $id}}) SET c.run = $run"
 def neo4j_create_lists(schema: GraphSchema, properties: Sequence[str]) -> str:
     """Create the edges of ``$lists`` unless the chunk ``$id`` is done.
 
-    ``$items`` holds each item's key once; a list is ``[user, places in $items, column, column ...]`` with one column per
+    ``$items`` holds each item's key once; a list is ``[user, places in $items, column ...]`` with one column per
     name of ``properties``, and the rank is the place in the list.  So a user and an item are looked up once a chunk.
     """
     user, item = schema.user, schema.item

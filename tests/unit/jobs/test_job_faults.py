@@ -121,7 +121,7 @@ def test_the_server_is_stopped_and_started_in_the_middle(server: neo4j_server.Se
     with pytest.raises(StoreUnavailableError):
         start(world.job(patience=0.0), store, "failed", Watch(halt_once))
     server.go_on()
-    assert len(Runs(store).chunks("failed")) == 5
+    assert len(Runs(store).chunks("failed")) in (5, 6)  # the other writer
     assert resume(store, "failed").state == "done"
     assert list(world.files("failed").values()) == list(world.files("whole").values())
     assert edges(store, "failed") == edges(store, "whole")
