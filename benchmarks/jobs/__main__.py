@@ -31,12 +31,15 @@ _SHOWN = (
     "rows_per_s",
     "users_per_s",
     "interactions_per_s",
+    "snapshot_rows_per_s",
+    "collected_rows_per_s",
     "share_of_bare_driver",
+    "snapshot_share_of_bare_driver",
     "share_of_bound",
     "memory_of_a_tenth",
     "share_of_bare_write",
 )
-_COLUMNS = ["interactions", "store", "stage", "seconds", "peak MiB", "figures", "growth"]
+_COLUMNS = ["interactions", "store", "stage", "seconds", "peak MiB", "private MiB", "figures", "growth"]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -110,8 +113,7 @@ def measure(size: stages.Size, folder: Path, url: str, workers: int, sizes: list
     sizes.append({**about, "store": "neo4j" if server else "embedded", "stages": found})
 
     def stage(name: str, work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-        values, peak, seconds = stages.apart(work, *arguments)
-        found[name] = {**values, "seconds": seconds, "peak_mib": peak}
+        found[name] = stages.apart(work, *arguments)
         return found[name]
 
     def tell(*names: str) -> None:
@@ -123,7 +125,9 @@ def measure(size: stages.Size, folder: Path, url: str, workers: int, sizes: list
     export = stage("export", stages.export_all, url, folder)
     if server:
         bare = stage("bare read", limits.bare_read, url)
-        export["share_of_bare_driver"] = export["rows_per_s"] / max(bare["rows_per_s"], bare["collected_rows_per_s"])
+        fastest = max(bare["rows_per_s"], bare["collected_rows_per_s"])
+        export["share_of_bare_driver"] = export["rows_per_s"] / fastest
+        export["snapshot_share_of_bare_driver"] = export["snapshot_rows_per_s"] / fastest
         tell("export", "bare read")
     else:
         tell("export")
@@ -134,7 +138,7 @@ def measure(size: stages.Size, folder: Path, url: str, workers: int, sizes: list
         for name, share in (("lists of a tenth", 0.1), ("lists", 1.0)):
             lists = stage(name, stages.lists, folder, share, workers)
             lists["share_of_bound"] = lists["users_per_s"] / bound["bound_users_per_s"]
-        lists["memory_of_a_tenth"] = lists["peak_mib"] / found["lists of a tenth"]["peak_mib"]
+        lists["memory_of_a_tenth"] = lists["private_mib"] / found["lists of a tenth"]["private_mib"]
         tell("lists of a tenth", "lists")
     job = stage("job", stages.job, url, folder, size, workers)
     if server:
@@ -152,7 +156,9 @@ def grown(sizes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for place, more in enumerate(sizes):
         for less in [s for s in sizes[:place] if s["store"] == more["store"]][-1:]:
             times = {
-                name: {kind: values[kind] / less["stages"][name][kind] for kind in ("seconds", "peak_mib")}
+                name: {
+                    kind: values[kind] / less["stages"][name][kind] for kind in ("seconds", "peak_mib", "private_mib")
+                }
                 for name, values in more["stages"].items()
                 if name in less["stages"]
             }
@@ -167,7 +173,7 @@ def show(sizes: Sequence[dict[str, Any]], growth: Sequence[dict[str, Any]]) -> N
     for size in sizes:
         rise = next((g for g in growth if (g["store"], g["to"]) == (size["store"], size["interactions"])), None)
         rows += [row(size, name, rise) for name in size["stages"]]
-    print_table(_COLUMNS, rows, ["seconds", "peak MiB"])
+    print_table(_COLUMNS, rows, ["seconds", "peak MiB", "private MiB"])
 
 
 def row(size: dict[str, Any], name: str, rise: dict[str, Any] | None) -> list[str]:
@@ -180,9 +186,9 @@ def row(size: dict[str, Any], name: str, rise: dict[str, Any] | None) -> list[st
     more = ""
     if rise is not None and name in rise["stages"]:
         factors = rise["stages"][name]
-        more = f"x{factors['seconds']:.1f} s, x{factors['peak_mib']:.1f} MiB for x{rise['interactions']:.0f}"
-    cells = [f"{size['interactions']:,}", size["store"], name, f"{values['seconds']:.1f}", f"{values['peak_mib']:.0f}"]
-    return [*cells, figures, more]
+        more = f"x{factors['seconds']:.1f} s, x{factors['private_mib']:.1f} private MiB for x{rise['interactions']:.0f}"
+    numbers = [f"{values['seconds']:.1f}", f"{values['peak_mib']:.0f}", f"{values['private_mib']:.0f}"]
+    return [f"{size['interactions']:,}", size["store"], name, *numbers, figures, more]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -138,7 +139,7 @@ def _settings(folder: Path, url: str, workers: int, **more: Any) -> Any:
     from kg_rec.jobs.config import JobConfig
 
     where = {"graph": url, "model": str(folder / "model"), "work": str(folder / "jobs")}
-    return from_dict(JobConfig, {**where, "k": 10, "chunk": 500, "workers": workers, **more})
+    return from_dict(JobConfig, {**where, "k": 10, "workers": workers, **more})
 
 
 def lists(folder: Path, share: float, workers: int) -> dict[str, Any]:
@@ -188,14 +189,44 @@ def job(url: str, folder: Path, size: Size, workers: int) -> dict[str, Any]:
     }
 
 
-def apart(work: Callable[..., dict[str, Any]], *arguments: Any) -> tuple[dict[str, Any], float, float]:
-    """A stage in a process of its own: its result, peak memory in MiB, and seconds without the start."""
+def apart(work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+    """A stage in a process of its own.
+
+    Returns:
+        Its result, with ``seconds`` without the start, ``peak_mib`` and ``private_mib``: the peak with and without the
+        pages of mapped files, which the system takes back when it needs them.
+    """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(_timed, work, arguments).result()
+        return pool.submit(timed, work, arguments).result()
 
 
-def _timed(work: Callable[..., dict[str, Any]], arguments: tuple[Any, ...]) -> tuple[dict[str, Any], float, float]:
-    start = time.perf_counter()
-    values = work(*arguments)
-    return values, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, time.perf_counter() - start
+def timed(work: Callable[..., dict[str, Any]], arguments: tuple[Any, ...]) -> dict[str, Any]:
+    """See :func:`apart`, in this process."""
+    with _private_peak() as private:
+        start = time.perf_counter()
+        values = work(*arguments)
+        seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {**values, "seconds": seconds, "peak_mib": peak, "private_mib": private[0]}
+
+
+@contextmanager
+def _private_peak(pause: float = 0.02) -> Iterator[list[float]]:
+    """Private memory in MiB (RssAnon), sampled until the block ends."""
+    found, done = [0.0], threading.Event()
+
+    def sample() -> None:
+        while True:
+            status = Path("/proc/self/status").read_text(encoding="ascii")
+            found[0] = max(found[0], int(status.split("RssAnon:")[1].split()[0]) / 1024)
+            if done.wait(pause):
+                return
+
+    thread = threading.Thread(target=sample, daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        thread.join()
