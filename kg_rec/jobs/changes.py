@@ -92,9 +92,6 @@ def changes(
         digests: theirs.
         runs: the ledger.
         base: the runs that readers see, newest first.
-
-    Raises:
-        ConfigError: a run has no digests.
     """
     n = len(snapshot.users)
     newest, known, listed = np.zeros(n, np.int64), np.zeros(n, bool), np.zeros(n, bool)
@@ -110,15 +107,8 @@ def changes(
             missing.setdefault(key, values is not None)
 
     for run in base:
-        count = 0
         for keys, values in runs.digests(run.run):
             take(keys, values)
-            count += len(keys)
-        if count != run.about["users"]:
-            raise ConfigError(
-                f'changed_since = "last": run {run.run} has no digests of its users, as it is of an older kg_rec; run '
-                "the job for all users once"
-            )
         take(run.about.get("gone", []), None)
     asked = np.zeros(n, bool)
     asked[users] = True
@@ -136,10 +126,16 @@ def check_common(job: JobConfig, about: Mapping[str, Any], base: Sequence[Run]) 
         base: the runs that it adds to.
 
     Raises:
-        ConfigError: something that decides the lists of all users differs; the message names it.
+        ConfigError: something that decides the lists of all users differs, and the message names it; or a run has no
+            digests.
     """
     now = _deciding(job)
     for run in base:
+        if "facts" not in run.about:
+            raise ConfigError(
+                f'changed_since = "last": run {run.run} has no digests of its users, as it is of an older kg_rec; run '
+                "the job for all users once"
+            )
         before = _deciding(from_dict(JobConfig, run.about["config"]))
         differ = [text for name, text in _COMMON.items() if run.about.get(name) != about[name]]
         differ += [name for name, value in now.items() if before[name] != value]

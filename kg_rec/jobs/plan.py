@@ -104,7 +104,7 @@ def make_plan(
 
 def open_plan(folder: Path) -> Plan | None:
     """The plan in a folder; None if there is none or it was cut off."""
-    if not (folder / "plan.json").exists():
+    if not all((folder / name).exists() for name in ("plan.json", "digests.npy")):  # the latter: of an older kg_rec
         return None
     about = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
     users, digests, allowed = (np.load(folder / f"{name}.npy") for name in ("users", "digests", "allowed"))

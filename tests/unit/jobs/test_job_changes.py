@@ -189,8 +189,9 @@ def test_a_run_by_time_leaves_the_rest_to_the_next_run(world: World, store: Grap
 
 
 def test_a_run_without_digests_is_no_base(world: World, store: GraphStore) -> None:
-    start(world.job(), store, "0")
+    first = start(world.job(), store, "0")
     store.transact([("MATCH (c:KgRecChunk) SET c.keys = NULL, c.digests = NULL", {})])
+    Runs(store).save(replace(first, about={k: v for k, v in first.about.items() if k not in ("facts", "gone")}))
     with pytest.raises(ConfigError, match=r"run 0 has no digests .* run the job for all users once"):
         start(world.job(changed_since="last"), store, "1")
 
