@@ -22,7 +22,10 @@ from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import Snapshot, export
 from kg_rec.store import connect
 
-_ROWS = 50_000
+#: As the loaders write.
+_ROWS = 100_000
+#: Users per transaction of a job on an embedded graph: each costs Ladybug a checkpoint, which writes whole tables anew.
+_EMBEDDED_CHUNK = 5_000
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,8 @@ def job(url: str, folder: Path, size: Size, workers: int) -> dict[str, Any]:
     users.write_text("".join(f"{key}\n" for key in range(size.job_users)), encoding="utf-8")
     shutil.rmtree(folder / "written", ignore_errors=True)
     sinks = {"parquet": str(folder / "written"), "graph": True}
-    settings = _settings(folder, url, workers, sinks=sinks, users={"file": str(users)})
+    more = {} if "://" in url else {"chunk": _EMBEDDED_CHUNK}
+    settings = _settings(folder, url, workers, sinks=sinks, users={"file": str(users)}, **more)
     store = connect(url)
     began = time.perf_counter()
     record = start(settings, store, "benchmark")
