@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 from collections import defaultdict
 from dataclasses import replace
 from typing import Any
@@ -15,7 +17,7 @@ from toy_graph import films
 
 from kg_rec.errors import ConfigError
 from kg_rec.jobs.changes import user_digests
-from kg_rec.jobs.run import start
+from kg_rec.jobs.run import StoppedError, Watch, resume, start
 from kg_rec.snapshot import Snapshot
 from kg_rec.store import GraphStore
 from kg_rec.store.runs import Runs
@@ -107,6 +109,19 @@ def test_after_any_changes_all_lists_are_those_of_a_full_run(world: World, store
         assert lists == visible(store, "full")
         before = now
     assert start(world.job(changed_since="last"), store, "4").report["users"] == 0
+    assert visible(store, "nightly") == visible(store, "full")
+
+
+def test_a_run_of_changed_users_goes_on_after_its_plan_was_lost(world: World, store: GraphStore) -> None:
+    start(world.job(), store, "0")
+    disturb(store, np.random.default_rng(4), "u300")
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(StoppedError):
+        start(world.job(chunk=2, changed_since="last"), store, "1", Watch(stop=stop))
+    shutil.rmtree(world.folder / "work/1")
+    assert len(resume(store, "1").about["gone"]) == 1
+    start(world.job(name="full"), store, "full")
     assert visible(store, "nightly") == visible(store, "full")
 
 
