@@ -74,7 +74,7 @@ def _statements(job: JobConfig, store: GraphStore, schema: GraphSchema) -> list[
     properties = written(job)
     if store.dialect == "neo4j":
         found.append(("write a chunk", run_cypher.neo4j_create_lists(schema, properties[2:])))
-        found.append(("delete a chunk of an old run", run_cypher.neo4j_delete_lists(schema)))
+        found.append(("delete a chunk of an old run", run_cypher.delete_lists(schema)))
     else:
         found.append(("write a chunk", run_cypher.ladybug_copy_lists(properties)))
         found.append(("delete an old run", run_cypher.LADYBUG_DELETE_LISTS))

@@ -87,7 +87,7 @@ def ladybug_copy_lists(properties: Sequence[str]) -> str:
     return f"COPY {RECOMMENDED}({', '.join(map(quoted, properties))}) FROM $batch"
 
 
-def neo4j_delete_lists(schema: GraphSchema) -> str:
+def delete_lists(schema: GraphSchema) -> str:
     """Delete the edges of the run ``$run`` that leave users from ``$first`` to ``$last``."""
     key = quoted(schema.user.key)
     return (

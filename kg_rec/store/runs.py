@@ -1,8 +1,8 @@
 """The ledger of batch runs, and the lists that they write back, in the graph itself.
 
-A run is a node ``KgRecRun``; its chunks are nodes ``KgRecChunk``.  The lists of a chunk and its record are written in
-one transaction, so a chunk is in the graph whole or not at all, and once: writing it again changes nothing.  Readers
-follow the node ``KgRecLatest`` of the job, which changes in one transaction when a run is complete.
+A run is a node ``KgRecRun``; its chunks are nodes ``KgRecChunk``.  A chunk's record says that it is done when its lists
+are in the graph, whole and once: writing it again changes nothing.  Readers follow the node ``KgRecLatest`` of the job,
+which changes in one transaction when a run is complete.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Chunk:
 
     Attributes:
         number: from 0.
-        state: ``done`` or ``failed``.
+        state: ``done`` or ``failed``; ``begun`` while its lists are written into an embedded graph.
         users: users in it.
         rows: recommendations.
         short: users with fewer than k.
@@ -164,7 +164,7 @@ class Runs:
         """Delete a run: its lists chunk by chunk, then its record.  Cut off, it can be repeated."""
         chunks = self._rows(cypher.READ_CHUNKS, {"run": run})
         if self._neo4j:
-            statement = cypher.neo4j_delete_lists(self._store.schema())
+            statement = cypher.delete_lists(self._store.schema())
             for done, chunk in enumerate(chunks):
                 progress(done, len(chunks), f"delete run {run}")
                 values = {"run": run, "first": chunk["first"] or "", "last": chunk["last"] or ""}
@@ -191,7 +191,11 @@ class Runs:
                     yield list(row["keys"] or ()), np.array(row["digests"] or (), dtype=np.int64)
 
     def commit(self, run: str, chunk: Chunk, lists: pa.RecordBatch | None = None) -> None:
-        """Record a chunk and, if given, write its lists, in one transaction; a chunk that is done stays as it is.
+        """Record a chunk and, if given, write its lists, all or nothing; a chunk that is done stays as it is.
+
+        In Neo4j that is one transaction.  Ladybug (0.22) does not write rows of COPY to its log: of a transaction that
+        is cut off while it commits they can be lost where the rest is kept.  There the chunk is recorded as ``begun``,
+        then its lists are written, then it is recorded as it is; what a begun chunk left is deleted first.
 
         Args:
             run: the run's name.
@@ -221,14 +225,18 @@ class Runs:
         done = self._rows(cypher.READ_CHUNK_STATE, {"id": values["id"]})
         if done and done[0]["state"] == "done":
             return
-        statements = [(cypher.LADYBUG_SAVE_CHUNK, values)]
         if lists is not None and len(lists):
+            begun: list[tuple[str, Mapping[str, Any]]] = [(cypher.LADYBUG_SAVE_CHUNK, {**values, "state": "begun"})]
+            if done:
+                left = {"run": run, "first": chunk.first, "last": chunk.last}
+                begun.append((cypher.delete_lists(self._store.schema()), left))
+            self._store.transact(begun)
             names = ["run", "rank", *_properties(lists)]
             columns = [lists.column("user"), lists.column("item"), pa.array([run] * len(lists), pa.string())]
             columns += [lists.column("rank").cast(pa.int64()), *(lists.column(n) for n in names[2:])]
             table = pa.table(columns, names=["source", "target", *names])
-            statements.insert(0, (cypher.ladybug_copy_lists(names), {"batch": table}))
-        self._store.transact(statements)
+            self._store.transact([(cypher.ladybug_copy_lists(names), {"batch": table})])
+        self._store.transact([(cypher.LADYBUG_SAVE_CHUNK, values)])
 
     def _rows(self, statement: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         if not self._there:

@@ -75,6 +75,30 @@ def test_records_come_back(runs: Runs) -> None:
     assert runs.chunks("x") == {}
 
 
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_a_chunk_that_was_cut_off_is_written_once(
+    runs: Runs, tmp_store: GraphStore, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    rows = lists(("u00", "f01", 0.9), ("u00", "f02", 0.8), ("u01", "f01", 0.7))
+    transact, calls = tmp_store.transact, []
+
+    def failing(statements: Any) -> None:
+        calls.append(statements)
+        if len(calls) == cut:
+            raise StoreError("cut off")
+        transact(statements)
+
+    monkeypatch.setattr(tmp_store, "transact", failing)
+    try:
+        runs.commit("monday", done(0, "u00", "u01"), rows)
+    except StoreError:
+        assert all(chunk.state == "begun" for chunk in runs.chunks("monday").values())
+    for _ in range(2):
+        runs.commit("monday", done(0, "u00", "u01"), rows)
+        assert runs.chunks("monday") == {0: done(0, "u00", "u01")}
+        assert [(e["user"], e["item"]) for e in edges(tmp_store)] == [("u00", "f01"), ("u00", "f02"), ("u01", "f01")]
+
+
 def test_a_chunk_is_written_once(runs: Runs, tmp_store: GraphStore) -> None:
     first = lists(("u01", "f02", 3.0), ("u01", "f00", 2.0), ("u02", "f00", 1.5))
     for _ in range(2):
