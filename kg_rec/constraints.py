@@ -17,6 +17,7 @@ from kg_rec.schema import Datatype, GraphSchema, NodeType, PropertyType, Relatio
 from kg_rec.store.base import GraphStore
 from kg_rec.store.cypher import SCHEMA_LABEL, quoted
 from kg_rec.store.run_cypher import CHUNK, LATEST, RECOMMENDED, RUN
+from kg_rec.store.vectors import VECTORS
 
 _SECONDS_PER_QUERY = 600.0
 _NEO4J_TYPES: dict[Datatype, str] = {
@@ -147,7 +148,7 @@ class ConstraintChecker:
             ("label(n)", "name IN $known") if self.typed else ("labels(n)", "any(l IN name WHERE l IN $known)")
         )
         shown = "name" if self.typed else "coalesce(head(name), 'no label')"
-        known = [*self.schema.node_types, SCHEMA_LABEL, RUN, CHUNK, LATEST]
+        known = [*self.schema.node_types, SCHEMA_LABEL, RUN, CHUNK, LATEST, VECTORS]
         detail = "not in the schema; kg_rec does not read them"
         for what, match, name, mine, text, names in (
             ("node", "MATCH (n)", label, ours, shown, known),

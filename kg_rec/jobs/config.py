@@ -111,11 +111,13 @@ class SinksConfig:
         parquet: a folder; a run is its folder ``run=NAME``, which appears when the run is complete.
         json_lines: the same, with JSON Lines.
         graph: write ``(user)-[:RECOMMENDED]->(item)`` into the graph.
+        vectors: write the items' vectors (as for ``candidates.diversity``) into a vector index; on Neo4j.
     """
 
     parquet: str = ""
     json_lines: str = ""
     graph: bool = False
+    vectors: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kg_rec.errors import ConfigError
 from kg_rec.jobs.config import JobConfig, check_files, queries
 from kg_rec.jobs.rules import file_keys, queried_keys
 from kg_rec.schema import GraphSchema
@@ -11,6 +12,7 @@ from kg_rec.store import run_cypher
 from kg_rec.store.base import GraphStore, Progress, no_progress
 from kg_rec.store.cypher import quoted
 from kg_rec.store.runs import check_lists, read_list
+from kg_rec.store.vectors import similar_items
 
 
 def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress) -> dict[str, Any]:
@@ -25,8 +27,7 @@ def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress)
     """
     check_files(job)
     schema = store.schema()
-    if job.sinks.graph:
-        check_lists(schema, written(job))
+    check_sinks(job, store)
     counts = []
     for n, (setting, text) in enumerate(queries(job)):
         progress(n, len(queries(job)), "ask")
@@ -38,6 +39,7 @@ def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress)
     sinks = [f"Parquet in {job.sinks.parquet}"] if job.sinks.parquet else []
     sinks += [f"JSON Lines in {job.sinks.json_lines}"] if job.sinks.json_lines else []
     sinks += ["RECOMMENDED relationships in the graph"] if job.sinks.graph else []
+    sinks += ["vectors of the items in a vector index"] if job.sinks.vectors else []
     lines = [
         f"job {job.name}: top {job.k} for {users:,} users of {job.graph}, by the model {job.model}",
         f"{-(-users // job.chunk):,} chunks of {job.chunk:,} users, {job.workers} at a time ({job.engine})",
@@ -50,6 +52,16 @@ def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress)
         what = "interactions are not those of their list" if last else f"interactions are since {job.changed_since}"
         lines.append(f"only users whose {what}")
     return {"users": users, "chunks": -(-users // job.chunk), "lines": lines, "cypher": _statements(job, store, schema)}
+
+
+def check_sinks(job: JobConfig, store: GraphStore) -> None:
+    """Raise SchemaError or ConfigError unless the graph has a place for what the job writes."""
+    if job.sinks.graph:
+        check_lists(store.schema(), written(job))
+    if job.sinks.vectors and store.dialect != "neo4j":
+        raise ConfigError(
+            "sinks.vectors: a vector index needs a Neo4j server, and the graph is embedded; set it to false"
+        )
 
 
 def written(job: JobConfig) -> list[str]:
@@ -69,6 +81,8 @@ def _rules(job: JobConfig) -> list[str]:
 
 def _statements(job: JobConfig, store: GraphStore, schema: GraphSchema) -> list[tuple[str, str]]:
     found = list(queries(job))
+    if job.sinks.vectors:
+        found.append(("items like an item", similar_items(schema)))
     if not job.sinks.graph:
         return found
     properties = written(job)

@@ -29,12 +29,14 @@ from kg_rec.jobs.chunk import Lists, Scorer, quantiles
 from kg_rec.jobs.config import JobConfig, check_files
 from kg_rec.jobs.metrics import Metrics
 from kg_rec.jobs.plan import Plan, check_same, make_plan, open_plan
-from kg_rec.jobs.preview import written
+from kg_rec.jobs.preview import check_sinks
 from kg_rec.jobs.report import Timer, report_of
+from kg_rec.jobs.rules import embeddings
 from kg_rec.jobs.sinks import FileSink, file_sinks
 from kg_rec.model import persist
 from kg_rec.store.base import GraphStore, Progress, no_progress
-from kg_rec.store.runs import Chunk, Run, Runs, check_lists, now
+from kg_rec.store.runs import Chunk, Run, Runs, now
+from kg_rec.store.vectors import Statement, show_vectors, write_vectors, written_model
 
 _log = logging.getLogger(__name__)
 _FIRST_WAIT = 0.5
@@ -86,8 +88,7 @@ def start(job: JobConfig, store: GraphStore, run: str | None = None, watch: Watc
         OSError: a file could not be written; resume when there is space.
     """
     check_files(job)
-    if job.sinks.graph:
-        check_lists(store.schema(), written(job))
+    check_sinks(job, store)
     runs = Runs(store)
     _patiently(job, runs.prepare)
     name = run or new_name()
@@ -186,7 +187,9 @@ def _carry(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Wa
         metrics = Metrics(job.name, job.metrics, stages=timer.seconds)
         with metrics.served():
             record, plan = _chunks(job, store, runs, record, watch, timer, metrics)
-            record = _publish(job, runs, record, plan, timer)
+            with timer("vectors"):
+                more = _vectors(job, store, record, plan, watch.progress)
+            record = _publish(job, runs, record, plan, timer, more)
             drift = {} if record.report["drift"] is None else {"drift": record.report["drift"]}
             metrics.update(last_success_timestamp_seconds=time.time(), **drift)
     except BaseException as error:
@@ -363,7 +366,21 @@ def _clean(job: JobConfig, runs: Runs, record: Run, progress: Progress) -> None:
     runs.save(record)
 
 
-def _publish(job: JobConfig, runs: Runs, record: Run, plan: Plan, timer: Timer) -> Run:
+def _vectors(job: JobConfig, store: GraphStore, record: Run, plan: Plan, progress: Progress) -> list[Statement]:
+    """Write the items' vectors, unless they are there; the statement that lets readers see them."""
+    digest = plan.about["model"]
+    if not job.sinks.vectors or _patiently(job, partial(written_model, store)) == digest:
+        return []
+    model = persist.load(job.model)
+    vectors = embeddings(model)
+    if vectors is None:
+        raise ConfigError("sinks.vectors: the model has neither text nor relational embeddings; set it to false")
+    keys = model.items.keys.to_pylist()
+    _patiently(job, partial(write_vectors, store, record.run, keys, vectors, progress))
+    return [show_vectors(record.run, digest)]
+
+
+def _publish(job: JobConfig, runs: Runs, record: Run, plan: Plan, timer: Timer, more: list[Statement]) -> Run:
     """Give the files their name and move the pointer."""
     previous = _patiently(job, partial(runs.latest, job.name))
     base = tuple(record.about["base"])
@@ -379,7 +396,7 @@ def _publish(job: JobConfig, runs: Runs, record: Run, plan: Plan, timer: Timer) 
     record = replace(record, state="done", finished=now(), error="")
     before = _patiently(job, partial(runs.find, previous[0])) if previous else None
     record = replace(record, report=report_of(job, record, chunks, before, timer.seconds))
-    _patiently(job, lambda: runs.publish(record, (record.run, *base), emptied))
+    _patiently(job, lambda: runs.publish(record, (record.run, *base), emptied, more))
     return record
 
 

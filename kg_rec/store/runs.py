@@ -22,6 +22,7 @@ from kg_rec.schema import GraphSchema
 from kg_rec.store import run_cypher as cypher
 from kg_rec.store.base import GraphStore, Progress, no_progress
 from kg_rec.store.run_cypher import RECOMMENDED, read_list
+from kg_rec.store.vectors import Statement
 
 __all__ = ["RECOMMENDED", "Chunk", "Run", "Runs", "check_lists", "now", "read_list"]
 
@@ -145,20 +146,23 @@ class Runs:
         found = self._rows(cypher.READ_LATEST, {"job": job})
         return tuple(found[0]["runs"] or ()) if found else ()
 
-    def publish(self, run: Run, runs: Sequence[str], emptied: Sequence[str] = ()) -> None:
+    def publish(
+        self, run: Run, runs: Sequence[str], emptied: Sequence[str] = (), more: Sequence[Statement] = ()
+    ) -> None:
         """Let the job's readers see ``runs``, and record the run as done, in one transaction.
 
         Args:
             run: its record, with the state ``done``.
             runs: the newest first.
             emptied: users whose list became empty: what older runs recommended to them goes.
+            more: statements for the same transaction.
         """
         statements: list[tuple[str, Mapping[str, Any]]] = []
         if emptied and len(runs) > 1:
             values = {"users": list(emptied), "runs": list(runs[1:])}
             statements.append((cypher.delete_users_lists(self._store.schema()), values))
         statements.append((cypher.SAVE_LATEST, {"job": run.job, "runs": list(runs), "at": run.finished}))
-        self._store.transact([*statements, _saved(run)])
+        self._store.transact([*statements, *more, _saved(run)])
 
     def forget(self, run: str, progress: Progress = no_progress) -> None:
         """Delete a run: its lists chunk by chunk, then its record.  Cut off, it can be repeated."""
