@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.jobs import limits, stages
+from benchmarks.jobs import faults, limits, stages
 from kg_rec.cli.console import print_table
 
 #: What the table shows of each stage, besides seconds and memory.
@@ -57,9 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
     if options.faults:
-        command = [sys.executable, "-m", "pytest", "-s", "tests/unit/jobs/test_job_faults.py", "-k", "random"]
-        environment = os.environ | {"KG_REC_JOB_FAULTS": str(options.faults), "KG_REC_JOB_SEED": str(options.seed)}
-        return subprocess.run(command, env=environment, check=False).returncode
+        return faults.main(options.faults, options.seed, options.json)
     if options.graph and "://" in options.graph and not stages.is_empty(options.graph):
         parser.error(f"{options.graph} is not empty, and this benchmark deletes what it finds; give an empty server")
     if options.graph and "://" not in options.graph and options.graph != "start":

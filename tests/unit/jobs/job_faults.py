@@ -47,8 +47,9 @@ def context() -> ForkServerContext:
     return found
 
 
-def carry(job: JobConfig, run: str, fault: Fault, began: Event, counted: Any) -> None:
+def carry(job: JobConfig, run: str, fault: Fault, began: Event, counted: Any, settings: dict[str, str]) -> None:
     """Start the run, or resume it where it is in the ledger, and die at the fault's call."""
+    os.environ.update(settings)
     counted.value = 0
 
     def profile(frame: FrameType, event: str, _: object) -> None:
@@ -75,14 +76,14 @@ class Killer:
         self._context = context()
         self.calls, self.seconds = 0, 0.0
 
-    def undisturbed(self, job: JobConfig, run: str) -> None:
-        """Carry a run to its end; remembers its calls and time."""
+    def undisturbed(self, job: JobConfig, run: str) -> tuple[int, float]:
+        """Carry a run to its end: its calls and its time."""
         began, counted = self._context.Event(), self._context.Value("q", 0)
         process = self._started(job, run, Fault(), began, counted)
         since = time.monotonic()
         process.join(300)
         assert process.exitcode == 0
-        self.calls, self.seconds = counted.value, time.monotonic() - since
+        return counted.value, time.monotonic() - since
 
     def killed(self, job: JobConfig, run: str, fault: Fault) -> bool:
         """Whether the process was killed before its end."""
@@ -96,7 +97,8 @@ class Killer:
         return process.exitcode != 0
 
     def _started(self, job: JobConfig, run: str, fault: Fault, began: Event, counted: Any) -> ForkServerProcess:
-        process = self._context.Process(target=carry, args=(job, run, fault, began, counted))
+        settings = {name: value for name, value in os.environ.items() if name.startswith("NEO4J_")}
+        process = self._context.Process(target=carry, args=(job, run, fault, began, counted, settings))
         process.start()
         assert began.wait(120)
         return process
