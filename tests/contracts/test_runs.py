@@ -88,11 +88,12 @@ def test_a_chunk_that_was_cut_off_is_written_once(
             raise StoreError("cut off")
         transact(statements)
 
-    monkeypatch.setattr(tmp_store, "transact", failing)
-    try:
-        runs.commit("monday", done(0, "u00", "u01"), rows)
-    except StoreError:
-        assert all(chunk.state == "begun" for chunk in runs.chunks("monday").values())
+    with monkeypatch.context() as patch:
+        patch.setattr(tmp_store, "transact", failing)
+        try:
+            runs.commit("monday", done(0, "u00", "u01"), rows)
+        except StoreError:
+            assert all(chunk.state == "begun" for chunk in runs.chunks("monday").values())
     for _ in range(2):
         runs.commit("monday", done(0, "u00", "u01"), rows)
         assert runs.chunks("monday") == {0: done(0, "u00", "u01")}
