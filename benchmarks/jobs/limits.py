@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
+from benchmarks.jobs.stages import best_rate
 from kg_rec.model import persist
 from kg_rec.model.kernel import FactorKernel
 from kg_rec.model.operator import TILE
@@ -75,12 +76,9 @@ def bare_read(url: str) -> dict[str, Any]:
     collected = ", ".join([match, *(f"collect({value})" for value in others)])
     address, database = split_url(url)
     with neo4j.GraphDatabase.driver(address, auth=read_credentials()) as driver, driver.session(database=database) as s:
-        start = time.perf_counter()
-        rows = sum(1 for _ in s.run(query))
-        middle = time.perf_counter()
-        same = sum(len(record[1]) for record in s.run(collected))
-        end = time.perf_counter()
-        return {"rows": rows, "rows_per_s": rows / (middle - start), "collected_rows_per_s": same / (end - middle)}
+        rows, rate = best_rate(lambda: sum(1 for _ in s.run(query)))
+        _, collected_rate = best_rate(lambda: sum(len(record[1]) for record in s.run(collected)))
+    return {"rows": rows, "rows_per_s": rate, "collected_rows_per_s": collected_rate}
 
 
 def bare_write(url: str, folder: Path) -> dict[str, Any]:

@@ -107,13 +107,23 @@ def export_all(url: str, folder: Path) -> dict[str, Any]:
     """Export to a snapshot; the rate is that of reading the interactions alone."""
     store = connect(url, read_only=True)
     relation = store.schema().interaction.name
-    start = time.perf_counter()
-    rows = sum(len(batch) for batch in store.scan_edges(relation))
-    scan = time.perf_counter() - start
+    rows, rate = best_rate(lambda: sum(len(batch) for batch in store.scan_edges(relation)))
     start = time.perf_counter()
     export(store).save(folder / "snapshot")
     store.close()
-    return {"rows": rows, "rows_per_s": rows / scan, "snapshot_rows_per_s": rows / (time.perf_counter() - start)}
+    return {"rows": rows, "rows_per_s": rate, "snapshot_rows_per_s": rows / (time.perf_counter() - start)}
+
+
+def best_rate(read: Callable[[], int], most: int = 5, within: float = 15.0) -> tuple[int, float]:
+    """Rows, and rows per second of the fastest of some reads: the first ones warm a new server up."""
+    began, seconds = time.perf_counter(), []
+    for _ in range(most):
+        start = time.perf_counter()
+        rows = read()
+        seconds.append(time.perf_counter() - start)
+        if time.perf_counter() - began > within:
+            break
+    return rows, rows / min(seconds)
 
 
 def fit(folder: Path) -> dict[str, Any]:
