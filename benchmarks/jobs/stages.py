@@ -24,8 +24,6 @@ from kg_rec.store import connect
 
 #: As the loaders write.
 _ROWS = 100_000
-#: Users per transaction of a job on an embedded graph: each costs Ladybug a checkpoint, which writes whole tables anew.
-_EMBEDDED_CHUNK = 5_000
 
 
 @dataclass(frozen=True)
@@ -171,7 +169,7 @@ def lists(folder: Path, share: float, workers: int) -> dict[str, Any]:
     scorer(0)  # what is computed once
     sink = FileSink(folder / "lists", f"share-{share}", "parquet")
     start, rows = time.perf_counter(), 0
-    for found in engine.local(scorer, range(-(-len(users) // job.chunk)), workers):
+    for found in engine.local(scorer, range(-(-len(users) // job.users_per_chunk)), workers):
         sink.write(found.number, found.rows)
         rows += len(found.rows)
     seconds = time.perf_counter() - start
@@ -187,8 +185,7 @@ def job(url: str, folder: Path, size: Size, workers: int) -> dict[str, Any]:
     users.write_text("".join(f"{key}\n" for key in range(size.job_users)), encoding="utf-8")
     shutil.rmtree(folder / "written", ignore_errors=True)
     sinks = {"parquet": str(folder / "written"), "graph": True}
-    more = {} if "://" in url else {"chunk": _EMBEDDED_CHUNK}
-    settings = _settings(folder, url, workers, sinks=sinks, users={"file": str(users)}, **more)
+    settings = _settings(folder, url, workers, sinks=sinks, users={"file": str(users)})
     store = connect(url)
     began = time.perf_counter()
     record = start(settings, store, "benchmark")

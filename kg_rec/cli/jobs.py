@@ -84,7 +84,7 @@ _FLAGS = {
 @click.option("--json-lines", type=click.Path(), metavar="DIR", help="Write DIR/run=NAME/part-*.jsonl.")
 @click.option("--write-back", is_flag=True, default=None, help="Write RECOMMENDED relationships into the graph.")
 @click.option("--explanations", type=click.Choice(["off", "ids", "sentences"]), help="[default: off]")
-@click.option("--chunk", type=int, metavar="USERS", help="Users per chunk.  [default: 1000]")
+@click.option("--chunk", type=int, metavar="USERS", help="Users per chunk.  [default: 5000, with explanations 1000]")
 @click.option("--engine", type=click.Choice(["local", "ray"]), help="[default: local]")
 @click.option("--workers", type=int, help="Chunks computed at a time.  [default: 2]")
 @click.option(

@@ -148,7 +148,8 @@ class JobConfig:
         k: length of the lists.
         explanations: ``off``, ``ids`` (the paths as keys) or ``sentences``.
         language: of the sentences.
-        chunk: users per chunk; bounds memory to chunk x items, and what a kill can cost.
+        chunk: users per chunk, which bounds memory and what a kill can cost; 0 for 5,000, with explanations 1,000, and
+            fewer where lists are long (:attr:`users_per_chunk`).
         engine: ``local`` (threads of this process) or ``ray``.
         workers: chunks computed at a time.
         writers: chunks written into a Neo4j graph at a time; an embedded graph has one writer.
@@ -169,7 +170,7 @@ class JobConfig:
     k: int = 10
     explanations: str = "off"
     language: str = "en"
-    chunk: int = 1000
+    chunk: int = 0
     engine: str = "local"
     workers: int = 2
     writers: int = 2
@@ -183,7 +184,8 @@ class JobConfig:
 
     def __post_init__(self) -> None:
         expect(bool(NAME.fullmatch(self.name)), "name", "up to 64 letters, digits and . _ : + -", repr(self.name))
-        for setting in ("k", "chunk", "workers", "writers", "keep"):
+        expect(self.chunk >= 0, "chunk", "a number of users, or 0 for one that fits", self.chunk)
+        for setting in ("k", "workers", "writers", "keep"):
             expect(getattr(self, setting) >= 1, setting, "at least 1", getattr(self, setting))
         expect(self.patience >= 0, "patience", "seconds from 0", self.patience)
         expect(
@@ -199,8 +201,14 @@ class JobConfig:
         if not (self.sinks.parquet or self.sinks.json_lines or self.sinks.graph):
             raise SettingError("sinks: expected at least one of parquet, json_lines and graph, got none", "sinks")
         if self.sinks.graph:
-            rows = self.chunk * self.k
+            rows = self.users_per_chunk * self.k
             expect(rows <= MAX_ROWS, "chunk", f"chunk x k of at most {MAX_ROWS} to write into the graph", rows)
+
+    @property
+    def users_per_chunk(self) -> int:
+        """``chunk``, or what fits: every chunk costs a transaction, and its rows are held in memory."""
+        most = 5_000 if self.explanations == "off" else 1_000
+        return self.chunk or max(1, min(most, 10 * most // self.k))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionary, as kept in the ledger; empty lists are left out, as a file could not hold them."""

@@ -40,9 +40,10 @@ def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress)
     sinks += [f"JSON Lines in {job.sinks.json_lines}"] if job.sinks.json_lines else []
     sinks += ["RECOMMENDED relationships in the graph"] if job.sinks.graph else []
     sinks += ["vectors of the items in a vector index"] if job.sinks.vectors else []
+    chunks = -(-users // job.users_per_chunk)
     lines = [
         f"job {job.name}: top {job.k} for {users:,} users of {job.graph}, by the model {job.model}",
-        f"{-(-users // job.chunk):,} chunks of {job.chunk:,} users, {job.workers} at a time ({job.engine})",
+        f"{chunks:,} chunks of {job.users_per_chunk:,} users, {job.workers} at a time ({job.engine})",
         *(f"{setting}: {count:,} keys" for setting, count in counts),
         *_rules(job),
         f"sinks: {', '.join(sinks)}; the newest {job.keep} runs are kept",
@@ -51,7 +52,7 @@ def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress)
         last = job.changed_since == "last"
         what = "interactions are not those of their list" if last else f"interactions are since {job.changed_since}"
         lines.append(f"only users whose {what}")
-    return {"users": users, "chunks": -(-users // job.chunk), "lines": lines, "cypher": _statements(job, store, schema)}
+    return {"users": users, "chunks": chunks, "lines": lines, "cypher": _statements(job, store, schema)}
 
 
 def check_sinks(job: JobConfig, store: GraphStore) -> None:

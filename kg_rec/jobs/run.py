@@ -313,7 +313,7 @@ def _is_done(number: int, known: dict[int, Chunk], sinks: tuple[FileSink, ...]) 
 
 
 def _size(job: JobConfig, plan: Plan, number: int) -> int:
-    return min(job.chunk, len(plan.users) - number * job.chunk)
+    return min(job.users_per_chunk, len(plan.users) - number * job.users_per_chunk)
 
 
 def _chunk(lists: Lists, plan: Plan) -> Chunk:

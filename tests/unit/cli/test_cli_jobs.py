@@ -84,7 +84,11 @@ def test_flags_alone(world: World, job: Path) -> None:
     ("old", "new", "message"),
     [
         ("k = 3", "top = 3", "nightly.toml:5: unknown setting top; expected one of candidates, "),
-        ("chunk = 9", "chunk = 0", "nightly.toml:6: chunk: expected at least 1, got 0"),
+        (
+            "chunk = 9",
+            "chunk = -1",
+            "nightly.toml:6: chunk: expected a number of users, or 0 for one that fits",
+        ),
         ("most = 2", "most = 0", r"nightly.toml:14: candidates.caps[0].most: expected at least 1"),
         ("most = 2", "least = 2", r"nightly.toml:14: unknown setting candidates.caps[0].least"),
         (

@@ -11,9 +11,11 @@ import pytest
 from job_world import World, both_stores, edges, model, plain
 from toy_graph import films
 
+from kg_rec.config import from_dict
 from kg_rec.errors import ConfigError, JobError, StoreUnavailableError
 from kg_rec.jobs import run as job_run
 from kg_rec.jobs.chunk import QUANTILES, user_rows
+from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.report import drift, mixture
 from kg_rec.jobs.run import StoppedError, Watch, cancel, resume, start
 from kg_rec.recommend import recommend
@@ -281,3 +283,12 @@ def test_only_changed_users_and_the_same_lists_as_a_full_run(world: World, store
     start(world.job(keep=1), store, "4")
     assert Runs(store).latest("nightly") == ("4",)
     assert [r.run for r in Runs(store).all("nightly")] == ["4"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "users"),
+    [({}, 5_000), ({"k": 50}, 1_000), ({"explanations": "ids"}, 1_000), ({"k": 60_000}, 1), ({"chunk": 7}, 7)],
+)
+def test_chunks_hold_what_fits(settings: dict[str, Any], users: int) -> None:
+    job = from_dict(JobConfig, {"graph": "g", "model": "m", "sinks": {"graph": True}, **settings})
+    assert job.users_per_chunk == users
