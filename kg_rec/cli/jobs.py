@@ -18,7 +18,7 @@ from kg_rec.cli.options import assign, graph_option, json_option, key_values, op
 
 if TYPE_CHECKING:
     from kg_rec.jobs.config import JobConfig
-    from kg_rec.jobs.run import Watch
+    from kg_rec.jobs.writing import Watch
     from kg_rec.store.runs import Run
 
 #: Exit status where the same command may succeed later: EX_TEMPFAIL of sysexits.h.
@@ -283,7 +283,7 @@ def _dry_run(config: JobConfig, as_json: bool) -> None:
 def _watched(json_logs: bool) -> Iterator[Watch]:
     """Progress, logs and signals of a run, and its exit status."""
     from kg_rec.errors import StoreUnavailableError
-    from kg_rec.jobs.run import StoppedError, Watch
+    from kg_rec.jobs.writing import StoppedError, Watch
 
     if json_logs:
         json_log()

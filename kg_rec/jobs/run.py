@@ -10,58 +10,30 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
-
-import numpy as np
-import pyarrow as pa
+from typing import Any
 
 from kg_rec.config import from_dict
-from kg_rec.errors import ConfigError, JobError, KgRecError, StoreUnavailableError
-from kg_rec.jobs import engine
-from kg_rec.jobs.chunk import Lists, Scorer, quantiles
+from kg_rec.errors import ConfigError, JobError, KgRecError
+from kg_rec.jobs.chunk import Scorer
 from kg_rec.jobs.config import JobConfig, check_files
 from kg_rec.jobs.metrics import Metrics
+from kg_rec.jobs.patience import patiently
 from kg_rec.jobs.plan import Plan, check_same, make_plan, open_plan
 from kg_rec.jobs.preview import check_sinks
 from kg_rec.jobs.report import Timer, report_of
 from kg_rec.jobs.rules import embeddings
-from kg_rec.jobs.sinks import FileSink, file_sinks
+from kg_rec.jobs.sinks import file_sinks
+from kg_rec.jobs.writing import CancelledError, StoppedError, Watch, write_chunks
 from kg_rec.model import persist
 from kg_rec.store.base import GraphStore, Progress, no_progress
 from kg_rec.store.runs import Chunk, Run, Runs, now
 from kg_rec.store.vectors import Statement, show_vectors, write_vectors, written_model
 
 _log = logging.getLogger(__name__)
-_FIRST_WAIT = 0.5
-T = TypeVar("T")
-
-
-class StoppedError(JobError):
-    """The run was asked to stop; it can be resumed."""
-
-
-class CancelledError(JobError):
-    """The run was cancelled by another process."""
-
-
-@dataclass(frozen=True)
-class Watch:
-    """What a run tells and is told while it goes on.
-
-    Attributes:
-        progress: called per chunk with users done.
-        stop: set from outside to stop after the chunk at hand.
-    """
-
-    progress: Progress = no_progress
-    stop: threading.Event | None = None
 
 
 def new_name() -> str:
@@ -90,14 +62,14 @@ def start(job: JobConfig, store: GraphStore, run: str | None = None, watch: Watc
     check_files(job)
     check_sinks(job, store)
     runs = Runs(store)
-    _patiently(job, runs.prepare)
+    patiently(job, runs.prepare)
     name = run or new_name()
-    if _patiently(job, partial(runs.find, name)) is not None:
+    if patiently(job, partial(runs.find, name)) is not None:
         raise JobError(f"run {name} is there already; resume it, cancel it, or choose another name")
-    base = _patiently(job, partial(_base, job, runs, name))
+    base = patiently(job, partial(_base, job, runs, name))
     about = {"config": job.to_dict(), "base": list(base), "pid": os.getpid()}
     record = Run(name, job.name, "running", now(), about=about)
-    _patiently(job, partial(runs.save, record))
+    patiently(job, partial(runs.save, record))
     return _carry(job, store, runs, record, watch or Watch())
 
 
@@ -119,7 +91,7 @@ def resume(store: GraphStore, run: str, watch: Watch | None = None) -> Run:
         _tidy(job, runs, record)
         return record
     record = replace(record, state="running", error="", about={**record.about, "pid": os.getpid()})
-    _patiently(job, partial(runs.save, record))
+    patiently(job, partial(runs.save, record))
     return _carry(job, store, runs, record, watch or Watch())
 
 
@@ -186,12 +158,17 @@ def _carry(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Wa
         timer = Timer()
         metrics = Metrics(job.name, job.metrics, stages=timer.seconds)
         with metrics.served():
-            record, plan = _chunks(job, store, runs, record, watch, timer, metrics)
+            with timer("plan"):
+                plan, record = _plan(job, store, runs, record, watch)
+            write_chunks(job, store, runs, record.run, plan, watch, timer, metrics)
             with timer("vectors"):
                 more = _vectors(job, store, record, plan, watch.progress)
             record = _publish(job, runs, record, plan, timer, more)
             drift = {} if record.report["drift"] is None else {"drift": record.report["drift"]}
             metrics.update(last_success_timestamp_seconds=time.time(), **drift)
+    except CancelledError:
+        _clean(job, runs, replace(record, state="cancelled"), no_progress)
+        raise
     except BaseException as error:
         state = "stopped" if isinstance(error, StoppedError | KeyboardInterrupt | SystemExit) else "failed"
         _record_failure(runs, record.run, state, error)
@@ -211,150 +188,19 @@ def _record_failure(runs: Runs, run: str, state: str, error: BaseException) -> N
         _log.warning("run %s: its failure could not be recorded: %s", run, second)
 
 
-def _chunks(
-    job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Watch, timer: Timer, metrics: Metrics
-) -> tuple[Run, Plan]:
-    """Plan, and compute and write the chunks that are missing."""
-    with timer("plan"):
-        plan, record = _plan(job, store, runs, record, watch)
-    with timer("model"):
-        scorer = Scorer.of(job, plan, persist.load(job.model))
-    sinks = file_sinks(job.sinks, record.run)
-    known = _patiently(job, partial(runs.chunks, record.run))
-    missing = [n for n in range(plan.about["chunks"]) if not _is_done(n, known, sinks)]
-    done = plan.about["users"] - sum(_size(job, plan, n) for n in missing)
-    if missing and len(missing) < plan.about["chunks"]:
-        _log.info("run resumed", extra={"run": record.run, "missing": len(missing)})
-    metrics.update(users=plan.about["users"], chunks=plan.about["chunks"])
-    rows, short = 0, 0
-    watch.progress(done, plan.about["users"], "recommend")
-    parts = _parts(job, runs, record.run, plan, _computed(job, scorer, missing, timer), timer)
-    writers = job.writers if store.dialect == "neo4j" else 1
-    try:
-        with closing(_committed(job, runs, record.run, parts, writers, timer)) as committed:
-            for number, chunk in enumerate(committed, plan.about["chunks"] - len(missing) + 1):
-                done += chunk.users
-                told = {"run": record.run, "chunk": chunk.number, "users": chunk.users, "rows": chunk.rows}
-                rows, short = rows + chunk.rows, short + chunk.short
-                metrics.update(users_done=done, rows=rows, chunks_done=number, users_with_fewer_than_k=short)
-                _log.info("chunk done", extra=told)
-                _check_going_on(job, runs, record.run, watch, chunk.number == missing[-1])
-                watch.progress(done, plan.about["users"], "recommend")
-    except CancelledError:  # no writer is at work any more
-        _clean(job, runs, replace(record, state="cancelled"), no_progress)
-        raise
-    return record, plan
-
-
-def _parts(
-    job: JobConfig, runs: Runs, run: str, plan: Plan, computed: Iterator[Lists], timer: Timer
-) -> Iterator[tuple[Chunk, pa.RecordBatch | None]]:
-    """The chunks whose files are written, and what is to be written into the graph."""
-    sinks = file_sinks(job.sinks, run)
-    for lists in computed:
-        chunk = _chunk(lists, plan)
-        with timer("files"):
-            for sink in sinks:
-                _write_part(sink, lists, runs, run, chunk)
-        yield chunk, lists.rows if job.sinks.graph else None
-
-
-def _committed(
-    job: JobConfig,
-    runs: Runs,
-    run: str,
-    parts: Iterator[tuple[Chunk, pa.RecordBatch | None]],
-    writers: int,
-    timer: Timer,
-) -> Generator[Chunk, None, None]:
-    """The chunks in their order, each when it is in the ledger, ``writers`` at a time."""
-
-    def commit(part: tuple[Chunk, pa.RecordBatch | None]) -> tuple[Chunk, float, float]:
-        begin = time.perf_counter()
-        _patiently(job, partial(runs.commit, run, *part))
-        return part[0], begin, time.perf_counter()
-
-    counted = 0.0
-    for chunk, begin, end in engine.in_order(commit, parts, writers, writers):
-        timer.add("graph", max(0.0, end - max(begin, counted)))  # the time when any writer was at work
-        counted = max(counted, end)
-        yield chunk
-
-
-def _computed(job: JobConfig, scorer: Scorer, missing: list[int], timer: Timer) -> Iterator[Lists]:
-    compute = engine.on_ray if job.engine == "ray" else engine.local
-    lists = compute(scorer, missing, job.workers)
-    while True:
-        with timer("wait for chunks"):
-            found = next(lists, None)
-        if found is None:
-            return
-        timer.add("compute (all workers)", found.seconds)
-        yield found
-
-
 def _plan(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Watch) -> tuple[Plan, Run]:
     """The plan of the run's folder, else a new one, which has to be the same if the run began with one."""
     folder = Path(job.work) / record.run
     plan = open_plan(folder)
     if plan is None:
-        base = _patiently(job, lambda: [r for r in map(runs.find, record.about["base"]) if r is not None])
-        plan = _patiently(job, partial(make_plan, job, store, folder, base, watch.progress))
+        base = patiently(job, lambda: [r for r in map(runs.find, record.about["base"]) if r is not None])
+        plan = patiently(job, partial(make_plan, job, store, folder, base, watch.progress))
     if "snapshot" in record.about:
         check_same(dict(record.about), plan.about, record.run)
         return plan, record
     record = replace(record, about={**record.about, **plan.about})
-    _patiently(job, partial(runs.save, record))
+    patiently(job, partial(runs.save, record))
     return plan, record
-
-
-def _is_done(number: int, known: dict[int, Chunk], sinks: tuple[FileSink, ...]) -> bool:
-    return number in known and known[number].state == "done" and all(s.part(number).exists() for s in sinks)
-
-
-def _size(job: JobConfig, plan: Plan, number: int) -> int:
-    return min(job.users_per_chunk, len(plan.users) - number * job.users_per_chunk)
-
-
-def _chunk(lists: Lists, plan: Plan) -> Chunk:
-    keys, users = plan.snapshot.users, lists.users
-    first, last = keys.key(int(users[0])), keys.key(int(users[-1]))
-    rows = len(lists.rows)
-    scores, names = quantiles(lists.rows), tuple(keys.keys.take(pa.array(users)).to_pylist())
-    digests = tuple(plan.digests[np.searchsorted(plan.users, users)].tolist())
-    found = Chunk(lists.number, "done", len(users), rows, lists.short, first, last, lists.seconds, now(), scores)
-    return replace(found, keys=names, digests=digests)
-
-
-def _write_part(sink: FileSink, lists: Lists, runs: Runs, run: str, chunk: Chunk) -> None:
-    try:
-        sink.write(lists.number, lists.rows)
-    except OSError as error:
-        runs.commit(run, replace(chunk, state="failed", error=str(error), rows=0, quantiles=()))
-        raise
-
-
-def _patiently(job: JobConfig, action: Callable[[], T]) -> T:
-    """Try again while the server does not answer, up to the job's patience from the first time that it did not."""
-    until, wait = None, _FIRST_WAIT
-    while True:
-        try:
-            return action()
-        except StoreUnavailableError as error:
-            until = time.monotonic() + job.patience if until is None else until
-            if time.monotonic() + wait > until:
-                raise
-            _log.warning("the graph does not answer; trying again: %s", error)
-            time.sleep(wait)
-            wait = min(2 * wait, 10.0)
-
-
-def _check_going_on(job: JobConfig, runs: Runs, run: str, watch: Watch, last: bool) -> None:
-    found = _patiently(job, partial(runs.find, run))
-    if found is None or found.state == "cancelled":
-        raise CancelledError(f"run {run} was cancelled; what it wrote was deleted")
-    if watch.stop is not None and watch.stop.is_set() and not last:
-        raise StoppedError(f"run {run} was stopped; go on with `kg-rec job resume {run}`")
 
 
 def _clean(job: JobConfig, runs: Runs, record: Run, progress: Progress) -> None:
@@ -369,20 +215,20 @@ def _clean(job: JobConfig, runs: Runs, record: Run, progress: Progress) -> None:
 def _vectors(job: JobConfig, store: GraphStore, record: Run, plan: Plan, progress: Progress) -> list[Statement]:
     """Write the items' vectors, unless they are there; the statement that lets readers see them."""
     digest = plan.about["model"]
-    if not job.sinks.vectors or _patiently(job, partial(written_model, store)) == digest:
+    if not job.sinks.vectors or patiently(job, partial(written_model, store)) == digest:
         return []
     model = persist.load(job.model)
     vectors = embeddings(model)
     if vectors is None:
         raise ConfigError("sinks.vectors: the model has neither text nor relational embeddings; set it to false")
     keys = model.items.keys.to_pylist()
-    _patiently(job, partial(write_vectors, store, record.run, keys, vectors, progress))
+    patiently(job, partial(write_vectors, store, record.run, keys, vectors, progress))
     return [show_vectors(record.run, digest)]
 
 
 def _publish(job: JobConfig, runs: Runs, record: Run, plan: Plan, timer: Timer, more: list[Statement]) -> Run:
     """Give the files their name and move the pointer."""
-    previous = _patiently(job, partial(runs.latest, job.name))
+    previous = patiently(job, partial(runs.latest, job.name))
     base = tuple(record.about["base"])
     if base and previous != base:
         raise JobError(
@@ -391,18 +237,18 @@ def _publish(job: JobConfig, runs: Runs, record: Run, plan: Plan, timer: Timer, 
     with timer("publish"):
         for sink in file_sinks(job.sinks, record.run):
             sink.publish()
-        chunks = _patiently(job, partial(runs.chunks, record.run))
+        chunks = patiently(job, partial(runs.chunks, record.run))
         emptied = _emptied(job, record, plan, chunks)
     record = replace(record, state="done", finished=now(), error="")
-    before = _patiently(job, partial(runs.find, previous[0])) if previous else None
+    before = patiently(job, partial(runs.find, previous[0])) if previous else None
     record = replace(record, report=report_of(job, record, chunks, before, timer.seconds))
-    _patiently(job, lambda: runs.publish(record, (record.run, *base), emptied, more))
+    patiently(job, lambda: runs.publish(record, (record.run, *base), emptied, more))
     return record
 
 
 def _tidy(job: JobConfig, runs: Runs, record: Run) -> None:
     """Delete old runs, and what this one needed until it was done."""
-    _patiently(job, partial(prune, job, runs))
+    patiently(job, partial(prune, job, runs))
     shutil.rmtree(Path(job.work) / record.run, ignore_errors=True)
 
 

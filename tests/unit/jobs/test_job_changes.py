@@ -17,7 +17,8 @@ from toy_graph import films
 
 from kg_rec.errors import ConfigError
 from kg_rec.jobs.changes import user_digests
-from kg_rec.jobs.run import StoppedError, Watch, resume, start
+from kg_rec.jobs.run import resume, start
+from kg_rec.jobs.writing import StoppedError, Watch
 from kg_rec.snapshot import Snapshot
 from kg_rec.store import GraphStore
 from kg_rec.store.runs import Runs

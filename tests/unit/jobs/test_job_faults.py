@@ -26,7 +26,8 @@ from job_world import World, both_stores, edges, ledger, make_world, replace
 
 from kg_rec.errors import StoreUnavailableError
 from kg_rec.jobs.config import JobConfig
-from kg_rec.jobs.run import Watch, resume, start, start_or_resume
+from kg_rec.jobs.run import resume, start, start_or_resume
+from kg_rec.jobs.writing import Watch
 from kg_rec.store import GraphStore, connect
 from kg_rec.store import neo4j as neo4j_store
 from kg_rec.store.base import no_progress

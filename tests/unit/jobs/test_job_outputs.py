@@ -18,7 +18,8 @@ from toy_graph import NO_TEXT, films
 
 from kg_rec.errors import ConfigError
 from kg_rec.jobs.cluster import RayShards
-from kg_rec.jobs.run import Watch, start
+from kg_rec.jobs.run import start
+from kg_rec.jobs.writing import Watch
 from kg_rec.model import persist
 from kg_rec.model.train import train
 from kg_rec.store import GraphStore

@@ -13,11 +13,12 @@ from toy_graph import films
 
 from kg_rec.config import from_dict
 from kg_rec.errors import ConfigError, JobError, StoreUnavailableError
-from kg_rec.jobs import run as job_run
+from kg_rec.jobs import patience
 from kg_rec.jobs.chunk import QUANTILES, user_rows
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.report import drift, mixture
-from kg_rec.jobs.run import StoppedError, Watch, cancel, resume, start
+from kg_rec.jobs.run import cancel, resume, start
+from kg_rec.jobs.writing import StoppedError, Watch
 from kg_rec.recommend import recommend
 from kg_rec.store import GraphStore
 from kg_rec.store.runs import Chunk, Runs, read_list
@@ -218,7 +219,7 @@ def test_a_full_disk_fails_the_run_and_leaves_no_partial_file(
 def test_a_server_that_is_away_for_a_while_is_waited_for(
     world: World, store: GraphStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_run, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(patience, "_FIRST_WAIT", 0.01)
     commit, calls = Runs.commit, []
 
     def failing(self: Runs, *args: Any) -> None:

@@ -12,7 +12,6 @@ from job_world import World, make_world, model
 
 from kg_rec.conformance import check
 from kg_rec.errors import ConfigError, StoreUnavailableError
-from kg_rec.jobs import run as job_run
 from kg_rec.jobs.preview import preview
 from kg_rec.jobs.rules import embeddings
 from kg_rec.jobs.run import resume, start
@@ -108,4 +107,4 @@ def test_an_embedded_graph_has_no_vector_index(world: World, store: GraphStore) 
         start(job, store, "x")
     with pytest.raises(ConfigError, match=r"sinks.vectors: a vector index needs a Neo4j server"):
         preview(job, store)
-    assert job_run.Runs(store).find("x") is None
+    assert Runs(store).find("x") is None

@@ -1,0 +1,171 @@
+"""The chunks of a run that are missing: computed, written into files and graph, recorded in the ledger."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from kg_rec.errors import JobError
+from kg_rec.jobs import engine
+from kg_rec.jobs.chunk import Lists, Scorer, quantiles
+from kg_rec.jobs.config import JobConfig
+from kg_rec.jobs.metrics import Metrics
+from kg_rec.jobs.patience import patiently
+from kg_rec.jobs.plan import Plan
+from kg_rec.jobs.report import Timer
+from kg_rec.jobs.sinks import FileSink, file_sinks
+from kg_rec.model import persist
+from kg_rec.store.base import GraphStore, Progress, no_progress
+from kg_rec.store.runs import Chunk, Runs, now
+
+_log = logging.getLogger(__name__)
+
+
+class StoppedError(JobError):
+    """The run was asked to stop; it can be resumed."""
+
+
+class CancelledError(JobError):
+    """The run was cancelled by another process."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a run tells and is told while it goes on.
+
+    Attributes:
+        progress: called per chunk with users done.
+        stop: set from outside to stop after the chunk at hand.
+    """
+
+    progress: Progress = no_progress
+    stop: threading.Event | None = None
+
+
+def write_chunks(
+    job: JobConfig,
+    store: GraphStore,
+    runs: Runs,
+    run: str,
+    plan: Plan,
+    watch: Watch,
+    timer: Timer,
+    metrics: Metrics,
+) -> None:
+    """Compute and write the chunks that are missing.
+
+    Raises:
+        CancelledError: another process cancelled the run; no writer is at work any more.
+        StoppedError: the run was asked to stop.
+    """
+    with timer("model"):
+        scorer = Scorer.of(job, plan, persist.load(job.model))
+    sinks = file_sinks(job.sinks, run)
+    known = patiently(job, partial(runs.chunks, run))
+    missing = [n for n in range(plan.about["chunks"]) if not _is_done(n, known, sinks)]
+    done = plan.about["users"] - sum(_size(job, plan, n) for n in missing)
+    if missing and len(missing) < plan.about["chunks"]:
+        _log.info("run resumed", extra={"run": run, "missing": len(missing)})
+    metrics.update(users=plan.about["users"], chunks=plan.about["chunks"])
+    rows, short = 0, 0
+    watch.progress(done, plan.about["users"], "recommend")
+    parts = _parts(job, runs, run, plan, _computed(job, scorer, missing, timer), timer)
+    writers = job.writers if store.dialect == "neo4j" else 1
+    with closing(_committed(job, runs, run, parts, writers, timer)) as committed:
+        for number, chunk in enumerate(committed, plan.about["chunks"] - len(missing) + 1):
+            done += chunk.users
+            told = {"run": run, "chunk": chunk.number, "users": chunk.users, "rows": chunk.rows}
+            rows, short = rows + chunk.rows, short + chunk.short
+            metrics.update(users_done=done, rows=rows, chunks_done=number, users_with_fewer_than_k=short)
+            _log.info("chunk done", extra=told)
+            _check_going_on(job, runs, run, watch, chunk.number == missing[-1])
+            watch.progress(done, plan.about["users"], "recommend")
+
+
+def _parts(
+    job: JobConfig, runs: Runs, run: str, plan: Plan, computed: Iterator[Lists], timer: Timer
+) -> Iterator[tuple[Chunk, pa.RecordBatch | None]]:
+    """The chunks whose files are written, and what is to be written into the graph."""
+    sinks = file_sinks(job.sinks, run)
+    for lists in computed:
+        chunk = _chunk(lists, plan)
+        with timer("files"):
+            for sink in sinks:
+                _write_part(sink, lists, runs, run, chunk)
+        yield chunk, lists.rows if job.sinks.graph else None
+
+
+def _committed(
+    job: JobConfig,
+    runs: Runs,
+    run: str,
+    parts: Iterator[tuple[Chunk, pa.RecordBatch | None]],
+    writers: int,
+    timer: Timer,
+) -> Generator[Chunk, None, None]:
+    """The chunks in their order, each when it is in the ledger, ``writers`` at a time."""
+
+    def commit(part: tuple[Chunk, pa.RecordBatch | None]) -> tuple[Chunk, float, float]:
+        begin = time.perf_counter()
+        patiently(job, partial(runs.commit, run, *part))
+        return part[0], begin, time.perf_counter()
+
+    counted = 0.0
+    for chunk, begin, end in engine.in_order(commit, parts, writers, writers):
+        timer.add("graph", max(0.0, end - max(begin, counted)))  # the time when any writer was at work
+        counted = max(counted, end)
+        yield chunk
+
+
+def _computed(job: JobConfig, scorer: Scorer, missing: list[int], timer: Timer) -> Iterator[Lists]:
+    compute = engine.on_ray if job.engine == "ray" else engine.local
+    lists = compute(scorer, missing, job.workers)
+    while True:
+        with timer("wait for chunks"):
+            found = next(lists, None)
+        if found is None:
+            return
+        timer.add("compute (all workers)", found.seconds)
+        yield found
+
+
+def _is_done(number: int, known: dict[int, Chunk], sinks: tuple[FileSink, ...]) -> bool:
+    return number in known and known[number].state == "done" and all(s.part(number).exists() for s in sinks)
+
+
+def _size(job: JobConfig, plan: Plan, number: int) -> int:
+    return min(job.users_per_chunk, len(plan.users) - number * job.users_per_chunk)
+
+
+def _chunk(lists: Lists, plan: Plan) -> Chunk:
+    keys, users = plan.snapshot.users, lists.users
+    first, last = keys.key(int(users[0])), keys.key(int(users[-1]))
+    rows = len(lists.rows)
+    scores, names = quantiles(lists.rows), tuple(keys.keys.take(pa.array(users)).to_pylist())
+    digests = tuple(plan.digests[np.searchsorted(plan.users, users)].tolist())
+    found = Chunk(lists.number, "done", len(users), rows, lists.short, first, last, lists.seconds, now(), scores)
+    return replace(found, keys=names, digests=digests)
+
+
+def _write_part(sink: FileSink, lists: Lists, runs: Runs, run: str, chunk: Chunk) -> None:
+    try:
+        sink.write(lists.number, lists.rows)
+    except OSError as error:
+        runs.commit(run, replace(chunk, state="failed", error=str(error), rows=0, quantiles=()))
+        raise
+
+
+def _check_going_on(job: JobConfig, runs: Runs, run: str, watch: Watch, last: bool) -> None:
+    found = patiently(job, partial(runs.find, run))
+    if found is None or found.state == "cancelled":
+        raise CancelledError(f"run {run} was cancelled; what it wrote was deleted")
+    if watch.stop is not None and watch.stop.is_set() and not last:
+        raise StoppedError(f"run {run} was stopped; go on with `kg-rec job resume {run}`")
