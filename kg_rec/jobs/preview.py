@@ -43,7 +43,7 @@ def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress)
     chunks = -(-users // job.users_per_chunk)
     lines = [
         f"job {job.name}: top {job.k} for {users:,} users of {job.graph}, by the model {job.model}",
-        f"{chunks:,} chunks of {job.users_per_chunk:,} users, {job.workers} at a time ({job.engine})",
+        f"{chunks:,} chunk(s) of up to {job.users_per_chunk:,} users, {job.workers} at a time ({job.engine})",
         *(f"{setting}: {count:,} keys" for setting, count in counts),
         *_rules(job),
         f"sinks: {', '.join(sinks)}; the newest {job.keep} runs are kept",

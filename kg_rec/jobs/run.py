@@ -161,8 +161,7 @@ def _carry(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Wa
             with timer("plan"):
                 plan, record = _plan(job, store, runs, record, watch)
             write_chunks(job, store, runs, record.run, plan, watch, timer, metrics)
-            with timer("vectors"):
-                more = _vectors(job, store, record, plan, watch.progress)
+            more = _vectors(job, store, record, plan, timer, watch.progress)
             record = _publish(job, runs, record, plan, timer, more)
             drift = {} if record.report["drift"] is None else {"drift": record.report["drift"]}
             metrics.update(last_success_timestamp_seconds=time.time(), **drift)
@@ -212,17 +211,20 @@ def _clean(job: JobConfig, runs: Runs, record: Run, progress: Progress) -> None:
     runs.save(record)
 
 
-def _vectors(job: JobConfig, store: GraphStore, record: Run, plan: Plan, progress: Progress) -> list[Statement]:
+def _vectors(
+    job: JobConfig, store: GraphStore, record: Run, plan: Plan, timer: Timer, progress: Progress
+) -> list[Statement]:
     """Write the items' vectors, unless they are there; the statement that lets readers see them."""
     digest = plan.about["model"]
     if not job.sinks.vectors or patiently(job, partial(written_model, store)) == digest:
         return []
-    model = persist.load(job.model)
-    vectors = embeddings(model)
-    if vectors is None:
-        raise ConfigError("sinks.vectors: the model has neither text nor relational embeddings; set it to false")
-    keys = model.items.keys.to_pylist()
-    patiently(job, partial(write_vectors, store, record.run, keys, vectors, progress))
+    with timer("vectors"):
+        model = persist.load(job.model)
+        vectors = embeddings(model)
+        if vectors is None:
+            raise ConfigError("sinks.vectors: the model has neither text nor relational embeddings; set it to false")
+        keys = model.items.keys.to_pylist()
+        patiently(job, partial(write_vectors, store, record.run, keys, vectors, progress))
     return [show_vectors(record.run, digest)]
 
 

@@ -47,7 +47,7 @@ def job(world: World) -> Path:
 def test_a_job_from_its_file_to_its_readers(job: Path) -> None:
     plan = run("job", "run", job, "--dry-run").stdout
     assert "job nightly: top 3 for 40 users" in plan
-    assert "5 chunks of 9 users" in plan
+    assert "5 chunk(s) of up to 9 users" in plan
     assert "candidates.only: 25 keys" in plan
     assert "COPY RECOMMENDED(" in plan
     assert json.loads(run("job", "list", "--graph", "back.graph", "--json").stdout) == []
