@@ -120,7 +120,7 @@ def start(settings: Mapping[str, str] | None = None) -> Server:
 
 
 def _start_docker(home: Path, settings: Mapping[str, str]) -> Server:
-    password = secrets.token_urlsafe(16)
+    password = secrets.token_hex(16)
     environment = os.environ | {"NEO4J_AUTH": f"neo4j/{password}"}  # not on the command line, where ps shows it
     port = _free_port()
     options = ["--detach", "--publish", f"127.0.0.1:{port}:7687", "--env", "NEO4J_AUTH"]
@@ -137,7 +137,7 @@ def _start_docker(home: Path, settings: Mapping[str, str]) -> Server:
 
 def _start_java(home: Path, settings: Mapping[str, str]) -> Server:
     jars = fetch_jars()
-    password = secrets.token_urlsafe(16)
+    password = secrets.token_hex(16)  # no hyphen in front, which a command line takes for an option
     port = _free_port()
     configuration = home / "conf"
     configuration.mkdir()
