@@ -169,7 +169,7 @@ def lists(folder: Path, share: float, workers: int) -> dict[str, Any]:
     scorer(0)  # what is computed once
     sink = FileSink(folder / "lists", f"share-{share}", "parquet")
     start, rows = time.perf_counter(), 0
-    for found in engine.local(scorer, range(-(-len(users) // job.users_per_chunk)), workers):
+    for found in engine.local(scorer, range(job.chunks(len(users))), workers):
         sink.write(found.number, found.rows)
         rows += len(found.rows)
     seconds = time.perf_counter() - start

@@ -78,8 +78,7 @@ class Scorer:
     def __call__(self, number: int) -> Lists:
         """The lists of chunk ``number``; the engine keeps BLAS on one thread, so that sums have one order."""
         start = time.perf_counter()
-        size = self.job.users_per_chunk
-        users = self.plan.users[number * size : (number + 1) * size]
+        users = self.plan.users[self.job.part(number)]
         top, scores = self._ranked(users)
         filled = (top >= 0).sum(axis=1)
         rows = self._explained(lists_table(self.model, users, top, scores))

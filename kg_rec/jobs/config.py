@@ -210,6 +210,14 @@ class JobConfig:
         most = 5_000 if self.explanations == "off" else 1_000
         return self.chunk or max(1, min(most, 10 * most // self.k))
 
+    def chunks(self, users: int) -> int:
+        """How many chunks so many users are."""
+        return -(-users // self.users_per_chunk)
+
+    def part(self, number: int) -> slice:
+        """Where the users of a chunk are among those of the run."""
+        return slice(number * self.users_per_chunk, (number + 1) * self.users_per_chunk)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionary, as kept in the ledger; empty lists are left out, as a file could not hold them."""
         values: dict[str, Any] = _without_empty(asdict(self))

@@ -53,13 +53,12 @@ def on_ray(scorer: Scorer, numbers: Iterable[int], workers: int) -> Iterator[Lis
     with connected() as ray:
         shared = ray.put(scorer)
         task = ray.remote(num_cpus=1, max_retries=-1)(_compute)
-        ahead: deque[object] = deque()
-        for number in numbers:
-            ahead.append(task.remote(shared, number))
-            if len(ahead) > workers:
-                yield ray.get(ahead.popleft())
-        while ahead:
-            yield ray.get(ahead.popleft())
+
+        def compute(number: int) -> Lists:
+            lists: Lists = ray.get(task.remote(shared, number))
+            return lists
+
+        yield from in_order(compute, numbers, workers + 1, workers + 1)  # threads that only wait
 
 
 def _compute(scorer: Scorer, number: int) -> Lists:

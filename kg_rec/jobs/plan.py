@@ -89,7 +89,7 @@ def make_plan(
         "items": len(allowed),
         "allowed": int(allowed.sum()),
         "rules": rules,
-        "chunks": -(-len(users) // job.users_per_chunk),
+        "chunks": job.chunks(len(users)),
         "gone": list(gone),
         "watermark": watermark(snapshot),
     }

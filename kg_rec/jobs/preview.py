@@ -40,7 +40,7 @@ def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress)
     sinks += [f"JSON Lines in {job.sinks.json_lines}"] if job.sinks.json_lines else []
     sinks += ["RECOMMENDED relationships in the graph"] if job.sinks.graph else []
     sinks += ["vectors of the items in a vector index"] if job.sinks.vectors else []
-    chunks = -(-users // job.users_per_chunk)
+    chunks = job.chunks(users)
     lines = [
         f"job {job.name}: top {job.k} for {users:,} users of {job.graph}, by the model {job.model}",
         f"{chunks:,} chunk(s) of up to {job.users_per_chunk:,} users, {job.workers} at a time ({job.engine})",

@@ -29,9 +29,9 @@ from kg_rec.jobs.rules import embeddings
 from kg_rec.jobs.sinks import file_sinks
 from kg_rec.jobs.writing import CancelledError, StoppedError, Watch, write_chunks
 from kg_rec.model import persist
-from kg_rec.store.base import GraphStore, Progress, no_progress
+from kg_rec.store.base import GraphStore, Progress, Statement, no_progress
 from kg_rec.store.runs import Chunk, Run, Runs, now
-from kg_rec.store.vectors import Statement, show_vectors, write_vectors, written_model
+from kg_rec.store.vectors import show_vectors, write_vectors, written_model
 
 _log = logging.getLogger(__name__)
 
@@ -160,9 +160,11 @@ def _carry(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Wa
         with metrics.served():
             with timer("plan"):
                 plan, record = _plan(job, store, runs, record, watch)
-            write_chunks(job, store, runs, record.run, plan, watch, timer, metrics)
+            with timer("model"):
+                scorer = Scorer.of(job, plan, persist.load(job.model))
+            write_chunks(scorer, store, runs, record.run, watch, timer, metrics)
             more = _vectors(job, store, record, plan, timer, watch.progress)
-            record = _publish(job, runs, record, plan, timer, more)
+            record = _publish(scorer, runs, record, timer, more)
             drift = {} if record.report["drift"] is None else {"drift": record.report["drift"]}
             metrics.update(last_success_timestamp_seconds=time.time(), **drift)
     except CancelledError:
@@ -228,8 +230,9 @@ def _vectors(
     return [show_vectors(record.run, digest)]
 
 
-def _publish(job: JobConfig, runs: Runs, record: Run, plan: Plan, timer: Timer, more: list[Statement]) -> Run:
+def _publish(scorer: Scorer, runs: Runs, record: Run, timer: Timer, more: list[Statement]) -> Run:
     """Give the files their name and move the pointer."""
+    job = scorer.job
     previous = patiently(job, partial(runs.latest, job.name))
     base = tuple(record.about["base"])
     if base and previous != base:
@@ -240,7 +243,7 @@ def _publish(job: JobConfig, runs: Runs, record: Run, plan: Plan, timer: Timer, 
         for sink in file_sinks(job.sinks, record.run):
             sink.publish()
         chunks = patiently(job, partial(runs.chunks, record.run))
-        emptied = _emptied(job, record, plan, chunks)
+        emptied = _emptied(scorer, record, chunks)
     record = replace(record, state="done", finished=now(), error="")
     before = patiently(job, partial(runs.find, previous[0])) if previous else None
     record = replace(record, report=report_of(job, record, chunks, before, timer.seconds))
@@ -254,16 +257,12 @@ def _tidy(job: JobConfig, runs: Runs, record: Run) -> None:
     shutil.rmtree(Path(job.work) / record.run, ignore_errors=True)
 
 
-def _emptied(job: JobConfig, record: Run, plan: Plan, chunks: dict[int, Chunk]) -> list[str]:
+def _emptied(scorer: Scorer, record: Run, chunks: dict[int, Chunk]) -> list[str]:
     """Users of a run of some users whose list is empty or gone: their older lists must not be shown."""
-    if not record.about["base"] or not job.sinks.graph:
+    if not record.about["base"] or not scorer.job.sinks.graph:
         return []
-    gone = list(plan.about["gone"])
     suspects = [n for n, c in chunks.items() if c.short]
-    if not suspects:
-        return gone
-    scorer = Scorer.of(job, plan, persist.load(job.model))
-    return [*gone, *(user for number in suspects for user in scorer(number).empty)]
+    return [*scorer.plan.about["gone"], *(user for number in suspects for user in scorer(number).empty)]
 
 
 def prune(job: JobConfig, runs: Runs, progress: Progress = no_progress) -> tuple[str, ...]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
 import pyarrow as pa
 
 from kg_rec.errors import JobError
@@ -22,7 +21,6 @@ from kg_rec.jobs.patience import patiently
 from kg_rec.jobs.plan import Plan
 from kg_rec.jobs.report import Timer
 from kg_rec.jobs.sinks import FileSink, file_sinks
-from kg_rec.model import persist
 from kg_rec.store.base import GraphStore, Progress, no_progress
 from kg_rec.store.runs import Chunk, Runs, now
 
@@ -51,14 +49,7 @@ class Watch:
 
 
 def write_chunks(
-    job: JobConfig,
-    store: GraphStore,
-    runs: Runs,
-    run: str,
-    plan: Plan,
-    watch: Watch,
-    timer: Timer,
-    metrics: Metrics,
+    scorer: Scorer, store: GraphStore, runs: Runs, run: str, watch: Watch, timer: Timer, metrics: Metrics
 ) -> None:
     """Compute and write the chunks that are missing.
 
@@ -66,18 +57,17 @@ def write_chunks(
         CancelledError: another process cancelled the run; no writer is at work any more.
         StoppedError: the run was asked to stop.
     """
-    with timer("model"):
-        scorer = Scorer.of(job, plan, persist.load(job.model))
+    job, plan = scorer.job, scorer.plan
     sinks = file_sinks(job.sinks, run)
     known = patiently(job, partial(runs.chunks, run))
     missing = [n for n in range(plan.about["chunks"]) if not _is_done(n, known, sinks)]
-    done = plan.about["users"] - sum(_size(job, plan, n) for n in missing)
+    done = plan.about["users"] - sum(len(plan.users[job.part(n)]) for n in missing)
     if missing and len(missing) < plan.about["chunks"]:
         _log.info("run resumed", extra={"run": run, "missing": len(missing)})
     metrics.update(users=plan.about["users"], chunks=plan.about["chunks"])
     rows, short = 0, 0
     watch.progress(done, plan.about["users"], "recommend")
-    parts = _parts(job, runs, run, plan, _computed(job, scorer, missing, timer), timer)
+    parts = _parts(job, runs, run, plan, sinks, _computed(scorer, missing, timer), timer)
     writers = job.writers if store.dialect == "neo4j" else 1
     with closing(_committed(job, runs, run, parts, writers, timer)) as committed:
         for number, chunk in enumerate(committed, plan.about["chunks"] - len(missing) + 1):
@@ -91,12 +81,17 @@ def write_chunks(
 
 
 def _parts(
-    job: JobConfig, runs: Runs, run: str, plan: Plan, computed: Iterator[Lists], timer: Timer
+    job: JobConfig,
+    runs: Runs,
+    run: str,
+    plan: Plan,
+    sinks: Sequence[FileSink],
+    computed: Iterator[Lists],
+    timer: Timer,
 ) -> Iterator[tuple[Chunk, pa.RecordBatch | None]]:
     """The chunks whose files are written, and what is to be written into the graph."""
-    sinks = file_sinks(job.sinks, run)
     for lists in computed:
-        chunk = _chunk(lists, plan)
+        chunk = _chunk(job, lists, plan)
         with timer("files"):
             for sink in sinks:
                 _write_part(sink, lists, runs, run, chunk)
@@ -125,9 +120,9 @@ def _committed(
         yield chunk
 
 
-def _computed(job: JobConfig, scorer: Scorer, missing: list[int], timer: Timer) -> Iterator[Lists]:
-    compute = engine.on_ray if job.engine == "ray" else engine.local
-    lists = compute(scorer, missing, job.workers)
+def _computed(scorer: Scorer, missing: list[int], timer: Timer) -> Iterator[Lists]:
+    compute = engine.on_ray if scorer.job.engine == "ray" else engine.local
+    lists = compute(scorer, missing, scorer.job.workers)
     while True:
         with timer("wait for chunks"):
             found = next(lists, None)
@@ -141,18 +136,12 @@ def _is_done(number: int, known: dict[int, Chunk], sinks: tuple[FileSink, ...]) 
     return number in known and known[number].state == "done" and all(s.part(number).exists() for s in sinks)
 
 
-def _size(job: JobConfig, plan: Plan, number: int) -> int:
-    return min(job.users_per_chunk, len(plan.users) - number * job.users_per_chunk)
-
-
-def _chunk(lists: Lists, plan: Plan) -> Chunk:
-    keys, users = plan.snapshot.users, lists.users
-    first, last = keys.key(int(users[0])), keys.key(int(users[-1]))
-    rows = len(lists.rows)
-    scores, names = quantiles(lists.rows), tuple(keys.keys.take(pa.array(users)).to_pylist())
-    digests = tuple(plan.digests[np.searchsorted(plan.users, users)].tolist())
-    found = Chunk(lists.number, "done", len(users), rows, lists.short, first, last, lists.seconds, now(), scores)
-    return replace(found, keys=names, digests=digests)
+def _chunk(job: JobConfig, lists: Lists, plan: Plan) -> Chunk:
+    keys = tuple(plan.snapshot.users.keys.take(pa.array(lists.users)).to_pylist())
+    digests = tuple(plan.digests[job.part(lists.number)].tolist())
+    rows, scores, ends = len(lists.rows), quantiles(lists.rows), (keys[0], keys[-1])
+    found = Chunk(lists.number, "done", len(keys), rows, lists.short, *ends, lists.seconds, now(), scores)
+    return replace(found, keys=keys, digests=digests)
 
 
 def _write_part(sink: FileSink, lists: Lists, runs: Runs, run: str, chunk: Chunk) -> None:

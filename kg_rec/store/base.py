@@ -16,6 +16,8 @@ from kg_rec.schema import GraphSchema
 
 #: Called with (done, total or None, what) as long work advances; the default everywhere does nothing.
 Progress = Callable[[int, int | None, str], None]
+#: One statement of a transaction and the values of its parameters.
+Statement = tuple[str, Mapping[str, Any]]
 
 
 def no_progress(done: int, total: int | None, what: str) -> None:
@@ -118,7 +120,7 @@ class GraphStore(Protocol):
         """
         ...
 
-    def transact(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    def transact(self, statements: Sequence[Statement]) -> None:
         """Run statements of kg_rec's own, with their parameters, in one transaction: all of them or none.
 
         They may run more than once, where the network fails: the first has to make the rest do nothing then.

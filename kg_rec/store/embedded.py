@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from kg_rec.errors import QueryRefusedError, SchemaNotAppliedError, StoreError, StoreUnavailableError
 from kg_rec.schema import GraphSchema, NodeType, RelationType
 from kg_rec.store import cypher
+from kg_rec.store.base import Statement
 from kg_rec.store.batch import edge_schema, edge_table, node_schema, node_table
 from kg_rec.store.catalog import find_node_type, find_relation, missing_ends
 from kg_rec.store.dialect import column_names, for_ladybug
@@ -156,7 +157,7 @@ class EmbeddedStore:
             connection.close()
         return rows_to_table(names, rows)
 
-    def transact(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    def transact(self, statements: Sequence[Statement]) -> None:
         """See :meth:`kg_rec.store.base.GraphStore.transact`."""
         with _Transaction(self):
             for statement, values in statements:

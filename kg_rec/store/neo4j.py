@@ -39,6 +39,7 @@ from kg_rec.errors import (
 )
 from kg_rec.schema import GraphSchema
 from kg_rec.store import cypher
+from kg_rec.store.base import Statement
 from kg_rec.store.batch import edge_schema, edge_table, node_schema, node_table
 from kg_rec.store.catalog import find_node_type, find_relation, missing_ends
 from kg_rec.store.credentials import read_credentials, split_url
@@ -207,7 +208,7 @@ class Neo4jStore:
                     raise StoreError(f"the query gives more than {limit} rows; add LIMIT or raise the limit")
         return rows_to_table(names, rows)
 
-    def transact(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    def transact(self, statements: Sequence[Statement]) -> None:
         """See :meth:`kg_rec.store.base.GraphStore.transact`."""
         self._check_writable()
 

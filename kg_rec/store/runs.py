@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from kg_rec.errors import SchemaError, StoreError
 from kg_rec.schema import GraphSchema
 from kg_rec.store import run_cypher as cypher
-from kg_rec.store.base import GraphStore, Progress, no_progress
+from kg_rec.store.base import GraphStore, Progress, Statement, no_progress
 from kg_rec.store.run_cypher import RECOMMENDED, read_list
-from kg_rec.store.vectors import Statement
 
 __all__ = ["RECOMMENDED", "Chunk", "Run", "Runs", "check_lists", "now", "read_list"]
 
@@ -157,7 +156,7 @@ class Runs:
             emptied: users whose list became empty: what older runs recommended to them goes.
             more: statements for the same transaction.
         """
-        statements: list[tuple[str, Mapping[str, Any]]] = []
+        statements: list[Statement] = []
         if emptied and len(runs) > 1:
             values = {"users": list(emptied), "runs": list(runs[1:])}
             statements.append((cypher.delete_users_lists(self._store.schema()), values))
@@ -218,7 +217,7 @@ class Runs:
             )
         if self._neo4j:
             known = {"id": values["id"], "run": run}
-            statements: list[tuple[str, Mapping[str, Any]]] = [(cypher.NEO4J_LOCK_CHUNK, known)]
+            statements: list[Statement] = [(cypher.NEO4J_LOCK_CHUNK, known)]
             if lists is not None and len(lists):
                 properties = _properties(lists)
                 statement = cypher.neo4j_create_lists(self._store.schema(), properties)
@@ -230,7 +229,7 @@ class Runs:
         if done and done[0]["state"] == "done":
             return
         if lists is not None and len(lists):
-            begun: list[tuple[str, Mapping[str, Any]]] = [(cypher.LADYBUG_SAVE_CHUNK, {**values, "state": "begun"})]
+            begun: list[Statement] = [(cypher.LADYBUG_SAVE_CHUNK, {**values, "state": "begun"})]
             if done:
                 left = {"run": run, "first": chunk.first, "last": chunk.last}
                 begun.append((cypher.delete_lists(self._store.schema()), left))

@@ -8,19 +8,15 @@ jobs: those of the run with vectors that was published last.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from kg_rec.schema import GraphSchema
-from kg_rec.store.base import GraphStore, Progress, no_progress
+from kg_rec.store.base import GraphStore, Progress, Statement, no_progress
 from kg_rec.store.cypher import quoted
 
 VECTORS = "KgRecVectors"
 SLOTS = ("kg_rec_vector_a", "kg_rec_vector_b")
-Statement = tuple[str, Mapping[str, Any]]
 
 _NODE = f"(p:{VECTORS} {{id: 'items'}})"
 _PREPARE = f"CREATE CONSTRAINT `kg_rec_{VECTORS}_id` IF NOT EXISTS FOR (p:{VECTORS}) REQUIRE p.id IS UNIQUE"
