@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kg_rec.api import Model, train
+    from kg_rec.checks.check import check
     from kg_rec.config import TrainConfig
-    from kg_rec.conformance import check
     from kg_rec.errors import KgRecError
-    from kg_rec.evaluation import evaluate
+    from kg_rec.evaluation.evaluate import evaluate
     from kg_rec.loaders.base import load
     from kg_rec.schema import GraphSchema
     from kg_rec.snapshot import Snapshot, export
@@ -25,9 +25,9 @@ _HOMES = {
     "Model": "kg_rec.api",
     "Snapshot": "kg_rec.snapshot",
     "TrainConfig": "kg_rec.config",
-    "check": "kg_rec.conformance",
+    "check": "kg_rec.checks.check",
     "connect": "kg_rec.store",
-    "evaluate": "kg_rec.evaluation",
+    "evaluate": "kg_rec.evaluation.evaluate",
     "export": "kg_rec.snapshot",
     "load": "kg_rec.loaders.base",
     "train": "kg_rec.api",

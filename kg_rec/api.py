@@ -19,13 +19,13 @@ import pyarrow as pa
 
 from kg_rec.config import ExplainConfig, TrainConfig
 from kg_rec.errors import ConfigError
-from kg_rec.explain import counterfactual as counterfactuals
-from kg_rec.explain import what_if as what_ifs
-from kg_rec.explain.batch import explain_lists as explain_scores
-from kg_rec.explain.explain import explain as explain_score
+from kg_rec.explain.counterfactuals import counterfactual as counterfactuals
+from kg_rec.explain.counterfactuals import what_if as what_ifs
 from kg_rec.explain.explanation import Explanation
-from kg_rec.explain.grammar import compiled
-from kg_rec.explain.phrasebook import Phrasebook, Tone
+from kg_rec.explain.lists import explain_lists as explain_scores
+from kg_rec.explain.single import explain as explain_score
+from kg_rec.explain.words.grammar import compiled
+from kg_rec.explain.words.phrasebook import Phrasebook, Tone
 from kg_rec.model import persist
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.shards import HERE, Shards
@@ -103,7 +103,7 @@ class Model:
         tone: Tone = "friendly",
         phrasebook: Phrasebook | None = None,
     ) -> Explanation:
-        """Why the item has its score for the user; see :func:`kg_rec.explain.explain.explain`.
+        """Why the item has its score for the user; see :func:`kg_rec.explain.single.explain`.
 
         Args:
             user: user key.
@@ -142,7 +142,7 @@ class Model:
         workers: int | None = None,
         progress: Progress = no_progress,
     ) -> Iterator[pa.RecordBatch]:
-        """Why every item of top-k lists is there, in Arrow batches; see :func:`kg_rec.explain.batch.explain_lists`.
+        """Why every item of top-k lists is there, in Arrow batches; see :func:`kg_rec.explain.lists.explain_lists`.
 
         The words are those of :meth:`explain`, as are ``lang``, ``config``, ``tone`` and ``phrasebook``.
         """
@@ -169,7 +169,7 @@ class Model:
     ) -> counterfactuals.Counterfactual:
         """Without which interactions would the item leave the user's top k, and what would replace it?
 
-        See :func:`kg_rec.explain.counterfactual.counterfactual`.
+        See :func:`kg_rec.explain.counterfactuals.counterfactual.counterfactual`.
         """
         return counterfactuals.counterfactual(self.recommender, user, item, k, candidates=candidates, seconds=seconds)
 
@@ -185,7 +185,8 @@ class Model:
     ) -> what_ifs.WhatIf:
         """How would the user's list change with other interactions, or with other weights of the channels?
 
-        See :func:`kg_rec.explain.what_if.what_if` and :func:`kg_rec.explain.what_if.what_if_weights`.
+        See :func:`kg_rec.explain.counterfactuals.what_if.what_if` and
+        :func:`kg_rec.explain.counterfactuals.what_if.what_if_weights`.
 
         Raises:
             ConfigError: interactions and ``weights`` are given together, or what these functions raise.
@@ -220,6 +221,6 @@ def train(
         with kg_rec.jobs.cluster.ray_shards() as shards:
             model = kg.train(snapshot, shards=shards)
     """
-    from kg_rec.model.train import train as train_recommender  # torch takes seconds to import; lists do without
+    from kg_rec.model.train.train import train as train_recommender  # torch takes seconds to import; lists do without
 
     return Model(train_recommender(snapshot, config, split=split, progress=progress, log_file=log_file, shards=shards))

@@ -146,7 +146,7 @@ class MeaningConfig:
 
 @dataclass(frozen=True, slots=True)
 class SequenceConfig:
-    """What users go on to like: the item-item operator with time (:mod:`kg_rec.model.sequence`).
+    """What users go on to like: the item-item operator with time (:mod:`kg_rec.model.channels.sequence`).
 
     Attributes:
         directions: how much more a pair counts in the order it happened than in the other, 0 to 1; values to choose
@@ -309,7 +309,7 @@ class ExplainConfig:
         max_hops: longest path shown, in steps from the user to the item.
         least_share: a group below this share of what speaks for the item is not shown, unless there is no other.
         recency: paths are ordered by value times e^(recency x LIR): LIR is 0 for the user's oldest interaction and 1
-            for the latest (:mod:`kg_rec.explain.path_metrics`).  0 orders by value; below 0 prefers old interactions.
+            for the latest (:mod:`kg_rec.explain.paths.metrics`).  0 orders by value; below 0 prefers old interactions.
         popularity: paths are ordered by value times e^(popularity x SEP): SEP is 0 for the least and 1 for the most
             common shared entity of a type, and 0 on paths without one.  Below 0 prefers rare entities.
         channels: channels whose paths are shown; empty for all.

@@ -13,7 +13,7 @@ import pytest
 
 from kg_rec.config import ColdConfig, FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
 from kg_rec.model.recommender import Recommender
-from kg_rec.model.train import fit, train
+from kg_rec.model.train.train import fit, train
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import EdgeTable, Snapshot
 from kg_rec.store import GraphStore

@@ -1,4 +1,4 @@
-"""Is what explanations say true?  Every pair in both languages, by the checks of :mod:`kg_rec.explain.truth`."""
+"""Is what explanations say true?  Every pair in both languages, by the checks of :mod:`kg_rec.explain.verify.truth`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kg_rec.explain.cypher import mismatches
-from kg_rec.explain.explain import explain
 from kg_rec.explain.explanation import Explanation
-from kg_rec.explain.grammar import LANGUAGES, compiled
-from kg_rec.explain.phrasebook import Phrasebook
-from kg_rec.explain.truth import Facts, Sentences, error, misread, missing, scores_of
+from kg_rec.explain.show.cypher import mismatches
+from kg_rec.explain.single import explain
+from kg_rec.explain.verify.truth import Facts, Sentences, error, misread, missing, scores_of
+from kg_rec.explain.words.grammar import LANGUAGES, compiled
+from kg_rec.explain.words.phrasebook import Phrasebook
 from kg_rec.model.recommender import Recommender
 from kg_rec.store import GraphStore
 from kg_rec.store.base import Progress

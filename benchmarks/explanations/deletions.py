@@ -4,7 +4,7 @@ The edges of one kind are deleted in one transaction, the graph is exported agai
 parameters kept; then they are written back.  Pairs are chosen so that no other deletion touches their score.
 
 - interactions: the user's interaction at the start of a path; stated is the sum of its terms, or, where the others
-  would be weighed anew (recency), the change of :func:`kg_rec.explain.what_if.what_if`.
+  would be weighed anew (recency), the change of :func:`kg_rec.explain.counterfactuals.what_if.what_if`.
 - facts: on a path through an attribute, the fact about the item that the user had; stated is the path's value.
 """
 
@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kg_rec.explain.explain import explain
+from kg_rec.explain.counterfactuals.what_if import what_if
 from kg_rec.explain.explanation import Path
-from kg_rec.explain.what_if import what_if
+from kg_rec.explain.single import explain
 from kg_rec.model.recommender import Recommender
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import Snapshot, export

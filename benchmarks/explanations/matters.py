@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg_rec.config import ExplainConfig
-from kg_rec.explain.explain import explain
+from kg_rec.explain.counterfactuals.user_list import UserView
 from kg_rec.explain.explanation import Path
-from kg_rec.explain.user_view import UserView
+from kg_rec.explain.single import explain
 from kg_rec.model.recommender import Recommender
 from kg_rec.store.base import Progress
 

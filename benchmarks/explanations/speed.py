@@ -17,11 +17,11 @@ import numpy as np
 
 import kg_rec as kg
 from kg_rec.config import ExplainConfig
-from kg_rec.explain.batch import explain_lists
-from kg_rec.explain.explain import explain
 from kg_rec.explain.explanation import Explanation
-from kg_rec.explain.grammar import Teller, compiled
-from kg_rec.explain.phrasebook import Phrasebook
+from kg_rec.explain.lists import explain_lists
+from kg_rec.explain.single import explain
+from kg_rec.explain.words.grammar import Teller, compiled
+from kg_rec.explain.words.phrasebook import Phrasebook
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot import Snapshot
 from kg_rec.store import GraphStore, connect

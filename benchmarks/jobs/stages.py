@@ -127,7 +127,7 @@ def best_rate(read: Callable[[], int], most: int = 5, within: float = 15.0) -> t
 def fit(folder: Path) -> dict[str, Any]:
     """Train with one value per choice, and the sparse form of the taste operator."""
     from kg_rec.model import persist
-    from kg_rec.model.train import train
+    from kg_rec.model.train.train import train
 
     snapshot = Snapshot.load(folder / "snapshot")
     config = TrainConfig(

@@ -25,13 +25,13 @@ import numpy as np
 
 from benchmarks.quality.graph import PARTS, Files, build, split_of
 from benchmarks.quality.peers import PEERS
-from kg_rec.agreement import agreement, conclusion, graph_fits
+from kg_rec.checks.agreement import agreement, conclusion, graph_fits
 from kg_rec.cli.console import progress_bar
 from kg_rec.config import TrainConfig
 from kg_rec.errors import KgRecError
-from kg_rec.evaluation import ABLATIONS, evaluate, lift, named, rank_split
+from kg_rec.evaluation.evaluate import ABLATIONS, evaluate, lift, named, rank_split
 from kg_rec.model.recommender import Recommender
-from kg_rec.model.train import encode_items, fit, train
+from kg_rec.model.train.train import encode_items, fit, train
 from kg_rec.snapshot import Snapshot
 from kg_rec.split import Split
 from kg_rec.store.base import Progress

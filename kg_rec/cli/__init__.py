@@ -74,7 +74,7 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, as_json: bo
     """
     with progress_bar() as progress:
         progress(0, None, "starting")
-        from kg_rec.demo import run
+        from kg_rec.demo.run import run
 
         result = run(out=out, data=data, graph=graph, seed=seed, progress=progress)
     if as_json:

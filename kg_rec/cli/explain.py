@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kg_rec.api import Model
     from kg_rec.config import ExplainConfig
     from kg_rec.explain.explanation import Explanation
-    from kg_rec.explain.phrasebook import Phrasebook, Tone
+    from kg_rec.explain.words.phrasebook import Phrasebook, Tone
     from kg_rec.schema import GraphSchema
     from kg_rec.store import GraphStore
     from kg_rec.store.base import Progress
@@ -169,7 +169,7 @@ def _all(
     workers: int | None,
     progress: Progress,
 ) -> int:
-    from kg_rec.explain.batch import EXPLANATION_FIELDS
+    from kg_rec.explain.lists import EXPLANATION_FIELDS
     from kg_rec.recommend import write_file
 
     batches = model.explain_lists(
@@ -179,7 +179,7 @@ def _all(
 
 
 def _phrases(file: Path | None) -> Phrasebook:
-    from kg_rec.explain.phrasebook import Phrasebook
+    from kg_rec.explain.words.phrasebook import Phrasebook
 
     shipped = Phrasebook.shipped()
     return shipped if file is None else Phrasebook.load(file).add(shipped.phrases)
@@ -207,14 +207,14 @@ def _put(text: str, out: Path | None) -> None:
 
 
 def _verify(store: GraphStore, explanation: Explanation) -> tuple[str, ...]:
-    from kg_rec.explain.cypher import mismatches
+    from kg_rec.explain.show.cypher import mismatches
 
     found = store.query(explanation.cypher, explanation.parameters)
     return mismatches(explanation.paths, found)
 
 
 def _render(explanation: Explanation, form: str | None, schema: GraphSchema) -> str:
-    from kg_rec.explain import render
+    from kg_rec.explain.show import text as render
 
     if form == "json":
         return render.to_json(explanation)

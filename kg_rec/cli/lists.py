@@ -89,7 +89,7 @@ def _keys(users: str | None, users_file: IO[str] | None) -> list[str] | None:
 
 
 def _queried(store: GraphStore, cypher: str) -> list[str]:
-    from kg_rec.jobs.rules import queried_keys
+    from kg_rec.jobs.candidates import queried_keys
 
     return queried_keys(store, cypher, "--users-query")
 

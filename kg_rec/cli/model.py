@@ -22,8 +22,8 @@ from kg_rec.cli.options import (
 
 if TYPE_CHECKING:
     from kg_rec.config import ExplainConfig
-    from kg_rec.evaluation import Report
-    from kg_rec.model.choices import Choices
+    from kg_rec.evaluation.evaluate import Report
+    from kg_rec.model.chosen import Choices
     from kg_rec.model.shards import Shards
     from kg_rec.snapshot import Snapshot
     from kg_rec.split import Protocol, Split
@@ -126,7 +126,7 @@ def _print_choices(choices: Choices) -> None:
 
 
 def _disagreement(snapshot: Snapshot, progress: Progress) -> str | None:
-    from kg_rec.agreement import agreement, conclusion, graph_fits
+    from kg_rec.checks.agreement import agreement, conclusion, graph_fits
 
     found = agreement(snapshot, progress=progress)
     return f"warning: {conclusion(found)}" if graph_fits(found) is False else None
@@ -200,7 +200,7 @@ def evaluate(
     with progress_bar() as progress:
         progress(0, None, "starting")
         from kg_rec.errors import LoadError
-        from kg_rec.evaluation import evaluate as measure
+        from kg_rec.evaluation.evaluate import evaluate as measure
 
         data = read_source(ctx, graph, snapshot, progress)
         for name in names:

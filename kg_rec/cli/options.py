@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: The graph where none is named.
 DEFAULT_GRAPH = "kg.graph"
-#: As in kg_rec.explain.phrasebook, which takes long to import.
+#: As in kg_rec.explain.words.phrasebook, which takes long to import.
 TONES = ("short", "friendly", "formal", "audit")
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -11,10 +11,10 @@ from kg_rec.cli.console import Command, note, print_json, print_table, progress_
 from kg_rec.cli.options import TONES, json_option, json_value, key_values
 
 if TYPE_CHECKING:
-    from kg_rec.explain.budget import Budget
-    from kg_rec.explain.language_model import LanguageModel
-    from kg_rec.explain.phrase import PhraseReport
-    from kg_rec.explain.phrasebook import Tone
+    from kg_rec.explain.generate.budget import Budget
+    from kg_rec.explain.generate.language_model import LanguageModel
+    from kg_rec.explain.generate.phrases import PhraseReport
+    from kg_rec.explain.words.phrasebook import Tone
 
 _LANGUAGES = ("en", "zh")
 #: Options that only make sense with one of the two kinds of model.
@@ -126,21 +126,21 @@ def phrase(
             raise click.UsageError(f"{option} goes with {'--lm' if endpoint else '--endpoint'}")
     with progress_bar() as progress:
         progress(0, None, "starting")
-        from kg_rec.explain.phrase import phrase as fill
+        from kg_rec.explain.generate.phrases import phrase as fill
         from kg_rec.schema import GraphSchema
 
         schema = GraphSchema.find(schema_name)
         writer: LanguageModel
         budget: Budget | None = None
         if endpoint is not None:
-            from kg_rec.explain.budget import Budget, Limits
-            from kg_rec.explain.endpoint import OpenAiCompatible, read_key
+            from kg_rec.explain.generate.budget import Budget, Limits
+            from kg_rec.explain.generate.endpoint import OpenAiCompatible, read_key
 
             budget = Budget(Limits(**limits))
             body = {key: json_value(text) for key, text in options}
             writer = OpenAiCompatible(endpoint, str(model), read_key(key_env, key_file), budget, body)
         else:
-            from kg_rec.explain.local_model import TransformersModel
+            from kg_rec.explain.generate.local_model import TransformersModel
 
             writer = TransformersModel(str(lm), device)
         report = fill(
@@ -176,8 +176,8 @@ def _print_report(report: PhraseReport) -> None:
     print_table(["language", "tone", "patterns", "kept", "accepted", "rejected", "left to the grammar"], rows)
     if report.reasons:
         click.echo()
-        from kg_rec.explain.phrase import general
-        from kg_rec.explain.slots import clean_name
+        from kg_rec.explain.generate.phrases import general
+        from kg_rec.explain.words.slots import clean_name
 
         shown = {
             general(reason): clean_name(e.text, longest=60)

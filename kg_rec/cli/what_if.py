@@ -12,8 +12,8 @@ from kg_rec.cli.lists import open_model
 from kg_rec.cli.options import json_option, key_values, live_graph_option
 
 if TYPE_CHECKING:
-    from kg_rec.explain.counterfactual import Counterfactual
-    from kg_rec.explain.what_if import WhatIf
+    from kg_rec.explain.counterfactuals.counterfactual import Counterfactual
+    from kg_rec.explain.counterfactuals.what_if import WhatIf
     from kg_rec.schema import GraphSchema
 
 
@@ -73,7 +73,7 @@ def what_if(
         finally:
             if store is not None:
                 store.close()
-    from kg_rec.explain.what_if_words import tell_what_if
+    from kg_rec.explain.words.what_if import tell_what_if
 
     text = tell_what_if(found, loaded.recommender.snapshot.schema, lang)
     if as_json:
@@ -94,8 +94,8 @@ def _print_changes(found: WhatIf, text: str) -> None:
 
 def counterfactual_lines(found: Counterfactual, schema: GraphSchema, lang: str) -> list[str]:
     """A counterfactual for a terminal: the sentence, what is taken out, the list without it."""
-    from kg_rec.explain.slots import clean_name
-    from kg_rec.explain.what_if_words import tell_counterfactual
+    from kg_rec.explain.words.slots import clean_name
+    from kg_rec.explain.words.what_if import tell_counterfactual
 
     lines = [tell_counterfactual(found, schema, lang)]
     if found.removed:
@@ -107,6 +107,6 @@ def counterfactual_lines(found: Counterfactual, schema: GraphSchema, lang: str) 
 
 def counterfactual_json(found: Counterfactual, schema: GraphSchema, lang: str) -> dict[str, Any]:
     """The same as plain data."""
-    from kg_rec.explain.what_if_words import tell_counterfactual
+    from kg_rec.explain.words.what_if import tell_counterfactual
 
     return {**found.to_dict(), "text": tell_counterfactual(found, schema, lang), "lang": lang}

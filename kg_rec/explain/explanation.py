@@ -186,19 +186,19 @@ class Explanation:
         return found
 
     def to_networkx(self) -> nx.MultiDiGraph[tuple[Any, ...]]:
-        """The shown paths as a graph; see :func:`kg_rec.explain.graph.to_networkx`."""
-        from kg_rec.explain.graph import to_networkx
+        """The shown paths as a graph; see :func:`kg_rec.explain.show.networkx.to_networkx`."""
+        from kg_rec.explain.show.networkx import to_networkx
 
         return to_networkx(self)
 
     def to_figure(self, schema: GraphSchema | None = None) -> Figure:
-        """The shown paths as a matplotlib figure; see :func:`kg_rec.explain.figure.figure`."""
-        from kg_rec.explain.figure import figure  # matplotlib takes long to import
+        """The shown paths as a matplotlib figure; see :func:`kg_rec.explain.show.figure.figure`."""
+        from kg_rec.explain.show.figure import figure  # matplotlib takes long to import
 
         return figure(self, schema)
 
     def _repr_html_(self) -> str:
         """The card that notebooks show."""
-        from kg_rec.explain.render import to_html  # rendering is only needed when shown
+        from kg_rec.explain.show.text import to_html  # rendering is only needed when shown
 
         return to_html(self)

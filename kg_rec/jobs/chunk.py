@@ -12,12 +12,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.explain.batch import EXPLANATION_FIELDS, explain_lists
+from kg_rec.arrays.segments import ranges
+from kg_rec.explain.lists import EXPLANATION_FIELDS, explain_lists
+from kg_rec.jobs.candidates import Choice, choice
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.plan import Plan
-from kg_rec.jobs.rules import Choice, choice
 from kg_rec.model.histories import histories
-from kg_rec.model.ragged import ranges
 from kg_rec.model.recommender import Recommender
 from kg_rec.recommend import lists_table
 from kg_rec.snapshot import positive

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kg_rec.errors import ConfigError
+from kg_rec.jobs.candidates import file_keys, queried_keys
 from kg_rec.jobs.config import JobConfig, check_files, queries
-from kg_rec.jobs.rules import file_keys, queried_keys
 from kg_rec.schema import GraphSchema
 from kg_rec.store import run_cypher
 from kg_rec.store.base import GraphStore, Progress, no_progress

@@ -18,14 +18,14 @@ from typing import Any
 
 from kg_rec.config import from_dict
 from kg_rec.errors import ConfigError, JobError, KgRecError
+from kg_rec.jobs.candidates import embeddings
 from kg_rec.jobs.chunk import Scorer
 from kg_rec.jobs.config import JobConfig, check_files
 from kg_rec.jobs.metrics import Metrics
-from kg_rec.jobs.patience import patiently
 from kg_rec.jobs.plan import Plan, check_same, make_plan, open_plan
 from kg_rec.jobs.preview import check_sinks
 from kg_rec.jobs.report import Timer, report_of
-from kg_rec.jobs.rules import embeddings
+from kg_rec.jobs.retry import patiently
 from kg_rec.jobs.sinks import file_sinks
 from kg_rec.jobs.writing import CancelledError, StoppedError, Watch, write_chunks
 from kg_rec.model import persist

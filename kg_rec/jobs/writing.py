@@ -17,9 +17,9 @@ from kg_rec.jobs import engine
 from kg_rec.jobs.chunk import Lists, Scorer, quantiles
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.metrics import Metrics
-from kg_rec.jobs.patience import patiently
 from kg_rec.jobs.plan import Plan
 from kg_rec.jobs.report import Timer
+from kg_rec.jobs.retry import patiently
 from kg_rec.jobs.sinks import FileSink, file_sinks
 from kg_rec.store.base import GraphStore, Progress, no_progress
 from kg_rec.store.runs import Chunk, Runs, now

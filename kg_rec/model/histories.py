@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.model.choices import RatingScale
+from kg_rec.model.chosen import RatingScale
 from kg_rec.snapshot import NO_TIME, EdgeTable
 
 

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from kg_rec.arrays.segments import bounds_of, sums
 from kg_rec.errors import ModelError
 from kg_rec.metrics import leaders, listed
 from kg_rec.model.kernel import FactorKernel, Floats, Kernel, MatrixKernel
-from kg_rec.model.ragged import bounds_of, sums
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -19,11 +19,11 @@ from scipy import sparse
 
 from kg_rec.config import TrainConfig
 from kg_rec.errors import ConfigError, ModelError
-from kg_rec.model.choices import Choices
+from kg_rec.model.channels.knowledge import PathFactors
+from kg_rec.model.chosen import Choices
+from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.kernel import FactorKernel, Kernel, Matrix, MatrixKernel
-from kg_rec.model.knowledge import PathFactors
 from kg_rec.model.recommender import Channel, Recommender
-from kg_rec.model.similarity import ColdItems, Similarity
 from kg_rec.snapshot import Snapshot
 
 _FORMAT = 1

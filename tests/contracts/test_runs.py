@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from toy_graph import fill, films
 
-from kg_rec.conformance import check
+from kg_rec.checks.check import check
 from kg_rec.errors import SchemaError, StoreError
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import export

@@ -10,8 +10,8 @@ import neo4j
 import pyarrow as pa
 import pytest
 
-from kg_rec.conformance import Report, check
-from kg_rec.constraints import Finding
+from kg_rec.checks.check import Report, check
+from kg_rec.checks.constraints import Finding
 from kg_rec.errors import SchemaNotAppliedError
 from kg_rec.schema import GraphSchema
 from kg_rec.store import GraphStore, connect

@@ -11,8 +11,8 @@ from toy_graph import everything, fill
 from benchmarks.explanations.checks import checked, confirmed, pairs_of
 from benchmarks.explanations.deletions import Deletion, delete, measured, without
 from benchmarks.explanations.matters import curves
-from kg_rec.explain.explain import explain
-from kg_rec.explain.truth import Facts, missing
+from kg_rec.explain.single import explain
+from kg_rec.explain.verify.truth import Facts, missing
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot import export
 from kg_rec.store import GraphStore

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from kg_rec.agreement import Agreement, Verdict, agreement, conclusion, graph_fits
+from kg_rec.checks.agreement import Agreement, Verdict, agreement, conclusion, graph_fits
 from kg_rec.loaders.base import load
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import EdgeTable, Snapshot, export

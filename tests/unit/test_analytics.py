@@ -6,7 +6,7 @@ import pytest
 import toy_graph
 from matplotlib.figure import Figure
 
-from kg_rec import analytics
+from kg_rec import notebook as analytics
 from kg_rec.api import Model
 from kg_rec.errors import ConfigError, NotFoundError
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kg_rec.agreement import Agreement
-from kg_rec.conformance import Report, check
-from kg_rec.constraints import Finding
+from kg_rec.checks.agreement import Agreement
+from kg_rec.checks.check import Report, check
+from kg_rec.checks.constraints import Finding
 from kg_rec.loaders.base import load
 from kg_rec.store import connect
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cli_world import SMALL, World, run
 
-from kg_rec.explain.path_metrics import PATH_METRICS
+from kg_rec.explain.paths.metrics import PATH_METRICS
 
 
 def first(world: World, user: str = "u1") -> str:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from kg_rec.explain.cypher import cypher_for
 from kg_rec.explain.explanation import Channel, Explanation, Path, PathEdge, PathGroup, PathNode, Term
-from kg_rec.explain.grammar import verbalize
+from kg_rec.explain.show.cypher import cypher_for
+from kg_rec.explain.words.grammar import verbalize
 from kg_rec.schema import GraphSchema
 
 SIMILAR = PathEdge(None, True)

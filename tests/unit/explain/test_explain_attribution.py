@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from toy_graph import everything, pairs
 
-from kg_rec.explain.explain import explain
+from kg_rec.explain.single import explain
 from kg_rec.model.kernel import FactorKernel, MatrixKernel
 from kg_rec.model.recommender import Channel, Recommender
 

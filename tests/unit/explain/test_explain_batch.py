@@ -14,14 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 from toy_graph import everything, with_user
 
-import kg_rec.explain.batch as batch_module
+import kg_rec.explain.lists as batch_module
 from kg_rec.api import Model
 from kg_rec.config import ExplainConfig
 from kg_rec.errors import ConfigError, NotFoundError
-from kg_rec.explain.batch import EXPLANATION_FIELDS, WorkerError, explain_lists, rebuilt
-from kg_rec.explain.explain import explain
-from kg_rec.explain.grammar import compiled
-from kg_rec.explain.phrasebook import Phrasebook
+from kg_rec.explain.lists import EXPLANATION_FIELDS, WorkerError, explain_lists, rebuilt
+from kg_rec.explain.single import explain
+from kg_rec.explain.words.grammar import compiled
+from kg_rec.explain.words.phrasebook import Phrasebook
 from kg_rec.model.recommender import Recommender
 from kg_rec.recommend import write_file
 

@@ -11,11 +11,11 @@ import toy_graph
 from explain_paths import Make, back, forth
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
-from kg_rec.explain.explain import explain
 from kg_rec.explain.explanation import Explanation
-from kg_rec.explain.grammar import compiled
-from kg_rec.explain.phrasebook import Phrasebook
-from kg_rec.explain.render import to_html
+from kg_rec.explain.show.text import to_html
+from kg_rec.explain.single import explain
+from kg_rec.explain.words.grammar import compiled
+from kg_rec.explain.words.phrasebook import Phrasebook
 from kg_rec.schema import GraphSchema
 
 MOVIES = GraphSchema.bundled("movies")

@@ -13,10 +13,10 @@ from tiny_chat import NO_SYSTEM, build
 from transformers import AutoTokenizer
 
 from kg_rec.errors import LanguageModelError
-from kg_rec.explain.constrained import SlotAutomaton, SlotConstraint, Vocabulary
-from kg_rec.explain.language_model import Request
-from kg_rec.explain.local_model import TransformersModel
-from kg_rec.explain.slots import check
+from kg_rec.explain.generate.constrained import SlotAutomaton, SlotConstraint, Vocabulary
+from kg_rec.explain.generate.language_model import Request
+from kg_rec.explain.generate.local_model import TransformersModel
+from kg_rec.explain.words.slots import check
 
 SLOTS = ("FILM_1", "FILMS_1", "FILM_2", "PERSON_1", "PERSON_10", "COUNT_1")
 KINDS = ("bytes", "metaspace", "wordpiece")

@@ -12,10 +12,10 @@ from toy_graph import everything, with_user
 
 from kg_rec.api import Model
 from kg_rec.errors import ConfigError, ModelError, NotFoundError
-from kg_rec.explain import counterfactual as module
-from kg_rec.explain.counterfactual import Counterfactual, counterfactual
-from kg_rec.explain.what_if import what_if, what_if_weights
-from kg_rec.explain.what_if_words import tell_counterfactual, tell_what_if
+from kg_rec.explain.counterfactuals import counterfactual as module
+from kg_rec.explain.counterfactuals.counterfactual import Counterfactual, counterfactual
+from kg_rec.explain.counterfactuals.what_if import what_if, what_if_weights
+from kg_rec.explain.words.what_if import tell_counterfactual, tell_what_if
 from kg_rec.metrics import masked, top_k
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot import EdgeTable

@@ -10,8 +10,8 @@ import pytest
 from explain_paths import SIMILAR, Make, back, forth
 
 from kg_rec.errors import SchemaError
-from kg_rec.explain.cypher import cypher_for, matches, mismatches
 from kg_rec.explain.explanation import Path, PathEdge, PathGroup, PathNode
+from kg_rec.explain.show.cypher import cypher_for, matches, mismatches
 from kg_rec.store import GraphStore, connect
 
 # Who liked what (3 and more is liked): you are user 42.  Ronin is disliked by b, Fargo only liked by others.
@@ -101,7 +101,7 @@ def test_a_path_that_is_not_in_the_store_is_told(store: GraphStore, films: Make,
 
 
 def test_counts_are_right_on_a_larger_graph(tmp_path: FilePath, films: Make) -> None:
-    """Ladybug 0.22 returns wrong counts for the same question in one MATCH; see kg_rec.explain.cypher."""
+    """Ladybug 0.22 returns wrong counts for the same question in one MATCH; see kg_rec.explain.show.cypher."""
     rng = np.random.default_rng(0)
     ratings = {
         (int(u), int(f)): float(rng.integers(1, 6))

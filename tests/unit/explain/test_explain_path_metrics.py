@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from toy_graph import edges, films
 
 from kg_rec.explain.explanation import Path, PathEdge, PathNode
-from kg_rec.explain.path_metrics import (
+from kg_rec.explain.paths.metrics import (
     PATH_METRICS,
     _scaled,
     entity_popularity,

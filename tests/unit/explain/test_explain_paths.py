@@ -13,12 +13,12 @@ import kg_rec.model.kernel as kernel_module
 import kg_rec.model.recommender as recommender_module
 from kg_rec.config import ExplainConfig
 from kg_rec.errors import ConfigError
-from kg_rec.explain.explain import explain, path_groups
 from kg_rec.explain.explanation import Explanation, PathGroup
-from kg_rec.explain.grammar import compiled, seed_of
-from kg_rec.explain.path_metrics import entity_popularity, interaction_recency
-from kg_rec.explain.paths import find
-from kg_rec.explain.phrasebook import Phrasebook, Tone
+from kg_rec.explain.paths.metrics import entity_popularity, interaction_recency
+from kg_rec.explain.paths.search import find
+from kg_rec.explain.single import explain, path_groups
+from kg_rec.explain.words.grammar import compiled, seed_of
+from kg_rec.explain.words.phrasebook import Phrasebook, Tone
 from kg_rec.model.recommender import Recommender
 
 #: All paths of all groups.

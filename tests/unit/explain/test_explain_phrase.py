@@ -33,13 +33,13 @@ from tiny_chat import build, teach
 
 from kg_rec.cli import main
 from kg_rec.errors import ConfigError, LanguageModelError
-from kg_rec.explain import prompts
-from kg_rec.explain.budget import Budget, Limits
-from kg_rec.explain.endpoint import OpenAiCompatible
-from kg_rec.explain.local_model import TransformersModel
-from kg_rec.explain.phrase import general, phrase
-from kg_rec.explain.phrasebook import TONES, Phrasebook, Tone, check_phrase, patterns
-from kg_rec.explain.slots import check
+from kg_rec.explain.generate import prompts
+from kg_rec.explain.generate.budget import Budget, Limits
+from kg_rec.explain.generate.endpoint import OpenAiCompatible
+from kg_rec.explain.generate.local_model import TransformersModel
+from kg_rec.explain.generate.phrases import general, phrase
+from kg_rec.explain.words.phrasebook import TONES, Phrasebook, Tone, check_phrase, patterns
+from kg_rec.explain.words.slots import check
 from kg_rec.schema import GraphSchema
 
 SMALL = GraphSchema.bundled("interactions")

@@ -9,8 +9,8 @@ from explain_paths import SIMILAR, Make, back, forth
 
 from kg_rec.cli import options
 from kg_rec.errors import ConfigError
-from kg_rec.explain.grammar import compiled, seed_of, verbalize
-from kg_rec.explain.phrasebook import (
+from kg_rec.explain.words.grammar import compiled, seed_of, verbalize
+from kg_rec.explain.words.phrasebook import (
     LANGUAGES,
     TONES,
     Phrase,
@@ -19,7 +19,7 @@ from kg_rec.explain.phrasebook import (
     check_phrase,
     patterns,
 )
-from kg_rec.explain.slots import check
+from kg_rec.explain.words.slots import check
 from kg_rec.schema import GraphSchema
 
 BUNDLED = ("interactions", "movies", "music")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kg_rec.explain.removal import Contest, Removal, smallest_removal
+from kg_rec.explain.counterfactuals.removal import Contest, Removal, smallest_removal
 
 
 def leaves(contest: Contest, rows: tuple[int, ...]) -> bool:

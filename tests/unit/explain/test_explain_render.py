@@ -11,10 +11,10 @@ import jsonschema
 import pytest
 from explain_paths import SIMILAR, Make, back, forth
 
-import kg_rec.explain.figure as figure_module
+import kg_rec.explain.show.figure as figure_module
 from kg_rec.explain.explanation import PathGroup
-from kg_rec.explain.render import to_dict, to_html, to_json, to_markdown, to_text
-from kg_rec.explain.view import View
+from kg_rec.explain.show.text import to_dict, to_html, to_json, to_markdown, to_text
+from kg_rec.explain.show.view import View
 from kg_rec.schema import GraphSchema
 
 KEYS = [

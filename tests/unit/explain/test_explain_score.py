@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 from toy_graph import everything, fill, films, pairs, with_user
 
-import kg_rec.explain.explain as explain_module
+import kg_rec.explain.single as explain_module
 from kg_rec.api import Model
 from kg_rec.config import ExplainConfig
 from kg_rec.errors import ConfigError, NotFoundError, SchemaError
-from kg_rec.explain.cypher import mismatches
-from kg_rec.explain.explain import explain
 from kg_rec.explain.explanation import Explanation
-from kg_rec.explain.grammar import compiled
-from kg_rec.explain.phrasebook import Phrasebook
-from kg_rec.explain.render import to_json
+from kg_rec.explain.show.cypher import mismatches
+from kg_rec.explain.show.text import to_json
+from kg_rec.explain.single import explain
+from kg_rec.explain.words.grammar import compiled
+from kg_rec.explain.words.phrasebook import Phrasebook
+from kg_rec.model.cold.similarity import TEXT
 from kg_rec.model.recommender import Recommender
-from kg_rec.model.similarity import TEXT
 from kg_rec.store import GraphStore
 
 SCHEMA = json.loads((Path(explain_module.__file__).parent / "explanation.schema.json").read_text(encoding="utf-8"))

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from toy_graph import everything, pairs
 
-from kg_rec.explain.explain import explain
 from kg_rec.explain.explanation import Explanation, Path, PathGroup
-from kg_rec.explain.grammar import compiled
-from kg_rec.explain.phrasebook import Phrasebook
-from kg_rec.explain.truth import Facts, Sentences, error, misread, missing, scores_of
+from kg_rec.explain.single import explain
+from kg_rec.explain.verify.truth import Facts, Sentences, error, misread, missing, scores_of
+from kg_rec.explain.words.grammar import compiled
+from kg_rec.explain.words.phrasebook import Phrasebook
 from kg_rec.model.recommender import Recommender
 
 

@@ -18,13 +18,13 @@ from explain_paths import SIMILAR, Make, back, forth
 from markdown_it import MarkdownIt
 from test_explain_render import CONTROL, schema
 
-from kg_rec.explain.cypher import cypher_for
 from kg_rec.explain.explanation import Explanation, PathGroup, PathNode
-from kg_rec.explain.grammar import compiled
-from kg_rec.explain.phrasebook import TONES, Phrasebook
-from kg_rec.explain.render import to_html, to_json, to_markdown, to_text
-from kg_rec.explain.slots import MAX_NAME
-from kg_rec.explain.story import texts_of
+from kg_rec.explain.show.cypher import cypher_for
+from kg_rec.explain.show.text import to_html, to_json, to_markdown, to_text
+from kg_rec.explain.words.grammar import compiled
+from kg_rec.explain.words.phrasebook import TONES, Phrasebook
+from kg_rec.explain.words.sentence_kinds import texts_of
+from kg_rec.explain.words.slots import MAX_NAME
 from kg_rec.schema import GraphSchema
 
 PARTS = (

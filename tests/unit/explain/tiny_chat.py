@@ -10,8 +10,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from kg_rec.explain.language_model import Request
-from kg_rec.explain.local_model import TransformersModel
+from kg_rec.explain.generate.language_model import Request
+from kg_rec.explain.generate.local_model import TransformersModel
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"

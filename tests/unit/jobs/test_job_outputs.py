@@ -21,7 +21,7 @@ from kg_rec.jobs.cluster import RayShards
 from kg_rec.jobs.run import start
 from kg_rec.jobs.writing import Watch
 from kg_rec.model import persist
-from kg_rec.model.train import train
+from kg_rec.model.train.train import train
 from kg_rec.store import GraphStore
 
 

@@ -13,7 +13,7 @@ from toy_graph import films
 
 from kg_rec.config import from_dict
 from kg_rec.errors import ConfigError, JobError, StoreUnavailableError
-from kg_rec.jobs import patience
+from kg_rec.jobs import retry as patience
 from kg_rec.jobs.chunk import QUANTILES, user_rows
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.report import drift, mixture

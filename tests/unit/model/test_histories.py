@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from toy_graph import edges, everything
 
-from kg_rec.model.choices import Choices, RatingScale
+from kg_rec.model.chosen import Choices, RatingScale
 from kg_rec.model.histories import histories, rating_factors, rating_scale
 
 

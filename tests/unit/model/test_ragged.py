@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from kg_rec.model.ragged import bounds_of, grouped, largest, ranges, stored, sums
+from kg_rec.arrays.segments import bounds_of, grouped, largest, ranges, stored, sums
 
 SEGMENTS = st.lists(st.lists(st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0, 2.5]), max_size=6), max_size=6)
 

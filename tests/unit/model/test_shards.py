@@ -12,9 +12,9 @@ from scipy import sparse
 from toy_graph import NO_TEXT, films
 
 from kg_rec.model import persist
-from kg_rec.model.gnn import LinearRelationalGnn
+from kg_rec.model.channels.relational import LinearRelationalGnn
 from kg_rec.model.shards import HERE, InTurn, row_ranges, transposed_product
-from kg_rec.model.train import train
+from kg_rec.model.train.train import train
 
 
 def test_ranges_cover_all_rows_once() -> None:

@@ -11,7 +11,7 @@ from toy_graph import edges, films
 
 from kg_rec.config import ColdConfig, KnowledgeConfig
 from kg_rec.errors import ModelError
-from kg_rec.model.similarity import (
+from kg_rec.model.cold.similarity import (
     PROFILE,
     TEXT,
     Similarity,

@@ -15,7 +15,7 @@ from toy_graph import edges, films
 
 from kg_rec.config import MeaningConfig
 from kg_rec.errors import MissingDependencyError, ModelError
-from kg_rec.model.text import TextEncoder, default_cache, find_encoder, item_texts, meaning_kernel
+from kg_rec.model.encoders.text import TextEncoder, default_cache, find_encoder, item_texts, meaning_kernel
 
 SENTENCES = [
     "A cowboy rides through the desert to a duel",

@@ -15,9 +15,9 @@ from toy_graph import CONFIG, NO_TEXT, edges, films, snapshot, trained
 
 from kg_rec.config import ColdConfig, FusionConfig, GnnConfig, TrainConfig
 from kg_rec.errors import ConfigError, MissingDependencyError, ModelError
-from kg_rec.model.fusion import choose_lambdas
 from kg_rec.model.recommender import Recommender
-from kg_rec.model.train import encode_items, fit, train, tune
+from kg_rec.model.train.fusion import choose_lambdas
+from kg_rec.model.train.train import encode_items, fit, train, tune
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 from kg_rec.split import cold_items_split, random_split, temporal_split

@@ -12,12 +12,12 @@ from toy_graph import edges, snapshot
 
 import kg_rec.model.operator as operator_module
 from kg_rec.config import FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
-from kg_rec.evaluation import rank_split
+from kg_rec.evaluation.evaluate import rank_split
 from kg_rec.metrics import leaders, masked, top_k
 from kg_rec.model.kernel import MatrixKernel
 from kg_rec.model.recommender import Recommender
-from kg_rec.model.train import train
-from kg_rec.model.validation import Validation
+from kg_rec.model.train.train import train
+from kg_rec.model.train.validation import Validation
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 from kg_rec.split import Split, random_split

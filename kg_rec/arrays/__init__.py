@@ -1,0 +1,1 @@
+"""Array work of its own: segments of flat arrays, inverses."""

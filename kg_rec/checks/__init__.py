@@ -1,0 +1,1 @@
+"""Is the graph valid, and does it fit the interactions?"""

@@ -1,0 +1,1 @@
+"""The demo: from nothing to explained lists and a report."""

@@ -1,0 +1,478 @@
+"""The demo's report: one HTML file without anything from outside.
+
+Every figure is computed here from the model, the evaluation and the explanations; ``report.html.j2`` only lays
+them out, and escapes every text.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from kg_rec import notebook as analytics
+from kg_rec.api import Model
+from kg_rec.checks.agreement import Agreement, conclusion
+from kg_rec.evaluation.evaluate import Report
+from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.show.text import to_html
+from kg_rec.explain.show.view import CHANNELS, View
+from kg_rec.explain.words.lexicon import Lexicon
+from kg_rec.explain.words.slots import clean_name
+from kg_rec.model.cold.similarity import PROFILE
+from kg_rec.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PARTS = ("base", *CHANNELS)
+_COLOURS = {
+    "ink": "#1c2430",
+    "soft": "#5b6675",
+    "paper": "#ffffff",
+    "base": "#8792a2",
+    "taste": "#2f6fde",
+    "relational": "#0d8f8f",
+    "sequence": "#8a52d6",
+    "knowledge": "#c26a06",
+    "meaning": "#2e8b3d",
+}
+_WHAT = {
+    "base": "how popular it is, whoever asks",
+    "taste": "people who liked the one also liked the other: a closed-form item-item operator",
+    "relational": "closeness in the embeddings of a linear graph network over all relations",
+    "sequence": "the one was liked soon before the other",
+    "knowledge": "facts that the two share: paths through the graph",
+    "meaning": "their texts are alike: embeddings of a language model",
+}
+_MEASURES = (
+    ("ndcg@10", "NDCG@10", "hits high in the list count more; 1 is a perfect list"),
+    ("recall@10", "Recall@10", "share of what was held out that is in the list"),
+    ("precision@10", "Precision@10", "share of the list that was held out"),
+    ("hit@10", "Hit@10", "share of users with at least one hit"),
+    ("mrr@10", "MRR@10", "1 / rank of the first hit"),
+    ("coverage@10", "Coverage@10", "share of the catalogue in anybody's list"),
+    ("novelty@10", "Novelty@10", "bits: the rarer, the more"),
+    ("diversity@10", "Diversity@10", "1 - likeness of the items in a list"),
+    ("popularity@10", "Popularity@10", "popularity of the lists over that of the users' own items"),
+)
+_ABLATIONS = {
+    "no_graph": "without the facts",
+    "shuffled_graph": "with each item's facts given to another item",
+}
+_CENTRAL, _LISTS, _WATERFALL, _AROUND = 12, 3, 9, 11
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Figures of recommending what is most popular, on the model's own split.
+
+    Attributes:
+        metrics: as in :class:`~kg_rec.evaluation.evaluate.Report`.
+        intervals: 95 % bootstrap intervals over users.
+        gain: the model's NDCG@10 minus this one's, per user, averaged.
+        gain_interval: its 95 % interval.
+    """
+
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
+    gain: float
+    gain_interval: tuple[float, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Told:
+    """An explanation in the report.
+
+    Attributes:
+        about: what it is an example of.
+        explanation: the explanation.
+        mismatches: where the store's answer to its Cypher differs from its paths, one line each.
+    """
+
+    about: str
+    explanation: Explanation
+    mismatches: tuple[str, ...]
+
+    @property
+    def verified(self) -> bool:
+        """The store returned exactly the shown paths, and there are some."""
+        return bool(self.explanation.paths) and not self.mismatches
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the report tells.
+
+    Attributes:
+        data: what was loaded, in words.
+        simulated: the users are simulated.
+        notes: what a reader should know first.
+        graph: where the graph is, in words.
+        model: trained on everything.
+        measured: the evaluation.
+        baseline: popularity on the same split.
+        agreements: whether the facts agree with the interactions.
+        lists: all top-10 lists (:data:`kg_rec.recommend.FIELDS`).
+        told: explanations.
+        commands: how to go on.
+    """
+
+    data: str
+    simulated: bool
+    notes: Sequence[str]
+    graph: str
+    model: Model
+    measured: Report
+    baseline: Baseline
+    agreements: Sequence[Agreement]
+    lists: pa.Table
+    told: Sequence[Told]
+    commands: Sequence[str]
+
+
+def counts(snapshot: Snapshot) -> dict[str, int]:
+    """Sizes of a graph: ``users``, ``items``, ``interactions``, ``liked`` and ``facts`` (edges between others)."""
+    return {
+        "users": len(snapshot.users),
+        "items": len(snapshot.items),
+        "interactions": len(snapshot.interactions),
+        "liked": len(snapshot.liked()),
+        "facts": sum(len(snapshot.edges[name]) for name in analytics.knowledge(snapshot)),
+    }
+
+
+def render(contents: Contents) -> str:
+    """The page as HTML text."""
+    model, snapshot = contents.model.recommender, contents.model.recommender.snapshot
+    words = Lexicon(snapshot.schema, "en")
+    main = contents.told[len(contents.told) // 2].explanation if contents.told else None
+    source = files("kg_rec.demo").joinpath("report.html.j2").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"number": "{:,}".format, "figure": "{:.4f}".format, "signed": _signed}
+    return environment.from_string(source).render(
+        c=contents,
+        counts=counts(snapshot),
+        users=words.noun(snapshot.schema.user.name, 2),
+        item=words.noun(snapshot.schema.item.name),
+        items=words.noun(snapshot.schema.item.name, 2),
+        parts=[(p, _part(p), _WHAT[p]) for p in PARTS],
+        types=_types(snapshot, words),
+        relations=_relations(snapshot),
+        central=_central(snapshot, words),
+        conclusion=conclusion(contents.agreements),
+        agreements=[(_label(snapshot, a.relation), a) for a in contents.agreements],
+        measures=_measures(contents),
+        lift=[(_ABLATIONS.get(name, name), found, _tells(found)) for name, found in contents.measured.kg_lift.items()],
+        gain=_tells({"drop": contents.baseline.gain, "interval": contents.baseline.gain_interval}),
+        lambdas=_lambdas(contents.model),
+        likeness=_likeness(contents.model),
+        hops=_hops(contents.model),
+        lists=_lists(contents),
+        tail=_tail(contents),
+        spread=_spread(contents),
+        waterfall=_waterfall(main, snapshot) if main else None,
+        around=_around(main, snapshot) if main else None,
+        main=main,
+        cards=[(t, Markup(to_html(t.explanation, snapshot.schema))) for t in contents.told],  # noqa: S704  escaped by its own template
+        verified=sum(t.verified for t in contents.told),
+        ready={"text": model.text is not None, "cold": int(model.cold.sum())},
+    )
+
+
+def _signed(value: float) -> str:
+    """Four decimals with a sign; no sign where they are all 0."""
+    return f"{value:+.4f}" if abs(value) >= 0.00005 else "0.0000"
+
+
+# --- tables ------------------------------------------------------------------------------------------
+
+
+def _part(name: str) -> str:
+    return {"base": "popularity", "relational": "relations"}.get(name, name)
+
+
+def _label(snapshot: Snapshot, relation: str) -> str:
+    known = snapshot.schema.relation_types.get(relation)
+    return known.labels.get("en", relation) if known else relation
+
+
+def _types(snapshot: Snapshot, words: Lexicon) -> list[tuple[str, int]]:
+    return [(words.noun(name, len(ids)), len(ids)) for name, ids in snapshot.ids.items() if len(ids)]
+
+
+def _relations(snapshot: Snapshot) -> list[tuple[str, str, str, int]]:
+    rows = []
+    for name, relation in snapshot.schema.relation_types.items():
+        if len(snapshot.edges[name]):
+            rows.append((_label(snapshot, name), relation.source, relation.target, len(snapshot.edges[name])))
+    return sorted(rows, key=lambda row: -row[3])
+
+
+def _central(snapshot: Snapshot, words: Lexicon) -> list[tuple[str, str, int, float]]:
+    """The two most central attributes of each type, by PageRank."""
+    rows = []
+    for name, node_type in snapshot.schema.node_types.items():
+        if node_type.role == "attribute" and len(snapshot.ids[name]):
+            found = analytics.centrality(snapshot, name).slice(0, 2).to_pylist()
+            rows += [(clean_name(r["name"], r["key"]), words.noun(name), r["degree"], r["pagerank"]) for r in found]
+    return sorted((r for r in rows if r[2]), key=lambda row: -row[3])[:_CENTRAL]
+
+
+def _measures(contents: Contents) -> list[dict[str, Any]]:
+    ours, theirs = contents.measured, contents.baseline
+    return [
+        {
+            "name": name,
+            "what": what,
+            "model": ours.metrics[key],
+            "interval": ours.intervals.get(key),
+            "popular": theirs.metrics[key],
+            "popular_interval": theirs.intervals.get(key),
+        }
+        for key, name, what in _MEASURES
+    ]
+
+
+def _tells(found: Mapping[str, Any]) -> str:
+    """What a difference with its interval allows to say."""
+    low, high = found["interval"]
+    if low > 0:
+        return "better"
+    return "worse" if high < 0 else "no difference can be told"
+
+
+def _lambdas(model: Model) -> list[tuple[str, str, float | None, float | None, float | None]]:
+    choices = model.recommender.choices
+    used = ("base", *model.recommender.config.channels)
+    return [(p, _part(p), choices.warm.get(p, 0.0), choices.cold.get(p), choices.alone.get(p)) for p in used]
+
+
+def _likeness(model: Model) -> list[tuple[str, float, float]]:
+    """Name, weight and length of the bar of each part of the likeness of two items."""
+    weights = model.recommender.choices.similarity
+    most = max(weights.values(), default=0) or 1.0
+    snapshot = model.recommender.snapshot
+    names = {name: _label(snapshot, name) for name in weights} | {PROFILE: "how much is known of them"}
+    rows = sorted(weights.items(), key=lambda row: (-row[1], row[0]))
+    return [(names[name], weight, 100 * weight / most) for name, weight in rows]
+
+
+def _hops(model: Model) -> dict[str, Any] | None:
+    """The graph network's learned weights per relation and hop."""
+    gnn = model.recommender.choices.gnn
+    if gnn is None:
+        return None
+    rows = [
+        (_label(model.recommender.snapshot, name.split(".")[0]), int(name.rsplit(".", 1)[1]) + 1, value)
+        for name, value in gnn.values.items()
+        if ".weight." in name
+    ]
+    return {"rows": sorted(rows, key=lambda row: -abs(row[2])), "epoch": gnn.epoch, "dimensions": gnn.dimensions}
+
+
+def _lists(contents: Contents) -> list[dict[str, Any]]:
+    """Top-10 lists of some users, each score split in its parts."""
+    model = contents.model.recommender
+    users = list(dict.fromkeys(t.explanation.user for t in contents.told))
+    picked = users if len(users) <= _LISTS else [users[0], users[len(users) // 2], users[-1]]
+    rows = contents.lists.to_pylist()
+    found = []
+    for user in picked:
+        own = [r for r in rows if r["user"] == user]
+        u = model.users.index(user)
+        split = []
+        for row in own:
+            parts = model.contributions(u, model.items.index(row["item"]))
+            split.append({"base": parts.base, **{c: float(v.sum()) for c, v in parts.values.items()}})
+        low = min((sum(v for v in s.values() if v < 0) for s in split), default=0.0)
+        high = max((sum(v for v in s.values() if v > 0) for s in split), default=1.0)
+        scale = 100 / ((high - low) or 1.0)
+        start, end = model.histories.indptr[u : u + 2]
+        entries = [
+            {
+                "rank": row["rank"],
+                "name": clean_name(row["name"], row["item"]),
+                "score": row["score"],
+                "parts": [(p, _part(p), s[p]) for p in PARTS if p in s],
+                "bars": _bars(s, low, scale),
+            }
+            for row, s in zip(own, split, strict=True)
+        ]
+        found.append({"user": user, "liked": int(end - start), "zero": -low * scale, "entries": entries})
+    return found
+
+
+def _bars(split: Mapping[str, float], low: float, scale: float) -> list[tuple[str, float, float]]:
+    """Part, left side and width in percent: what speaks for the item to the right of zero, against it to the left."""
+    right, left, bars = 0.0, 0.0, []
+    for part in (p for p in PARTS if p in split):
+        value = split[part]
+        at = right if value >= 0 else left + value
+        right, left = (right + value, left) if value >= 0 else (right, left + value)
+        bars.append((part, (at - low) * scale, abs(value) * scale))
+    return bars
+
+
+# --- pictures ----------------------------------------------------------------------------------------
+
+
+def _tail(contents: Contents) -> Markup:
+    """Share of the users who liked an item, and share who are recommended it, by popularity rank."""
+    model = contents.model.recommender
+    liked = np.diff(model.likers.indptr)
+    order = np.argsort(-liked, kind="stable")
+    listed = np.bincount(model.items.indices(contents.lists.column("item")), minlength=len(liked))
+    users = max(len(model.users), 1)
+    ranks = np.arange(1, len(liked) + 1)
+
+    def paint(axes: Axes) -> None:
+        some = listed[order] > 0
+        axes.scatter(ranks[some], 100 * listed[order][some] / users, s=9, color=_COLOURS["taste"], alpha=0.6, lw=0,
+                     label="in a top-10 list")  # fmt: skip
+        axes.plot(ranks, 100 * liked[order] / users, color=_COLOURS["ink"], lw=1.6, label="liked")
+        axes.set_xlabel("rank by popularity")
+        axes.set_ylabel("% of users")
+        axes.set_ylim(bottom=0)
+        axes.legend(frameon=False, loc="upper right")
+
+    return _svg(paint, (5.8, 2.7), "tail", "Share of users who liked each item and who are recommended it")
+
+
+def _spread(contents: Contents) -> Markup:
+    """How much each part adds to the scores of the lists of up to 300 users."""
+    model = contents.model.recommender
+    rng = np.random.default_rng(model.config.seed)
+    rows = np.sort(rng.permutation(len(model.users))[:300])
+    top, _ = model.rank(rows, 10)
+    users, places = np.nonzero(top >= 0)
+    items = top[users, places]
+    values: dict[str, NDArray[Any]] = {"base": model.base[items].astype(np.float64)}
+    for channel in model.channels:
+        scores = np.asarray(channel.kernel.scores(model.histories[rows]))
+        values[channel.name] = scores[users, items] * channel.weight[items]
+    names = [p for p in PARTS if p in values][::-1]
+
+    def paint(axes: Axes) -> None:
+        boxes = axes.boxplot([values[p] for p in names], orientation="horizontal", whis=(5, 95), showfliers=False,
+                             patch_artist=True, widths=0.55)  # fmt: skip
+        for box, name in zip(boxes["boxes"], names, strict=True):
+            box.set(facecolor=_COLOURS[name], edgecolor=_COLOURS[name], alpha=0.75)
+        for line in [*boxes["whiskers"], *boxes["caps"], *boxes["medians"]]:
+            line.set(color=_COLOURS["ink"])
+        axes.axvline(0, color=_COLOURS["base"], lw=0.8)
+        axes.set_yticks(range(1, len(names) + 1), [_part(p) for p in names])
+        axes.set_xlabel("added to a score (box: middle half; line: 5 % to 95 %)")
+
+    return _svg(paint, (5.8, 0.42 * len(names) + 0.8), "spread", "What each part adds to the scores of the lists")
+
+
+def _waterfall(explanation: Explanation, snapshot: Snapshot) -> Markup:
+    """From popularity over the largest interactions to the score."""
+    sources, more, rest = View(explanation, snapshot.schema).sources(_WATERFALL)
+    steps = [("popularity", explanation.base), *((_short(s.name), s.value) for s in sources)]
+    if more:
+        steps.append((f"{more:,} more", rest))
+    ends = np.cumsum([value for _, value in steps])
+
+    def beside(axes: Axes, x: float, row: int, text: str, **style: Any) -> None:
+        axes.annotate(text, (x, -row), xytext=(4, 0), textcoords="offset points", va="center", size=9, **style)
+
+    def paint(axes: Axes) -> None:
+        for row, ((_, value), end) in enumerate(zip(steps, ends, strict=True)):
+            colour = _COLOURS["base" if not row else "taste" if value >= 0 else "knowledge"]
+            axes.barh(-row, value, left=end - value, height=0.62, color=colour)
+            beside(axes, max(end, end - value), row, f"{value:+.3g}")
+        axes.barh(-len(steps), explanation.score, height=0.62, color=_COLOURS["ink"])
+        beside(axes, max(0.0, explanation.score), len(steps), f"{explanation.score:.4g}", weight="bold")
+        labels = [name for name, _ in steps] + ["score"]
+        axes.set_yticks([-row for row in range(len(labels))], labels, parse_math=False)
+        low, high = min(0.0, *ends), max(0.0, *ends)
+        axes.set_xlim(low - 0.02 * (high - low), high + 0.12 * (high - low))
+
+    return _svg(paint, (5.8, 0.3 * len(steps) + 0.9), "waterfall", "From popularity to the score, step by step")
+
+
+def _around(explanation: Explanation, snapshot: Snapshot) -> Markup | None:
+    """The recommended item, what the graph knows of it, and the user's items that share it."""
+    item_type = snapshot.schema.item.name
+    piece = analytics.neighbourhood(snapshot, item_type, explanation.item, 2, analytics.knowledge(snapshot))
+    values: dict[str, float] = {}
+    for term in explanation.terms:
+        values[term.source] = values.get(term.source, 0.0) + abs(term.value)
+    far = {n: about["distance"] for n, about in piece.nodes(data=True)}
+    own = sorted((n for n in far if far[n] and n[0] == item_type and n[1] in values), key=lambda n: (-values[n[1]], n))
+    own = own[:_AROUND]
+    if not own:
+        return None
+    near = [n for n in far if far[n] == 1 and n not in own]
+    near.sort(key=lambda n: (-sum(piece.has_edge(o, n) or piece.has_edge(n, o) for o in own), n))
+    kept = piece.subgraph([(item_type, explanation.item), *own, *near[:_AROUND]])
+    labels = {name: _label(snapshot, name) for name in snapshot.schema.relation_types}
+    rows = max(len(own), min(len(near), _AROUND))
+    colours = {**analytics.COLOURS, "line": _COLOURS["soft"]}
+    return _svg(lambda axes: analytics.draw(kept, axes, labels=labels, colours=colours), (6.2, 0.4 * rows + 0.6),
+                "around", "A piece of the graph around one recommendation")  # fmt: skip
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 28 else name[:27].rstrip() + "…"
+
+
+_RULES: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.edgecolor": _COLOURS["base"],
+    "axes.facecolor": "none",
+    "axes.labelcolor": _COLOURS["soft"],
+    "text.color": _COLOURS["ink"],
+    "xtick.color": _COLOURS["soft"],
+    "ytick.color": _COLOURS["soft"],
+    "xtick.labelcolor": _COLOURS["soft"],
+    "ytick.labelcolor": _COLOURS["ink"],
+    "ytick.left": False,
+}
+_IDS = re.compile(r' id="(?!(?:[mpC][0-9a-f_]{6,}|C\d))[^"]*"')
+_FONT = re.compile(r"font: ([^;\"]*?)([\d.]+px) [^;\"]*")
+
+
+def _svg(paint: Callable[[Axes], None], size: tuple[float, float], name: str, label: str) -> Markup:
+    """A matplotlib picture as inline SVG: its text stays text, its colours become the page's."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context({**_RULES, "svg.hashsalt": name}):
+        figure = Figure(figsize=size, layout="constrained")
+        figure.patch.set_alpha(0)
+        paint(figure.subplots())
+        sink = io.StringIO()
+        figure.savefig(sink, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    text = sink.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    text = _IDS.sub("", text)
+    text = _FONT.sub(r"font: \1\2 system-ui, sans-serif", text)
+    for part, colour in _COLOURS.items():
+        text = text.replace(colour, f"var(--{part})")
+    width, height = 72 * size[0], 72 * size[1]
+    head = (
+        f'<svg class="plot" role="img" aria-label="{Markup.escape(label)}" viewBox="0 0 {width:g} {height:g}" '
+        f'style="max-width:{1.5 * width:.0f}px;min-width:{0.84 * width:.0f}px">'
+    )
+    return Markup(re.sub(r"<svg[^>]*>", lambda _: head, text, count=1))  # noqa: S704  matplotlib escapes its texts

@@ -1,0 +1,1 @@
+"""How good are the lists and the explanations?"""

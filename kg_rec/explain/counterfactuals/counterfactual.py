@@ -1,0 +1,163 @@
+"""The smallest set of a user's interactions without which an item leaves the list: exact, parameters kept.
+
+A user is what the user did, so an answer is another row of weights a_uj, scored by the same model: nothing is trained
+and nothing is approximated.  With recency, a_uj depends on the rank of an interaction, so taking one out weighs the
+others anew, as it would after a deletion in the store; the search knows that
+(:mod:`kg_rec.explain.counterfactuals.removal`).
+
+One rule differs from a deletion in the store, on purpose: **what a user had stays left out of the list**, also where
+the interaction is taken out ("without it" asks what else it does, not whether that item itself comes back).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from kg_rec.errors import ConfigError, ModelError
+from kg_rec.explain.counterfactuals.removal import Contest, smallest_removal
+from kg_rec.explain.counterfactuals.user_list import Entry, UserView
+from kg_rec.model.histories import rating_factors, recency_weights
+from kg_rec.model.recommender import Recommender
+
+Outcome = Literal["leaves", "stays", "not_listed", "open"]
+
+#: Most kernel values (interactions times candidates) that :func:`counterfactual` holds at a time.
+_MOST = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """The smallest set of interactions without which an item leaves a user's top k.
+
+    Attributes:
+        user: user key.
+        item: item key.
+        item_name: its name.
+        k: length of the list.
+        outcome: ``leaves``: without ``removed`` it is not in the top k; ``stays``: it is, whatever is taken out;
+            ``not_listed``: it is not in the top k in the first place; ``open``: no set was found in the time given.
+        removed: the interactions taken out, as (key, name), the user's latest first.
+        at_least: no smaller set does it.
+        proven: ``removed`` is a smallest set, or it is proven that there is none.
+        rank: the item's rank before; None for an item the user had.
+        rank_after: its rank without ``removed``.
+        replacements: what is in the list then and was not before, best first.
+        after: the list without ``removed``.
+    """
+
+    user: str
+    item: str
+    item_name: str
+    k: int
+    outcome: Outcome
+    removed: tuple[tuple[str, str], ...]
+    at_least: int
+    proven: bool
+    rank: int | None
+    rank_after: int | None
+    replacements: tuple[Entry, ...]
+    after: tuple[Entry, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "removed": [{"item": item, "name": name} for item, name in self.removed]}
+
+
+def counterfactual(
+    model: Recommender,
+    user: str,
+    item: str,
+    k: int = 10,
+    *,
+    candidates: Sequence[str] | None = None,
+    seconds: float = 10.0,
+) -> Counterfactual:
+    """The smallest set of a user's interactions without which an item leaves the top k, and what replaces it.
+
+    Only interactions that count as positive carry weight, so only they are taken out.  The answer is proven by bounds
+    or by a mixed-integer program, and decided by the model's own scores.
+
+    Args:
+        model: a trained model.
+        user: user key.
+        item: item key.
+        k: length of the list.
+        candidates: keys of the items allowed, as in :func:`kg_rec.recommend.recommend`; None allows all.
+        seconds: most time for the mixed-integer programs.  Beyond it the result says ``proven=False``, holds the best
+            set found, and in ``at_least`` how small a set could still be.
+
+    Raises:
+        NotFoundError: the user, the item or a candidate is not in the model's graph.
+        ConfigError: ``k`` is below 1, or ``seconds`` below 0.
+        ModelError: the user's interactions times the candidates are too many to hold; pass ``candidates``.
+    """
+    if k < 1 or seconds < 0:
+        raise ConfigError(f"expected k of at least 1 and seconds of at least 0, got {k} and {seconds}")
+    view = UserView.of(model, user, candidates)
+    target = model.items.index(item)
+    name = view.name(target)
+    scores = view.scores(view.edges)
+    rank = view.rank(scores, target)
+    if rank is None or rank > k:
+        return Counterfactual(user, item, name, k, "not_listed", (), 0, True, rank, rank, (), view.top(scores, k))
+
+    def without(rows: tuple[int, ...]) -> NDArray[np.float64]:
+        return view.scores(view.edges.take(np.setdiff1d(np.arange(len(view.edges)), rows)))
+
+    def leaves(rows: tuple[int, ...]) -> bool:
+        after = view.rank(without(rows), target)
+        return after is not None and after > k
+
+    found = smallest_removal(_contest(view, target, k), leaves, seconds)
+    if found.rows is None:
+        outcome: Outcome = "stays" if found.proven else "open"
+        top = view.top(scores, k)
+        return Counterfactual(user, item, name, k, outcome, (), found.at_least, found.proven, rank, rank, (), top)
+    after = without(found.rows)
+    top, old = view.top(after, k), {e.item for e in view.top(scores, k)}
+    sources = [int(view.edges.target[row]) for row in found.rows]
+    return Counterfactual(
+        user=user,
+        item=item,
+        item_name=name,
+        k=k,
+        outcome="leaves",
+        removed=tuple((model.items.key(j), view.name(j)) for j in sources),
+        at_least=found.at_least,
+        proven=found.proven,
+        rank=rank,
+        rank_after=view.rank(after, target),
+        replacements=tuple(e for e in top if e.item not in old),
+        after=top,
+    )
+
+
+def _contest(view: UserView, target: int, k: int) -> Contest:
+    others = view.allowed.copy()
+    others[target] = False
+    m, n = len(view.edges), int(others.sum())
+    if m * n > _MOST:
+        raise ModelError(
+            f"{m:,} interactions times {n:,} candidates are more than {_MOST:,}; pass the candidates that matter, "
+            "e.g. the best 10,000 of the list"
+        )
+    effects = np.empty((m, n))
+    own = np.empty((m, 1))
+    factors = rating_factors(view.edges, view.model.choices.rating)
+    step = max(1, _MOST // (4 * len(view.allowed)))
+    for start in range(0, m, step):
+        sources = view.edges.target[start : start + step]
+        cells = (factors[start : start + step], (np.arange(len(sources)), sources))
+        rows = sparse.csr_array(cells, shape=(len(sources), len(view.allowed)))
+        block = view.model.scores_of(rows) - view.model.base.astype(np.float64)
+        effects[start : start + step], own[start : start + step, 0] = block[:, others], block[:, target]
+    base = view.model.base.astype(np.float64)
+    timed = view.edges.time is not None
+    decay = recency_weights(np.arange(m), view.model.choices.recency if timed else 0.0).astype(np.float64)
+    return Contest(effects - own, base[others] - base[target], decay, k)

@@ -1,0 +1,63 @@
+"""What kg_rec asks of a language model, and no more: sentences with slots, from words of the schema alone.
+
+A model never sees a name from the graph.  Whatever it answers is checked before it is used
+(:func:`kg_rec.explain.words.phrasebook.check_phrase`), so a model can be poor, or hostile, and no sentence becomes
+untrue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from kg_rec.errors import LanguageModelError
+
+
+class AnswerError(LanguageModelError):
+    """One answer cannot be used: it is no JSON, has another form, or was cut off.  Others may be good."""
+
+
+class BudgetSpentError(LanguageModelError):
+    """The next request could exceed the cap on requests or on cost; it was not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A sentence to be written in several ways.
+
+    Attributes:
+        system: what the model is for, and its rules.
+        task: the sentence to write: its slots, what it says, its tone.
+        one: the last words of the prompt where each variant is an answer of its own.
+        many: the last words where all variants come in one JSON object ``{"sentences": [...]}``.
+        slots: tags that must occur exactly once, without brackets: ``FILM_1``.
+        variants: how many sentences.
+        seed: of the random choices.
+    """
+
+    system: str
+    task: str
+    one: str
+    many: str
+    slots: tuple[str, ...]
+    variants: int
+    seed: int
+
+
+class LanguageModel(Protocol):
+    """Writes sentences."""
+
+    @property
+    def name(self) -> str:
+        """Which model, for reports and the phrasebook's records: no secret is part of it."""
+        ...
+
+    def write(self, request: Request) -> tuple[str, ...]:
+        """Sentences, unchecked; at most ``request.variants``.
+
+        Raises:
+            AnswerError: this answer cannot be used.
+            BudgetSpentError: a cap is reached; nothing was sent.
+            LanguageModelError: the model cannot be used at all.
+        """
+        ...

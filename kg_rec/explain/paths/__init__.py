@@ -1,0 +1,1 @@
+"""From addends of the score to paths."""

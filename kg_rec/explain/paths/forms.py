@@ -1,0 +1,104 @@
+"""The forms that a path can take in a model: everything about it but which nodes it runs through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from kg_rec.explain.explanation import Channel, Path, PathEdge, PathNode
+from kg_rec.model.channels.knowledge import Way
+
+#: The name of similar text among the relation types that can be blocked.
+TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """From the user to the recommended item.
+
+    Attributes:
+        channel: see :class:`kg_rec.explain.explanation.Path`.
+        crowd: the interacted item leads on through other users who had the next one.
+        bridged: there is a known item between the crowd and what leads to the recommended item.
+        through: node type of the entity next to the recommended item; None without one.
+        edges: the steps.
+        pattern: what :attr:`Path.pattern` is for paths of this form.
+    """
+
+    channel: Channel
+    crowd: bool
+    bridged: bool
+    through: str | None
+    edges: tuple[PathEdge, ...]
+    pattern: tuple[str, ...]
+
+    @property
+    def relations(self) -> frozenset[str]:
+        """What may be blocked: relation types, and :data:`TEXT`."""
+        return frozenset(e.type or TEXT for e in self.edges)
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """Every form, sorted by pattern, and where each is in that order.
+
+    Attributes:
+        every: the forms.
+        taste: you - item - others - item.
+        text: you - item - similar text - item.
+        ways: per :class:`Way`: you - item - (shared node) - item.
+        known_ways: per way, for an item without interactions that is like an item you had.
+        bridge_ways: per way, for one that is like an item that others had.
+        known_text: as ``known_ways``, by similar text.
+        bridge_text: as ``bridge_ways``, by similar text.
+    """
+
+    every: tuple[Form, ...]
+    taste: int
+    text: int
+    ways: tuple[int, ...]
+    known_ways: tuple[int, ...]
+    bridge_ways: tuple[int, ...]
+    known_text: int
+    bridge_text: int
+
+
+@lru_cache(maxsize=64)
+def forms_of(user: str, item: str, acted: str, ways: tuple[Way, ...]) -> Forms:
+    """All forms of a schema with these names and ways between items."""
+
+    def form(channel: Channel, crowd: bool, bridged: bool, way: Way | None, text: bool = False) -> Form:
+        edges, nodes = [PathEdge(acted, True)], [PathNode(user, "", None), PathNode(item, "", None)]
+        if crowd:
+            edges += [PathEdge(acted, False), PathEdge(acted, True)]
+            nodes += [PathNode(user, None, None), PathNode(item, "", None)]
+        if text:
+            edges.append(PathEdge(None, True))
+        if way is not None:
+            edges.append(PathEdge(way.relation, way.forward))
+            if way.through is not None:
+                edges.append(PathEdge(way.relation, not way.forward))
+                nodes.append(PathNode(way.through, "", None))
+        if text or way is not None:
+            nodes.append(PathNode(item, "", None))
+        # other users are counted, so the path that lends its pattern has no other named node of their type
+        pattern = Path(channel, tuple(nodes), tuple(edges), 0.0, 0.0).pattern
+        return Form(channel, crowd, bridged, None if way is None else way.through, tuple(edges), pattern)
+
+    taste, text = form("taste", True, False, None), form("meaning", False, False, None, text=True)
+    direct = [form("knowledge", False, False, way) for way in ways]
+    known = [form("relational", False, False, way) for way in ways]
+    bridge = [form("relational", True, True, way) for way in ways]
+    known_text, bridge_text = (form("relational", b, b, None, text=True) for b in (False, True))
+    every = tuple(sorted({taste, text, *direct, *known, *bridge, known_text, bridge_text}, key=lambda f: f.pattern))
+    place = {f: n for n, f in enumerate(every)}
+    return Forms(
+        every=every,
+        taste=place[taste],
+        text=place[text],
+        ways=tuple(place[f] for f in direct),
+        known_ways=tuple(place[f] for f in known),
+        bridge_ways=tuple(place[f] for f in bridge),
+        known_text=place[known_text],
+        bridge_text=place[bridge_text],
+    )

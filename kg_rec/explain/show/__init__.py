@@ -1,0 +1,1 @@
+"""What an explanation looks like: text, pages, pictures, Cypher."""

@@ -1,0 +1,166 @@
+"""Explanations as data, JSON, terminal text, Markdown and HTML.
+
+Every name is data from the graph: it is cleaned of control characters and cut for text, and escaped for Markdown,
+HTML and JSON.  The shape of the JSON is ``explanation.schema.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from rich.cells import cell_len
+
+from kg_rec.explain.explanation import Explanation, Path
+from kg_rec.explain.show.card import card
+from kg_rec.explain.show.view import View, percent, signed
+from kg_rec.explain.words.slots import clean_name
+from kg_rec.schema import GraphSchema
+
+#: Interactions listed in text and Markdown; the others are summed up in one row.
+LISTED = 8
+
+_BAR = 24
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~$^@]|^[-+=]|(?<=(?i:www))\.|:(?=//)|!(?=\[))")
+_LIST = re.compile(r"^(\d+)([.)])")
+_INVISIBLE = re.compile(
+    "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
+)
+
+
+def to_dict(explanation: Explanation) -> dict[str, Any]:
+    """Plain data as ``explanation.schema.json`` describes it; names are as they are in the graph."""
+    e = explanation
+    return {
+        "user": e.user,
+        "item": e.item,
+        "item_name": e.item_name,
+        "score": e.score,
+        "base": e.base,
+        "terms": [
+            {"channel": t.channel, "source": t.source, "source_name": t.source_name, "value": t.value} for t in e.terms
+        ],
+        "paths": [_path(p) for p in e.paths],
+        "shown_share": e.shown_share,
+        "about_counts": View(e).about_counts,
+        "notes": list(e.notes),
+        "text": e.text,
+        "lang": e.lang,
+        "cypher": e.cypher,
+        "parameters": dict(e.parameters),
+    }
+
+
+def to_json(explanation: Explanation, *, indent: int | None = 2) -> str:
+    """JSON text of :func:`to_dict`; characters that a terminal would act on are written as ``\\uXXXX``.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    return _json(to_dict(explanation), indent)
+
+
+def to_text(explanation: Explanation, schema: GraphSchema | None = None) -> str:
+    """For a terminal: the sentence, the sum, the paths with their shares, what is not shown.
+
+    Args:
+        explanation: what to show.
+        schema: words for relations and other users; None for the explanation's own.
+    """
+    view = View(explanation, schema)
+    words, widest = view.words, max((abs(v) for _, v in view.channels), default=0.0) or 1.0
+    head = f"{view.item}  ({words['for_user'].format(clean_name(explanation.user))}, {_score(view)})"
+    lines = [head, "", _text(explanation), "", words["channels"]]
+    width = max(cell_len(words[c]) for c, _ in view.channels)
+    for channel, value in view.channels:
+        bar = ("█" if value > 0 else "▒") * round(_BAR * abs(value) / widest)
+        lines.append(f"  {_pad(words[channel], width)}  {signed(value):>10}  {bar}".rstrip())
+    sources, more, rest = view.sources(LISTED)
+    if sources:
+        lines += ["", words["interactions"]]
+        shown = [_cut(s.name, 40) for s in sources]
+        width = max(cell_len(n) for n in [*shown, words["more"].format(more)])
+        for name, source in zip(shown, sources, strict=True):
+            parts = ", ".join(f"{words[c]} {signed(v)}" for c, v in source.parts)
+            lines.append(f"  {_pad(name, width)}  {signed(source.value):>10}  {parts}")
+        if more:
+            lines.append(f"  {_pad(words['more'].format(more), width)}  {signed(rest):>10}")
+    if explanation.paths:
+        lines += ["", words["paths"]]
+        lines += [f"  {percent(p.share):>8}  {view.line(p)}" for p in explanation.paths]
+    return "\n".join([*lines, "", view.shown, *([view.about_counts] if view.about_counts else []), ""])
+
+
+def to_markdown(explanation: Explanation, schema: GraphSchema | None = None) -> str:
+    """Markdown (GitHub's): the sentence, tables of channels, interactions and paths, the Cypher and its parameters."""
+    view = View(explanation, schema)
+    words = view.words
+    lines = [f"### {_md(view.item)}", "", _md(_text(explanation)), ""]
+    lines += [f"{_md(words['for_user'].format(clean_name(explanation.user)))}, {_md(_score(view))}", ""]
+    lines += [f"| {words['channels']} | {words['value']} |", "|---|---:|"]
+    lines += [f"| {words[channel]} | {signed(value)} |" for channel, value in view.channels]
+    sources, more, rest = view.sources(LISTED)
+    if sources:
+        lines += ["", f"| {words['interactions']} | {words['value']} |", "|---|---:|"]
+        lines += [f"| {_md(s.name)} | {signed(s.value)} |" for s in sources]
+        lines += [f"| {words['more'].format(more)} | {signed(rest)} |"] if more else []
+    if explanation.paths:
+        lines += ["", f"| {words['paths']} | {words['value']} | {words['share']} |", "|---|---:|---:|"]
+        lines += [f"| {_md(view.line(p))} | {signed(p.value)} | {percent(p.share)} |" for p in explanation.paths]
+    lines += ["", view.shown, *(["", _md(view.about_counts)] if view.about_counts else [])]
+    lines += ["", "```cypher", explanation.cypher, "```", "", "```json"]
+    return "\n".join([*lines, _json(dict(explanation.parameters), 1), "```", ""])
+
+
+def to_html(explanation: Explanation, schema: GraphSchema | None = None, *, page: bool = False) -> str:
+    """A card in HTML: the sentence, a bar per channel, the paths as a picture, the numbers and the Cypher.
+
+    It needs nothing from outside: no scripts, fonts or pictures; it follows light and dark themes.
+
+    Args:
+        explanation: what to show.
+        schema: words for relations and other users; None for the explanation's own.
+        page: a whole document instead of an element to put into one.
+    """
+    parameters = _json(dict(explanation.parameters), 1)
+    return card(View(explanation, schema), text=_text(explanation), parameters=parameters, page=page)
+
+
+def _path(path: Path) -> dict[str, Any]:
+    return {
+        "channel": path.channel,
+        "nodes": [{"type": n.type, "key": n.key, "name": n.name, "count": n.count} for n in path.nodes],
+        "relations": [{"type": e.type, "forward": e.forward} for e in path.edges],
+        "value": path.value,
+        "share": path.share,
+    }
+
+
+def _json(value: dict[str, Any], indent: int | None) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    return _INVISIBLE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+
+
+def _text(explanation: Explanation) -> str:
+    """The sentence as one line; the grammar's is clean already, another writer's may not be."""
+    return clean_name(explanation.text, " ", longest=None) if explanation.text else ""
+
+
+def _score(view: View) -> str:
+    return f"{view.words['score']} {view.explanation.score:.4g}"
+
+
+def _md(text: str) -> str:
+    escaped = _LIST.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\1", text))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _cut(name: str, cells: int) -> str:
+    while cell_len(name) > cells:
+        name = name[: -2 if name.endswith("…") else -1].rstrip() + "…"
+    return name
+
+
+def _pad(text: str, cells: int) -> str:
+    return text + " " * (cells - cell_len(text))

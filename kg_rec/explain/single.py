@@ -1,0 +1,178 @@
+"""From the addends of a score to an explanation: real paths, grouped, told and checkable."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+
+from kg_rec.arrays.segments import Ints, stored
+from kg_rec.config import ExplainConfig
+from kg_rec.explain.explanation import Channel, Explanation, Path, PathGroup, PathNode, Term
+from kg_rec.explain.paths.search import PathTable, Reals, find
+from kg_rec.explain.show.cypher import cypher_for
+from kg_rec.explain.words.grammar import Teller, compiled
+from kg_rec.explain.words.verbalizer import Narrator
+from kg_rec.model.recommender import Addends, Recommender
+
+
+def explain(
+    model: Recommender,
+    user: str,
+    item: str,
+    *,
+    lang: str = "en",
+    config: ExplainConfig | None = None,
+    top: int | None = None,
+    paths_per_group: int | None = None,
+    channels: Collection[str] | None = None,
+    teller: Teller | None = None,
+) -> Explanation:
+    """Explain the score of an item for a user.
+
+    Args:
+        model: a trained model.
+        user: user key.
+        item: item key.
+        lang: ``en`` or ``zh``.
+        config: which of the true paths are shown.
+        top: overrides ``config.groups``.
+        paths_per_group: overrides ``config.paths_per_group``.
+        channels: overrides ``config.channels``; terms always list all.
+        teller: puts the paths into words, in the language ``lang``; None for the grammar alone.
+
+    Raises:
+        NotFoundError: the user or the item is not in the model's graph.
+        ConfigError: a setting is out of range, or a channel or relation type is unknown.
+        SchemaError: the schema has no words for ``lang``.
+    """
+    config = settings(config, top, paths_per_group, channels)
+    u, i = np.array([model.users.index(user)]), np.array([model.items.index(item)])
+    table = find(model, u, i, config)
+    notes = notes_of(model, table.addends)
+    teller = teller or compiled(model.snapshot.schema, lang)
+    text = Narrator(model, teller).tell(table, notes)[0]
+    shown = float(table.shown_share[0])
+    return assembled(model, table.addends, path_groups(model, table)[0], shown, notes[0], text, lang)
+
+
+def settings(
+    config: ExplainConfig | None, top: int | None, paths_per_group: int | None, channels: Collection[str] | None
+) -> ExplainConfig:
+    """A config with some settings overridden.
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+    config = config or ExplainConfig()
+    return replace(
+        config,
+        groups=config.groups if top is None else top,
+        paths_per_group=config.paths_per_group if paths_per_group is None else paths_per_group,
+        channels=config.channels if channels is None else tuple(channels),
+    )
+
+
+def assembled(
+    model: Recommender,
+    addends: Addends,
+    groups: tuple[PathGroup, ...],
+    shown_share: float,
+    notes: tuple[str, ...],
+    text: str,
+    lang: str,
+) -> Explanation:
+    """The whole explanation of one score from what is shown of it.
+
+    Args:
+        model: the model.
+        addends: the terms of the score alone.
+        groups: the groups shown.
+        shown_share, notes, text, lang: see :class:`Explanation`.
+    """
+    schema, i = model.snapshot.schema, int(addends.items[0])
+    user, item = model.users.key(int(addends.users[0])), model.items.key(i)
+    statement, parameters = cypher_for(schema, user, item, [p for g in groups for p in g.paths])
+    return Explanation(
+        user=user,
+        item=item,
+        item_name=model.snapshot.name(schema.item.name, i),
+        score=float(addends.sums()[0]),
+        base=float(addends.base[0]),
+        terms=_terms(model, addends),
+        groups=groups,
+        shown_share=shown_share,
+        notes=notes,
+        text=text,
+        lang=lang,
+        cypher=statement,
+        parameters=parameters,
+        schema=schema,
+    )
+
+
+def notes_of(model: Recommender, addends: Addends) -> list[tuple[str, ...]]:
+    """The remarks on each score; see :class:`Explanation`."""
+    had = stored(model.seen, addends.users, addends.items)
+    empty = np.diff(addends.bounds) == 0
+    return [
+        (("already_interacted",) if h else ()) + (("no_interactions",) if e else ())
+        for h, e in zip(had.tolist(), empty.tolist(), strict=True)
+    ]
+
+
+def path_groups(model: Recommender, table: PathTable) -> list[tuple[PathGroup, ...]]:
+    """The groups shown of each score, as objects."""
+    schema, forms = model.snapshot.schema, table.forms.every
+    users, items = table.addends.users, table.addends.items
+    item_type, user_type = schema.item.name, schema.user.name
+    works = _nodes(model, item_type, np.concatenate([items, table.source, table.bridge]))
+    entities: dict[str, dict[int, PathNode]] = {}
+    through = np.array([form.through for form in forms], dtype=object)[table.form]
+    for node_type in set(through.tolist()) - {None}:
+        entities[node_type] = _nodes(model, node_type, table.entity[through == node_type])
+    you = model.users.keys.take(pa.array(users)).to_pylist()
+    rows = zip(*(x.tolist() for x in (table.source, table.bridge, table.others, table.value, table.share)), strict=True)
+    form_of, entity_of = table.form.tolist(), table.entity.tolist()
+    group_bounds, path_bounds = table.groups.tolist(), table.paths.tolist()
+    totals, total_shares = table.total.tolist(), table.total_share.tolist()
+    found = []
+    for pair, item in enumerate(items.tolist()):
+        start, end = PathNode(user_type, you[pair], you[pair]), works[item]
+        groups = []
+        for group in range(group_bounds[pair], group_bounds[pair + 1]):
+            form, paths = forms[form_of[group]], []
+            tail = (end,) if form.through is None else (entities[form.through][entity_of[group]], end)
+            for _ in range(path_bounds[group], path_bounds[group + 1]):
+                source, bridge, others, value, share = next(rows)
+                crowd = (PathNode(user_type, None, None, others),) if form.crowd else ()
+                known = (works[bridge],) if form.bridged else ()
+                paths.append(
+                    Path(form.channel, (start, works[source], *crowd, *known, *tail), form.edges, value, share)
+                )
+            groups.append(PathGroup(tuple(paths), totals[group], total_shares[group]))
+        found.append(tuple(groups))
+    return found
+
+
+def _nodes(model: Recommender, node_type: str, indices: Ints) -> dict[int, PathNode]:
+    asked = np.unique(indices[indices >= 0])
+    place = pa.array(asked)
+    keys = model.snapshot.ids[node_type].keys.take(place).to_pylist()
+    names = model.snapshot.names(node_type).take(place).to_pylist()
+    return {n: PathNode(node_type, k, name) for n, k, name in zip(asked.tolist(), keys, names, strict=True)}
+
+
+def _terms(model: Recommender, addends: Addends) -> tuple[Term, ...]:
+    place = pa.array(addends.sources)
+    keys = model.items.keys.take(place).to_pylist()
+    names = model.snapshot.names(model.snapshot.schema.item.name).take(place).to_pylist()
+    return tuple(
+        Term(channel, key, name, value)
+        for channel, values in cast(Mapping[Channel, Reals], addends.values).items()
+        for key, name, value in zip(keys, names, values.tolist(), strict=True)
+        if value != 0
+    )

@@ -1,0 +1,1 @@
+"""Is an explanation true? Read back by other means."""

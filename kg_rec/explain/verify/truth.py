@@ -1,0 +1,131 @@
+"""Whether an explanation is true, checked by other means than those that made it.
+
+- :func:`missing`: every node, edge and count of every path is looked up in the snapshot.  The same question is put to
+  the store by the explanation's own Cypher (:func:`kg_rec.explain.show.cypher.mismatches`).
+- :func:`error`: base and terms against the model's score, and paths against the terms they are parts of.
+- :func:`misread`: the finished text is read back, and every name, number and relation in it is looked up on the paths
+  (:mod:`kg_rec.explain.verify.reading`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kg_rec.explain.explanation import Explanation, Path
+from kg_rec.explain.verify.reading import misread
+from kg_rec.explain.verify.sentences import Sentences
+from kg_rec.model.recommender import Recommender
+from kg_rec.snapshot import Snapshot
+
+__all__ = ["Facts", "Sentences", "error", "misread", "missing"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A snapshot as sets, to look edges up.
+
+    Attributes:
+        snapshot: the graph.
+        edges: per relation type, source index * number of targets + target index of every edge; positive ones only
+            for the interaction.
+        likers: per item key, the keys of the users who liked it.
+    """
+
+    snapshot: Snapshot
+    edges: Mapping[str, frozenset[int]]
+    likers: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Facts:
+        """The facts of a snapshot."""
+        edges = {}
+        for name, relation in snapshot.schema.relation_types.items():
+            table = snapshot.liked() if relation.interaction else snapshot.edges[name]
+            codes = table.source * len(snapshot.ids[relation.target]) + table.target
+            edges[name] = frozenset(codes.tolist())
+        likers: defaultdict[str, set[str]] = defaultdict(set)
+        liked, users, items = snapshot.liked(), snapshot.users.keys.to_pylist(), snapshot.items.keys.to_pylist()
+        for user, item in zip(liked.source.tolist(), liked.target.tolist(), strict=True):
+            likers[items[item]].add(users[user])
+        return cls(snapshot, edges, {item: frozenset(users) for item, users in likers.items()})
+
+    def holds(self, relation: str, source: str, target: str) -> bool:
+        """Whether the graph has an edge between two keys."""
+        kind = self.snapshot.schema.relation_types[relation]
+        sources, targets = self.snapshot.ids[kind.source], self.snapshot.ids[kind.target]
+        if source not in sources or target not in targets:
+            return False
+        return sources.index(source) * len(targets) + targets.index(target) in self.edges[relation]
+
+    def who_liked(self, item: str) -> frozenset[str]:
+        """The keys of the users who liked an item; none for an unknown one."""
+        return self.likers.get(item, frozenset())
+
+
+def missing(facts: Facts, explanation: Explanation) -> tuple[str, ...]:
+    """What the paths of an explanation show and the graph does not hold, one line each; empty if all is there.
+
+    A step of similar text is no edge; both its ends are looked up.  A set of others must be as many users, besides
+    the one it is for, as liked both items beside it.
+    """
+    return tuple(line for path in explanation.paths for line in _missing(facts, path))
+
+
+def _missing(facts: Facts, path: Path) -> list[str]:
+    snapshot, found = facts.snapshot, []
+    for node in path.nodes:
+        if node.key is not None and node.key not in snapshot.ids[node.type]:
+            found.append(f"no {node.type} {node.key}")
+        elif node.key is not None and snapshot.name(node.type, snapshot.ids[node.type].index(node.key)) != node.name:
+            found.append(f"{node.type} {node.key} is not called {node.name!r}")
+    for n, edge in enumerate(path.edges):
+        one, two = path.nodes[n : n + 2] if edge.forward else path.nodes[n : n + 2][::-1]
+        if edge.type is None or one.key is None or two.key is None:
+            continue
+        if not facts.holds(edge.type, one.key, two.key):
+            found.append(f"no {edge.type} from {one.key} to {two.key}")
+    for n, node in enumerate(path.nodes):
+        if node.key is not None:
+            continue
+        first, second = (facts.who_liked(str(path.nodes[m].key)) for m in (n - 1, n + 1))
+        others = len(first & second - {str(path.nodes[0].key)})
+        if others != node.count or not others:
+            found.append(f"{others} others liked {path.nodes[n - 1].key} and {path.nodes[n + 1].key}, not {node.count}")
+    return found
+
+
+def error(explanation: Explanation, score: float) -> float:
+    """How far the parts are from the whole, relative to the score.
+
+    The largest of: base + terms against ``score``; and, for shared knowledge and similar text, what the shown paths of
+    one interaction have beyond its term.
+
+    Args:
+        explanation: the explanation.
+        score: the model's score, from :meth:`Recommender.scores` and not from the explanation.
+    """
+    whole = max(abs(score), 1e-9)
+    worst = abs(explanation.base + sum(t.value for t in explanation.terms) - score)
+    parts: defaultdict[tuple[str, str | None], float] = defaultdict(float)
+    for path in explanation.paths:
+        if path.channel in ("knowledge", "meaning"):
+            parts[path.channel, path.nodes[1].key] += path.value
+    terms = {(str(t.channel), t.source): t.value for t in explanation.terms}
+    beyond = [value - terms.get((channel, str(key)), 0.0) for (channel, key), value in parts.items()]
+    return max(worst, *beyond, 0.0) / whole
+
+
+def scores_of(model: Recommender, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[Any]:
+    """The model's scores of pairs, as its rankings use them, shape (pairs,)."""
+    known, place = np.unique(users, return_inverse=True)
+    found = np.empty(len(users))
+    for start in range(0, len(known), 512):
+        rows = np.flatnonzero((place >= start) & (place < start + 512))
+        found[rows] = model.scores(known[start : start + 512])[place[rows] - start, items[rows]]
+    return found

@@ -1,0 +1,1 @@
+"""The parts of the score, one file each."""

@@ -1,0 +1,1 @@
+"""Items that nobody interacted with yet."""

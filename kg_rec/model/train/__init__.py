@@ -1,0 +1,1 @@
+"""Choose on validation, then fit."""

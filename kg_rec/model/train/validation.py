@@ -1,0 +1,80 @@
+"""The users on whom hyperparameters are chosen, and how they are judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from kg_rec.config import FusionConfig
+from kg_rec.errors import ModelError
+from kg_rec.metrics import Judge
+from kg_rec.model.chosen import RatingScale
+from kg_rec.model.histories import histories
+from kg_rec.model.kernel import Kernel
+from kg_rec.snapshot import EdgeTable
+from kg_rec.split import Split
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Sampled users with something to find: their histories, what to find, and of large catalogues the items ranked.
+
+    So the work of every choice is bounded by ``fusion.users`` x ``fusion.candidates``.
+
+    Attributes:
+        rows: dense indices of the users, ascending.
+        edges: interactions that the model may see.
+        judge: what is to be found, and among what.
+        items: dense indices of the items ranked; None for all.
+    """
+
+    rows: NDArray[np.int64]
+    edges: EdgeTable
+    judge: Judge
+    items: NDArray[np.int64] | None
+
+    @classmethod
+    def of(cls, train: EdgeTable, split: Split, shape: tuple[int, int], config: FusionConfig, seed: int) -> Validation:
+        """Histories from ``train``; what ``split`` has for training is not ranked."""
+        relevant = histories(split.valid, shape, 0)
+        most = config.users
+        rows = np.flatnonzero(np.diff(relevant.indptr))
+        if len(rows) > most:
+            rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+        if not len(rows):
+            raise ModelError("no user has validation interactions; give more interactions or a larger holdout")
+        given, seen, relevant = histories(train, shape, 0)[rows], histories(split.train, shape, 0)[rows], relevant[rows]
+        items = _sampled(split.valid_candidates, relevant, train, config.candidates, seed)
+        if items is None:
+            return cls(rows, train, Judge(given, seen, relevant, split.valid_candidates), None)
+        judge = Judge(given, seen[:, items], relevant[:, items], split.valid_candidates[items])
+        return cls(rows, train, judge, items)
+
+    def ndcg(self, kernel: Kernel, rows: sparse.csr_array) -> float:
+        """Mean NDCG@10 of a kernel by itself."""
+        return self.judge.ndcg(kernel.scores(rows, self.items))
+
+    def weighted(self, shape: tuple[int, int], recency: float, rating: RatingScale | None = None) -> sparse.csr_array:
+        """The users' a_uj under a recency and a rating scale, CSR, shape (users, items)."""
+        return histories(self.edges, shape, recency, rating)[self.rows]
+
+
+def _sampled(
+    candidates: NDArray[np.bool_], relevant: sparse.csr_array, train: EdgeTable, most: int, seed: int
+) -> NDArray[np.int64] | None:
+    """Items to rank: what is to be found, the most popular ones, and as many at random; None for all candidates.
+
+    Popular items are what takes places in a list; random ones show what noise does.
+    """
+    if candidates.sum() <= most:
+        return None
+    popularity = np.bincount(train.target, minlength=len(candidates))
+    found = np.unique(relevant.indices)
+    left = np.setdiff1d(np.flatnonzero(candidates), found)
+    left = left[np.argsort(-popularity[left], kind="stable")]
+    half = max(0, most - len(found)) // 2
+    drawn = np.random.default_rng(seed).choice(left[half:], half, replace=False)
+    return np.sort(np.concatenate([found, left[:half], drawn]))
