@@ -29,11 +29,11 @@ from kg_rec.explain.words.phrasebook import Phrasebook, Tone
 from kg_rec.model import persist
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.shards import HERE, Shards
+from kg_rec.progress import Progress, no_progress
 from kg_rec.recommend import FIELDS
 from kg_rec.recommend import recommend as recommend_batches
 from kg_rec.snapshot import Snapshot
 from kg_rec.split import Split
-from kg_rec.store.base import Progress, no_progress
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kg_rec.errors import ConfigError
 from kg_rec.model.recommender import Recommender, positions
-from kg_rec.store.base import Progress, no_progress
+from kg_rec.progress import Progress, no_progress
 
 #: Columns of a recommendation table.
 FIELDS = pa.schema(

@@ -24,8 +24,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kg_rec.errors import NotFoundError, SchemaError, SnapshotError
+from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema, NodeType, RelationType
-from kg_rec.store.base import GraphStore, Progress, no_progress
+from kg_rec.store.base import GraphStore
 from kg_rec.store.run_cypher import RECOMMENDED
 
 if TYPE_CHECKING:

@@ -22,8 +22,9 @@ from kg_rec.errors import ConfigError, LoadError, SchemaNotAppliedError
 from kg_rec.loaders.batches import EdgeBatch, NodeBatch, attributes, explode, relation_type
 from kg_rec.loaders.check import Checker
 from kg_rec.loaders.text import Faults, Origin
+from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema, NodeType, RelationType
-from kg_rec.store.base import GraphStore, Progress, no_progress
+from kg_rec.store.base import GraphStore
 
 __all__ = [
     "EdgeBatch",

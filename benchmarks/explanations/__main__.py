@@ -26,8 +26,8 @@ from benchmarks.explanations.speed import measure
 from kg_rec.cli.console import print_table, progress_bar
 from kg_rec.errors import KgRecError
 from kg_rec.model.recommender import Recommender
+from kg_rec.progress import Progress
 from kg_rec.store import connect
-from kg_rec.store.base import Progress
 
 
 def main(arguments: list[str] | None = None) -> int:

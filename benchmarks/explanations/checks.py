@@ -16,8 +16,8 @@ from kg_rec.explain.verify.truth import Facts, Sentences, error, misread, missin
 from kg_rec.explain.words.grammar import LANGUAGES, compiled
 from kg_rec.explain.words.phrasebook import Phrasebook
 from kg_rec.model.recommender import Recommender
+from kg_rec.progress import Progress
 from kg_rec.store import GraphStore
-from kg_rec.store.base import Progress
 
 #: Largest relative error at which a score counts as the sum of its parts.
 TOLERANCE = 1e-5

@@ -22,10 +22,10 @@ from kg_rec.explain.counterfactuals.what_if import what_if
 from kg_rec.explain.explanation import Path
 from kg_rec.explain.single import explain
 from kg_rec.model.recommender import Recommender
+from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import Snapshot, export
 from kg_rec.store import GraphStore
-from kg_rec.store.base import Progress, no_progress
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from kg_rec.api import Model, train
 from kg_rec.config import TrainConfig
 from kg_rec.errors import ModelError, SchemaNotAppliedError
 from kg_rec.loaders.base import load
+from kg_rec.progress import Progress
 from kg_rec.snapshot import export
 from kg_rec.store import GraphStore, connect
-from kg_rec.store.base import Progress
 
 FACTS = "dbpedia_facts.tsv"
 

@@ -24,7 +24,7 @@ from kg_rec.explain.counterfactuals.user_list import UserView
 from kg_rec.explain.explanation import Path
 from kg_rec.explain.single import explain
 from kg_rec.model.recommender import Recommender
-from kg_rec.store.base import Progress
+from kg_rec.progress import Progress
 
 #: Interactions taken away or put in along a curve.
 STEPS = 10

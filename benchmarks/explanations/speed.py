@@ -23,9 +23,9 @@ from kg_rec.explain.single import explain
 from kg_rec.explain.words.grammar import Teller, compiled
 from kg_rec.explain.words.phrasebook import Phrasebook
 from kg_rec.model.recommender import Recommender
+from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
 from kg_rec.store import GraphStore, connect
-from kg_rec.store.base import Progress, no_progress
 
 #: Lists of ten, three groups of paths each, on two processes.
 K, WORKERS, RUNS = 10, 2, 3

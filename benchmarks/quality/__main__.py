@@ -32,9 +32,9 @@ from kg_rec.errors import KgRecError
 from kg_rec.evaluation.evaluate import ABLATIONS, evaluate, lift, named, rank_split
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.train import encode_items, fit, train
+from kg_rec.progress import Progress
 from kg_rec.snapshot import Snapshot
 from kg_rec.split import Split
-from kg_rec.store.base import Progress
 
 PROTOCOLS = ("random", "temporal", "cold-items")
 

@@ -15,11 +15,11 @@ import pyarrow.csv as pv
 from kg_rec.errors import LoadError
 from kg_rec.loaders.base import load
 from kg_rec.loaders.triples import Triples, derive_schema
+from kg_rec.progress import Progress
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import EdgeTable, Snapshot, export
 from kg_rec.split import Split, read_split
 from kg_rec.store import connect
-from kg_rec.store.base import Progress
 
 PARTS = ("train", "valid", "test")
 #: Columns of the files, as RecBole heads them.

@@ -14,8 +14,8 @@ from torch_geometric.nn.models import LightGCN
 
 from kg_rec.metrics import Judge, masked, per_user, top_k
 from kg_rec.model.histories import histories
+from kg_rec.progress import Progress
 from kg_rec.split import Split
-from kg_rec.store.base import Progress
 
 Scores = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 

@@ -53,9 +53,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import Snapshot
-from kg_rec.store.base import Progress, no_progress
 
 Verdict = Literal["fits", "does not fit", "too few to say"]
 

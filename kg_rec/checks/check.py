@@ -12,8 +12,9 @@ from typing import Any
 
 from kg_rec.checks.agreement import Agreement, agreement, conclusion, graph_fits
 from kg_rec.checks.constraints import ConstraintChecker, Finding
+from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import export
-from kg_rec.store.base import GraphStore, Progress, no_progress
+from kg_rec.store.base import GraphStore
 
 #: Violations after which an export fails or misses parts of the graph.
 _PREVENT_EXPORT = frozenset({"missing key", "wrong datatype"})

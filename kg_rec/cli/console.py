@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.progress import Task
     from rich.text import Text
 
-    from kg_rec.store.base import Progress
+    from kg_rec.progress import Progress
 
 _VERBOSE = "kg_rec.verbose"
 

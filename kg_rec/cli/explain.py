@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from kg_rec.config import ExplainConfig
     from kg_rec.explain.explanation import Explanation
     from kg_rec.explain.words.phrasebook import Phrasebook, Tone
+    from kg_rec.progress import Progress
     from kg_rec.schema import GraphSchema
     from kg_rec.store import GraphStore
-    from kg_rec.store.base import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from kg_rec.api import Model
+    from kg_rec.progress import Progress
     from kg_rec.store import GraphStore
-    from kg_rec.store.base import Progress
 
 
 @click.command(cls=Command, short_help="Top-k lists for users.")

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from kg_rec.evaluation.evaluate import Report
     from kg_rec.model.chosen import Choices
     from kg_rec.model.shards import Shards
+    from kg_rec.progress import Progress
     from kg_rec.snapshot import Snapshot
     from kg_rec.split import Protocol, Split
-    from kg_rec.store.base import Progress
 
 _PROTOCOLS = ("random", "temporal", "cold-items", "cold-users")
 _ABLATIONS = ("no_graph", "shuffled_graph", "no_text", "no_gnn")

@@ -13,9 +13,9 @@ import click
 
 if TYPE_CHECKING:
     from kg_rec.config import TrainConfig
+    from kg_rec.progress import Progress
     from kg_rec.snapshot import Snapshot
     from kg_rec.store import GraphStore
-    from kg_rec.store.base import Progress
 
 #: The graph where none is named.
 DEFAULT_GRAPH = "kg.graph"

@@ -29,11 +29,11 @@ from kg_rec.loaders.demo import FILMS
 from kg_rec.model.encoders.text import find_encoder
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.train import train
+from kg_rec.progress import Progress, no_progress
 from kg_rec.recommend import write_file
 from kg_rec.snapshot import Snapshot, export
 from kg_rec.split import Split, random_split
 from kg_rec.store import GraphStore, connect
-from kg_rec.store.base import Progress, no_progress
 
 #: Readable facts beside RecBole's files: item_id, relation, name.
 FACTS = "dbpedia_facts.tsv"

@@ -25,9 +25,9 @@ from kg_rec.metrics import per_user
 from kg_rec.model.histories import histories
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.train import train
+from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import EdgeTable, Snapshot
 from kg_rec.split import Split
-from kg_rec.store.base import Progress, no_progress
 
 #: What can be left out to measure what it adds.
 ABLATIONS = ("no_graph", "shuffled_graph", "no_text", "no_gnn")

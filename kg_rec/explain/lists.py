@@ -27,7 +27,7 @@ from kg_rec.explain.single import assembled, notes_of
 from kg_rec.explain.words.grammar import Teller, compiled
 from kg_rec.explain.words.verbalizer import Narrator
 from kg_rec.model.recommender import Recommender, positions
-from kg_rec.store.base import Progress, no_progress
+from kg_rec.progress import Progress, no_progress
 
 _NODE = pa.struct([("type", pa.string()), ("key", pa.string()), ("name", pa.string()), ("count", pa.int64())])
 _STEP = pa.struct([("type", pa.string()), ("forward", pa.bool_())])

@@ -18,8 +18,9 @@ from kg_rec.errors import ConfigError, JobError
 from kg_rec.jobs.candidates import allowed_items, file_keys, queried_keys
 from kg_rec.jobs.changes import changes, check_common, user_digests
 from kg_rec.jobs.config import JobConfig
+from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import NO_TIME, Snapshot, export
-from kg_rec.store.base import GraphStore, Progress, no_progress
+from kg_rec.store.base import GraphStore
 from kg_rec.store.runs import Run, Runs
 
 _PIECE = 1 << 20

@@ -7,9 +7,10 @@ from typing import Any
 from kg_rec.errors import ConfigError
 from kg_rec.jobs.candidates import file_keys, queried_keys
 from kg_rec.jobs.config import JobConfig, check_files, queries
+from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema
 from kg_rec.store import run_cypher
-from kg_rec.store.base import GraphStore, Progress, no_progress
+from kg_rec.store.base import GraphStore
 from kg_rec.store.cypher import quoted
 from kg_rec.store.runs import check_lists, read_list
 from kg_rec.store.vectors import similar_items

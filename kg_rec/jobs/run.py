@@ -29,7 +29,8 @@ from kg_rec.jobs.retry import patiently
 from kg_rec.jobs.sinks import file_sinks
 from kg_rec.jobs.writing import CancelledError, StoppedError, Watch, write_chunks
 from kg_rec.model import persist
-from kg_rec.store.base import GraphStore, Progress, Statement, no_progress
+from kg_rec.progress import Progress, no_progress
+from kg_rec.store.base import GraphStore, Statement
 from kg_rec.store.runs import Chunk, Run, Runs, now
 from kg_rec.store.vectors import show_vectors, write_vectors, written_model
 

@@ -21,7 +21,8 @@ from kg_rec.jobs.plan import Plan
 from kg_rec.jobs.report import Timer
 from kg_rec.jobs.retry import patiently
 from kg_rec.jobs.sinks import FileSink, file_sinks
-from kg_rec.store.base import GraphStore, Progress, no_progress
+from kg_rec.progress import Progress, no_progress
+from kg_rec.store.base import GraphStore
 from kg_rec.store.runs import Chunk, Runs, now
 
 _log = logging.getLogger(__name__)

@@ -7,21 +7,15 @@ back ends to the promises written here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
 from kg_rec.schema import GraphSchema
 
-#: Called with (done, total or None, what) as long work advances; the default everywhere does nothing.
-Progress = Callable[[int, int | None, str], None]
 #: One statement of a transaction and the values of its parameters.
 Statement = tuple[str, Mapping[str, Any]]
-
-
-def no_progress(done: int, total: int | None, what: str) -> None:
-    """A :data:`Progress` that shows nothing."""
 
 
 class GraphStore(Protocol):

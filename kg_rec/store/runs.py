@@ -18,9 +18,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kg_rec.errors import SchemaError, StoreError
+from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema
 from kg_rec.store import run_cypher as cypher
-from kg_rec.store.base import GraphStore, Progress, Statement, no_progress
+from kg_rec.store.base import GraphStore, Statement
 from kg_rec.store.run_cypher import RECOMMENDED, read_list
 
 __all__ = ["RECOMMENDED", "Chunk", "Run", "Runs", "check_lists", "now", "read_list"]

@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema
-from kg_rec.store.base import GraphStore, Progress, Statement, no_progress
+from kg_rec.store.base import GraphStore, Statement
 from kg_rec.store.cypher import quoted
 
 VECTORS = "KgRecVectors"

@@ -14,9 +14,9 @@ from benchmarks.explanations.matters import curves
 from kg_rec.explain.single import explain
 from kg_rec.explain.verify.truth import Facts, missing
 from kg_rec.model.recommender import Recommender
+from kg_rec.progress import no_progress
 from kg_rec.snapshot import export
 from kg_rec.store import GraphStore
-from kg_rec.store.base import no_progress
 
 
 @pytest.fixture(scope="module")

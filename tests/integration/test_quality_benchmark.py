@@ -9,7 +9,7 @@ import pytest
 from benchmarks.quality.__main__ import main
 from benchmarks.quality.graph import Files, build, split_of
 from benchmarks.quality.peers import ease
-from kg_rec.store.base import no_progress
+from kg_rec.progress import no_progress
 
 
 @pytest.fixture

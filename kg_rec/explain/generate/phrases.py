@@ -24,8 +24,8 @@ from kg_rec.explain.generate import prompts
 from kg_rec.explain.generate.language_model import AnswerError, BudgetSpentError, LanguageModel
 from kg_rec.explain.words.phrasebook import LANGUAGES, TONES, Pattern, Phrase, Phrasebook, Tone, check_phrase, patterns
 from kg_rec.explain.words.slots import clean_name
+from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema
-from kg_rec.store.base import Progress, no_progress
 
 if sys.platform != "win32":
     import fcntl

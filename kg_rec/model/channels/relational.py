@@ -33,8 +33,8 @@ from kg_rec.errors import ConfigError
 from kg_rec.model.chosen import GnnParameters
 from kg_rec.model.kernel import FactorKernel
 from kg_rec.model.shards import HERE, Shards, row_ranges
+from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
-from kg_rec.store.base import Progress, no_progress
 
 #: Scores that an epoch computes at most: of a large graph it sees some of the users, which is enough for few numbers.
 _EPOCH_CELLS = 40_000_000

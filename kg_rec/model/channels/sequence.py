@@ -22,8 +22,8 @@ from kg_rec.model.channels.taste import regress
 from kg_rec.model.histories import ranks_from_latest
 from kg_rec.model.kernel import MatrixKernel
 from kg_rec.model.shards import HERE, Shards, transposed_product
+from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import EdgeTable
-from kg_rec.store.base import Progress, no_progress
 
 
 def sequence_kernel(

@@ -13,7 +13,7 @@ from kg_rec.arrays.cholesky import inverse, solve
 from kg_rec.config import TasteConfig
 from kg_rec.model.kernel import MatrixKernel
 from kg_rec.model.shards import HERE, Shards, row_ranges, transposed_product
-from kg_rec.store.base import Progress, no_progress
+from kg_rec.progress import Progress, no_progress
 
 #: Items per block of the sparse form.
 _ITEMS = 1000

@@ -25,8 +25,8 @@ from kg_rec.config import ColdConfig, KnowledgeConfig
 from kg_rec.errors import ModelError
 from kg_rec.model.channels.knowledge import PathFactors, incidence, path_factors
 from kg_rec.model.kernel import Floats
+from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
-from kg_rec.store.base import Progress, no_progress
 
 TEXT = "text"
 PROFILE = "profile"

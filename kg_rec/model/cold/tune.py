@@ -14,8 +14,8 @@ from kg_rec.model.cold.similarity import Similarity, build, choose_weights, leav
 from kg_rec.model.encoders.text import meaning_kernel
 from kg_rec.model.kernel import FactorKernel, Floats, Kernel
 from kg_rec.model.train.fusion import choose_lambdas, standardise
+from kg_rec.progress import Progress
 from kg_rec.snapshot import Snapshot
-from kg_rec.store.base import Progress
 
 #: Weights that the fusion of new items starts from, per channel, in units of the channel's standard deviation.
 START = {"relational": 1.0, "knowledge": 0.1, "meaning": 0.1}

@@ -21,8 +21,8 @@ import numpy as np
 from kg_rec.config import MeaningConfig
 from kg_rec.errors import MissingDependencyError, ModelError
 from kg_rec.model.kernel import FactorKernel, Floats, MatrixKernel
+from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
-from kg_rec.store.base import Progress, no_progress
 
 if TYPE_CHECKING:
     import torch

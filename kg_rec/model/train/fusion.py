@@ -8,7 +8,7 @@ import numpy as np
 
 from kg_rec.config import FusionConfig
 from kg_rec.model.kernel import Floats
-from kg_rec.store.base import Progress, no_progress
+from kg_rec.progress import Progress, no_progress
 
 #: The channel whose weight is raised as far as the tolerance allows.
 CHECKABLE = "knowledge"

@@ -31,9 +31,9 @@ from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.train.fusion import choose_lambdas, standardise
 from kg_rec.model.train.validation import Validation
+from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import NO_TIME, Snapshot
 from kg_rec.split import Split, holdout_split
-from kg_rec.store.base import Progress, no_progress
 
 logger = logging.getLogger(__name__)
 

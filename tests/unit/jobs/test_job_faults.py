@@ -28,9 +28,9 @@ from kg_rec.errors import StoreUnavailableError
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.run import resume, start, start_or_resume
 from kg_rec.jobs.writing import Watch
+from kg_rec.progress import no_progress
 from kg_rec.store import GraphStore, connect
 from kg_rec.store import neo4j as neo4j_store
-from kg_rec.store.base import no_progress
 from kg_rec.store.runs import Runs
 
 FAULTS = int(os.environ.get("KG_REC_JOB_FAULTS", "6"))
