@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kg_rec.api import Model, train
     from kg_rec.checks.check import check
-    from kg_rec.config import TrainConfig
     from kg_rec.errors import KgRecError
     from kg_rec.evaluation.evaluate import evaluate
     from kg_rec.loaders.base import load
+    from kg_rec.model.config import TrainConfig
     from kg_rec.schema import GraphSchema
     from kg_rec.snapshot import Snapshot, export
     from kg_rec.store import connect
@@ -24,7 +24,7 @@ _HOMES = {
     "KgRecError": "kg_rec.errors",
     "Model": "kg_rec.api",
     "Snapshot": "kg_rec.snapshot",
-    "TrainConfig": "kg_rec.config",
+    "TrainConfig": "kg_rec.model.config",
     "check": "kg_rec.checks.check",
     "connect": "kg_rec.store",
     "evaluate": "kg_rec.evaluation.evaluate",

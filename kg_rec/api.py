@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from kg_rec.config import ExplainConfig, TrainConfig
 from kg_rec.errors import ConfigError
+from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.counterfactuals import counterfactual as counterfactuals
 from kg_rec.explain.counterfactuals import what_if as what_ifs
 from kg_rec.explain.explanation import Explanation
@@ -27,6 +27,7 @@ from kg_rec.explain.single import explain as explain_score
 from kg_rec.explain.words.grammar import compiled
 from kg_rec.explain.words.phrasebook import Phrasebook, Tone
 from kg_rec.model import persist
+from kg_rec.model.config import TrainConfig
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.shards import HERE, Shards
 from kg_rec.progress import Progress, no_progress

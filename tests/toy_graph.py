@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from kg_rec.config import ColdConfig, FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
+from kg_rec.model.config import ColdConfig, FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.train import fit, train
 from kg_rec.schema import GraphSchema

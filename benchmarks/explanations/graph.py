@@ -6,9 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 from kg_rec.api import Model, train
-from kg_rec.config import TrainConfig
 from kg_rec.errors import ModelError, SchemaNotAppliedError
 from kg_rec.loaders.base import load
+from kg_rec.model.config import TrainConfig
 from kg_rec.progress import Progress
 from kg_rec.snapshot import export
 from kg_rec.store import GraphStore, connect

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kg_rec.config import ExplainConfig
+from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.counterfactuals.user_list import UserView
 from kg_rec.explain.explanation import Path
 from kg_rec.explain.single import explain

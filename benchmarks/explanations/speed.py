@@ -16,7 +16,7 @@ import networkx as nx
 import numpy as np
 
 import kg_rec as kg
-from kg_rec.config import ExplainConfig
+from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.lists import explain_lists
 from kg_rec.explain.single import explain

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kg_rec.config import FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig, from_dict
+from kg_rec.model.config import FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
 from kg_rec.schema import GraphSchema
+from kg_rec.settings import from_dict
 from kg_rec.snapshot import Snapshot, export
 from kg_rec.store import connect
 

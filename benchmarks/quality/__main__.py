@@ -27,9 +27,9 @@ from benchmarks.quality.graph import PARTS, Files, build, split_of
 from benchmarks.quality.peers import PEERS
 from kg_rec.checks.agreement import agreement, conclusion, graph_fits
 from kg_rec.cli.console import progress_bar
-from kg_rec.config import TrainConfig
 from kg_rec.errors import KgRecError
 from kg_rec.evaluation.evaluate import ABLATIONS, evaluate, lift, named, rank_split
+from kg_rec.model.config import TrainConfig
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.train import encode_items, fit, train
 from kg_rec.progress import Progress

@@ -14,7 +14,7 @@ from kg_rec.cli.options import TONES, list_file, live_graph_option
 
 if TYPE_CHECKING:
     from kg_rec.api import Model
-    from kg_rec.config import ExplainConfig
+    from kg_rec.explain.config import ExplainConfig
     from kg_rec.explain.explanation import Explanation
     from kg_rec.explain.words.phrasebook import Phrasebook, Tone
     from kg_rec.progress import Progress
@@ -153,7 +153,7 @@ def explain(
 
 
 def _config(shown: dict[str, Any]) -> ExplainConfig:
-    from kg_rec.config import ExplainConfig
+    from kg_rec.explain.config import ExplainConfig
 
     return ExplainConfig(**{name: value for name, value in shown.items() if value is not None})
 

@@ -254,8 +254,8 @@ def _config(file: Path | None, flags: Mapping[str, Any], sets: list[tuple[str, s
     Raises:
         ConfigError: a setting is unknown, missing or wrong; from a file, with its line.
     """
-    from kg_rec.config import from_dict
     from kg_rec.jobs.config import JobConfig, located, read_job
+    from kg_rec.settings import from_dict
 
     values: dict[str, Any] = {} if file is None else read_job(file).to_dict()
     for setting, value in flags.items():

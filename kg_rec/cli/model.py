@@ -21,8 +21,8 @@ from kg_rec.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from kg_rec.config import ExplainConfig
     from kg_rec.evaluation.evaluate import Report
+    from kg_rec.explain.config import ExplainConfig
     from kg_rec.model.chosen import Choices
     from kg_rec.model.shards import Shards
     from kg_rec.progress import Progress
@@ -229,7 +229,8 @@ def evaluate(
 
 
 def _told(settings: list[tuple[str, str]]) -> ExplainConfig:
-    from kg_rec.config import ExplainConfig, from_dict
+    from kg_rec.explain.config import ExplainConfig
+    from kg_rec.settings import from_dict
 
     return from_dict(ExplainConfig, {key: toml_value(text) for key, text in settings})
 

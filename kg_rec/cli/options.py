@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from kg_rec.config import TrainConfig
+    from kg_rec.model.config import TrainConfig
     from kg_rec.progress import Progress
     from kg_rec.snapshot import Snapshot
     from kg_rec.store import GraphStore
@@ -85,7 +85,7 @@ def settings_options(command: F) -> F:
     """Everything that decides a model besides the graph: passed on as one argument ``settings``."""
     options = (
         click.option(
-            "--config", type=click.Path(path_type=Path), metavar="TOML", help="Settings; see kg_rec/config.py."
+            "--config", type=click.Path(path_type=Path), metavar="TOML", help="Settings; see kg_rec/model/config.py."
         ),
         click.option(
             "--set",
@@ -112,8 +112,8 @@ def read_settings(
     Raises:
         ConfigError: a setting is unknown or has a wrong type.
     """
-    from kg_rec.config import TrainConfig
     from kg_rec.errors import ConfigError
+    from kg_rec.model.config import TrainConfig
 
     values = (TrainConfig() if config is None else TrainConfig.from_toml(config)).to_dict()
     for key, text in sets:

@@ -17,7 +17,6 @@ import pyarrow as pa
 
 from kg_rec.api import Model
 from kg_rec.checks.agreement import agreement
-from kg_rec.config import TrainConfig
 from kg_rec.demo import report
 from kg_rec.errors import ConfigError, MissingDependencyError, StoreError, StoreUnavailableError
 from kg_rec.evaluation.evaluate import Ranking, Report, beyond_accuracy, bootstrap, evaluate, rank_split
@@ -26,6 +25,7 @@ from kg_rec.explain.show.cypher import mismatches
 from kg_rec.explain.show.text import to_dict
 from kg_rec.loaders.base import load
 from kg_rec.loaders.demo import FILMS
+from kg_rec.model.config import TrainConfig
 from kg_rec.model.encoders.text import find_encoder
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.train import train

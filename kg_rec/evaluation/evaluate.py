@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kg_rec.config import ExplainConfig, TrainConfig
 from kg_rec.errors import ConfigError
+from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Path
 from kg_rec.explain.paths.metrics import path_metrics
 from kg_rec.explain.paths.search import find
 from kg_rec.explain.single import path_groups
 from kg_rec.metrics import per_user
+from kg_rec.model.config import TrainConfig
 from kg_rec.model.histories import histories
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.train import train

@@ -19,8 +19,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kg_rec.arrays.segments import Ints, bounds_of, grouped
-from kg_rec.config import ExplainConfig
 from kg_rec.errors import ConfigError, KgRecError
+from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Channel, Explanation, Path, PathEdge, PathGroup, PathNode
 from kg_rec.explain.paths.search import PathTable, find
 from kg_rec.explain.single import assembled, notes_of

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from kg_rec.arrays.segments import Ints, stored
-from kg_rec.config import ExplainConfig
+from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Channel, Explanation, Path, PathGroup, PathNode, Term
 from kg_rec.explain.paths.search import PathTable, Reals, find
 from kg_rec.explain.show.cypher import cypher_for

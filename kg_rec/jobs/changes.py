@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kg_rec.config import from_dict
 from kg_rec.errors import ConfigError
 from kg_rec.jobs.config import JobConfig
+from kg_rec.settings import from_dict
 from kg_rec.snapshot import IdMap, Snapshot
 from kg_rec.store.runs import Run, Runs
 

@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kg_rec.config import from_dict
 from kg_rec.errors import ConfigError, JobError, KgRecError
 from kg_rec.jobs.candidates import embeddings
 from kg_rec.jobs.chunk import Scorer
@@ -30,6 +29,7 @@ from kg_rec.jobs.sinks import file_sinks
 from kg_rec.jobs.writing import CancelledError, StoppedError, Watch, write_chunks
 from kg_rec.model import persist
 from kg_rec.progress import Progress, no_progress
+from kg_rec.settings import from_dict
 from kg_rec.store.base import GraphStore, Statement
 from kg_rec.store.runs import Chunk, Run, Runs, now
 from kg_rec.store.vectors import show_vectors, write_vectors, written_model

@@ -17,11 +17,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
-from kg_rec.config import TrainConfig
 from kg_rec.errors import ConfigError, ModelError
 from kg_rec.model.channels.knowledge import PathFactors
 from kg_rec.model.chosen import Choices
 from kg_rec.model.cold.similarity import ColdItems, Similarity
+from kg_rec.model.config import TrainConfig
 from kg_rec.model.kernel import FactorKernel, Kernel, Matrix, MatrixKernel
 from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.snapshot import Snapshot

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.arrays.segments import bounds_of, ranges, sums
-from kg_rec.config import TrainConfig
 from kg_rec.errors import ModelError
 from kg_rec.metrics import leaders, listed, masked
 from kg_rec.model.channels.knowledge import Links, knowledge_kernel, links, still_there
 from kg_rec.model.chosen import Choices
 from kg_rec.model.cold.similarity import ColdItems, Similarity
+from kg_rec.model.config import TrainConfig
 from kg_rec.model.histories import histories
 from kg_rec.model.kernel import DENSE, FactorKernel, Floats, Kernel, MatrixKernel
 from kg_rec.model.operator import Operator

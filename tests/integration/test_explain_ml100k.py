@@ -10,9 +10,10 @@ import pytest
 
 import kg_rec as kg
 from kg_rec.api import Model
-from kg_rec.config import ColdConfig, ExplainConfig, FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
+from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.lists import EXPLANATION_FIELDS, explain_lists, rebuilt
 from kg_rec.explain.single import explain
+from kg_rec.model.config import ColdConfig, FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
 from kg_rec.model.recommender import Recommender
 
 pytestmark = [pytest.mark.shared, pytest.mark.timeout(600)]

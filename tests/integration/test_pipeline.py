@@ -13,10 +13,10 @@ import pytest
 
 import kg_rec as kg
 from kg_rec.api import Model
-from kg_rec.config import ColdConfig, FusionConfig, GnnConfig, TasteConfig, TrainConfig
 from kg_rec.evaluation.evaluate import rank_split
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.cypher import mismatches
+from kg_rec.model.config import ColdConfig, FusionConfig, GnnConfig, TasteConfig, TrainConfig
 from kg_rec.snapshot import Snapshot
 from kg_rec.split import Split, read_split
 from kg_rec.store import GraphStore

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kg_rec.config import FusionConfig, GnnConfig, TrainConfig, setting_line
 from kg_rec.errors import ConfigError
+from kg_rec.model.config import FusionConfig, GnnConfig, TrainConfig
+from kg_rec.settings import setting_line
 
 
 def toml(values: dict[str, Any], path: str = "") -> str:

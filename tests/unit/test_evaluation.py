@@ -11,7 +11,6 @@ import pytest
 from toy_graph import NO_TEXT, edges, everything, films
 
 import kg_rec.model.recommender as recommender_module
-from kg_rec.config import ColdConfig, ExplainConfig, GnnConfig, TrainConfig
 from kg_rec.errors import ConfigError
 from kg_rec.evaluation.evaluate import (
     Ranking,
@@ -24,8 +23,10 @@ from kg_rec.evaluation.evaluate import (
     path_quality,
     rank_split,
 )
+from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.paths.metrics import PATH_METRICS, interaction_recency
 from kg_rec.explain.single import explain
+from kg_rec.model.config import ColdConfig, GnnConfig, TrainConfig
 from kg_rec.model.recommender import Recommender
 from kg_rec.split import Split, cold_items_split, random_split
 

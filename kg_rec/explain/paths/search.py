@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg_rec.arrays.segments import Ints, bounds_of, grouped, largest, ranges, sums
-from kg_rec.config import ExplainConfig
 from kg_rec.errors import ConfigError
+from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.paths.cold import cold_paths
 from kg_rec.explain.paths.forms import TEXT, Forms, forms_of
 from kg_rec.explain.paths.metrics import popularity_of, recency_of

@@ -28,9 +28,9 @@ from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 from torch_geometric.utils import spmm
 
-from kg_rec.config import GnnConfig
 from kg_rec.errors import ConfigError
 from kg_rec.model.chosen import GnnParameters
+from kg_rec.model.config import GnnConfig
 from kg_rec.model.kernel import FactorKernel
 from kg_rec.model.shards import HERE, Shards, row_ranges
 from kg_rec.progress import Progress, no_progress

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.config import SequenceConfig, TasteConfig
 from kg_rec.model.channels.taste import regress
+from kg_rec.model.config import SequenceConfig, TasteConfig
 from kg_rec.model.histories import ranks_from_latest
 from kg_rec.model.kernel import MatrixKernel
 from kg_rec.model.shards import HERE, Shards, transposed_product

@@ -10,7 +10,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from kg_rec.arrays.cholesky import inverse, solve
-from kg_rec.config import TasteConfig
+from kg_rec.model.config import TasteConfig
 from kg_rec.model.kernel import MatrixKernel
 from kg_rec.model.shards import HERE, Shards, row_ranges, transposed_product
 from kg_rec.progress import Progress, no_progress

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.config import ColdConfig
 from kg_rec.metrics import per_user, top_k
+from kg_rec.model.config import ColdConfig
 from kg_rec.model.kernel import Floats, Kernel
 
 

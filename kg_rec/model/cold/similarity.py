@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.arrays.cholesky import inverse, solve
-from kg_rec.config import ColdConfig, KnowledgeConfig
 from kg_rec.errors import ModelError
 from kg_rec.model.channels.knowledge import PathFactors, incidence, path_factors
+from kg_rec.model.config import ColdConfig, KnowledgeConfig
 from kg_rec.model.kernel import Floats
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot

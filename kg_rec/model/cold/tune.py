@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 from scipy import sparse
 
-from kg_rec.config import TrainConfig
 from kg_rec.model.channels.knowledge import knowledge_kernel
 from kg_rec.model.cold.folds import NewItems
 from kg_rec.model.cold.similarity import Similarity, build, choose_weights, leave_one_out, popular
+from kg_rec.model.config import TrainConfig
 from kg_rec.model.encoders.text import meaning_kernel
 from kg_rec.model.kernel import FactorKernel, Floats, Kernel
 from kg_rec.model.train.fusion import choose_lambdas, standardise

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kg_rec.config import MeaningConfig
 from kg_rec.errors import MissingDependencyError, ModelError
+from kg_rec.model.config import MeaningConfig
 from kg_rec.model.kernel import FactorKernel, Floats, MatrixKernel
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot

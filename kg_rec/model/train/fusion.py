@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from kg_rec.config import FusionConfig
+from kg_rec.model.config import FusionConfig
 from kg_rec.model.kernel import Floats
 from kg_rec.progress import Progress, no_progress
 

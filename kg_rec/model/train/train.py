@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from kg_rec.config import TrainConfig
 from kg_rec.errors import ConfigError, ModelError
 from kg_rec.metrics import Judge
 from kg_rec.model.channels import relational as gnn
@@ -24,6 +23,7 @@ from kg_rec.model.channels.taste import taste_kernel, taste_kernels
 from kg_rec.model.chosen import Choices, RatingScale
 from kg_rec.model.cold.similarity import build, fit_cold, popular
 from kg_rec.model.cold.tune import anchor, content_kernels, tune_new_items
+from kg_rec.model.config import TrainConfig
 from kg_rec.model.encoders.text import TextEncoder, find_encoder, item_texts
 from kg_rec.model.histories import histories, ranks_from_latest, rating_scale
 from kg_rec.model.kernel import FactorKernel, Floats, Kernel

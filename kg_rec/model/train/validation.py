@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.config import FusionConfig
 from kg_rec.errors import ModelError
 from kg_rec.metrics import Judge
 from kg_rec.model.chosen import RatingScale
+from kg_rec.model.config import FusionConfig
 from kg_rec.model.histories import histories
 from kg_rec.model.kernel import Kernel
 from kg_rec.snapshot import EdgeTable

@@ -11,8 +11,8 @@ from toy_graph import everything, pairs, with_user
 
 import kg_rec.model.kernel as kernel_module
 import kg_rec.model.recommender as recommender_module
-from kg_rec.config import ExplainConfig
 from kg_rec.errors import ConfigError
+from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Explanation, PathGroup
 from kg_rec.explain.paths.metrics import entity_popularity, interaction_recency
 from kg_rec.explain.paths.search import find

@@ -14,8 +14,8 @@ from toy_graph import everything, fill, films, pairs, with_user
 
 import kg_rec.explain.single as explain_module
 from kg_rec.api import Model
-from kg_rec.config import ExplainConfig
 from kg_rec.errors import ConfigError, NotFoundError, SchemaError
+from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.cypher import mismatches
 from kg_rec.explain.show.text import to_json

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from toy_graph import everything, fill, films
 
-from kg_rec.config import from_dict
 from kg_rec.jobs.config import JobConfig
 from kg_rec.model import persist
 from kg_rec.model.recommender import Recommender
+from kg_rec.settings import from_dict
 from kg_rec.store import GraphStore, connect
 from kg_rec.store.runs import Runs
 

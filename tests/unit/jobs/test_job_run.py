@@ -11,7 +11,6 @@ import pytest
 from job_world import World, both_stores, edges, model, plain
 from toy_graph import films
 
-from kg_rec.config import from_dict
 from kg_rec.errors import ConfigError, JobError, StoreUnavailableError
 from kg_rec.jobs import retry as patience
 from kg_rec.jobs.chunk import QUANTILES, user_rows
@@ -20,6 +19,7 @@ from kg_rec.jobs.report import drift, mixture
 from kg_rec.jobs.run import cancel, resume, start
 from kg_rec.jobs.writing import StoppedError, Watch
 from kg_rec.recommend import recommend
+from kg_rec.settings import from_dict
 from kg_rec.store import GraphStore
 from kg_rec.store.runs import Chunk, Runs, read_list
 

@@ -9,7 +9,6 @@ import pytest
 from scipy import sparse
 from toy_graph import edges, films
 
-from kg_rec.config import ColdConfig, KnowledgeConfig
 from kg_rec.errors import ModelError
 from kg_rec.model.cold.similarity import (
     PROFILE,
@@ -23,6 +22,7 @@ from kg_rec.model.cold.similarity import (
     popular,
     profile,
 )
+from kg_rec.model.config import ColdConfig, KnowledgeConfig
 
 ALL = np.arange(45)
 

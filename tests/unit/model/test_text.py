@@ -13,8 +13,8 @@ import torch
 from scipy import sparse
 from toy_graph import edges, films
 
-from kg_rec.config import MeaningConfig
 from kg_rec.errors import MissingDependencyError, ModelError
+from kg_rec.model.config import MeaningConfig
 from kg_rec.model.encoders.text import TextEncoder, default_cache, find_encoder, item_texts, meaning_kernel
 
 SENTENCES = [

@@ -13,8 +13,8 @@ import pytest
 import torch
 from toy_graph import CONFIG, NO_TEXT, edges, films, snapshot, trained
 
-from kg_rec.config import ColdConfig, FusionConfig, GnnConfig, TrainConfig
 from kg_rec.errors import ConfigError, MissingDependencyError, ModelError
+from kg_rec.model.config import ColdConfig, FusionConfig, GnnConfig, TrainConfig
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.fusion import choose_lambdas
 from kg_rec.model.train.train import encode_items, fit, train, tune

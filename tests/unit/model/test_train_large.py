@@ -11,9 +11,9 @@ from scipy import sparse
 from toy_graph import edges, snapshot
 
 import kg_rec.model.operator as operator_module
-from kg_rec.config import FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
 from kg_rec.evaluation.evaluate import rank_split
 from kg_rec.metrics import leaders, masked, top_k
+from kg_rec.model.config import FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
 from kg_rec.model.kernel import MatrixKernel
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.train import train
