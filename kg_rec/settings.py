@@ -19,22 +19,9 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from kg_rec.errors import ConfigError
+from kg_rec.errors import ConfigError, SettingError
 
 ConfigT = TypeVar("ConfigT")
-
-
-class SettingError(ConfigError):
-    """A fault of one setting.
-
-    Args:
-        message: what was expected and what was got.
-        setting: its path, such as ``gnn.epochs`` or ``candidates.caps[0].most``.
-    """
-
-    def __init__(self, message: str, setting: str) -> None:
-        super().__init__(message)
-        self.setting = setting
 
 
 def expect(holds: bool, setting: str, expected: str, got: object) -> None:

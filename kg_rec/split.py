@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv
 
-from kg_rec.errors import LoadError
+from kg_rec.errors import LoadError, SplitError
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 
 Protocol = Literal["random", "temporal", "cold-items", "cold-users"]
@@ -82,10 +82,14 @@ def temporal_split(edges: EdgeTable, n_items: int, share: float = 0.1) -> Split:
     """As :func:`random_split`, by time: the last k interactions of a user are the test, the k before them validation.
 
     Raises:
-        LoadError: the interactions carry no times.
+        SplitError: an interaction carries no time.
     """
-    if edges.time is None or (edges.time == NO_TIME).any():
-        raise LoadError("a temporal split needs a time on every interaction; use the random protocol", "graph")
+    without = len(edges) if edges.time is None else int((edges.time == NO_TIME).sum())
+    if edges.time is None or without:
+        raise SplitError(
+            f"expected a time on every interaction for a temporal split, got {without} of {len(edges)} without one; "
+            "use the random protocol"
+        )
     rank = np.empty(len(edges))
     rank[np.lexsort((edges.target, edges.time))] = np.arange(len(edges))
     return _per_user("temporal", edges, n_items, rank, share)

@@ -321,7 +321,7 @@ def _cast(values: pa.Array, datatype: Datatype) -> pa.Array:
     if datatype == "float":
         numbers = values.cast(pa.float64())
         if not pc.all(pc.is_finite(numbers)).as_py() and len(numbers.drop_null()):
-            raise ValueError("not finite")
+            raise pa.ArrowInvalid("not finite")
         return numbers
     if datatype == "string_list" and text:
         return pa.array([None if v is None else [v] for v in values.to_pylist()], _ARROW[datatype])

@@ -53,6 +53,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from kg_rec.errors import ArgumentError
 from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import Snapshot
@@ -138,10 +139,10 @@ def agreement(
         One entry per relation type with edges, by name.
 
     Raises:
-        ValueError: fewer than 99 permutations, or no pairs allowed.
+        ArgumentError: fewer than 99 permutations, or no pairs allowed.
     """
     if permutations < 99 or max_pairs < 1:
-        raise ValueError(f"expected permutations >= 99 and max_pairs >= 1, got {permutations} and {max_pairs}")
+        raise ArgumentError(f"expected permutations >= 99 and max_pairs >= 1, got {permutations} and {max_pairs}")
     liked = snapshot.liked()
     ones = np.ones(len(liked), np.float32)
     users = sparse.csr_array((ones, (liked.target, liked.source)), shape=(len(snapshot.items), len(snapshot.users)))

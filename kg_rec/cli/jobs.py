@@ -15,6 +15,7 @@ import click
 
 from kg_rec.cli.console import Command, json_log, note, print_json, print_table, progress_bar
 from kg_rec.cli.options import assign, graph_option, json_option, key_values, opened, toml_value
+from kg_rec.errors import StoppedError
 
 if TYPE_CHECKING:
     from kg_rec.jobs.config import JobConfig
@@ -283,7 +284,7 @@ def _dry_run(config: JobConfig, as_json: bool) -> None:
 def _watched(json_logs: bool) -> Iterator[Watch]:
     """Progress, logs and signals of a run, and its exit status."""
     from kg_rec.errors import StoreUnavailableError
-    from kg_rec.jobs.writing import StoppedError, Watch
+    from kg_rec.jobs.writing import Watch
 
     if json_logs:
         json_log()

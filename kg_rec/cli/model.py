@@ -199,14 +199,14 @@ def evaluate(
     left_out: dict[str, str] = {}
     with progress_bar() as progress:
         progress(0, None, "starting")
-        from kg_rec.errors import LoadError
+        from kg_rec.errors import SplitError
         from kg_rec.evaluation.evaluate import evaluate as measure
 
         data = read_source(ctx, graph, snapshot, progress)
         for name in names:
             try:
                 parts = _read_split(split, data, name) if split else _make_split(data, name, config.seed)
-            except LoadError as error:  # no times for a temporal split
+            except SplitError as error:  # no times for a temporal split
                 if protocol != "all":
                     raise
                 left_out[name] = str(error)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from kg_rec.errors import ArgumentError
+
 if TYPE_CHECKING:
     import networkx as nx
     from matplotlib.figure import Figure
@@ -70,11 +72,11 @@ class Path:
 
     def __post_init__(self) -> None:
         if len(self.nodes) != len(self.edges) + 1:
-            raise ValueError(
+            raise ArgumentError(
                 f"a path has one node more than edges, got {len(self.nodes)} nodes and {len(self.edges)} edges"
             )
         if any(n.type == self.nodes[0].type and n.key is not None for n in self.nodes[1:]):
-            raise ValueError("other users on a path are counted, never named: expected key None")
+            raise ArgumentError("other users on a path are counted, never named: expected key None")
 
     @property
     def pattern(self) -> tuple[str, ...]:

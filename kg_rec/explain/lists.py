@@ -19,7 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kg_rec.arrays.segments import Ints, bounds_of, grouped
-from kg_rec.errors import ConfigError, KgRecError
+from kg_rec.errors import ConfigError, WorkerError
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Channel, Explanation, Path, PathEdge, PathGroup, PathNode
 from kg_rec.explain.paths.search import PathTable, find
@@ -64,10 +64,6 @@ _CELLS = 20_000_000
 
 #: A block of scores: users, items and ranks by dense index.
 _Block = tuple[Ints, Ints, NDArray[np.int32]]
-
-
-class WorkerError(KgRecError):
-    """A worker process ended before its work was done."""
 
 
 def explain_lists(

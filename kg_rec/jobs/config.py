@@ -23,8 +23,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kg_rec.errors import ConfigError, QueryRefusedError
-from kg_rec.settings import SettingError, expect, from_toml
+from kg_rec.errors import ConfigError, QueryRefusedError, SettingError
+from kg_rec.settings import expect, from_toml
 from kg_rec.store.gate import check_read_only
 from kg_rec.store.runs import MAX_ROWS
 

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kg_rec.errors import ConfigError, JobError, KgRecError
+from kg_rec.errors import CancelledError, ConfigError, JobError, KgRecError, StoppedError
 from kg_rec.jobs.candidates import embeddings
 from kg_rec.jobs.chunk import Scorer
 from kg_rec.jobs.config import JobConfig, check_files
@@ -26,7 +26,7 @@ from kg_rec.jobs.preview import check_sinks
 from kg_rec.jobs.report import Timer, report_of
 from kg_rec.jobs.retry import patiently
 from kg_rec.jobs.sinks import file_sinks
-from kg_rec.jobs.writing import CancelledError, StoppedError, Watch, write_chunks
+from kg_rec.jobs.writing import Watch, write_chunks
 from kg_rec.model import persist
 from kg_rec.progress import Progress, no_progress
 from kg_rec.settings import from_dict

@@ -12,7 +12,7 @@ from functools import partial
 
 import pyarrow as pa
 
-from kg_rec.errors import JobError
+from kg_rec.errors import CancelledError, StoppedError
 from kg_rec.jobs import engine
 from kg_rec.jobs.chunk import Lists, Scorer, quantiles
 from kg_rec.jobs.config import JobConfig
@@ -26,14 +26,6 @@ from kg_rec.store.base import GraphStore
 from kg_rec.store.runs import Chunk, Runs, now
 
 _log = logging.getLogger(__name__)
-
-
-class StoppedError(JobError):
-    """The run was asked to stop; it can be resumed."""
-
-
-class CancelledError(JobError):
-    """The run was cancelled by another process."""
 
 
 @dataclass(frozen=True)

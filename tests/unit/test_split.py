@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_graph import edges, films
 
-from kg_rec.errors import LoadError
+from kg_rec.errors import LoadError, SplitError
 from kg_rec.snapshot import NO_TIME, EdgeTable
 from kg_rec.split import Split, cold_items_split, cold_users_split, join, random_split, read_split, temporal_split
 
@@ -86,7 +86,7 @@ def test_temporal_breaks_ties_by_item() -> None:
 
 @pytest.mark.parametrize("table", [edges([(0, 0)]), edges([(0, 0), (0, 1)], time=[1, NO_TIME])])
 def test_temporal_needs_times(table: EdgeTable) -> None:
-    with pytest.raises(LoadError, match="needs a time on every interaction; use the random protocol"):
+    with pytest.raises(SplitError, match=r"expected a time on every interaction .*; use the random protocol"):
         temporal_split(table, 2)
 
 

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from kg_rec.errors import ConfigError
-from kg_rec.explain.generate.language_model import BudgetSpentError
+from kg_rec.errors import BudgetSpentError, ConfigError
 
 
 @dataclass(frozen=True)

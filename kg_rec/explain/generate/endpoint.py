@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from kg_rec.errors import ConfigError, LanguageModelError, MissingDependencyError
+from kg_rec.errors import AnswerError, ConfigError, LanguageModelError, MissingDependencyError, TemporaryFaultError
 from kg_rec.explain.generate.budget import Budget, tokens_used
-from kg_rec.explain.generate.language_model import AnswerError, Request
+from kg_rec.explain.generate.language_model import Request
 
 if TYPE_CHECKING:
     import httpx2
@@ -43,14 +43,6 @@ _HINTS = {
     403: "; check what the API key may do",
     404: "; check the URL and the model's name",
 }
-
-
-class _PassingError(LanguageModelError):
-    """A fault that may pass; ``wait``: the seconds that the server asked for."""
-
-    def __init__(self, message: str, wait: float = 0.0) -> None:
-        super().__init__(message)
-        self.wait = wait
 
 
 def read_key(variable: str | None = None, file: Path | None = None) -> str | None:
@@ -142,7 +134,7 @@ class OpenAiCompatible:
 
         def wait(state: RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
-            return max(float(backoff(state)), error.wait if isinstance(error, _PassingError) else 0.0)
+            return max(float(backoff(state)), error.wait if isinstance(error, TemporaryFaultError) else 0.0)
 
         def tell(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
@@ -152,7 +144,7 @@ class OpenAiCompatible:
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(tries),
             wait=wait,
-            retry=tenacity.retry_if_exception_type(_PassingError),
+            retry=tenacity.retry_if_exception_type(TemporaryFaultError),
             sleep=self.budget.sleep,
             before_sleep=tell,
             reraise=True,
@@ -160,7 +152,7 @@ class OpenAiCompatible:
         body = self._body(request)
         try:
             answer = retrying(self._ask, body)
-        except _PassingError as error:
+        except TemporaryFaultError as error:
             raise LanguageModelError(
                 f"{self.base_url}: {error}, in {tries} of {tries} tries; try again later"
             ) from None
@@ -196,11 +188,13 @@ class OpenAiCompatible:
                     if len(data) > MAX_BODY:
                         raise AnswerError(f"the answer is larger than {MAX_BODY:,} bytes")
                     if self.budget.clock() > deadline:
-                        raise _PassingError(f"no complete answer in {self.budget.limits.timeout:g} s")
+                        raise TemporaryFaultError(f"no complete answer in {self.budget.limits.timeout:g} s")
         except web.TimeoutException:
-            raise _PassingError(f"no answer in {self.budget.limits.timeout:g} s") from None
+            raise TemporaryFaultError(f"no answer in {self.budget.limits.timeout:g} s") from None
         except (web.NetworkError, web.RemoteProtocolError, web.ProxyError) as error:
-            raise _PassingError(f"the connection failed ({self._shown(str(error)) or type(error).__name__})") from None
+            raise TemporaryFaultError(
+                f"the connection failed ({self._shown(str(error)) or type(error).__name__})"
+            ) from None
         except web.DecodingError:
             raise AnswerError("the answer is compressed in a way that cannot be read") from None
         except web.HTTPError as error:
@@ -220,7 +214,7 @@ class OpenAiCompatible:
         wait = _retry_after(response.headers.get("retry-after"))
         if wait > MAX_WAIT:
             return LanguageModelError(f"{self.base_url}: {message}; it asks to wait {wait:,.0f} s: try again then")
-        return _PassingError(message, wait)
+        return TemporaryFaultError(message, wait)
 
     def _shown(self, text: str) -> str:
         """Text from outside, fit for a message: without the key, one line, short."""

@@ -10,16 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from kg_rec.errors import LanguageModelError
-
-
-class AnswerError(LanguageModelError):
-    """One answer cannot be used: it is no JSON, has another form, or was cut off.  Others may be good."""
-
-
-class BudgetSpentError(LanguageModelError):
-    """The next request could exceed the cap on requests or on cost; it was not sent."""
-
 
 @dataclass(frozen=True, slots=True)
 class Request:

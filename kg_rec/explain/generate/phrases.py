@@ -19,9 +19,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from kg_rec.errors import ConfigError, LanguageModelError
+from kg_rec.errors import AnswerError, BudgetSpentError, ConfigError, LanguageModelError
 from kg_rec.explain.generate import prompts
-from kg_rec.explain.generate.language_model import AnswerError, BudgetSpentError, LanguageModel
+from kg_rec.explain.generate.language_model import LanguageModel
 from kg_rec.explain.words.phrasebook import LANGUAGES, TONES, Pattern, Phrase, Phrasebook, Tone, check_phrase, patterns
 from kg_rec.explain.words.slots import clean_name
 from kg_rec.progress import Progress, no_progress

@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from kg_rec.errors import SchemaError
+from kg_rec.errors import ArgumentError, SchemaError
 from kg_rec.explain.explanation import Path, PathEdge
 from kg_rec.schema import GraphSchema
 
@@ -44,12 +44,12 @@ def cypher_for(schema: GraphSchema, user: str, item: str, paths: Sequence[Path])
 
     Raises:
         SchemaError: a path does not fit the schema.
-        ValueError: a path does not lead from ``user`` to ``item``.
+        ArgumentError: a path does not lead from ``user`` to ``item``.
     """
     for path in paths:
         if (path.nodes[0].key, path.nodes[-1].key) != (user, item):
             ends = f"{path.nodes[0].key!r} to {path.nodes[-1].key!r}"
-            raise ValueError(f"expected paths from {user!r} to {item!r}, got one from {ends}")
+            raise ArgumentError(f"expected paths from {user!r} to {item!r}, got one from {ends}")
         _others(path)
     if not paths:
         node = schema.user
@@ -179,7 +179,7 @@ def _others(path: Path) -> int:
     """How many others stand on a path; 1 if none do."""
     counts = [n.count for n in path.nodes if n.key is None]
     if len(counts) > 1:
-        raise ValueError(f"expected at most one set of other users on a path, got {len(counts)}")
+        raise ArgumentError(f"expected at most one set of other users on a path, got {len(counts)}")
     return counts[0] if counts else 1
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from kg_rec.errors import ArgumentError
 from kg_rec.explain.words.languages.chinese import REMARKS as CHINESE_REMARKS
 from kg_rec.explain.words.languages.english import REMARKS as ENGLISH_REMARKS
 from kg_rec.explain.words.patterns import SHARE, TONES, language_of, patterns
@@ -85,7 +86,7 @@ def _sentence(key: str, text: str, roles: Mapping[str, str]) -> Sentence:
     first, *rest = _SLOT.split(text)
     tags, literals = rest[::2], (first, *rest[1::2])
     if len(set(tags)) != len(tags):
-        raise ValueError(f"{text!r}: expected each slot once")
+        raise ArgumentError(f"{text!r}: expected each slot once")
     whole, dropped = re.escape(first), re.escape(first)
     for literal in literals[1:]:
         whole += f"(.+?){re.escape(literal)}"

@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from kg_rec.errors import ArgumentError
 from kg_rec.explain.explanation import PathEdge
 from kg_rec.explain.words.lexicon import Lexicon
 from kg_rec.explain.words.patterns import SHARE, Pattern
@@ -103,4 +104,4 @@ def _relation(name: str, what: str, step: PathEdge, pattern: Pattern, words: Lex
     if name in ("forth", "back"):
         phrase = words.phrase(step if name == "forth" else turned)
         return None if phrase is None else phrase.replace("{}", what)
-    raise ValueError(f"a frame has no word {{{name}}}; see kg_rec/explain/words/frames.py")
+    raise ArgumentError(f"a frame has no word {{{name}}}; see kg_rec/explain/words/frames.py")

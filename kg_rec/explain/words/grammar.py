@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from zlib import crc32
 
-from kg_rec.errors import ConfigError
+from kg_rec.errors import ArgumentError, ConfigError
 from kg_rec.explain.explanation import PathGroup, PathNode
 from kg_rec.explain.show.view import percent
 from kg_rec.explain.words.languages.chinese import REMARKS as CHINESE_REMARKS
@@ -109,7 +109,7 @@ class Teller:
         """An explanation in words; see :func:`verbalize`."""
         unknown = sorted(set(notes) - set(_NOTES))
         if unknown:
-            raise ValueError(f"expected the notes {', '.join(_NOTES)}; got {', '.join(unknown)}")
+            raise ArgumentError(f"expected the notes {', '.join(_NOTES)}; got {', '.join(unknown)}")
         item = PathNode(self.schema.item.name, "", item_name)
         said = []
         for n, paths in enumerate(self.reader.merge(groups)[:sentences]):
@@ -209,7 +209,7 @@ def verbalize(
         SchemaError: no grammar for the language, or the schema has neither a phrase nor a label for a relation in it,
             or a path does not fit the schema.
         PhraseError: a phrase of the book does not fit the schema.
-        ValueError: a note that is not known.
+        ArgumentError: a note that is not known.
     """
     teller = compiled(schema, lang, tone, phrasebook)
     return teller.tell(groups, item_name, notes, base_only=base_only, sentences=sentences, seed=seed)
@@ -230,12 +230,14 @@ def pattern_of(group: PathGroup, schema: GraphSchema, lang: str = "en") -> SlotP
 
     Raises:
         SchemaError: see :func:`verbalize`.
-        ValueError: no path of the group speaks for the item, so there is nothing to say.
+        ArgumentError: no path of the group speaks for the item, so there is nothing to say.
     """
     teller = compiled(schema, lang)
     told = teller.reader.merge([group])
     if not told:
-        raise ValueError("expected a group with at least one path of positive value through existing nodes, got none")
+        raise ArgumentError(
+            "expected a group with at least one path of positive value through existing nodes, got none"
+        )
     kind = teller.reader.kind(told[0])
     texts = texts_of(told[0], kind, teller.language, told[0][0].nodes[-1])
     found = teller.compiled(kind).pattern

@@ -21,7 +21,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
-from kg_rec.errors import KgRecError
+from kg_rec.errors import PhraseError
 from kg_rec.explain.words.checker import check_phrase
 from kg_rec.explain.words.frames import expand, fits, is_frame
 from kg_rec.explain.words.patterns import LANGUAGES, TONES, Pattern, PatternSlot, Tone, pattern, patterns
@@ -33,7 +33,6 @@ __all__ = [
     "Pattern",
     "PatternSlot",
     "Phrase",
-    "PhraseError",
     "Phrasebook",
     "SchemaPhrases",
     "Tone",
@@ -43,10 +42,6 @@ __all__ = [
 ]
 
 _FIELDS = ("schema", "lang", "pattern", "tone", "text")
-
-
-class PhraseError(KgRecError):
-    """A phrasebook file is malformed, or one of its phrases does not fit; the message names file and line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kg_rec.errors import KgRecError
+from kg_rec.errors import SlotError
 
 #: Longest name shown, in characters; a longer one ends in an ellipsis.
 MAX_NAME = 120
@@ -23,10 +23,6 @@ MAX_NAME = 120
 _SLOT = re.compile(r"\[([A-Z][A-Z0-9_]*_[0-9]+)\]")
 _SLOT_LIKE = re.compile(r"\[[^\]]*\]?|\]|[{}]")
 _CLOSERS = ".!?…。！？"
-
-
-class SlotError(KgRecError):
-    """A sentence does not use every slot of its pattern exactly once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from toy_graph import everything, with_user
 
 import kg_rec.explain.lists as batch_module
 from kg_rec.api import Model
-from kg_rec.errors import ConfigError, NotFoundError
+from kg_rec.errors import ConfigError, NotFoundError, WorkerError
 from kg_rec.explain.config import ExplainConfig
-from kg_rec.explain.lists import EXPLANATION_FIELDS, WorkerError, explain_lists, rebuilt
+from kg_rec.explain.lists import EXPLANATION_FIELDS, explain_lists, rebuilt
 from kg_rec.explain.single import explain
 from kg_rec.explain.words.grammar import compiled
 from kg_rec.explain.words.phrasebook import Phrasebook

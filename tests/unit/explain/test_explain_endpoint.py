@@ -27,10 +27,10 @@ from chat_server import (
     sends,
 )
 
-from kg_rec.errors import ConfigError, LanguageModelError, MissingDependencyError
+from kg_rec.errors import AnswerError, BudgetSpentError, ConfigError, LanguageModelError, MissingDependencyError
 from kg_rec.explain.generate.budget import Budget, Limits
 from kg_rec.explain.generate.endpoint import OpenAiCompatible, read_key
-from kg_rec.explain.generate.language_model import AnswerError, BudgetSpentError, Request
+from kg_rec.explain.generate.language_model import Request
 
 KEY = "sk-very-secret-0123456789"
 REQUEST = Request("You write sentences.", "Say that [FILM_1] is good.", "One.", "As JSON.", ("FILM_1",), 2, 7)

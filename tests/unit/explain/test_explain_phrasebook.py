@@ -8,17 +8,9 @@ import pytest
 from explain_paths import SIMILAR, Make, back, forth
 
 from kg_rec.cli import options
-from kg_rec.errors import ConfigError
+from kg_rec.errors import ConfigError, PhraseError
 from kg_rec.explain.words.grammar import compiled, seed_of, verbalize
-from kg_rec.explain.words.phrasebook import (
-    LANGUAGES,
-    TONES,
-    Phrase,
-    Phrasebook,
-    PhraseError,
-    check_phrase,
-    patterns,
-)
+from kg_rec.explain.words.phrasebook import LANGUAGES, TONES, Phrase, Phrasebook, check_phrase, patterns
 from kg_rec.explain.words.slots import check
 from kg_rec.schema import GraphSchema
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kg_rec.explain.words.slots import MAX_NAME, SlotError, check, clean_name, fill
+from kg_rec.errors import SlotError
+from kg_rec.explain.words.slots import MAX_NAME, check, clean_name, fill
 
 
 def test_fill_is_one_pass() -> None:

@@ -15,10 +15,10 @@ from job_world import World, both_stores
 from toy_graph import edges as edge_table
 from toy_graph import films
 
-from kg_rec.errors import ConfigError
+from kg_rec.errors import ConfigError, StoppedError
 from kg_rec.jobs.changes import user_digests
 from kg_rec.jobs.run import resume, start
-from kg_rec.jobs.writing import StoppedError, Watch
+from kg_rec.jobs.writing import Watch
 from kg_rec.snapshot import Snapshot
 from kg_rec.store import GraphStore
 from kg_rec.store.runs import Runs

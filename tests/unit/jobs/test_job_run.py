@@ -11,13 +11,13 @@ import pytest
 from job_world import World, both_stores, edges, model, plain
 from toy_graph import films
 
-from kg_rec.errors import ConfigError, JobError, StoreUnavailableError
+from kg_rec.errors import ConfigError, JobError, StoppedError, StoreUnavailableError
 from kg_rec.jobs import retry as patience
 from kg_rec.jobs.chunk import QUANTILES, user_rows
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.report import drift, mixture
 from kg_rec.jobs.run import cancel, resume, start
-from kg_rec.jobs.writing import StoppedError, Watch
+from kg_rec.jobs.writing import Watch
 from kg_rec.recommend import recommend
 from kg_rec.settings import from_dict
 from kg_rec.store import GraphStore

@@ -1,0 +1,62 @@
+"""The exceptions: one tree in one file, drawn in its docstring, and nothing else reaches a user."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import kg_rec
+from kg_rec import errors
+
+ROOT = Path(__file__).resolve().parents[2]
+TREE = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    """Every file of the package; ``rglob`` does not follow links, so the two folders at the top are named."""
+    for folder in ("kg_rec", "loaders", "graph_schemas"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_no_exception_class_stands_elsewhere() -> None:
+    elsewhere = []
+    for module in pkgutil.walk_packages(kg_rec.__path__, "kg_rec."):
+        if module.name == "kg_rec.__main__":
+            continue
+        for name, kind in vars(importlib.import_module(module.name)).items():
+            if isinstance(kind, type) and issubclass(kind, BaseException) and kind.__module__ == module.name:
+                elsewhere.append(f"{module.name}.{name}")
+    assert sorted(elsewhere) == sorted(f"kg_rec.errors.{name}" for name in TREE)
+
+
+def test_the_docstring_draws_the_tree() -> None:
+    drawn: dict[str, str | None] = {}
+    above: list[str] = []
+    for indent, name in re.findall(r"^    ((?:│   |    )*(?:├── |└── )?)(\w+Error) ", errors.__doc__ or "", re.M):
+        depth = len(indent) // 4
+        above[depth:] = [name]
+        drawn[name] = above[depth - 1] if depth else None
+    assert drawn == {
+        name: kind.__mro__[1].__name__ if kind is not errors.KgRecError else None for name, kind in TREE.items()
+    }
+
+
+def test_the_package_raises_its_own_errors_alone() -> None:
+    """Python's own would reach the command line's users as a fault of kg-rec."""
+    others = []
+    for path, tree in sources():
+        for node in ast.walk(tree):
+            raised = node.exc.func if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) else None
+            if isinstance(raised, ast.Name) and raised.id in {"ValueError", "TypeError", "KeyError", "RuntimeError"}:
+                others.append(f"{path}:{node.lineno} {raised.id}")
+    assert others == []
+
+
+def test_an_argument_error_is_a_value_error_and_a_config_error() -> None:
+    assert issubclass(errors.ArgumentError, ValueError)
+    assert issubclass(errors.ArgumentError, errors.ConfigError)
