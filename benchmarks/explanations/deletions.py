@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kg_rec.explain.counterfactuals.what_if import what_if
-from kg_rec.explain.explanation import Path
+from kg_rec.explain.path import Path
 from kg_rec.explain.single import explain
 from kg_rec.model.recommender import Recommender
 from kg_rec.progress import Progress, no_progress

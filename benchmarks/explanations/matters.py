@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.counterfactuals.user_list import UserView
-from kg_rec.explain.explanation import Path
+from kg_rec.explain.path import Path
 from kg_rec.explain.single import explain
 from kg_rec.model.recommender import Recommender
 from kg_rec.progress import Progress

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from kg_rec.api import Model
     from kg_rec.explain.config import ExplainConfig
     from kg_rec.explain.explanation import Explanation
+    from kg_rec.explain.formats import Display
     from kg_rec.explain.words.phrasebook import Phrasebook, Tone
     from kg_rec.progress import Progress
-    from kg_rec.schema import GraphSchema
     from kg_rec.store import GraphStore
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,6 +44,29 @@ def shown_options(command: F) -> F:
     return command
 
 
+class _Format(click.Option):
+    """The option whose help lists the displays that are installed, looked up when it is asked for."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option, and the names with what they are."""
+        listed = "; ".join(f"{d.name}: {d.description}" for d in _text_displays())
+        self.help = f"What is printed. {listed}.  [default: text]"
+        return super().get_help_record(ctx)
+
+
+def _text_displays() -> list[Display]:
+    from kg_rec.explain.formats import displays
+
+    return [d for d in displays().values() if d.media_type is not None]
+
+
+def _known_display(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    known = [d.name for d in _text_displays()] if value is not None else []
+    if value is not None and value not in known:
+        raise click.BadParameter(f"expected one of {', '.join(known)}, got {value!r}")
+    return value
+
+
 @click.command(cls=Command, short_help="Why this item for this user?")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("user", required=False)
@@ -58,10 +81,11 @@ def shown_options(command: F) -> F:
     help="Phrases that kg-rec phrase made, before those that ship.",
 )
 @shown_options
-@click.option("--json", "form", flag_value="json", help="JSON, as explain/explanation.schema.json describes it.")
-@click.option("--html", "form", flag_value="html", help="One page of HTML.")
-@click.option("--markdown", "form", flag_value="markdown", help="Markdown.")
-@click.option("--cypher", "form", flag_value="cypher", help="The Cypher that returns the shown paths from the graph.")
+@click.option("--format", "form", cls=_Format, metavar="NAME", callback=_known_display)
+@click.option("--json", "form", flag_value="json", help="Short for --format json.")
+@click.option("--html", "form", flag_value="html", help="Short for --format html.")
+@click.option("--markdown", "form", flag_value="markdown", help="Short for --format markdown.")
+@click.option("--cypher", "form", flag_value="cypher", help="Short for --format cypher.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to a file.")
 @click.option("--all", "every", is_flag=True, help="Every user's top k, into --out FILE.parquet or FILE.jsonl.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes for --all.  [default: one per core]")
@@ -140,7 +164,7 @@ def explain(
         finally:
             if store is not None:
                 store.close()
-    _put(_render(explanation, form, loaded.recommender.snapshot.schema), out)
+    _put(explanation.to(form or "text"), out)
     if not verify:
         return
     if not differences:
@@ -211,27 +235,3 @@ def _verify(store: GraphStore, explanation: Explanation) -> tuple[str, ...]:
 
     found = store.query(explanation.cypher, explanation.parameters)
     return mismatches(explanation.paths, found)
-
-
-def _render(explanation: Explanation, form: str | None, schema: GraphSchema) -> str:
-    from kg_rec.explain.show import text as render
-
-    if form == "json":
-        return render.to_json(explanation)
-    if form == "html":
-        return render.to_html(explanation, schema, page=True)
-    if form == "markdown":
-        return render.to_markdown(explanation, schema)
-    if form == "cypher":
-        lines = [f":param {name} => {_literal(value)};" for name, value in explanation.parameters.items()]
-        return "\n".join([*lines, f"{explanation.cypher};"])
-    return render.to_text(explanation, schema)
-
-
-def _literal(value: Any) -> str:
-    """A value in Cypher."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_literal(v)}" for key, v in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_literal, value)) + "]"
-    return dumps(value, indent=None)

@@ -187,7 +187,7 @@ def render(contents: Contents) -> str:
         waterfall=_waterfall(main, snapshot) if main else None,
         around=_around(main, snapshot) if main else None,
         main=main,
-        cards=[(t, Markup(to_html(t.explanation, snapshot.schema))) for t in contents.told],  # noqa: S704  escaped by its own template
+        cards=[(t, Markup(to_html(t.explanation))) for t in contents.told],  # noqa: S704  escaped by its own template
         verified=sum(t.verified for t in contents.told),
         ready={"text": model.text is not None, "cold": int(model.cold.sum())},
     )
@@ -382,7 +382,7 @@ def _spread(contents: Contents) -> Markup:
 
 def _waterfall(explanation: Explanation, snapshot: Snapshot) -> Markup:
     """From popularity over the largest interactions to the score."""
-    sources, more, rest = View(explanation, snapshot.schema).sources(_WATERFALL)
+    sources, more, rest = View(explanation).sources(_WATERFALL)
     steps = [("popularity", explanation.base), *((_short(s.name), s.value) for s in sources)]
     if more:
         steps.append((f"{more:,} more", rest))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kg_rec.errors import ConfigError
 from kg_rec.explain.config import ExplainConfig
-from kg_rec.explain.explanation import Path
+from kg_rec.explain.path import Path
 from kg_rec.explain.paths.metrics import path_metrics
 from kg_rec.explain.paths.search import find
 from kg_rec.explain.single import path_groups

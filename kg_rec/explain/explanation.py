@@ -5,117 +5,18 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from kg_rec.errors import ArgumentError
+from kg_rec.explain.formats import display
+from kg_rec.explain.path import Path, PathGroup, Term
+from kg_rec.schema import GraphSchema
 
 if TYPE_CHECKING:
     import networkx as nx
     from matplotlib.figure import Figure
-
-    from kg_rec.schema import GraphSchema
-
-Channel = Literal["taste", "relational", "sequence", "knowledge", "meaning"]
-
-
-@dataclass(frozen=True, slots=True)
-class PathNode:
-    """A node on a path.
-
-    Attributes:
-        type: node type of the schema.
-        key: its key; None stands for a set of other users, who are counted, never named.
-        name: text shown to people: the name property, or the key. It is data from the graph: escape it.
-        count: how many nodes stand here: 1, or the number of other users.
-    """
-
-    type: str
-    key: str | None
-    name: str | None
-    count: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class PathEdge:
-    """An edge on a path, from the node before it to the node after it.
-
-    Attributes:
-        type: relation type of the schema; None stands for similar text, which the model computes and the
-            graph does not hold.
-        forward: True if the edge points along the path, False if against it.
-    """
-
-    type: str | None
-    forward: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """One path from the user to the item, with its part of the score.
-
-    Attributes:
-        channel: the part of the model that scores this path; ``taste`` stands for all parts that score what users
-            have in common (taste, relational, sequence), whose terms for one interaction are one path.
-        nodes: user, the interacted item, ..., the recommended item; one more than edges.
-        edges: the steps between them.
-        value: what the path adds to the score, in the score's unit.
-        share: ``value`` divided by the sum of all positive addends: terms, or paths where a term splits into paths.
-    """
-
-    channel: Channel
-    nodes: tuple[PathNode, ...]
-    edges: tuple[PathEdge, ...]
-    value: float
-    share: float
-
-    def __post_init__(self) -> None:
-        if len(self.nodes) != len(self.edges) + 1:
-            raise ArgumentError(
-                f"a path has one node more than edges, got {len(self.nodes)} nodes and {len(self.edges)} edges"
-            )
-        if any(n.type == self.nodes[0].type and n.key is not None for n in self.nodes[1:]):
-            raise ArgumentError("other users on a path are counted, never named: expected key None")
-
-    @property
-    def pattern(self) -> tuple[str, ...]:
-        """Channel, node types and steps without the names: what a sentence template depends on."""
-        steps = [f"{'' if e.forward else '^'}{e.type or '~text'}" for e in self.edges]
-        types = [n.type if n.key is not None else f"{n.type}*" for n in self.nodes]
-        return (self.channel, *(x for pair in zip(types, [*steps, ""], strict=True) for x in pair if x))
-
-
-@dataclass(frozen=True, slots=True)
-class PathGroup:
-    """Paths told together: one pattern, one shared entity, several interacted items ("three films by ...").
-
-    Attributes:
-        paths: largest value first.
-        value: sum of the paths' values.
-        share: sum of the paths' shares.
-    """
-
-    paths: tuple[Path, ...]
-    value: float
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One addend of the score: what one interaction contributes through one channel.
-
-    Attributes:
-        channel: part of the model.
-        source: key of the item the user interacted with.
-        source_name: its name as shown to people.
-        value: the addend.
-    """
-
-    channel: Channel
-    source: str
-    source_name: str
-    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +37,7 @@ class Explanation:
         lang: language of ``text``.
         cypher: statement that returns exactly the shown paths from the store.
         parameters: its parameters.
-        schema: gives the words of pictures and lists; None shows the names of the types.
+        schema: gives the words of pictures and lists.
     """
 
     user: str
@@ -152,7 +53,7 @@ class Explanation:
     lang: str
     cypher: str
     parameters: Mapping[str, Any]
-    schema: GraphSchema | None = field(default=None, repr=False, compare=False)
+    schema: GraphSchema = field(compare=False)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -187,20 +88,30 @@ class Explanation:
                 found[term.source] = found.get(term.source, 0.0) + term.value
         return found
 
+    def to(self, name: str) -> Any:
+        """The explanation in a display of :func:`kg_rec.explain.formats.displays`: ``text``, ``json``, ``html``, ...
+
+        Raises:
+            ConfigError: there is no display of this name.
+        """
+        return display(name).load()(self)
+
     def to_networkx(self) -> nx.MultiDiGraph[tuple[Any, ...]]:
         """The shown paths as a graph; see :func:`kg_rec.explain.show.networkx.to_networkx`."""
-        from kg_rec.explain.show.networkx import to_networkx
+        graph: nx.MultiDiGraph[tuple[Any, ...]] = self.to("networkx")
+        return graph
 
-        return to_networkx(self)
-
-    def to_figure(self, schema: GraphSchema | None = None) -> Figure:
+    def to_figure(self) -> Figure:
         """The shown paths as a matplotlib figure; see :func:`kg_rec.explain.show.figure.figure`."""
-        from kg_rec.explain.show.figure import figure  # matplotlib takes long to import
+        figure: Figure = self.to("figure")
+        return figure
 
-        return figure(self, schema)
+    def __repr__(self) -> str:
+        item, user, count = reprlib.repr(self.item_name), reprlib.repr(self.user), len(self.paths)
+        shown = f"{count} path{'' if count == 1 else 's'} shown, {100 * self.shown_share:.0f} % of what speaks for it"
+        return f"Explanation({item} for user {user}: score {self.score:.4g}; {shown})"
 
     def _repr_html_(self) -> str:
         """The card that notebooks show."""
-        from kg_rec.explain.show.text import to_html  # rendering is only needed when shown
-
-        return to_html(self)
+        card: str = self.to("card")
+        return card

@@ -12,7 +12,7 @@ import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from kg_rec.arrays.segments import Ints, bounds_of, grouped
 from kg_rec.errors import ConfigError, WorkerError
 from kg_rec.explain.config import ExplainConfig
-from kg_rec.explain.explanation import Channel, Explanation, Path, PathEdge, PathGroup, PathNode
+from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.path import Path, PathEdge, PathGroup, PathNode
 from kg_rec.explain.paths.search import PathTable, find
 from kg_rec.explain.single import assembled, notes_of
 from kg_rec.explain.words.grammar import Teller, compiled
@@ -318,4 +319,4 @@ def rebuilt(model: Recommender, row: Mapping[str, Any], lang: str = "en") -> Exp
 def _path(row: Mapping[str, Any]) -> Path:
     nodes = tuple(PathNode(n["type"], n["key"], n["name"], n["count"]) for n in row["nodes"])
     edges = tuple(PathEdge(e["type"], e["forward"]) for e in row["relations"])
-    return Path(cast(Channel, row["channel"]), nodes, edges, row["value"], row["share"])
+    return Path(row["channel"], nodes, edges, row["value"], row["share"])

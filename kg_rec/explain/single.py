@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
-from typing import cast
 
 import numpy as np
 import pyarrow as pa
 
 from kg_rec.arrays.segments import Ints, stored
 from kg_rec.explain.config import ExplainConfig
-from kg_rec.explain.explanation import Channel, Explanation, Path, PathGroup, PathNode, Term
-from kg_rec.explain.paths.search import PathTable, Reals, find
+from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.path import Path, PathGroup, PathNode, Term
+from kg_rec.explain.paths.search import PathTable, find
 from kg_rec.explain.show.cypher import cypher_for
 from kg_rec.explain.words.grammar import Teller, compiled
 from kg_rec.explain.words.verbalizer import Narrator
@@ -172,7 +172,7 @@ def _terms(model: Recommender, addends: Addends) -> tuple[Term, ...]:
     names = model.snapshot.names(model.snapshot.schema.item.name).take(place).to_pylist()
     return tuple(
         Term(channel, key, name, value)
-        for channel, values in cast(Mapping[Channel, Reals], addends.values).items()
+        for channel, values in addends.values.items()
         for key, name, value in zip(keys, names, values.tolist(), strict=True)
         if value != 0
     )

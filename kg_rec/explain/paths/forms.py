@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from kg_rec.explain.explanation import Channel, Path, PathEdge, PathNode
+from kg_rec.explain.path import Path, PathEdge, PathNode
 from kg_rec.model.channels.knowledge import Way
 
 #: The name of similar text among the relation types that can be blocked.
@@ -17,7 +17,7 @@ class Form:
     """From the user to the recommended item.
 
     Attributes:
-        channel: see :class:`kg_rec.explain.explanation.Path`.
+        channel: see :class:`kg_rec.explain.path.Path`.
         crowd: the interacted item leads on through other users who had the next one.
         bridged: there is a known item between the crowd and what leads to the recommended item.
         through: node type of the entity next to the recommended item; None without one.
@@ -25,7 +25,7 @@ class Form:
         pattern: what :attr:`Path.pattern` is for paths of this form.
     """
 
-    channel: Channel
+    channel: str
     crowd: bool
     bridged: bool
     through: str | None
@@ -67,7 +67,7 @@ class Forms:
 def forms_of(user: str, item: str, acted: str, ways: tuple[Way, ...]) -> Forms:
     """All forms of a schema with these names and ways between items."""
 
-    def form(channel: Channel, crowd: bool, bridged: bool, way: Way | None, text: bool = False) -> Form:
+    def form(channel: str, crowd: bool, bridged: bool, way: Way | None, text: bool = False) -> Form:
         edges, nodes = [PathEdge(acted, True)], [PathNode(user, "", None), PathNode(item, "", None)]
         if crowd:
             edges += [PathEdge(acted, False), PathEdge(acted, True)]

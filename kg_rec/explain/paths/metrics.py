@@ -35,7 +35,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kg_rec.explain.explanation import Path
+from kg_rec.explain.path import Path
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 
 #: What :func:`path_metrics` gives.

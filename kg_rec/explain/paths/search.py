@@ -76,7 +76,7 @@ class PathTable:
         total, total_share: per group, the sums of its paths' values and shares.
         paths: the paths of group g are ``paths[g]:paths[g + 1]``; shape (groups + 1,).
         source, bridge, others, value, share: per path; see :class:`Candidates` and
-            :class:`kg_rec.explain.explanation.Path`.
+            :class:`kg_rec.explain.path.Path`.
     """
 
     addends: Addends

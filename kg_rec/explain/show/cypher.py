@@ -18,7 +18,9 @@ from typing import Any
 import pyarrow as pa
 
 from kg_rec.errors import ArgumentError, SchemaError
-from kg_rec.explain.explanation import Path, PathEdge
+from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.path import Path, PathEdge
+from kg_rec.explain.show.escaped import escaped_json
 from kg_rec.schema import GraphSchema
 
 #: Stands in the column ``nodes`` for a set of other users.
@@ -66,6 +68,21 @@ def cypher_for(schema: GraphSchema, user: str, item: str, paths: Sequence[Path])
     if "$positive_from" in statement:
         parameters["positive_from"] = schema.interaction.positive_from
     return statement, parameters
+
+
+def to_cypher(explanation: Explanation) -> str:
+    """The statement of an explanation with its parameters, for cypher-shell and the Neo4j Browser."""
+    lines = [f":param {name} => {_literal(value)};" for name, value in explanation.parameters.items()]
+    return "\n".join([*lines, f"{explanation.cypher};"])
+
+
+def _literal(value: Any) -> str:
+    """A value in Cypher."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_literal(v)}" for key, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_literal, value)) + "]"
+    return escaped_json(value)
 
 
 def expected_rows(paths: Sequence[Path]) -> Counter[PathRow]:

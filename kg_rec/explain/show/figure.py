@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from kg_rec.explain.explanation import Explanation
-from kg_rec.explain.show.card import Box, Line, Picture, draw, to_draw
-from kg_rec.explain.show.view import View, percent
-from kg_rec.schema import GraphSchema
+from kg_rec.explain.show.layout import Box, Line, Picture, draw, to_draw
+from kg_rec.explain.show.view import View
+from kg_rec.explain.words.numbers import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,12 +34,11 @@ CJK_FONTS = (
 _PIXELS = 72  # pixels of the picture for an inch of the figure
 
 
-def figure(explanation: Explanation, schema: GraphSchema | None = None) -> Figure:
+def figure(explanation: Explanation) -> Figure:
     """The shown paths drawn in columns: you on the left, the recommended item on the right, lines as thick as shares.
 
     Args:
         explanation: what to draw; at most ten paths are, the largest of each group first.
-        schema: words for relations and other users; None for the explanation's own.
 
     Returns:
         A figure that belongs to no window; save it with ``savefig``.  Where text needs Chinese characters and no font
@@ -47,7 +46,7 @@ def figure(explanation: Explanation, schema: GraphSchema | None = None) -> Figur
     """
     from matplotlib.figure import Figure
 
-    view = View(explanation, schema)
+    view = View(explanation)
     paths, _ = to_draw(explanation)
     title = f"{view.item}  ({view.words['score']} {explanation.score:.4g})"
     if not paths:

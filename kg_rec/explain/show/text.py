@@ -6,17 +6,18 @@ HTML and JSON.  The shape of the JSON is ``explanation.schema.json``.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from rich.cells import cell_len
 
-from kg_rec.explain.explanation import Explanation, Path
+from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.path import Path
 from kg_rec.explain.show.card import card
-from kg_rec.explain.show.view import View, percent, signed
+from kg_rec.explain.show.escaped import escaped_json
+from kg_rec.explain.show.view import View
+from kg_rec.explain.words.numbers import percent, signed
 from kg_rec.explain.words.slots import clean_name
-from kg_rec.schema import GraphSchema
 
 #: Interactions listed in text and Markdown; the others are summed up in one row.
 LISTED = 8
@@ -24,9 +25,6 @@ LISTED = 8
 _BAR = 24
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~$^@]|^[-+=]|(?<=(?i:www))\.|:(?=//)|!(?=\[))")
 _LIST = re.compile(r"^(\d+)([.)])")
-_INVISIBLE = re.compile(
-    "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
-)
 
 
 def to_dict(explanation: Explanation) -> dict[str, Any]:
@@ -58,17 +56,12 @@ def to_json(explanation: Explanation, *, indent: int | None = 2) -> str:
     Raises:
         ValueError: a number is not finite.
     """
-    return _json(to_dict(explanation), indent)
+    return escaped_json(to_dict(explanation), indent)
 
 
-def to_text(explanation: Explanation, schema: GraphSchema | None = None) -> str:
-    """For a terminal: the sentence, the sum, the paths with their shares, what is not shown.
-
-    Args:
-        explanation: what to show.
-        schema: words for relations and other users; None for the explanation's own.
-    """
-    view = View(explanation, schema)
+def to_text(explanation: Explanation) -> str:
+    """For a terminal: the sentence, the sum, the paths with their shares, what is not shown."""
+    view = View(explanation)
     words, widest = view.words, max((abs(v) for _, v in view.channels), default=0.0) or 1.0
     head = f"{view.item}  ({words['for_user'].format(clean_name(explanation.user))}, {_score(view)})"
     lines = [head, "", _text(explanation), "", words["channels"]]
@@ -92,9 +85,9 @@ def to_text(explanation: Explanation, schema: GraphSchema | None = None) -> str:
     return "\n".join([*lines, "", view.shown, *([view.about_counts] if view.about_counts else []), ""])
 
 
-def to_markdown(explanation: Explanation, schema: GraphSchema | None = None) -> str:
+def to_markdown(explanation: Explanation) -> str:
     """Markdown (GitHub's): the sentence, tables of channels, interactions and paths, the Cypher and its parameters."""
-    view = View(explanation, schema)
+    view = View(explanation)
     words = view.words
     lines = [f"### {_md(view.item)}", "", _md(_text(explanation)), ""]
     lines += [f"{_md(words['for_user'].format(clean_name(explanation.user)))}, {_md(_score(view))}", ""]
@@ -110,21 +103,25 @@ def to_markdown(explanation: Explanation, schema: GraphSchema | None = None) -> 
         lines += [f"| {_md(view.line(p))} | {signed(p.value)} | {percent(p.share)} |" for p in explanation.paths]
     lines += ["", view.shown, *(["", _md(view.about_counts)] if view.about_counts else [])]
     lines += ["", "```cypher", explanation.cypher, "```", "", "```json"]
-    return "\n".join([*lines, _json(dict(explanation.parameters), 1), "```", ""])
+    return "\n".join([*lines, escaped_json(dict(explanation.parameters), 1), "```", ""])
 
 
-def to_html(explanation: Explanation, schema: GraphSchema | None = None, *, page: bool = False) -> str:
+def to_html(explanation: Explanation, *, page: bool = False) -> str:
     """A card in HTML: the sentence, a bar per channel, the paths as a picture, the numbers and the Cypher.
 
     It needs nothing from outside: no scripts, fonts or pictures; it follows light and dark themes.
 
     Args:
         explanation: what to show.
-        schema: words for relations and other users; None for the explanation's own.
         page: a whole document instead of an element to put into one.
     """
-    parameters = _json(dict(explanation.parameters), 1)
-    return card(View(explanation, schema), text=_text(explanation), parameters=parameters, page=page)
+    parameters = escaped_json(dict(explanation.parameters), 1)
+    return card(View(explanation), text=_text(explanation), parameters=parameters, page=page)
+
+
+def to_page(explanation: Explanation) -> str:
+    """:func:`to_html` as a whole document."""
+    return to_html(explanation, page=True)
 
 
 def _path(path: Path) -> dict[str, Any]:
@@ -135,11 +132,6 @@ def _path(path: Path) -> dict[str, Any]:
         "value": path.value,
         "share": path.share,
     }
-
-
-def _json(value: dict[str, Any], indent: int | None) -> str:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
-    return _INVISIBLE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def _text(explanation: Explanation) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from kg_rec.explain.explanation import Channel, Explanation, Path, PathEdge, PathNode
+from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.path import Path, PathEdge, PathNode
 from kg_rec.explain.words.lexicon import Lexicon
+from kg_rec.explain.words.numbers import percent
 from kg_rec.explain.words.slots import clean_name
-from kg_rec.schema import GraphSchema
 
-CHANNELS: tuple[Channel, ...] = ("taste", "relational", "sequence", "knowledge", "meaning")
+CHANNELS: tuple[str, ...] = ("taste", "relational", "sequence", "knowledge", "meaning")
 
 _EN = {
     "base": "base",
@@ -22,7 +23,6 @@ _EN = {
     "score": "score",
     "for_user": "for {}",
     "you": "you",
-    "others": "{} others",
     "similar": "similar text",
     "channels": "What the score is made of",
     "interactions": "What your interactions contribute",
@@ -54,7 +54,6 @@ _ZH = {
     "score": "得分",
     "for_user": "用户{}",
     "you": "你",
-    "others": "其他{}人",
     "similar": "相似文本",
     "channels": "得分的构成",
     "interactions": "各次互动的贡献",
@@ -84,7 +83,7 @@ class Source:
 
     name: str
     value: float
-    parts: tuple[tuple[Channel, float], ...]
+    parts: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -93,21 +92,14 @@ class View:
 
     Attributes:
         explanation: what is shown.
-        schema: gives labels of relations and of other users; None takes the explanation's own, and where that has
-            none shows the names of the types.
     """
 
     explanation: Explanation
-    schema: GraphSchema | None = None
 
     @cached_property
     def words(self) -> dict[str, str]:
         """Headings in the explanation's language, English where there are none."""
         return _ZH if self.explanation.lang.startswith("zh") else _EN
-
-    @property
-    def _schema(self) -> GraphSchema | None:
-        return self.schema or self.explanation.schema
 
     @property
     def item(self) -> str:
@@ -124,7 +116,7 @@ class View:
 
     def sources(self, limit: int) -> tuple[tuple[Source, ...], int, float]:
         """The interactions that contribute most, by absolute value; how many more there are, and their sum."""
-        parts: dict[str, dict[Channel, float]] = {}
+        parts: dict[str, dict[str, float]] = {}
         names: dict[str, str] = {}
         for term in self.explanation.terms:
             names[term.source] = term.source_name
@@ -143,18 +135,16 @@ class View:
             return self.words["you"]
         if node.key is not None:
             return clean_name(node.name, node.key)
-        if self._schema is None:
-            return self.words["others"].format(f"{node.count:,}" if self.words is _EN else node.count)
-        words = self._lexicon(self._schema)
+        words = self._lexicon
         if words.lang == "zh":
             return f"{node.count}{words.measure(node.type)}{words.noun(node.type)}"
         return f"{node.count:,} {words.noun(node.type, node.count)}"
 
     def step(self, edge: PathEdge) -> str:
-        """Label of a relation, in words where a schema is at hand."""
+        """Label of a relation, in words."""
         if edge.type is None:
             return self.words["similar"]
-        known = self._schema.relation_types.get(edge.type) if self._schema else None
+        known = self.explanation.schema.relation_types.get(edge.type)
         labels = known.labels if known else {}
         return labels.get("zh" if self.words is _ZH else "en") or edge.type.lower().replace("_", " ")
 
@@ -181,15 +171,6 @@ class View:
         crowd = any(node.key is None for path in self.explanation.paths for node in path.nodes)
         return self.words["counts"] if crowd else ""
 
-    def _lexicon(self, schema: GraphSchema) -> Lexicon:
-        return Lexicon(schema, "zh" if self.words is _ZH else "en")
-
-
-def percent(share: float) -> str:
-    """0.314 -> "31.4 %"; a small part is never shown as nothing: 0.0002 -> "0.02 %"."""
-    return f"{100 * share:.1f} %" if share == 0 or share >= 0.0005 else f"{100 * share:.1g} %"
-
-
-def signed(value: float) -> str:
-    """Four significant digits with a sign: "+0.8123", "-0.0214", "0"."""
-    return f"{value:+.4g}" if value else "0"
+    @cached_property
+    def _lexicon(self) -> Lexicon:
+        return Lexicon(self.explanation.schema, "zh" if self.words is _ZH else "en")

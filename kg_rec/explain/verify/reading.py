@@ -18,7 +18,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from kg_rec.explain.explanation import Explanation, Path, PathNode
+from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.path import Path, PathNode
 from kg_rec.explain.verify.sentences import ENDS, Sentence, Sentences
 from kg_rec.explain.words.slots import clean_name
 

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kg_rec.explain.explanation import Explanation, Path
+from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.path import Path
 from kg_rec.explain.verify.reading import misread
 from kg_rec.explain.verify.sentences import Sentences
 from kg_rec.model.recommender import Recommender

@@ -23,7 +23,7 @@ import re
 from collections.abc import Callable
 
 from kg_rec.errors import ArgumentError
-from kg_rec.explain.explanation import PathEdge
+from kg_rec.explain.path import PathEdge
 from kg_rec.explain.words.lexicon import Lexicon
 from kg_rec.explain.words.patterns import SHARE, Pattern
 from kg_rec.explain.words.vocabulary import noun_of

@@ -12,10 +12,10 @@ from functools import lru_cache
 from zlib import crc32
 
 from kg_rec.errors import ArgumentError, ConfigError
-from kg_rec.explain.explanation import PathGroup, PathNode
-from kg_rec.explain.show.view import percent
+from kg_rec.explain.path import PathGroup, PathNode
 from kg_rec.explain.words.languages.chinese import REMARKS as CHINESE_REMARKS
 from kg_rec.explain.words.languages.english import REMARKS as ENGLISH_REMARKS
+from kg_rec.explain.words.numbers import percent
 from kg_rec.explain.words.patterns import LANGUAGES, SHARE, Pattern, language_of
 from kg_rec.explain.words.patterns import pattern as pattern_for
 from kg_rec.explain.words.phrasebook import TONES, Phrasebook, SchemaPhrases, Tone

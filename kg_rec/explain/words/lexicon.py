@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 
 from kg_rec.errors import SchemaError
-from kg_rec.explain.explanation import PathEdge
+from kg_rec.explain.path import PathEdge
 from kg_rec.schema import GraphSchema, NodeType, RelationType
 
 _INTERACTED = {"en": "interacted with {}", "zh": "接触过{}"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from kg_rec.errors import SchemaError
-from kg_rec.explain.explanation import PathEdge
+from kg_rec.explain.path import PathEdge
 from kg_rec.explain.words.languages.chinese import Chinese
 from kg_rec.explain.words.languages.english import English
 from kg_rec.explain.words.lexicon import Lexicon

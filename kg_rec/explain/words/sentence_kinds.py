@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol, TypeVar
 
 from kg_rec.errors import SchemaError
-from kg_rec.explain.explanation import Path, PathEdge, PathGroup, PathNode
+from kg_rec.explain.path import Path, PathEdge, PathGroup, PathNode
 from kg_rec.schema import GraphSchema
 
 T = TypeVar("T")

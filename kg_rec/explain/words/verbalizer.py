@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from kg_rec.explain.explanation import PathEdge, PathNode
+from kg_rec.explain.path import PathEdge, PathNode
 from kg_rec.explain.paths.forms import Form
 from kg_rec.explain.paths.search import PathTable
-from kg_rec.explain.show.view import percent
 from kg_rec.explain.words.grammar import Compiled, Teller, seed_of
+from kg_rec.explain.words.numbers import percent
 from kg_rec.explain.words.sentence_kinds import MAX_NAMED, Kind, Lead, Link, Role
 from kg_rec.model.recommender import Recommender
 

@@ -16,7 +16,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from kg_rec.explain.explanation import PathEdge
+from kg_rec.explain.path import PathEdge
 from kg_rec.explain.words.lexicon import Lexicon
 from kg_rec.explain.words.sentence_kinds import Kind
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from kg_rec.explain.counterfactuals.counterfactual import Counterfactual
 from kg_rec.explain.counterfactuals.user_list import Entry
 from kg_rec.explain.counterfactuals.what_if import WhatIf
-from kg_rec.explain.explanation import PathNode
+from kg_rec.explain.path import PathNode
 from kg_rec.explain.words.lexicon import Lexicon
 from kg_rec.explain.words.patterns import language_of
 from kg_rec.schema import GraphSchema

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from kg_rec.explain.explanation import Channel, Explanation, Path, PathEdge, PathGroup, PathNode, Term
+from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.path import Path, PathEdge, PathGroup, PathNode, Term
 from kg_rec.explain.show.cypher import cypher_for
 from kg_rec.explain.words.grammar import verbalize
 from kg_rec.schema import GraphSchema
@@ -52,15 +53,13 @@ class Make:
     def others(self, count: int) -> PathNode:
         return PathNode(self.schema.user.name, None, None, count)
 
-    def path(
-        self, channel: Channel, between: Sequence[PathNode], edges: Sequence[PathEdge], value: float = 1.0
-    ) -> Path:
+    def path(self, channel: str, between: Sequence[PathNode], edges: Sequence[PathEdge], value: float = 1.0) -> Path:
         return Path(channel, (self.user, *between, self.item), (forth(self.acted), *edges), value, value / 10)
 
     def liked(self, name: str) -> PathNode:
         return self.node(self.schema.item.name, name)
 
-    def taste(self, *seen: tuple[str, int], channel: Channel = "taste", value: float = 1.0) -> PathGroup:
+    def taste(self, *seen: tuple[str, int], channel: str = "taste", value: float = 1.0) -> PathGroup:
         edges = [back(self.acted), forth(self.acted)]
         return group(*(self.path(channel, [self.liked(j), self.others(n)], edges, value) for j, n in seen))
 
@@ -69,7 +68,7 @@ class Make:
         return group(*(self.path("knowledge", [self.liked(j), entity], [to, on]) for j in liked))
 
     def direct(self, edge: PathEdge, *liked: str) -> PathGroup:
-        channel: Channel = "meaning" if edge.type is None else "knowledge"
+        channel = "meaning" if edge.type is None else "knowledge"
         return group(*(self.path(channel, [self.liked(j)], [edge]) for j in liked))
 
     def cold(
@@ -103,6 +102,7 @@ class Make:
             lang=lang,
             cypher=cypher,
             parameters=parameters,
+            schema=self.schema,
         )
 
     def named(self, item_name: str) -> Make:

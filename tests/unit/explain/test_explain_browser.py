@@ -72,7 +72,7 @@ def lit(page: Page, path: int) -> bool:
 def card(request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path) -> Iterator[tuple[Explanation, Watched]]:
     explanation = real(request.param)
     scheme = "dark" if request.param == "zh" else "light"
-    watched = Watched(chromium, to_html(explanation, MOVIES, page=True), tmp_path, scheme)
+    watched = Watched(chromium, to_html(explanation, page=True), tmp_path, scheme)
     yield explanation, watched
     watched.check()
     watched.page.close()
@@ -171,7 +171,7 @@ def test_a_hostile_name_stays_text(films: Make, chromium: Browser, tmp_path: Pat
         made.taste((HOSTILE + "c", 3)),
     ]
     explanation = replace(made.explanation(groups), user=HOSTILE)
-    watched = Watched(chromium, to_html(explanation, films.schema, page=True), tmp_path, "light")
+    watched = Watched(chromium, to_html(explanation, page=True), tmp_path, "light")
     page = watched.page
     assert page.title() == HOSTILE
     assert page.locator("h2").inner_text() == HOSTILE

@@ -10,7 +10,7 @@ import pytest
 from explain_paths import SIMILAR, Make, back, forth
 
 from kg_rec.errors import SchemaError
-from kg_rec.explain.explanation import Path, PathEdge, PathGroup, PathNode
+from kg_rec.explain.path import Path, PathEdge, PathGroup, PathNode
 from kg_rec.explain.show.cypher import cypher_for, matches, mismatches
 from kg_rec.store import GraphStore, connect
 

@@ -6,7 +6,7 @@ import pytest
 from explain_paths import SIMILAR, Make, back, forth, group
 
 from kg_rec.errors import SchemaError
-from kg_rec.explain.explanation import PathGroup
+from kg_rec.explain.path import PathGroup
 from kg_rec.explain.words.grammar import pattern_of, verbalize
 from kg_rec.explain.words.slots import check
 from kg_rec.schema import GraphSchema

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_graph import edges, films
 
-from kg_rec.explain.explanation import Path, PathEdge, PathNode
+from kg_rec.explain.path import Path, PathEdge, PathNode
 from kg_rec.explain.paths.metrics import (
     PATH_METRICS,
     _scaled,

@@ -13,7 +13,8 @@ import kg_rec.model.kernel as kernel_module
 import kg_rec.model.recommender as recommender_module
 from kg_rec.errors import ConfigError
 from kg_rec.explain.config import ExplainConfig
-from kg_rec.explain.explanation import Explanation, PathGroup
+from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.path import PathGroup
 from kg_rec.explain.paths.metrics import entity_popularity, interaction_recency
 from kg_rec.explain.paths.search import find
 from kg_rec.explain.single import explain, path_groups

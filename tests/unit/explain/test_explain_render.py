@@ -12,7 +12,7 @@ import pytest
 from explain_paths import SIMILAR, Make, back, forth
 
 import kg_rec.explain.show.figure as figure_module
-from kg_rec.explain.explanation import PathGroup
+from kg_rec.explain.path import PathGroup
 from kg_rec.explain.show.text import to_dict, to_html, to_json, to_markdown, to_text
 from kg_rec.explain.show.view import View
 from kg_rec.schema import GraphSchema
@@ -121,7 +121,7 @@ def test_json_keeps_names_and_escapes_what_a_terminal_would_act_on(films: Make) 
 
 
 def test_text(films: Make) -> None:
-    text = to_text(films.explanation(groups(films), against=-0.4), films.schema)
+    text = to_text(films.explanation(groups(films), against=-0.4))
     assert "The Score  (for 42, score 6.1)" in text
     amounts = dict(
         re.findall(r"^  (base|taste|relations|knowledge|meaning) +([-+][0-9.]+)  [█▒]+$", text, re.MULTILINE)
@@ -134,9 +134,9 @@ def test_text(films: Make) -> None:
     assert "The paths shown account for 100.0 % of what speaks for it; 0.0 % is not shown." in text
 
 
-def test_text_in_chinese_without_a_schema(films: Make) -> None:
+def test_text_in_chinese(films: Make) -> None:
     text = to_text(films.explanation(groups(films), "zh"))
-    assert "你 —rated→ Heat ←rated— 其他37人 —rated→ The Score" in text
+    assert "你 —评分→ Heat ←评分— 37位观众 —评分→ The Score" in text
     assert "所示路径占推荐理由的100.0 %，其余0.0 %未显示。" in text
 
 
@@ -147,7 +147,7 @@ def test_text_of_a_base_only_score(films: Make) -> None:
 
 def test_markdown(films: Make) -> None:
     made = films.named("A|B *c* <d> [e](f)")
-    markdown = to_markdown(made.explanation(groups(made)), films.schema)
+    markdown = to_markdown(made.explanation(groups(made)))
     assert markdown.startswith("### A\\|B \\*c\\* &lt;d&gt; \\[e\\](f)\n")
     assert "| knowledge | +2 |" in markdown
     assert markdown.count("```") == 4
@@ -161,7 +161,7 @@ def test_html_bars_show_what_speaks_against(films: Make) -> None:
 
 
 def test_html_page_needs_nothing_from_outside(films: Make) -> None:
-    html = to_html(films.explanation(groups(films)), films.schema, page=True)
+    html = to_html(films.explanation(groups(films)), page=True)
     tags = Tags(html)
     names = {tag for tag, _ in tags.tags}
     assert html.startswith("<!DOCTYPE html>")
@@ -180,19 +180,13 @@ def test_notebooks_show_the_card(films: Make) -> None:
     assert explanation._repr_html_() == to_html(explanation)
 
 
-def test_the_explanation_s_own_schema_gives_the_words(films: Make) -> None:
-    own = replace(films.explanation(groups(films), "zh"), schema=films.schema)
-    assert "你 —评分→ Heat ←评分— 37位观众 —评分→ The Score" in to_text(own)
-    assert own._repr_html_() == to_html(own, films.schema)
-
-
 @pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.filterwarnings("ignore:no installed font", "ignore:Glyph")
 def test_figure(films: Make, lang: str) -> None:
     explanation = films.explanation(groups(films), lang)
-    figure = explanation.to_figure(films.schema)
+    figure = explanation.to_figure()
     written = [text.get_text() for text in figure.axes[0].texts]
-    view = View(explanation, films.schema)
+    view = View(explanation)
     assert written.count("Heat") == 1
     assert {"Fargo", "Robert De Niro", view.shown, view.words["you"], view.words["taste"]} <= set(written)
     assert ("37 viewers" if lang == "en" else "37位观众") in written
@@ -211,7 +205,7 @@ def test_figure_without_a_path(films: Make) -> None:
 def test_a_figure_says_which_font_is_missing(films: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figure_module, "_cjk", lambda: None)
     with pytest.warns(UserWarning, match="no installed font has Chinese characters; install one of Noto Sans CJK SC"):
-        films.explanation(groups(films), "zh").to_figure(films.schema)
+        films.explanation(groups(films), "zh").to_figure()
 
 
 def test_schemas_ship_with_the_package() -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from toy_graph import everything, pairs
 
-from kg_rec.explain.explanation import Explanation, Path, PathGroup
+from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.path import Path, PathGroup
 from kg_rec.explain.single import explain
 from kg_rec.explain.verify.truth import Facts, Sentences, error, misread, missing, scores_of
 from kg_rec.explain.words.grammar import compiled

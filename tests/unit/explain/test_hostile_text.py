@@ -18,7 +18,8 @@ from explain_paths import SIMILAR, Make, back, forth
 from markdown_it import MarkdownIt
 from test_explain_render import CONTROL, schema
 
-from kg_rec.explain.explanation import Explanation, PathGroup, PathNode
+from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.path import PathGroup, PathNode
 from kg_rec.explain.show.cypher import cypher_for
 from kg_rec.explain.show.text import to_html, to_json, to_markdown, to_text
 from kg_rec.explain.words.grammar import compiled
@@ -192,8 +193,8 @@ def rendered(films: Make, some: Sequence[str], lang: str) -> Explanation:
 
 def written(explanation: Explanation, graph_schema: GraphSchema) -> tuple[str, str, str, str]:
     """Text, Markdown, HTML, JSON."""
-    html = to_html(explanation, graph_schema, page=True)
-    return to_text(explanation, graph_schema), to_markdown(explanation, graph_schema), html, to_json(explanation)
+    html = to_html(explanation, page=True)
+    return to_text(explanation), to_markdown(explanation), html, to_json(explanation)
 
 
 def outline(explanation: Explanation, shown: tuple[str, str, str, str]) -> tuple[object, ...]:
@@ -253,9 +254,9 @@ def test_no_name_is_part_of_the_cypher(films: Make) -> None:
 
 @pytest.mark.filterwarnings("ignore:Glyph", "ignore:no installed font", "ignore:Matplotlib currently does not support")
 def test_no_name_disturbs_a_figure(films: Make) -> None:
-    plain = rendered(films, ["plain"] * 36, "en").to_figure(films.schema).axes[0]
+    plain = rendered(films, ["plain"] * 36, "en").to_figure().axes[0]
     for n, some in enumerate(chunks(40)):
-        figure = rendered(films, some, "en").to_figure(films.schema)
+        figure = rendered(films, some, "en").to_figure()
         texts = figure.axes[0].texts
         assert all(text.get_text().isprintable() for text in texts)
         assert not any(text.get_parse_math() for text in texts)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kg_rec.explain.explanation import PathEdge, PathNode
+from kg_rec.explain.path import PathEdge, PathNode
 from kg_rec.explain.words.lexicon import Lexicon
 from kg_rec.explain.words.sentence_kinds import Kind, Role
 from kg_rec.explain.words.slots import clean_name
