@@ -16,28 +16,9 @@ import pyarrow.compute as pc
 
 from kg_rec.errors import LoadError, SchemaError
 from kg_rec.loaders.text import Faults, Origin
-from kg_rec.schema import Datatype, GraphSchema, NodeType, PropertyType
+from kg_rec.schema import DATATYPES, Datatype, GraphSchema, NodeType, PropertyType
 
 Repeats = Literal["last", "sum"]
-
-_ARROW: dict[Datatype, pa.DataType] = {
-    "string": pa.string(),
-    "integer": pa.int64(),
-    "float": pa.float64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "string_list": pa.list_(pa.string()),
-    "float_list": pa.list_(pa.float64()),
-}
-_WORDS: dict[Datatype, str] = {
-    "string": "text",
-    "integer": "an integer",
-    "float": "a finite number",
-    "boolean": "true or false",
-    "date": "a date (YYYY-MM-DD)",
-    "string_list": "a list of texts",
-    "float_list": "a list of numbers",
-}
 
 
 class Checker:
@@ -324,11 +305,11 @@ def _cast(values: pa.Array, datatype: Datatype) -> pa.Array:
             raise pa.ArrowInvalid("not finite")
         return numbers
     if datatype == "string_list" and text:
-        return pa.array([None if v is None else [v] for v in values.to_pylist()], _ARROW[datatype])
+        return pa.array([None if v is None else [v] for v in values.to_pylist()], DATATYPES[datatype].arrow)
     if datatype == "float_list" and text:
         lists = [None if v is None else [float(n) for n in v.replace(",", " ").split()] for v in values.to_pylist()]
-        return pa.array(lists, _ARROW[datatype])
-    return values.cast(_ARROW[datatype])
+        return pa.array(lists, DATATYPES[datatype].arrow)
+    return values.cast(DATATYPES[datatype].arrow)
 
 
 def _cast_each(values: pa.Array, kind: PropertyType, faults: dict[int, str]) -> pa.Array:
@@ -343,5 +324,5 @@ def _cast_each(values: pa.Array, kind: PropertyType, faults: dict[int, str]) -> 
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):
                 bad.add(text)
         if text in bad:
-            faults[row] = f"expected {_WORDS[kind.datatype]}, got {text}; correct it"
-    return pa.array([typed.get(text) for text in shown], _ARROW[kind.datatype])
+            faults[row] = f"expected {DATATYPES[kind.datatype].words}, got {text}; correct it"
+    return pa.array([typed.get(text) for text in shown], DATATYPES[kind.datatype].arrow)

@@ -13,31 +13,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kg_rec.errors import StoreError
-from kg_rec.schema import Datatype, NodeType, PropertyType, RelationType
+from kg_rec.schema import DATATYPES, Datatype, NodeType, PropertyType, RelationType
 
 #: Longest key in bytes of UTF-8: what a Neo4j range index takes, with room to spare.
 MAX_KEY_BYTES = 4000
 
-ARROW_TYPES: dict[Datatype, pa.DataType] = {
-    "string": pa.string(),
-    "integer": pa.int64(),
-    "float": pa.float64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "string_list": pa.list_(pa.string()),
-    "float_list": pa.list_(pa.float64()),
-}
-
 
 def node_schema(node_type: NodeType) -> pa.Schema:
     """Arrow schema of a scan of the node type: one field per property, the key first."""
-    return pa.schema([(p.name, ARROW_TYPES[p.datatype]) for p in node_type.properties])
+    return pa.schema([(p.name, DATATYPES[p.datatype].arrow) for p in node_type.properties])
 
 
 def edge_schema(relation: RelationType) -> pa.Schema:
     """Arrow schema of a scan of the relation type: ``source``, ``target``, then the properties by name."""
     ends = [("source", pa.string()), ("target", pa.string())]
-    return pa.schema([*ends, *((p.name, ARROW_TYPES[p.datatype]) for p in relation.properties)])
+    return pa.schema([*ends, *((p.name, DATATYPES[p.datatype].arrow) for p in relation.properties)])
 
 
 def node_table(node_type: NodeType, batch: pa.Table) -> pa.Table:
@@ -108,7 +98,7 @@ def _cast(column: pa.ChunkedArray, datatype: Datatype, where: str) -> pa.Chunked
     """The column as the datatype's Arrow type; only casts that cannot change a value's meaning."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    target = ARROW_TYPES[datatype]
+    target = DATATYPES[datatype].arrow
     if not _castable(column.type, datatype):
         raise StoreError(f"{where}: expected {datatype} (Arrow {target}), got Arrow {column.type}")
     try:

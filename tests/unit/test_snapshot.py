@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -344,8 +346,26 @@ def test_to_networkx(snapshot: Snapshot) -> None:
     film = graph.nodes["Film", "電"]
     assert (film["type"], film["title"], film["year"]) == ("Film", "Movie", 1999)
     assert graph.edges[("User", "u2"), ("Film", "電"), "RATED"] == {"key": 4.0, "at": 20}
-    assert graph.edges[("User", "u10"), ("Film", "a"), "RATED"] == {"key": None, "at": 5}
+    assert graph.edges[("User", "u10"), ("Film", "a"), "RATED"] == {"at": 5}
+    assert film["tags"] == '["x", "y"]'
+    assert "year" not in graph.nodes["Film", "a"]
     assert sorted(graph.successors(("Film", "a"))) == [("Studio", "s1"), ("Studio", "s2")]
+
+
+@pytest.mark.parametrize("form", ["graphml", "gexf"])
+def test_the_networkx_graph_can_be_written(snapshot: Snapshot, tmp_path: Path, form: str) -> None:
+    import networkx as nx
+
+    dates = pa.array([date(1999, 5, 19), None, None, None, None], pa.date32())
+    films = snapshot.nodes["Film"]
+    films = films.set_column(films.column_names.index("day"), "day", dates)
+    graph = replace(snapshot, nodes={**snapshot.nodes, "Film": films}).to_networkx()
+    file = tmp_path / f"graph.{form}"
+    getattr(nx, f"write_{form}")(graph, file)
+    again = getattr(nx, f"read_{form}")(file)
+    assert (again.number_of_nodes(), again.number_of_edges()) == (9, 7)
+    assert again.nodes[str(("Film", "電"))]["title"] == "Movie"
+    assert again.nodes[str(("Film", "Z"))]["day"] == "1999-05-19"
 
 
 def test_to_pyg(snapshot: Snapshot) -> None:
@@ -371,3 +391,11 @@ def test_to_pyg_copies(snapshot: Snapshot, tmp_path: Path) -> None:
     data["User", "RATED", "Film"].edge_index[:] = 0
     assert loaded.interactions.time is not None
     assert loaded.interactions.time.tolist() == [5, 30, NO_TIME, 20]
+
+
+def test_a_snapshot_is_one_short_line_and_a_table_in_notebooks(snapshot: Snapshot) -> None:
+    users, items, acts = len(snapshot.users), len(snapshot.items), len(snapshot.interactions)
+    assert repr(snapshot).startswith(f"Snapshot(lab: {users} users, {items} items, {acts} interactions; ")
+    assert "\n" not in repr(snapshot)
+    assert len(repr(snapshot)) < 120
+    assert f"<td>RATED</td><td>edges</td><td>{acts}</td>" in snapshot._repr_html_()

@@ -1,0 +1,68 @@
+"""The files of a snapshot: Arrow files of one batch, mapped into memory as one array a column."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+
+from kg_rec.errors import SnapshotError
+from kg_rec.snapshot.tables import EdgeTable
+
+
+def digest(table: pa.Table) -> bytes:
+    """SHA-256 of the file that :func:`write` makes of the table."""
+    sink = _Hash()
+    write(table, sink)
+    return sink.sha256.digest()
+
+
+class _Hash(io.RawIOBase):
+    """A file that keeps no more than the SHA-256 of what is written."""
+
+    def __init__(self) -> None:
+        self.sha256 = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.sha256.update(data)
+        return len(data)
+
+
+def write(table: pa.Table, sink: IO[bytes] | io.RawIOBase) -> None:
+    """The table as an Arrow file of one batch, so that it can be mapped as one array a column."""
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+
+
+def open_table(path: Path, columns: Sequence[str]) -> pa.Table:
+    """The table of a file.
+
+    Raises:
+        SnapshotError: it cannot be read, or lacks one of ``columns``.
+    """
+    try:
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise SnapshotError(f"{path}: cannot read this part of the snapshot ({error}); export again") from error
+    missing = [name for name in columns if name not in table.column_names]
+    if missing:
+        raise SnapshotError(f"{path}: expected the column {missing[0]}, got {table.column_names}; export again")
+    return table
+
+
+def whole(column: pa.ChunkedArray) -> pa.Array:
+    """The column as one array, copied only if it is in several chunks."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def edges_of(table: pa.Table) -> EdgeTable:
+    """A table of edges as arrays, without a copy."""
+    columns = {name: whole(table.column(name)).to_numpy(zero_copy_only=True) for name in table.column_names}
+    return EdgeTable(columns["source"], columns["target"], columns.get("weight"), columns.get("time"))

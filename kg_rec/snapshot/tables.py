@@ -1,0 +1,109 @@
+"""Ids and edges of a snapshot: keys by dense index, edges as arrays."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from kg_rec.errors import NotFoundError
+from kg_rec.schema import RelationType
+
+#: Stands for "no time" in :attr:`EdgeTable.time`.
+NO_TIME = int(np.iinfo(np.int64).min)
+
+
+@dataclass(frozen=True)
+class IdMap:
+    """Keys of one node type, sorted; the position of a key is its dense index.
+
+    Attributes:
+        node_type: the node type, for messages.
+        keys: Arrow string array, sorted by code point, without duplicates.
+    """
+
+    node_type: str
+    keys: pa.Array
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {key: i for i, key in enumerate(self.keys.to_pylist())}
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._index
+
+    def index(self, key: str) -> int:
+        """Dense index of a key.
+
+        Raises:
+            NotFoundError: the key is not in the graph.
+        """
+        try:
+            return self._index[key]
+        except KeyError:
+            near = self.keys[:3].to_pylist()
+            raise NotFoundError(
+                f"no {self.node_type} with key {key!r} in the snapshot; expected one of {len(self)} keys such as {near}"
+            ) from None
+
+    def indices(self, keys: Sequence[str] | pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
+        """Dense indices of many keys, shape (n,); -1 where a key is unknown."""
+        asked = pa.array(keys, pa.string()) if isinstance(keys, Sequence) else keys
+        bounds = pc.min_max(asked).as_py()
+        if bounds["min"] is None:
+            return np.full(len(asked), -1, dtype=np.int64)
+        # the hash table that index_in builds is of this part alone: a batch in key order costs what it holds
+        first = bisect_left(self.keys, bounds["min"], key=pa.StringScalar.as_py)
+        last = bisect_right(self.keys, bounds["max"], lo=first, key=pa.StringScalar.as_py)
+        found = pc.index_in(asked, self.keys[first:last]).cast(pa.int64())
+        return np.asarray(pc.fill_null(pc.add(found, first), -1), dtype=np.int64)
+
+    def key(self, index: int) -> str:
+        """The key at a dense index."""
+        return str(self.keys[index].as_py())
+
+
+@dataclass(frozen=True)
+class EdgeTable:
+    """Edges of one relation type, sorted by (source, target), at most one per pair.
+
+    Attributes:
+        source: dense indices of the tails, int64, shape (m,).
+        target: dense indices of the heads, int64, shape (m,).
+        weight: float32, shape (m,), or None where the relation has no weight; NaN for a missing value.
+        time: Unix seconds, int64, shape (m,), or None; the smallest int64 for a missing value.
+    """
+
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    weight: NDArray[np.float32] | None = None
+    time: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def take(self, rows: NDArray[Any]) -> EdgeTable:
+        """The edges at positions (or a boolean mask) ``rows``, in their order."""
+        return EdgeTable(
+            self.source[rows],
+            self.target[rows],
+            None if self.weight is None else self.weight[rows],
+            None if self.time is None else self.time[rows],
+        )
+
+
+def positive(edges: EdgeTable, interaction: RelationType) -> EdgeTable:
+    """Of some interactions those that count as positive; see :meth:`Snapshot.liked`."""
+    if interaction.positive_from is None or edges.weight is None:
+        return edges
+    return edges.take(edges.weight >= interaction.positive_from)
