@@ -1,4 +1,8 @@
-"""Fixtures for all tests: real data, a real Neo4j server, empty stores, a real browser.
+"""Fixtures for all tests, and the three tiers that they run in.
+
+The folder says the tier: ``tests/unit``, ``tests/contracts``, ``tests/system``.  A test that needs a server, a
+browser or the real data, or is marked ``system``, is of the system tier wherever it stands.  A unit test that starts a
+process or listens on a port fails.
 
 With ``KG_REC_REQUIRE_ALL=1`` a missing server, browser or missing data is a failure instead of a skip.
 """
@@ -6,6 +10,7 @@ With ``KG_REC_REQUIRE_ALL=1`` a missing server, browser or missing data is a fai
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -18,6 +23,13 @@ from playwright.sync_api import Browser
 
 from kg_rec.store import GraphStore, connect
 
+#: The tiers in the order in which they run, and the folder of each.
+TIERS = {"unit": "unit", "contract": "contracts", "system": "system"}
+#: What makes a test one of the system tier.
+_OUTSIDE = {"neo4j_url", "chromium", "shared_data"}
+#: Events of the interpreter that a unit test must not cause.
+_FORBIDDEN = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "socket.bind")
+
 _SERVER = pytest.StashKey[neo4j_server.Server]()
 
 
@@ -25,6 +37,40 @@ def _absent(reason: str) -> NoReturn:
     if os.environ.get("KG_REC_REQUIRE_ALL") == "1":
         pytest.fail(f"{reason} (KG_REC_REQUIRE_ALL=1)", pytrace=False)
     pytest.skip(reason)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test with its tier, and run the tiers in their order."""
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        outside = _OUTSIDE.intersection(getattr(item, "fixturenames", ())) or "neo4j" in params.values()
+        if outside or item.get_closest_marker("neo4j"):
+            item.add_marker("system")
+        if not any(item.get_closest_marker(tier) for tier in TIERS):
+            folder = item.path.relative_to(Path(__file__).parent).parts[0]
+            item.add_marker(next(tier for tier, name in TIERS.items() if name == folder))
+    order = list(TIERS)
+    items.sort(key=lambda item: max(order.index(tier) for tier in order if item.get_closest_marker(tier)))
+
+
+_unit_test: str | None = None
+
+
+def _watch(event: str, _: object) -> None:
+    if _unit_test is not None and event in _FORBIDDEN:
+        pytest.fail(f"{_unit_test} caused {event}: a unit test starts no process and no server; see CONTRIBUTING.md")
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_outside(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Unit tests stay in their process."""
+    global _unit_test
+    _unit_test = request.node.nodeid if request.node.get_closest_marker("unit") else None
+    yield
+    _unit_test = None
 
 
 @pytest.fixture(scope="session")

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
+from kg_rec.model import persist
 from kg_rec.model.config import ColdConfig, FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.train import fit, train
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import EdgeTable, Snapshot
 from kg_rec.store import GraphStore
+
+ROOT = Path(__file__).resolve().parents[1]
 
 KINDS = ("western", "space", "romance")
 PLOTS = (
@@ -112,10 +120,32 @@ def films(users: int = 60, items: int = 45, cold: int = 6) -> Snapshot:
 
 @cache
 def trained() -> Recommender:
-    """The model of :func:`films`, with the packaged text model."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KG_REC_CACHE", folder)
-        return train(films(), CONFIG)
+    """The model of :func:`films`, with the packaged text model.
+
+    It is kept in pytest's cache, in a folder named after all that it is made from; every process of a run of the
+    tests, and the next run, reads it from there.
+    """
+    folder = ROOT / ".pytest_cache" / "d" / "toy_models" / sources_digest()
+    if not (folder / "done").exists():
+        with tempfile.TemporaryDirectory() as cache_folder, pytest.MonkeyPatch.context() as patch:
+            patch.setenv("KG_REC_CACHE", cache_folder)
+            made = train(films(), CONFIG)
+        for old in folder.parent.glob("*"):
+            shutil.rmtree(old, ignore_errors=True)
+        persist.save(made, folder)
+        (folder / "done").touch()
+    return persist.load(folder)
+
+
+def sources_digest() -> str:
+    """A digest of every source that a model depends on, and of the versions of what it is computed with."""
+    digest = hashlib.sha256(f"{np.__version__} {torch.__version__} {sys.version}".encode())
+    files = [Path(__file__), *(ROOT / "graph_schemas").glob("*.ttl")]
+    for part in ("arrays", "model", "schema", "snapshot", "*.py"):
+        files += (ROOT / "kg_rec").glob(part if part.endswith(".py") else f"{part}/**/*.py")
+    for file in sorted(files):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 @cache

@@ -6,7 +6,7 @@
 Each size is measured on an embedded graph and, with ``--graph``, on a server: one that is empty, or, with ``start``, a
 new one for each size (tests/neo4j_server.py).  Each stage runs in a process of its own, whose peak memory is told.
 Rates are compared with limits measured in the same run: matrix multiplication, the memory's stream, the bare driver.
-``--faults N`` kills a job N times per store instead (tests/unit/jobs).  Each stage is told on stderr when it is done;
+``--faults N`` kills a job N times per store instead (tests/system/jobs).  Each stage is told on stderr when it is done;
 with --json stdout is one object, also when a later stage fails.
 """
 

@@ -1,4 +1,4 @@
-"""A job that is killed many times per store and resumed: the figures of tests/unit/jobs/test_job_faults.py."""
+"""A job that is killed many times per store and resumed: the figures of tests/system/jobs/test_job_faults.py."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main(count: int, seed: int, as_json: bool) -> int:
     with tempfile.TemporaryDirectory() as folder:
         figures = Path(folder) / "figures.jsonl"
         told = {"KG_REC_JOB_FAULTS": str(count), "KG_REC_JOB_SEED": str(seed), "KG_REC_JOB_FIGURES": str(figures)}
-        command = [sys.executable, "-m", "pytest", "-q", "-s", "tests/unit/jobs/test_job_faults.py", "-k", "random"]
+        command = [sys.executable, "-m", "pytest", "-q", "-s", "tests/system/jobs/test_job_faults.py", "-k", "random"]
         environment = os.environ | told | {"KG_REC_REQUIRE_ALL": "1"}
         code = subprocess.run(command, env=environment, stdout=sys.stderr, check=False).returncode
         stores = [json.loads(line) for line in figures.read_text().splitlines()] if figures.exists() else []

@@ -75,6 +75,7 @@ def test_the_words_are_those_of_explain(model: Recommender) -> None:
         assert row["text"] == Model(model).explain(row["user"], row["item"], lang="zh", tone="formal").text
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("workers", [2, 3])
 def test_workers_change_nothing(model: Recommender, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     monkeypatch.setattr(batch_module, "_PAIRS", 32)
@@ -85,6 +86,7 @@ def test_workers_change_nothing(model: Recommender, monkeypatch: pytest.MonkeyPa
     assert all(a.equals(b) for a, b in zip(alone, shared, strict=True))
 
 
+@pytest.mark.system
 def test_a_fault_in_a_worker_is_told(model: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_module, "_PAIRS", 32)
     real = batch_module.find
@@ -101,6 +103,7 @@ def test_a_fault_in_a_worker_is_told(model: Recommender, monkeypatch: pytest.Mon
         list(explain_lists(model, k=10, workers=1))
 
 
+@pytest.mark.system
 def test_a_killed_worker_is_told(model: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_module, "_PAIRS", 32)
     real = batch_module.find
@@ -131,6 +134,7 @@ def test_no_user_no_rows(model: Recommender) -> None:
     assert list(explain_lists(model, [])) == []
 
 
+@pytest.mark.system
 def test_progress_reaches_the_end(model: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_module, "_PAIRS", 100)
     calls: list[tuple[int, int | None]] = []

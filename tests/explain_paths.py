@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import pytest
+
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path, PathEdge, PathGroup, PathNode, Term
 from kg_rec.explain.show.cypher import cypher_for
@@ -107,3 +109,13 @@ class Make:
 
     def named(self, item_name: str) -> Make:
         return replace(self, item_name=item_name)
+
+
+@pytest.fixture(scope="session")
+def films() -> Make:
+    return Make(GraphSchema.bundled("movies"))
+
+
+@pytest.fixture(scope="session")
+def music() -> Make:
+    return Make(GraphSchema.bundled("music"), item_name="Low")

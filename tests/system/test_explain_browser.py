@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import toy_graph
-from explain_paths import Make, back, forth
+from explain_paths import Make, back, films, forth
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from kg_rec.explain.explanation import Explanation
@@ -17,6 +17,8 @@ from kg_rec.explain.single import explain
 from kg_rec.explain.words.grammar import compiled
 from kg_rec.explain.words.phrasebook import Phrasebook
 from kg_rec.schema import GraphSchema
+
+__all__ = ["films"]
 
 MOVIES = GraphSchema.bundled("movies")
 

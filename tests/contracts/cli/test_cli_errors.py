@@ -106,6 +106,7 @@ def test_a_control_character_does_not_reach_the_terminal(world: World) -> None:
     assert "\x07" not in result.stderr
 
 
+@pytest.mark.system
 def test_interrupt_ends_with_130() -> None:
     # a runner in the background hands down an ignored SIGINT, which Python then leaves ignored
     listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
@@ -127,6 +128,7 @@ def test_interrupt_ends_with_130() -> None:
     assert out == ""
 
 
+@pytest.mark.system
 def test_a_closed_pipe_is_quiet(world: World) -> None:
     code = "from kg_rec.cli import main; main()"
     question = "UNWIND range(1, 90000) AS x RETURN x"

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import pytest
 from job_disk import SmallDisk
 from job_faults import Killer, plan
 from job_network import Cut, Line
-from job_world import World, both_stores, edges, ledger, make_world, replace
+from job_world import World, both_stores, edges, ledger, make_world
 
 from kg_rec.errors import StoreUnavailableError
 from kg_rec.jobs.config import JobConfig

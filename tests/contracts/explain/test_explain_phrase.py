@@ -248,6 +248,7 @@ def test_an_endpoint_that_breaks_is_an_error_that_keeps_what_was_accepted(server
 # --- the file -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.system
 def test_a_killed_run_leaves_a_valid_file_and_the_next_asks_for_the_rest(server: ChatServer, file: Path) -> None:
     stuck = threading.Event()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -80,6 +81,20 @@ def make_world(folder: Path, url: str) -> World:
     return World(folder, url)
 
 
+@pytest.fixture
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    """On the embedded store, or on each with ``both_stores``."""
+    neo4j = getattr(request, "param", "embedded") == "neo4j"
+    return make_world(tmp_path, request.getfixturevalue("clean_neo4j") if neo4j else str(tmp_path / "graph"))
+
+
+@pytest.fixture
+def store(world: World) -> Iterator[GraphStore]:
+    found = world.open()
+    yield found
+    found.close()
+
+
 def edges(store: GraphStore, run: str) -> list[dict[str, Any]]:
     """What a run wrote into the graph."""
     question = (
@@ -103,6 +118,3 @@ def ledger(store: GraphStore, run: str) -> dict[str, Any]:
 def plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows of a file as those of :func:`edges`."""
     return [{name: row[name] for name in ("user", "rank", "item", "score")} for row in rows]
-
-
-__all__ = ["World", "both_stores", "edges", "ledger", "make_world", "model", "plain", "replace"]

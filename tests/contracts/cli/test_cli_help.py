@@ -69,6 +69,7 @@ def test_version() -> None:
     assert run("--version").stdout == f"kg-rec, version {version('kg-rec')}\n"
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("args", "code"),
     [
