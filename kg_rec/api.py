@@ -202,7 +202,7 @@ class Model:
         users, items = self.recommender.shape
         channels = ", ".join(c.name for c in self.recommender.channels)
         return (
-            f"Model({users} users, {items} items; {channels}; validation NDCG@10 {self.recommender.choices.valid:.3f})"
+            f"Model({users} users, {items} items; {channels}; validation NDCG@10 {self.recommender.chosen.valid:.3f})"
         )
 
 

@@ -92,16 +92,21 @@ def _holds(values: Any, path: Sequence[str | int]) -> bool:
 
 
 def _read(cls: type[ConfigT], values: Mapping[str, Any], path: str) -> ConfigT:
-    hints = get_type_hints(cls)
-    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - known)
+    hints = _types(cls)
+    unknown = sorted(set(values) - set(hints))
     if unknown:
         setting = path + unknown[0]
-        raise SettingError(f"unknown setting {setting}; expected one of {', '.join(sorted(known))}", setting)
+        raise SettingError(f"unknown setting {setting}; expected one of {', '.join(sorted(hints))}", setting)
     missing = sorted(f.name for f in fields(cls) if f.name not in values and _required(f))  # type: ignore[arg-type]
     if missing:
         raise SettingError(f"{path}{missing[0]} is missing; set it", path + missing[0])
     return cls(**{key: _value(hints[key], value, path + key) for key, value in values.items()})
+
+
+def _types(cls: type[Any]) -> Mapping[str, Any]:
+    """The type of each setting; a class whose settings are not its fields says them by ``setting_types``."""
+    own = getattr(cls, "setting_types", None)
+    return get_type_hints(cls) if own is None else own()
 
 
 def _value(kind: Any, value: Any, path: str) -> Any:

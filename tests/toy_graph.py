@@ -17,9 +17,14 @@ import pytest
 import torch
 
 from kg_rec.model import persist
-from kg_rec.model.config import ColdConfig, FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
+from kg_rec.model.channels.gnn_numbers import GnnConfig
+from kg_rec.model.channels.meaning import MeaningConfig
+from kg_rec.model.channels.taste import TasteConfig
+from kg_rec.model.cold.config import ColdConfig
+from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.model.recommender import Recommender
-from kg_rec.model.train.train import fit, train
+from kg_rec.model.train.fit import fit
+from kg_rec.model.train.train import train
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import EdgeTable, Snapshot
 from kg_rec.store import GraphStore
@@ -153,7 +158,7 @@ def everything() -> Recommender:
     """As :func:`trained`, with every channel, relation type and text in use, whatever validation chose."""
     model = trained()
     chosen = replace(
-        model.choices,
+        model.chosen,
         similarity={name: 0.3 if name == "year" else 1.0 for name in model.similarity.weights},
         ridge=4.0,
         warm={"taste": 1.0, "relational": 0.5, "sequence": 0.2, "knowledge": 0.3, "meaning": 0.3, "base": 0.1},

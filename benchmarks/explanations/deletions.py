@@ -116,7 +116,7 @@ def _chosen(model: Recommender, count: int, seed: int, progress: Progress) -> di
         if e.paths and len(interactions) < count:
             source = str(e.paths[0].nodes[1].key)
             stated = sum(t.value for t in e.terms if t.source == source)
-            if model.choices.recency:
+            if model.chosen.recency:
                 changes = what_if(model, key, removed=[source], k=len(model.items)).changes
                 stated = next(c.score - c.score_after for c in changes if c.item == e.item)
             interactions.append(Deletion(model.snapshot.schema.interaction.name, key, source, key, e.item, stated))

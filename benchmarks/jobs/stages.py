@@ -17,7 +17,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kg_rec.model.config import FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
+from kg_rec.model.channels.gnn_numbers import GnnConfig
+from kg_rec.model.channels.meaning import MeaningConfig
+from kg_rec.model.channels.taste import TasteConfig
+from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.schema import GraphSchema
 from kg_rec.settings import from_dict
 from kg_rec.snapshot import Snapshot, export

@@ -31,7 +31,8 @@ from kg_rec.errors import KgRecError
 from kg_rec.evaluation.evaluate import ABLATIONS, evaluate, lift, named, rank_split
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.recommender import Recommender
-from kg_rec.model.train.train import encode_items, fit, train
+from kg_rec.model.train.fit import fit
+from kg_rec.model.train.train import encode_items, train
 from kg_rec.progress import Progress
 from kg_rec.snapshot import Snapshot
 from kg_rec.split import Split
@@ -114,7 +115,7 @@ def _fold(folder: Path, files: Files, protocol: str, config: TrainConfig, option
         model = models[0]
         everyone = np.arange(model.shape[0])
         start = time.perf_counter()
-        again = fit(train_graph, model.choices, settings, text, progress)
+        again = fit(train_graph, model.chosen, settings, text, progress)
         again.scores(everyone[:1])  # joins the channels, once per model
         fitted = time.perf_counter()
         again.rank(everyone, 10)

@@ -23,7 +23,7 @@ from kg_rec.cli.options import (
 if TYPE_CHECKING:
     from kg_rec.evaluation.evaluate import Report
     from kg_rec.explain.config import ExplainConfig
-    from kg_rec.model.chosen import Choices
+    from kg_rec.model.chosen import Chosen
     from kg_rec.model.shards import Shards
     from kg_rec.progress import Progress
     from kg_rec.snapshot import Snapshot
@@ -92,7 +92,7 @@ def train(
             model = train_model(data, config, split=chosen, progress=progress, log_file=log, shards=shards)
         progress(0, None, "writing")
         model.save(out)
-    choices = model.recommender.choices
+    choices = model.recommender.chosen
     users, items = model.recommender.shape
     if as_json:
         summary = {"model": str(out), "users": users, "items": items, "valid": {"ndcg@10": choices.valid}}
@@ -114,7 +114,7 @@ def _shards(engine: str) -> Iterator[Shards]:
         yield shards
 
 
-def _print_choices(choices: Choices) -> None:
+def _print_choices(choices: Chosen) -> None:
     """The fusion weights lambda; those of items without interactions where they were chosen."""
     names = [*choices.warm, *(c for c in choices.cold if c not in choices.warm)]
     rows = []

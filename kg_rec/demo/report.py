@@ -28,6 +28,7 @@ from kg_rec.explain.show.text import to_html
 from kg_rec.explain.show.view import CHANNELS, View
 from kg_rec.explain.words.lexicon import Lexicon
 from kg_rec.explain.words.slots import clean_name
+from kg_rec.model.channels.gnn_numbers import GnnParameters
 from kg_rec.model.cold.similarity import PROFILE
 from kg_rec.snapshot import Snapshot
 
@@ -256,14 +257,14 @@ def _tells(found: Mapping[str, Any]) -> str:
 
 
 def _lambdas(model: Model) -> list[tuple[str, str, float | None, float | None, float | None]]:
-    choices = model.recommender.choices
+    choices = model.recommender.chosen
     used = ("base", *model.recommender.config.channels)
     return [(p, _part(p), choices.warm.get(p, 0.0), choices.cold.get(p), choices.alone.get(p)) for p in used]
 
 
 def _likeness(model: Model) -> list[tuple[str, float, float]]:
     """Name, weight and length of the bar of each part of the likeness of two items."""
-    weights = model.recommender.choices.similarity
+    weights = model.recommender.chosen.similarity
     most = max(weights.values(), default=0) or 1.0
     snapshot = model.recommender.snapshot
     names = {name: _label(snapshot, name) for name in weights} | {PROFILE: "how much is known of them"}
@@ -273,9 +274,10 @@ def _likeness(model: Model) -> list[tuple[str, float, float]]:
 
 def _hops(model: Model) -> dict[str, Any] | None:
     """The graph network's learned weights per relation and hop."""
-    gnn = model.recommender.choices.gnn
-    if gnn is None:
+    numbers = model.recommender.chosen.channels.get("relational")
+    if numbers is None:
         return None
+    gnn = GnnParameters(**numbers)
     rows = [
         (_label(model.recommender.snapshot, name.split(".")[0]), int(name.rsplit(".", 1)[1]) + 1, value)
         for name, value in gnn.values.items()

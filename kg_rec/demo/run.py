@@ -25,6 +25,7 @@ from kg_rec.explain.show.cypher import mismatches
 from kg_rec.explain.show.text import to_dict
 from kg_rec.loaders.base import load
 from kg_rec.loaders.demo import FILMS
+from kg_rec.model.channels.meaning import MeaningConfig
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.encoders.text import find_encoder
 from kg_rec.model.recommender import Recommender
@@ -303,9 +304,9 @@ def _settings(config: TrainConfig, seed: int) -> tuple[TrainConfig, tuple[str, .
     """The settings with the seed, and without text where no text model is installed."""
     config = replace(config, seed=seed)
     try:
-        find_encoder(config.meaning.encoder)
+        find_encoder(config.of(MeaningConfig).encoder)
     except MissingDependencyError as error:
-        return replace(config, meaning=replace(config.meaning, encoder="none")), (f"Without text: {error}.",)
+        return config.with_parts(replace(config.of(MeaningConfig), encoder="none")), (f"Without text: {error}.",)
     return config, ()
 
 

@@ -22,6 +22,7 @@ from kg_rec.explain.paths.metrics import path_metrics
 from kg_rec.explain.paths.search import find
 from kg_rec.explain.single import path_groups
 from kg_rec.metrics import per_user
+from kg_rec.model.channels.meaning import MeaningConfig
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.histories import histories
 from kg_rec.model.recommender import Recommender
@@ -232,7 +233,7 @@ def evaluate(
         metrics={**test.mean(), **beyond_accuracy(test, model, split.test_candidates)},
         intervals={name: bootstrap(values, config.seed) for name, values in test.metrics.items()},
         valid=rank_split(model, split, "valid").mean(),
-        chosen=model.choices.to_dict(),
+        chosen=model.chosen.to_dict(),
         kg_lift=drops,
         seconds=seconds,
         explanations=told,
@@ -252,7 +253,7 @@ def named(progress: Progress, name: str) -> Progress:
 
 def _without(name: str, snapshot: Snapshot, config: TrainConfig) -> tuple[Snapshot, TrainConfig]:
     if name == "no_text":
-        return snapshot, replace(config, meaning=replace(config.meaning, encoder="none"))
+        return snapshot, config.with_parts(replace(config.of(MeaningConfig), encoder="none"))
     if name == "no_gnn":
         return snapshot, replace(config, channels=tuple(c for c in config.channels if c != "relational"))
     rng = np.random.default_rng(config.seed)

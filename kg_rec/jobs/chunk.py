@@ -126,7 +126,7 @@ def user_rows(model: Recommender, users: NDArray[np.int64]) -> tuple[sparse.csr_
     part = replace(edges.take(ranges(starts, lengths)), source=np.repeat(np.arange(len(users)), lengths))
     liked = positive(part, model.snapshot.schema.interaction)
     shape = (len(users), len(model.items))
-    return histories(liked, shape, model.choices.recency, model.choices.rating), histories(part, shape, 0)
+    return histories(liked, shape, model.chosen.recency, model.chosen.rating), histories(part, shape, 0)
 
 
 def _filled(

@@ -11,26 +11,6 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class GnnParameters:
-    """What training of the GNN learns: a few named numbers, independent of the size of the graph.
-
-    Attributes:
-        exponent: degree exponents of the operator whose eigenvectors are the input.
-        dimensions: spectral dimensions.
-        hops: propagation layers.
-        values: parameter name to its value; per relation ``<name>.weight.<hop>``, ``.item_exponent``,
-            ``.other_exponent``, and for the roles ``source_exponent``, ``target_exponent``.
-        epoch: epoch of the best validation figure; 0 is the initial state.
-    """
-
-    exponent: float
-    dimensions: int
-    hops: int
-    values: Mapping[str, float]
-    epoch: int
-
-
-@dataclass(frozen=True)
 class RatingScale:
     """How strongly an interaction counts by its weight (a rating, a number of plays), as a factor of a_uj.
 
@@ -47,30 +27,26 @@ class RatingScale:
 
 
 @dataclass(frozen=True)
-class Choices:
+class Chosen:
     """The hyperparameters of a model.
 
     Attributes:
-        l2: ridge penalty of the taste operator.
-        gnn: learned numbers of the relational GNN; None if that channel is off.
+        channels: what was chosen for each channel, as numbers that JSON can hold; see the channel's file.
         recency: decay of a_uj in ranks; 0 for equal weights.
         rating: factor of a_uj by the interaction's weight; None if it does not matter.
-        direction: how much the order of two interactions counts in the sequence channel.
         similarity: weight of each relation type, number and text in the similarity k.
         ridge: penalty of the regression for items without interactions.
         warm: fusion weight per channel, and ``base``, for items with interactions, in units of the channel.
-        cold: the same for items without interactions, relative to the first of relational, knowledge and meaning,
-            whose weight is that for warm items.
+        cold: the same for items without interactions, relative to the first channel that scores them, whose weight is
+            that for items with interactions.
         units: standard deviation of each channel's scores on the validation users; weights are divided by it.
         valid: validation NDCG@10 of the fused model.
         alone: validation NDCG@10 of each channel by itself.
     """
 
-    l2: float
-    gnn: GnnParameters | None
+    channels: Mapping[str, Mapping[str, Any]]
     recency: float
     rating: RatingScale | None
-    direction: float
     similarity: Mapping[str, float]
     ridge: float
     warm: Mapping[str, float]
@@ -84,8 +60,8 @@ class Choices:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Choices:
+    def from_dict(cls, values: Mapping[str, Any]) -> Chosen:
         """Inverse of :meth:`to_dict`."""
-        gnn, rating = values["gnn"], values["rating"]
+        rating = values["rating"]
         scale = None if rating is None else RatingScale(tuple(rating["levels"]), tuple(rating["factors"]))
-        return cls(**{**values, "gnn": None if gnn is None else GnnParameters(**gnn), "rating": scale})
+        return cls(**{**values, "rating": scale})

@@ -1,4 +1,4 @@
-"""A model on disk: ``model.json`` (settings, choices, versions), ``tensors.safetensors`` and the snapshot.
+"""A model on disk: ``model.json`` (settings, what was chosen, versions), ``tensors.safetensors`` and the snapshot.
 
 Nothing is pickled.  Loading checks the format, the schema and that the snapshot's items are those of the model.
 """
@@ -18,15 +18,15 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from kg_rec.errors import ConfigError, ModelError
-from kg_rec.model.channels.knowledge import PathFactors
-from kg_rec.model.chosen import Choices
+from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.config import TrainConfig
+from kg_rec.model.item_paths import PathFactors
 from kg_rec.model.kernel import FactorKernel, Kernel, Matrix, MatrixKernel
 from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.snapshot import Snapshot
 
-_FORMAT = 1
+_FORMAT = 2
 _PACKAGES = ("kg-rec", "numpy", "torch", "torch-geometric", "transformers")
 Tensors = dict[str, NDArray[Any]]
 
@@ -67,7 +67,7 @@ def save(model: Recommender, folder: str | Path) -> None:
             "text_power": model.similarity.text_power,
         },
         "ridge": None if model.regression is None else model.regression.ridge,
-        "choices": model.choices.to_dict(),
+        "choices": model.chosen.to_dict(),
         "config": model.config.to_dict(),
     }
     model.snapshot.save(folder / "snapshot")
@@ -127,7 +127,7 @@ def _assemble(about: Mapping[str, Any], tensors: Tensors, snapshot: Snapshot) ->
     return Recommender(
         snapshot,
         TrainConfig.from_dict(about["config"]),
-        Choices.from_dict(about["choices"]),
+        Chosen.from_dict(about["choices"]),
         tuple(channels),
         tensors["base"],
         tensors["cold"],

@@ -19,12 +19,13 @@ from scipy import sparse
 from kg_rec.arrays.segments import bounds_of, ranges, sums
 from kg_rec.errors import ModelError
 from kg_rec.metrics import leaders, listed, masked
-from kg_rec.model.channels.knowledge import Links, knowledge_kernel, links, still_there
-from kg_rec.model.chosen import Choices
+from kg_rec.model.channels.registry import kind_of
+from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.histories import histories
-from kg_rec.model.kernel import DENSE, FactorKernel, Floats, Kernel, MatrixKernel
+from kg_rec.model.item_paths import Links, links, still_there
+from kg_rec.model.kernel import DENSE, Floats, Kernel, MatrixKernel
 from kg_rec.model.operator import Operator
 from kg_rec.snapshot import EdgeTable, IdMap, Snapshot
 
@@ -39,7 +40,7 @@ class Channel:
     """One part of the score.
 
     Attributes:
-        name: ``taste``, ``relational``, ``sequence``, ``knowledge`` or ``meaning``.
+        name: of a registered channel, such as ``taste``.
         kernel: K_c.
         weight: lambda_c per item, shape (n,): it holds the fusion weight of warm or cold items, the channel's unit
             and its popularity scaling.
@@ -111,7 +112,7 @@ class Recommender:
     Attributes:
         snapshot: the graph: its users' interactions are the histories.
         config: what it was trained with.
-        choices: what was chosen on validation.
+        chosen: what was chosen on validation.
         channels: the parts of the score.
         base: b_i, shape (n,).
         cold: True for items without interactions in training, shape (n,).
@@ -122,7 +123,7 @@ class Recommender:
 
     snapshot: Snapshot
     config: TrainConfig
-    choices: Choices
+    chosen: Chosen
     channels: tuple[Channel, ...]
     base: Floats
     cold: NDArray[np.bool_]
@@ -148,7 +149,7 @@ class Recommender:
     @cached_property
     def histories(self) -> sparse.csr_array:
         """a_uj of every user, CSR, shape (users, items)."""
-        return histories(self.snapshot.liked(), self.shape, self.choices.recency, self.choices.rating)
+        return histories(self.snapshot.liked(), self.shape, self.chosen.recency, self.chosen.rating)
 
     @cached_property
     def seen(self) -> sparse.csr_array:
@@ -203,18 +204,11 @@ class Recommender:
         if all(new is old for new, old in zip(factors, self.similarity.factors, strict=True)):
             return replace(self, snapshot=snapshot)
         similarity = replace(self.similarity, factors=factors)
-        channels = tuple(replace(c, kernel=self._kernel_with(c, similarity)) for c in self.channels)
+        channels = tuple(
+            replace(c, kernel=kind_of(c.name).without_edges(c.kernel, similarity, self.regression, self.cold))
+            for c in self.channels
+        )
         return replace(self, snapshot=snapshot, similarity=similarity, channels=channels)
-
-    def _kernel_with(self, channel: Channel, similarity: Similarity) -> Kernel:
-        """A channel's kernel for other paths between items."""
-        if channel.name == "knowledge":
-            return knowledge_kernel(similarity.factors, similarity.weights) or channel.kernel
-        if channel.name == "relational" and self.regression is not None and isinstance(channel.kernel, FactorKernel):
-            target = np.array(channel.kernel.target)
-            target[self.cold] = self.regression.embed(similarity, np.flatnonzero(self.cold))
-            return FactorKernel(channel.kernel.source, target)
-        return channel.kernel
 
     def with_interactions(self, edges: EdgeTable) -> Recommender:
         """The same parameters with other interactions of the same users and items."""

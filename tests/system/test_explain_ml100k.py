@@ -13,7 +13,11 @@ from kg_rec.api import Model
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.lists import EXPLANATION_FIELDS, explain_lists, rebuilt
 from kg_rec.explain.single import explain
-from kg_rec.model.config import ColdConfig, FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
+from kg_rec.model.channels.gnn_numbers import GnnConfig
+from kg_rec.model.channels.meaning import MeaningConfig
+from kg_rec.model.channels.taste import TasteConfig
+from kg_rec.model.cold.config import ColdConfig
+from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.model.recommender import Recommender
 
 pytestmark = [pytest.mark.shared, pytest.mark.timeout(600)]

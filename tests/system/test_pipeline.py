@@ -16,7 +16,10 @@ from kg_rec.api import Model
 from kg_rec.evaluation.evaluate import rank_split
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.cypher import mismatches
-from kg_rec.model.config import ColdConfig, FusionConfig, GnnConfig, TasteConfig, TrainConfig
+from kg_rec.model.channels.gnn_numbers import GnnConfig
+from kg_rec.model.channels.taste import TasteConfig
+from kg_rec.model.cold.config import ColdConfig
+from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.snapshot import Snapshot
 from kg_rec.split import Split, read_split
 from kg_rec.store import GraphStore
@@ -112,7 +115,7 @@ def test_both_stores_hold_the_same_graph(snapshots: tuple[Snapshot, Snapshot]) -
 
 def test_equal_graphs_give_equal_models(models: tuple[Model, Model]) -> None:
     one, two = (m.recommender for m in models)
-    assert one.choices == two.choices
+    assert one.chosen == two.chosen
     users = np.arange(943)
     np.testing.assert_array_equal(one.scores(users), two.scores(users))
 
@@ -156,7 +159,7 @@ def test_ndcg_on_the_random_split(default_model: Model, split: Split) -> None:
     """Measured .319 to .321; the best of the peers is EASE with .305 (../shared/peers.md)."""
     found = rank_split(default_model.recommender, split, "test").mean()
     print("MovieLens-100K, splits/random:", {name: round(value, 4) for name, value in found.items()})
-    print("validation", round(default_model.recommender.choices.valid, 4), default_model)
+    print("validation", round(default_model.recommender.chosen.valid, 4), default_model)
     assert found["ndcg@10"] > 0.30
 
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg_rec.errors import ConfigError
-from kg_rec.model.config import FusionConfig, GnnConfig, TrainConfig
+from kg_rec.model.channels.gnn_numbers import GnnConfig
+from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.settings import setting_line
 
 

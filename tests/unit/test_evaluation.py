@@ -26,7 +26,9 @@ from kg_rec.evaluation.evaluate import (
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.paths.metrics import PATH_METRICS, interaction_recency
 from kg_rec.explain.single import explain
-from kg_rec.model.config import ColdConfig, GnnConfig, TrainConfig
+from kg_rec.model.channels.gnn_numbers import GnnConfig
+from kg_rec.model.cold.config import ColdConfig
+from kg_rec.model.config import TrainConfig
 from kg_rec.model.recommender import Recommender
 from kg_rec.split import Split, cold_items_split, random_split
 
@@ -143,7 +145,7 @@ def test_the_report_is_that_of_the_trained_model(
     assert report.items == int(split.test_candidates.sum())
     assert {name: report.metrics[name] for name in test.mean()} == test.mean()
     assert report.valid == rank_split(model, split, "valid").mean()
-    assert report.chosen == model.choices.to_dict()
+    assert report.chosen == model.chosen.to_dict()
     assert set(report.intervals) == set(test.metrics)
     for name, (low, high) in report.intervals.items():
         assert low <= report.metrics[name] <= high, name

@@ -149,7 +149,7 @@ def _contest(view: UserView, target: int, k: int) -> Contest:
         )
     effects = np.empty((m, n))
     own = np.empty((m, 1))
-    factors = rating_factors(view.edges, view.model.choices.rating)
+    factors = rating_factors(view.edges, view.model.chosen.rating)
     step = max(1, _MOST // (4 * len(view.allowed)))
     for start in range(0, m, step):
         sources = view.edges.target[start : start + step]
@@ -159,5 +159,5 @@ def _contest(view: UserView, target: int, k: int) -> Contest:
         effects[start : start + step], own[start : start + step, 0] = block[:, others], block[:, target]
     base = view.model.base.astype(np.float64)
     timed = view.edges.time is not None
-    decay = recency_weights(np.arange(m), view.model.choices.recency if timed else 0.0).astype(np.float64)
+    decay = recency_weights(np.arange(m), view.model.chosen.recency if timed else 0.0).astype(np.float64)
     return Contest(effects - own, base[others] - base[target], decay, k)

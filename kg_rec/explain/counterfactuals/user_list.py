@@ -78,7 +78,7 @@ class UserView:
 
     def row(self, edges: EdgeTable) -> sparse.csr_array:
         """a_uj of some interactions, CSR, shape (1, items)."""
-        choices = self.model.choices
+        choices = self.model.chosen
         return histories(edges, (1, len(self.model.items)), choices.recency, choices.rating)
 
     def scores(self, edges: EdgeTable) -> NDArray[np.float64]:

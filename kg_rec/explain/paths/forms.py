@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from kg_rec.explain.path import Path, PathEdge, PathNode
-from kg_rec.model.channels.knowledge import Way
+from kg_rec.model.item_paths import Way
 
 #: The name of similar text among the relation types that can be blocked.
 TEXT = "text"

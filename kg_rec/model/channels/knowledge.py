@@ -1,123 +1,35 @@
-"""Shared knowledge: paths between items through attributes and relations of the graph."""
+"""Shared knowledge: facts that the two items have in common, as paths through the graph."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.model.kernel import FactorKernel
-from kg_rec.schema import RelationType
-from kg_rec.snapshot import Snapshot
+from kg_rec.model.channels.about import About
+from kg_rec.model.channels.base import ChannelKind, Fitted, TrainingData, settings_of
+from kg_rec.model.cold.similarity import ColdItems, Similarity
+from kg_rec.model.item_paths import PathFactors
+from kg_rec.model.kernel import FactorKernel, Kernel
 
 
-@dataclass(frozen=True)
-class PathFactors:
-    """One relation type's part of the kernel, as a product over the node in the middle of the path.
-
-    K(j, i) = sum_a source[j, a] target[i, a].  Through an attribute a: both are the normalised incidence.  For a
-    relation between items, a is item i itself: target is the identity, source is I + D^-1/2 A D^-1/2 of the
-    adjacency A with degrees D.  Both are positive semidefinite, as the regression for new items needs it.
+@dataclass(frozen=True, slots=True)
+class KnowledgeConfig:
+    """Paths through shared attributes.
 
     Attributes:
-        relation: relation type.
-        source: CSR, shape (items, middle nodes).
-        target: CSR, shape (items, middle nodes).
+        degree_exponent: an attribute with n items weighs n^-degree_exponent.
+        popularity_exponent: scores of an item with n interactions are scaled by n^popularity_exponent.
+        max_degree: attributes with more items than this share of the catalogue are ignored.
     """
 
-    relation: str
-    source: sparse.csr_array
-    target: sparse.csr_array
-
-
-def incidence(snapshot: Snapshot, relation: RelationType) -> sparse.csr_array:
-    """Binary CSR, shape (items, other nodes): which item is tied to which node by a relation type."""
-    edges = snapshot.edges[relation.name]
-    item = snapshot.schema.item.name
-    ends = (edges.source, edges.target) if relation.source == item else (edges.target, edges.source)
-    other = relation.target if relation.source == item else relation.source
-    shape = (len(snapshot.items), len(snapshot.ids[other]))
-    matrix = sparse.csr_array((np.ones(len(edges), np.float32), ends), shape=shape)
-    if other == item:
-        matrix = sparse.csr_array(matrix + matrix.T)
-        matrix.setdiag(0)
-        matrix.eliminate_zeros()
-    matrix.data[:] = 1
-    matrix.sort_indices()
-    return matrix
-
-
-def path_factors(
-    snapshot: Snapshot, relation: RelationType, degree_exponent: float, max_degree: float = 1.0
-) -> PathFactors:
-    """Degree-weighted cosine of two items' attributes: a node with n items weighs n^-degree_exponent per side.
-
-    Args:
-        snapshot: the graph.
-        relation: a relation type of :attr:`GraphSchema.knowledge_relations`.
-        degree_exponent: how strongly common attributes are discounted.
-        max_degree: attributes tied to more than this share of the items are left out.
-    """
-    matrix = incidence(snapshot, relation)
-    if relation.source == relation.target:
-        return _direct(relation.name, matrix)
-    degree = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    weight = np.where(degree > max(max_degree * matrix.shape[0], 2), 0, np.maximum(degree, 1.0) ** -degree_exponent)
-    matrix.data = weight[matrix.indices].astype(np.float32)
-    norm = np.sqrt(np.maximum(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel(), 1e-12))
-    matrix.data /= np.repeat(norm, np.diff(matrix.indptr)).astype(np.float32)
-    matrix.eliminate_zeros()
-    return PathFactors(relation.name, matrix, matrix)
-
-
-def _direct(relation: str, adjacency: sparse.csr_array) -> PathFactors:
-    n = adjacency.shape[0]
-    degree = np.diff(adjacency.indptr)
-    scale = np.where(degree, np.maximum(degree, 1) ** -0.5, 0).astype(np.float32)
-    rows = np.repeat(np.arange(n), degree)
-    adjacency.data = scale[rows] * scale[adjacency.indices]
-    own = sparse.dia_array(((degree > 0)[None, :].astype(np.float32), [0]), shape=(n, n))
-    identity = sparse.csr_array(sparse.eye_array(n, dtype=np.float32))
-    return PathFactors(relation, sparse.csr_array(adjacency + own), identity)
-
-
-def still_there(factors: PathFactors, before: Snapshot, after: Snapshot) -> PathFactors:
-    """The factors without the entries whose edges are gone from the graph; the other entries keep their values.
-
-    Degrees and norms are those of training, so what an edge added to a score is what its deletion takes away.  New
-    edges have no entry until the next training.  Columns follow the middle nodes' ids in the new graph.
-
-    Args:
-        factors: of a relation type in ``before``.
-        before: the graph they stand for.
-        after: another state of it, with the same items.
-    """
-    relation = after.schema.relation_types[factors.relation]
-    other = relation.target if relation.source == after.schema.item.name else relation.source
-    old, new = before.edges[relation.name], after.edges[relation.name]
-    same = len(old) == len(new) and bool((old.source == new.source).all() and (old.target == new.target).all())
-    if same and before.ids[other].keys.equals(after.ids[other].keys):
-        return factors
-    there = incidence(after, relation)
-    if relation.source == relation.target:
-        there = sparse.csr_array(there + sparse.eye_array(there.shape[0], dtype=np.float32))
-        return PathFactors(relation.name, _where(factors.source, there), factors.target)
-    column = after.ids[other].indices(before.ids[other].keys)
-    moved = factors.source.tocoo()
-    known = column[moved.col] >= 0
-    ends = (moved.row[known], column[moved.col[known]])
-    matrix = _where(sparse.csr_array((moved.data[known], ends), shape=there.shape), there)
-    return PathFactors(relation.name, matrix, matrix)
-
-
-def _where(matrix: sparse.csr_array, binary: sparse.csr_array) -> sparse.csr_array:
-    """The entries of a matrix where another has any."""
-    found = sparse.csr_array(matrix.multiply(binary))
-    found.sort_indices()
-    return found
+    degree_exponent: float = 0.25
+    popularity_exponent: float = 0.5
+    max_degree: float = 1.0
 
 
 def knowledge_kernel(factors: Sequence[PathFactors], weights: Mapping[str, float]) -> FactorKernel | None:
@@ -130,91 +42,47 @@ def knowledge_kernel(factors: Sequence[PathFactors], weights: Mapping[str, float
     return FactorKernel(sparse.csr_array(source), sparse.csr_array(target))
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How one relation type leads from an item to another.
+class Knowledge(ChannelKind):
+    """The channel; its attributes are those of :class:`~kg_rec.model.channels.base.ChannelKind`."""
 
-    Attributes:
-        relation: relation type.
-        through: node type of the shared node between the two items; None for a relation between the items themselves.
-        forward: the relation points from the first item to the shared node, or to the second item.
-    """
-
-    relation: str
-    through: str | None
-    forward: bool
-
-
-@dataclass(frozen=True)
-class Links:
-    """The :class:`PathFactors` of all relation types side by side: the paths between items, one column each.
-
-    Column a is a shared node, or for a relation between items the second item; it links the items with an entry in
-    ``source`` to those with an entry in ``target``, and adds ``weight[a] source[j, a] target[i, a]`` to their likeness.
-
-    Attributes:
-        ways: each way that a column may belong to.
-        way: per column, its position in ``ways``, int64, shape (columns,).
-        node: per column, the dense index of the shared node in its type, int64, shape (columns,).
-        weight: per column, the weight of the relation type, float64, shape (columns,).
-        source: CSR, float64, shape (items, columns).
-        target: CSR, float64, shape (items, columns).
-    """
-
-    ways: tuple[Way, ...]
-    way: NDArray[np.int64]
-    node: NDArray[np.int64]
-    weight: NDArray[np.float64]
-    source: sparse.csr_array
-    target: sparse.csr_array
-
-
-def links(snapshot: Snapshot, factors: Sequence[PathFactors], weights: Mapping[str, float]) -> Links:
-    """All paths between items through the relation types of positive weight."""
-    n = len(snapshot.items)
-    ways: list[Way] = []
-    sources, targets, weight = [], [], []
-    for factor in factors:
-        relation = snapshot.schema.relation_types[factor.relation]
-        if weights[factor.relation] <= 0:
-            continue
-        if relation.source == relation.target:
-            steps = [Way(relation.name, None, True), Way(relation.name, None, False)]
-            parts = _directions(snapshot, factor)
-        else:
-            forward = relation.source == snapshot.schema.item.name
-            steps = [Way(relation.name, relation.target if forward else relation.source, forward)]
-            parts = [factor.source]
-        for way, part in zip(steps, parts, strict=True):
-            ways.append(way)
-            sources.append(part)
-            targets.append(factor.target)
-            weight.append(weights[factor.relation])
-    widths = [t.shape[1] for t in targets]
-    stacked = [
-        sparse.csr_array(sparse.hstack(m, format="csr")) if m else sparse.csr_array((n, 0)) for m in (sources, targets)
-    ]
-    for matrix in stacked:
-        matrix.data = matrix.data.astype(np.float64)
-        matrix.sort_indices()
-    return Links(
-        ways=tuple(ways),
-        way=np.repeat(np.arange(len(ways)), widths),
-        node=np.concatenate([np.arange(w) for w in widths] or [np.empty(0, np.int64)]),
-        weight=np.repeat(np.array(weight, dtype=np.float64), widths),
-        source=stacked[0],
-        target=stacked[1],
+    name = "knowledge"
+    about = About(
+        titles={"en": "knowledge", "zh": "知识"},
+        lines={
+            "en": "facts that the two share: paths through the graph",
+            "zh": "两者共有的事实：经过图谱的路径",
+        },
+        colour="#c26a06",
     )
+    paths = "facts"
+    table = "knowledge"
+    settings = KnowledgeConfig
+    needs = frozenset({"facts"})
+    start = 0.15
+    cold_start = 0.1
+
+    def popularity_exponent(self, settings: Sequence[object]) -> float:
+        """See :class:`ChannelKind`."""
+        return settings_of(settings, KnowledgeConfig).popularity_exponent
+
+    def candidates(self, data: TrainingData) -> Iterator[tuple[Mapping[str, Any], Kernel]]:
+        """See :class:`ChannelKind`."""
+        fitted = self.fit(data, {})
+        if fitted is not None:
+            yield {}, fitted.kernel
+
+    def fit(self, data: TrainingData, chosen: Mapping[str, Any]) -> Fitted | None:
+        """See :class:`ChannelKind`."""
+        if data.similarity is None:
+            return None
+        kernel = knowledge_kernel(data.similarity.factors, data.similarity.weights)
+        return None if kernel is None else Fitted(kernel)
+
+    def without_edges(
+        self, kernel: Kernel, similarity: Similarity, regression: ColdItems | None, cold: NDArray[np.bool_]
+    ) -> Kernel:
+        """See :class:`ChannelKind`."""
+        return knowledge_kernel(similarity.factors, similarity.weights) or kernel
 
 
-def _directions(snapshot: Snapshot, factor: PathFactors) -> list[sparse.csr_array]:
-    """A relation between items: the entries along an edge, and those against it only."""
-    edges = snapshot.edges[factor.relation]
-    ends = (edges.source, edges.target)
-    along = sparse.csr_array((np.ones(len(edges), np.float32), ends), shape=factor.source.shape)
-    forth = sparse.csr_array(factor.source.multiply(along))
-    back = sparse.csr_array(factor.source - forth)
-    for matrix in (forth, back):
-        matrix.setdiag(0)
-        matrix.eliminate_zeros()
-    return [forth, back]
+KNOWLEDGE = Knowledge()

@@ -13,17 +13,50 @@ item-item models for session-based recommendation", WWW 2021); here both directi
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.model.channels.taste import regress
-from kg_rec.model.config import SequenceConfig, TasteConfig
+from kg_rec.model.channels.about import About
+from kg_rec.model.channels.base import ChannelKind, Fitted, TrainingData, settings_of
+from kg_rec.model.channels.taste import TasteConfig, regress
 from kg_rec.model.histories import ranks_from_latest
-from kg_rec.model.kernel import MatrixKernel
+from kg_rec.model.kernel import Kernel, MatrixKernel
 from kg_rec.model.shards import HERE, Shards, transposed_product
 from kg_rec.progress import Progress, no_progress
+from kg_rec.settings import expect
 from kg_rec.snapshot import EdgeTable
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceConfig:
+    """What users go on to like: the item-item operator with time (:mod:`kg_rec.model.channels.sequence`).
+
+    Attributes:
+        directions: how much more a pair counts in the order it happened than in the other, 0 to 1; values to choose
+            from on validation.
+        blocks: parts of a user's record, equally long; pairs within one have no order.
+        span: interactions that are near each other, in steps.
+        far: weight of pairs that are not near.
+        latest: beyond ``taste.max_items`` items, only so many of a user's latest interactions make pairs.
+    """
+
+    directions: tuple[float, ...] = (0.0, 0.5)
+    blocks: int = 20
+    span: int = 30
+    far: float = 0.3
+    latest: int = 100
+
+    def __post_init__(self) -> None:
+        wrong = [d for d in self.directions if not 0 <= d <= 1]
+        expect(not wrong, "sequence.directions", "numbers from 0 to 1", self.directions)
+        expect(self.far >= 0, "sequence.far", "a number from 0", self.far)
+        for name, least in (("blocks", 1), ("span", 2), ("latest", 2)):
+            expect(getattr(self, name) >= least, f"sequence.{name}", f"at least {least}", getattr(self, name))
 
 
 def sequence_kernel(
@@ -104,3 +137,44 @@ def _rows(edges: EdgeTable, stretch: NDArray[np.int64], weight: NDArray[np.float
     _, row = np.unique(np.stack([edges.source, stretch]), axis=1, return_inverse=True)
     shape = (int(row.max()) + 1 if len(row) else 0, n_items)
     return sparse.csr_array((weight, (row.ravel(), edges.target)), shape=shape)
+
+
+class Order(ChannelKind):
+    """The channel; its attributes are those of :class:`~kg_rec.model.channels.base.ChannelKind`."""
+
+    name = "sequence"
+    about = About(
+        titles={"en": "sequence", "zh": "顺序"},
+        lines={"en": "the one was liked soon before the other", "zh": "喜欢其中一个之后不久就喜欢另一个"},
+        colour="#8a52d6",
+    )
+    paths = "co-users"
+    table = "sequence"
+    settings = SequenceConfig
+    needs = frozenset({"times"})
+    start = 0.65
+    beside_others = True
+
+    def popularity_exponent(self, settings: Sequence[object]) -> float:
+        """See :class:`ChannelKind`."""
+        return settings_of(settings, TasteConfig).popularity_exponent
+
+    def candidates(self, data: TrainingData) -> Iterator[tuple[Mapping[str, Any], Kernel]]:
+        """See :class:`ChannelKind`."""
+        for direction in data.settings_of(SequenceConfig).directions:
+            yield {"direction": direction}, self._kernel(data, direction)
+
+    def fit(self, data: TrainingData, chosen: Mapping[str, Any]) -> Fitted:
+        """See :class:`ChannelKind`."""
+        return Fitted(self._kernel(data, chosen["direction"]))
+
+    def _kernel(self, data: TrainingData, direction: float) -> MatrixKernel:
+        taste, config = data.settings_of(TasteConfig), data.settings_of(SequenceConfig)
+        l2 = data.chosen.get("taste", {}).get("l2", taste.l2[0])
+        n_items = data.interactions.shape[1]
+        return sequence_kernel(
+            data.edges, n_items, taste, config, direction, l2, data.progress, data.items, data.shards
+        )
+
+
+SEQUENCE = Order()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +12,41 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from kg_rec.arrays.cholesky import inverse, solve
-from kg_rec.model.config import TasteConfig
-from kg_rec.model.kernel import MatrixKernel
+from kg_rec.model.channels.about import About
+from kg_rec.model.channels.base import ChannelKind, Fitted, TrainingData, settings_of
+from kg_rec.model.kernel import Kernel, MatrixKernel
 from kg_rec.model.shards import HERE, Shards, row_ranges, transposed_product
 from kg_rec.progress import Progress, no_progress
+from kg_rec.settings import expect
 
 #: Items per block of the sparse form.
 _ITEMS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class TasteConfig:
+    """The closed-form item-item operator (EDLAE, Steck 2020, https://arxiv.org/abs/2006.15516).
+
+    Attributes:
+        l2: ridge penalties to choose from on validation, in interactions.
+        dropout: probability p of the emphasised denoising penalty p/(1-p) diag(G), in [0, 1).
+        user_power: users are weighted by (number of interactions)^-user_power in the Gram matrix.
+        popularity_exponent: scores of an item with n interactions are scaled by n^popularity_exponent.
+        max_items: largest catalogue for the dense operator; beyond it each item is regressed on its neighbours.
+        neighbours: neighbours per item of that sparse form.
+    """
+
+    l2: tuple[float, ...] = (50.0, 200.0, 800.0)
+    dropout: float = 0.4
+    user_power: float = 0.2
+    popularity_exponent: float = -0.1
+    max_items: int = 10_000
+    neighbours: int = 100
+
+    def __post_init__(self) -> None:
+        expect(min(self.l2) >= 0, "taste.l2", "numbers from 0", self.l2)
+        expect(0 <= self.dropout < 1, "taste.dropout", "a number from 0 to below 1", self.dropout)
+        expect(self.neighbours > 0, "taste.neighbours", "at least 1", self.neighbours)
 
 
 def gram(interactions: sparse.csr_array, user_power: float, shards: Shards = HERE) -> sparse.csr_array:
@@ -186,3 +216,41 @@ def _ridges(
             columns.append(np.full(len(others), item))
             data.append(found)
     return np.concatenate(rows), np.concatenate(columns), np.concatenate(data, axis=1)
+
+
+class Taste(ChannelKind):
+    """The channel; its attributes are those of :class:`~kg_rec.model.channels.base.ChannelKind`."""
+
+    name = "taste"
+    about = About(
+        titles={"en": "taste", "zh": "口味"},
+        lines={
+            "en": "people who liked the one also liked the other: a closed-form item-item operator",
+            "zh": "喜欢其中一个的人也喜欢另一个：封闭形式的项目间算子",
+        },
+        colour="#2f6fde",
+    )
+    paths = "co-users"
+    table = "taste"
+    settings = TasteConfig
+    start = 1.0
+
+    def popularity_exponent(self, settings: Sequence[object]) -> float:
+        """See :class:`ChannelKind`."""
+        return settings_of(settings, TasteConfig).popularity_exponent
+
+    def candidates(self, data: TrainingData) -> Iterator[tuple[Mapping[str, Any], Kernel]]:
+        """See :class:`ChannelKind`."""
+        config = data.settings_of(TasteConfig)
+        kernels = taste_kernels(data.interactions, config, config.l2, data.items, data.progress, data.shards)
+        for step, l2 in enumerate(config.l2):
+            data.progress(step, len(config.l2), "fit taste")
+            yield {"l2": l2}, next(kernels)
+
+    def fit(self, data: TrainingData, chosen: Mapping[str, Any]) -> Fitted:
+        """See :class:`ChannelKind`."""
+        config = data.settings_of(TasteConfig)
+        return Fitted(taste_kernel(data.interactions, config, chosen["l2"], data.progress, data.shards))
+
+
+TASTE = Taste()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.metrics import per_user, top_k
-from kg_rec.model.config import ColdConfig
+from kg_rec.model.cold.config import ColdConfig
 from kg_rec.model.kernel import Floats, Kernel
 
 

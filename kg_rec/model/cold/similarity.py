@@ -22,8 +22,8 @@ from scipy import sparse
 
 from kg_rec.arrays.cholesky import inverse, solve
 from kg_rec.errors import ModelError
-from kg_rec.model.channels.knowledge import PathFactors, incidence, path_factors
-from kg_rec.model.config import ColdConfig, KnowledgeConfig
+from kg_rec.model.cold.config import ColdConfig
+from kg_rec.model.item_paths import PathFactors, incidence, path_factors
 from kg_rec.model.kernel import Floats
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
@@ -90,17 +90,20 @@ def combine(parts: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats
     return total
 
 
-def build(snapshot: Snapshot, text: Floats | None, knowledge: KnowledgeConfig, cold: ColdConfig) -> Similarity:
+def build(
+    snapshot: Snapshot, text: Floats | None, degree_exponent: float, max_degree: float, cold: ColdConfig
+) -> Similarity:
     """The kernel of a graph with all weights 1.
 
     Args:
         snapshot: the graph.
         text: unit text embeddings of the items, or None; they are centred here, on the items with interactions.
-        knowledge: degree exponent of the relation types.
+        degree_exponent: how strongly attributes of many items are discounted.
+        max_degree: attributes of more than this share of the items are left out.
         cold: powers and scales.
     """
     relations = [r for r in snapshot.schema.knowledge_relations if len(snapshot.edges[r.name])]
-    factors = [path_factors(snapshot, r, knowledge.degree_exponent, knowledge.max_degree) for r in relations]
+    factors = [path_factors(snapshot, r, degree_exponent, max_degree) for r in relations]
     item = snapshot.schema.item
     numbers = {}
     for column in (p.name for p in item.properties if p.datatype in ("integer", "float") and p.use is None):
@@ -115,7 +118,7 @@ def build(snapshot: Snapshot, text: Floats | None, knowledge: KnowledgeConfig, c
         centred = shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-9)
     names = [*(f.relation for f in factors), *numbers, *([TEXT] if centred is not None else [])]
     names += [PROFILE] if relations else []
-    about = profile([incidence(snapshot, r) for r in relations], knowledge.degree_exponent, cold, len(snapshot.items))
+    about = profile([incidence(snapshot, r) for r in relations], degree_exponent, cold, len(snapshot.items))
     return Similarity(tuple(factors), centred, numbers, about, dict.fromkeys(names, 1.0), cold.text_power)
 
 

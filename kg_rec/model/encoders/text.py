@@ -1,4 +1,4 @@
-"""Shared meaning: text embeddings of items by a language model, with a cache on disk.
+"""Text embeddings of items by a language model, with a cache on disk.
 
 The encoder is a transformer with mean pooling over its last hidden states and L2 normalisation
 (Sentence-BERT, Reimers & Gurevych 2019).
@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kg_rec.errors import MissingDependencyError, ModelError
-from kg_rec.model.config import MeaningConfig
-from kg_rec.model.kernel import FactorKernel, Floats, MatrixKernel
+from kg_rec.model.kernel import Floats
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
 
@@ -28,22 +27,6 @@ if TYPE_CHECKING:
     import torch
 
 _NAMES_PER_RELATION = 6
-
-
-def meaning_kernel(text: Floats, config: MeaningConfig) -> MatrixKernel | FactorKernel:
-    """K(j, i) = exp(sharpness cos(text_j, text_i)) - 1: much alike texts count far more than a topic in common.
-
-    Up to ``config.max_items`` items; beyond, or for a sharpness of 0, the cosine itself, as a product of factors.
-
-    Args:
-        text: centred unit vectors, or zeros for an item without a text, shape (n, d).
-        config: sharpness, max_items.
-    """
-    if not config.sharpness or len(text) > config.max_items:
-        return FactorKernel(text, text)
-    matrix = np.expm1(np.float32(config.sharpness) * (text @ text.T))
-    np.fill_diagonal(matrix, 0)
-    return MatrixKernel(matrix)
 
 
 def item_texts(snapshot: Snapshot) -> list[str]:
@@ -114,13 +97,15 @@ class TextEncoder:
 
     Attributes:
         source: model folder or hub id.
-        config: batch size, token limit.
+        batch_size: texts per forward pass.
+        max_tokens: longer texts are cut.
         device: torch device.
         cache: folder of the cache.
     """
 
     source: str
-    config: MeaningConfig = field(default_factory=MeaningConfig)
+    batch_size: int = 64
+    max_tokens: int = 128
     device: str = "cpu"
     cache: Path = field(default_factory=default_cache)
 
@@ -145,7 +130,7 @@ class TextEncoder:
     def identity(self) -> str:
         """Names the model and settings in cache keys: SHA-256 of the folder's config and weight sizes, or the id."""
         folder = Path(self.source)
-        digest = hashlib.sha256(f"mean-pool {self.config.max_tokens} {'' if folder.is_dir() else self.source}".encode())
+        digest = hashlib.sha256(f"mean-pool {self.max_tokens} {'' if folder.is_dir() else self.source}".encode())
         for file in sorted(folder.glob("*")) if folder.is_dir() else []:
             if file.suffix == ".json":
                 digest.update(file.read_bytes())
@@ -175,7 +160,7 @@ class TextEncoder:
                 marks = ",".join("?" * len(part))
                 known.update(database.execute(f"SELECT key, vector FROM embedding WHERE key IN ({marks})", part))  # noqa: S608
             missing = sorted({k: t for k, t in zip(keys, texts, strict=True) if k not in known}.items(), key=_length)
-            size = self.config.batch_size
+            size = self.batch_size
             for start in range(0, len(missing), size):
                 progress(start, len(missing), "encode texts")
                 batch = missing[start : start + size]
@@ -192,9 +177,9 @@ class TextEncoder:
         import torch
 
         tokenizer, model = self._parts
-        tokens = tokenizer(
-            texts, padding=True, truncation=True, max_length=self.config.max_tokens, return_tensors="pt"
-        ).to(self.device)
+        tokens = tokenizer(texts, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt").to(
+            self.device
+        )
         with torch.inference_mode():
             hidden = model(**tokens).last_hidden_state
         return _pool(hidden, tokens["attention_mask"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
@@ -10,9 +10,8 @@ from kg_rec.model.config import FusionConfig
 from kg_rec.model.kernel import Floats
 from kg_rec.progress import Progress, no_progress
 
-#: The channel whose weight is raised as far as the tolerance allows.
-CHECKABLE = "knowledge"
-_CHECKABLE_STEPS = (0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02)
+#: Weights tried for a channel that is raised as far as the tolerance allows, the largest first.
+_RAISED = (0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02)
 
 
 def choose_lambdas(
@@ -23,6 +22,7 @@ def choose_lambdas(
     *,
     fixed: frozenset[str] = frozenset(),
     positive: frozenset[str] = frozenset(),
+    raised: Collection[str] = (),
     least: float = 0.0,
     progress: Progress = no_progress,
 ) -> tuple[dict[str, float], float]:
@@ -31,17 +31,18 @@ def choose_lambdas(
     Args:
         scores: one matrix per channel, each shape (validation users, items).
         start: initial weights.
-        judge: validation figure of a score matrix (it may change the matrix), larger is better.
+        judge: validation metric of a score matrix (it may change the matrix), larger is better.
         config: steps and rounds.
         fixed: channels whose weight stays.
         positive: channels whose weight must not become 0.
-        least: share of the figure that a move must add, so that weights stay where they are on mere chance.
+        raised: channels whose weight is raised at the end as far as ``config.tolerance`` allows, because people can
+            check their paths.
+        least: share of the metric that a move must add, so that weights stay where they are on mere chance.
         progress: called per weight.
 
     Returns:
-        The weights and their validation figure.  A weight moves only if the figure gets better, so channels that
-        harm on validation end at 0; but the knowledge channel, whose paths people can check, is then raised
-        as far as ``config.tolerance`` allows.
+        The weights and their validation metric.  A weight moves only if the metric gets better, so channels that
+        harm on validation end at 0, unless they are raised.
     """
     weights = dict(start)
     total = sum((scores[c] * weights[c] for c in scores), start=0.0 * next(iter(scores.values())))
@@ -58,19 +59,24 @@ def choose_lambdas(
             for step in config.steps:
                 if step == 0 and channel in positive:
                     continue
-                found = judge(rest + old * step * scores[channel])
-                if found > best * (1 + least):
-                    best, weights[channel], moved = found, old * step, True
+                metric = judge(rest + old * step * scores[channel])
+                if metric > best * (1 + least):
+                    best, weights[channel], moved = metric, old * step, True
             total = rest + weights[channel] * scores[channel]
         if not moved:
             break
     progress(config.rounds * len(free), config.rounds * len(free), "weigh the channels")
-    if CHECKABLE in free:
-        rest = total - weights[CHECKABLE] * scores[CHECKABLE]
-        for weight in _CHECKABLE_STEPS:
-            found = judge(rest + weight * scores[CHECKABLE]) if weight > weights[CHECKABLE] else -1.0
-            if found >= best - config.tolerance:
-                return {**weights, CHECKABLE: weight}, found
+    limit = best - config.tolerance
+    for channel in raised:
+        if channel not in free:
+            continue
+        rest = total - weights[channel] * scores[channel]
+        for weight in _RAISED:
+            metric = judge(rest + weight * scores[channel]) if weight > weights[channel] else -1.0
+            if metric >= limit:
+                weights[channel], best = weight, metric
+                total = rest + weight * scores[channel]
+                break
     return weights, best
 
 

@@ -12,7 +12,7 @@ from scipy import sparse
 from toy_graph import NO_TEXT, films
 
 from kg_rec.model import persist
-from kg_rec.model.channels.relational import LinearRelationalGnn
+from kg_rec.model.channels.gnn import LinearRelationalGnn
 from kg_rec.model.shards import HERE, InTurn, row_ranges, transposed_product
 from kg_rec.model.train.train import train
 

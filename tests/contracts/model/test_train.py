@@ -14,10 +14,14 @@ import torch
 from toy_graph import CONFIG, NO_TEXT, edges, films, snapshot, trained
 
 from kg_rec.errors import ConfigError, MissingDependencyError, ModelError
-from kg_rec.model.config import ColdConfig, FusionConfig, GnnConfig, TrainConfig
+from kg_rec.model.channels.gnn_numbers import GnnConfig
+from kg_rec.model.cold.config import ColdConfig
+from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.model.recommender import Recommender
+from kg_rec.model.train.fit import fit
 from kg_rec.model.train.fusion import choose_lambdas
-from kg_rec.model.train.train import encode_items, fit, train, tune
+from kg_rec.model.train.train import encode_items, train
+from kg_rec.model.train.tune import tune
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 from kg_rec.split import cold_items_split, random_split, temporal_split
@@ -40,7 +44,7 @@ def usable(model: Recommender) -> np.ndarray:
 
 def test_the_same_seed_gives_the_same_model() -> None:
     one, two, other = (train(films(), replace(QUICK, seed=seed)) for seed in (1, 1, 2))
-    assert one.choices == two.choices
+    assert one.chosen == two.chosen
     np.testing.assert_array_equal(one.scores(USERS), two.scores(USERS))
     assert not np.array_equal(one.scores(USERS), other.scores(USERS))
 
@@ -59,13 +63,13 @@ def test_without_the_gnn_new_items_are_weighed_as_known_ones() -> None:
     model = train(films(), replace(QUICK, channels=tuple(c for c in QUICK.channels if c != "relational")))
     assert model.cold.any()
     knowledge = next(c for c in model.channels if c.name == "knowledge")
-    expected = model.choices.warm["knowledge"] / model.choices.units["knowledge"]
-    np.testing.assert_allclose(knowledge.weight[model.cold], expected or 1 / model.choices.units["knowledge"])
+    expected = model.chosen.warm["knowledge"] / model.chosen.units["knowledge"]
+    np.testing.assert_allclose(knowledge.weight[model.cold], expected or 1 / model.chosen.units["knowledge"])
 
 
 def test_fusion_keeps_what_helps() -> None:
     """The validation figure of the fusion is at least that of the best channel's starting point, and is reported."""
-    choices = trained().choices
+    choices = trained().chosen
     assert set(choices.alone) == {"taste", "relational", "sequence", "knowledge", "meaning", "base"}
     assert 0 < choices.valid <= 1
     assert choices.warm["base"] > 0
@@ -78,7 +82,19 @@ def test_the_log_is_json_lines(tmp_path: Path) -> None:
     train(films(), QUICK, log_file=log, progress=lambda *step: steps.append(step))
     records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     stages = [r["stage"] for r in records]
-    assert set(stages) == {"taste", "gnn", "sequence", "rating", "cold", "fusion", "done"}
+    assert set(stages) == {
+        "taste",
+        "recency",
+        "gnn",
+        "relational",
+        "sequence",
+        "rating",
+        "cold",
+        "knowledge",
+        "meaning",
+        "fusion",
+        "done",
+    }
     assert stages[-1] == "done"
     assert [r["epoch"] for r in records if r["stage"] == "gnn"] == [0, 1]
     seconds = [r["seconds"] for r in records]
@@ -93,7 +109,7 @@ def test_without_a_channel_it_is_absent(channel: str) -> None:
     model = train(films(), replace(QUICK, channels=rest))
     usable(model)
     assert channel not in [c.name for c in model.channels]
-    assert channel not in model.choices.warm
+    assert channel not in model.chosen.warm
 
 
 @pytest.mark.parametrize("channel", ["taste", "relational", "sequence", "knowledge"])
@@ -167,8 +183,8 @@ def test_a_graph_that_lacks_something(lacking: str) -> None:
     model = train(stripped(**{lacking: True}), QUICK)
     usable(model)
     names = [c.name for c in model.channels]
-    assert ("sequence" in model.choices.warm) == (lacking != "time")
-    assert ("knowledge" in model.choices.warm) == (lacking != "graph")
+    assert ("sequence" in model.chosen.warm) == (lacking != "time")
+    assert ("knowledge" in model.chosen.warm) == (lacking != "graph")
     assert "relational" in names
 
 
@@ -224,7 +240,7 @@ def test_the_test_part_is_never_looked_at() -> None:
     split = random_split(films().liked(), 45, 3)
     blind = replace(split, test=edges([(0, 0)], weight=[5], time=[1]))
     one, two = (train(films(), QUICK, split=s) for s in (split, blind))
-    assert one.choices == two.choices
+    assert one.chosen == two.chosen
     np.testing.assert_array_equal(one.scores(USERS), two.scores(USERS))
 
 

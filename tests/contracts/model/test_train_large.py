@@ -13,7 +13,10 @@ from toy_graph import edges, snapshot
 import kg_rec.model.operator as operator_module
 from kg_rec.evaluation.evaluate import rank_split
 from kg_rec.metrics import leaders, masked, top_k
-from kg_rec.model.config import FusionConfig, GnnConfig, MeaningConfig, TasteConfig, TrainConfig
+from kg_rec.model.channels.gnn_numbers import GnnConfig
+from kg_rec.model.channels.meaning import MeaningConfig
+from kg_rec.model.channels.taste import TasteConfig
+from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.model.kernel import MatrixKernel
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.train import train

@@ -30,7 +30,7 @@ def short(recency: float) -> Recommender:
     for user in range(model.shape[0]):
         rows = np.flatnonzero(edges.source == user)
         keep[rows[np.argsort(-edges.time[rows])[:6]]] = True
-    model = replace(model, choices=replace(model.choices, recency=recency))
+    model = replace(model, chosen=replace(model.chosen, recency=recency))
     return model.with_interactions(edges.take(keep))
 
 

@@ -200,7 +200,7 @@ def test_top_and_paths_per_group_bound_what_is_shown(model: Recommender) -> None
 
 
 def test_recency_enters_the_explanation(model: Recommender) -> None:
-    recent = replace(model, choices=replace(model.choices, recency=2.0))
+    recent = replace(model, chosen=replace(model.chosen, recency=2.0))
     e = explain(recent, "u04", WARM)
     assert e.base + sum(t.value for t in e.terms) == pytest.approx(e.score, rel=1e-9)
     assert e.score == pytest.approx(recent.scores(np.array([4]))[0, 7], rel=1e-5)

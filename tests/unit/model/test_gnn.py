@@ -12,10 +12,9 @@ from scipy import sparse
 from toy_graph import edges, films
 
 from kg_rec.errors import ConfigError
-from kg_rec.model.channels import relational as gnn_module
-from kg_rec.model.channels.relational import LinearRelationalGnn, embed, fit
-from kg_rec.model.chosen import GnnParameters
-from kg_rec.model.config import GnnConfig
+from kg_rec.model.channels import gnn as gnn_module
+from kg_rec.model.channels.gnn import LinearRelationalGnn, embed, fit
+from kg_rec.model.channels.gnn_numbers import GnnConfig, GnnParameters
 from kg_rec.model.histories import histories
 from kg_rec.model.kernel import FactorKernel
 from kg_rec.snapshot import EdgeTable, IdMap, Snapshot

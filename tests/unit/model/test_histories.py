@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from toy_graph import edges, everything
 
-from kg_rec.model.chosen import Choices, RatingScale
+from kg_rec.model.chosen import Chosen, RatingScale
 from kg_rec.model.histories import histories, rating_factors, rating_scale
 
 
@@ -46,18 +46,18 @@ def test_equal_or_missing_weights_count_one() -> None:
 
 
 def test_choices_with_a_scale_survive_json() -> None:
-    choices = replace(everything().choices, rating=RatingScale((3.0, 5.0), (0.8, 1.2)))
-    assert Choices.from_dict(json.loads(json.dumps(asdict(choices)))) == choices
+    choices = replace(everything().chosen, rating=RatingScale((3.0, 5.0), (0.8, 1.2)))
+    assert Chosen.from_dict(json.loads(json.dumps(asdict(choices)))) == choices
 
 
 def test_ratings_weigh_the_addends() -> None:
     """The toy viewers rate; twice the factor of one film doubles its addends and no other's."""
     model = everything()
-    plain = replace(model, choices=replace(model.choices, rating=None))
+    plain = replace(model, chosen=replace(model.chosen, rating=None))
     user = int(np.argmax(np.diff(plain.histories.indptr)))
     levels = np.unique(plain.snapshot.liked().weight)
     scale = RatingScale(tuple(levels.tolist()), tuple(np.linspace(0.5, 1.5, len(levels)).tolist()))
-    rated = replace(model, choices=replace(model.choices, rating=scale))
+    rated = replace(model, chosen=replace(model.chosen, rating=scale))
     one, other = plain.contributions(user, 3), rated.contributions(user, 3)
     rows = plain.snapshot.liked().source == user
     factors = rating_factors(plain.snapshot.liked(), scale)[rows]

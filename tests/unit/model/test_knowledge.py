@@ -8,7 +8,7 @@ import pytest
 from scipy import sparse
 from toy_graph import edges, films, snapshot
 
-from kg_rec.model.channels.knowledge import incidence, path_factors
+from kg_rec.model.item_paths import incidence, path_factors
 from kg_rec.model.kernel import FactorKernel
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import Snapshot

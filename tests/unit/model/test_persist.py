@@ -63,7 +63,7 @@ def test_a_sparse_operator_comes_back(model: Recommender, tmp_path: Path) -> Non
 def test_everything_else_comes_back(model: Recommender, saved: Path) -> None:
     again = load(saved)
     assert again.config == model.config
-    assert again.choices == model.choices
+    assert again.chosen == model.chosen
     assert again.snapshot.digest == model.snapshot.digest
     assert [c.name for c in again.channels] == [c.name for c in model.channels]
     items = np.arange(45)
@@ -167,7 +167,7 @@ def cut(path: Path) -> None:
         (lambda f: (f / "model.json").write_text("[1]"), ModelError, "not a model|expected model format"),
         (lambda f: (f / "tensors.safetensors").unlink(), ModelError, "not a model"),
         (lambda f: cut(f / "tensors.safetensors"), ModelError, "not a model"),
-        (lambda f: edit(f, lambda a: a.update(format=99)), ModelError, "expected model format 1, got 99; train again"),
+        (lambda f: edit(f, lambda a: a.update(format=99)), ModelError, "expected model format 2, got 99; train again"),
         (lambda f: edit(f, lambda a: a.update(snapshot="0" * 64)), ModelError, "not the one the model was trained on"),
         (lambda f: edit(f, lambda a: a.pop("snapshot")), ModelError, "'snapshot' is missing; train again"),
         (lambda f: edit(f, lambda a: a.pop("choices")), ModelError, "'choices' is missing; train again"),

@@ -81,7 +81,7 @@ def without(table: EdgeTable, user: int, item: int) -> EdgeTable:
 
 
 def test_removing_an_interaction_takes_exactly_its_addends(model: Recommender) -> None:
-    assert model.choices.recency == 0
+    assert model.chosen.recency == 0
     liked = model.snapshot.interactions
     for user, item in pairs(model, 25, seed=4):
         before = model.contributions(user, item)
@@ -95,7 +95,7 @@ def test_removing_an_interaction_takes_exactly_its_addends(model: Recommender) -
 
 
 def test_recency_weighs_the_addends(model: Recommender) -> None:
-    recent = replace(model, choices=replace(model.choices, recency=2.0))
+    recent = replace(model, chosen=replace(model.chosen, recency=2.0))
     scores = recent.scores(USERS)
     assert not np.allclose(scores, model.scores(USERS))
     for user, item in pairs(model, 100, seed=6):

@@ -12,9 +12,8 @@ from scipy import sparse
 from toy_graph import edges
 
 from kg_rec.errors import ConfigError
-from kg_rec.model.channels.sequence import pair_counts, sequence_kernel
-from kg_rec.model.channels.taste import gram, taste_kernel
-from kg_rec.model.config import SequenceConfig, TasteConfig
+from kg_rec.model.channels.sequence import SequenceConfig, pair_counts, sequence_kernel
+from kg_rec.model.channels.taste import TasteConfig, gram, taste_kernel
 from kg_rec.model.histories import histories
 from kg_rec.snapshot import NO_TIME, EdgeTable
 

@@ -10,6 +10,7 @@ from scipy import sparse
 from toy_graph import edges, films
 
 from kg_rec.errors import ModelError
+from kg_rec.model.cold.config import ColdConfig
 from kg_rec.model.cold.similarity import (
     PROFILE,
     TEXT,
@@ -22,7 +23,6 @@ from kg_rec.model.cold.similarity import (
     popular,
     profile,
 )
-from kg_rec.model.config import ColdConfig, KnowledgeConfig
 
 ALL = np.arange(45)
 
@@ -36,7 +36,7 @@ def text() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def similarity(text: np.ndarray) -> Similarity:
-    return build(films(), text, KnowledgeConfig(), ColdConfig())
+    return build(films(), text, 0.25, 1.0, ColdConfig())
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_without_text_relations_or_numbers_nothing_is_alike() -> None:
     bare = films()
     for relation in ("DIRECTED_BY", "FOLLOWED_BY", "HAS_GENRE", "STARRING"):
         bare = bare.with_edges(relation, edges([]))
-    found = build(bare, None, KnowledgeConfig(), ColdConfig())
+    found = build(bare, None, 0.25, 1.0, ColdConfig())
     assert found.factors == ()
     assert found.text is None
     assert set(found.weights) == set(found.numbers)

@@ -11,8 +11,7 @@ from toy_graph import edges
 
 from kg_rec.arrays.cholesky import inverse
 from kg_rec.errors import ModelError
-from kg_rec.model.channels.taste import edlae, gram, neighbour_ridges, taste_kernel, taste_kernels
-from kg_rec.model.config import TasteConfig
+from kg_rec.model.channels.taste import TasteConfig, edlae, gram, neighbour_ridges, taste_kernel, taste_kernels
 from kg_rec.model.histories import histories
 from kg_rec.snapshot import NO_TIME
 

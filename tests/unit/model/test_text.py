@@ -14,8 +14,8 @@ from scipy import sparse
 from toy_graph import edges, films
 
 from kg_rec.errors import MissingDependencyError, ModelError
-from kg_rec.model.config import MeaningConfig
-from kg_rec.model.encoders.text import TextEncoder, default_cache, find_encoder, item_texts, meaning_kernel
+from kg_rec.model.channels.meaning import MeaningConfig, meaning_kernel
+from kg_rec.model.encoders.text import TextEncoder, default_cache, find_encoder, item_texts
 
 SENTENCES = [
     "A cowboy rides through the desert to a duel",
@@ -99,7 +99,7 @@ def test_vectors_are_of_unit_length_or_zero_without_text_and_mean_something(vect
 
 def test_a_vector_does_not_depend_on_the_batch(encoder: TextEncoder, vectors: np.ndarray, tmp_path: Path) -> None:
     for size in (1, 4):
-        fresh = replace(encoder, config=replace(encoder.config, batch_size=size), cache=tmp_path / str(size))
+        fresh = replace(encoder, batch_size=size, cache=tmp_path / str(size))
         np.testing.assert_allclose(fresh.encode(SENTENCES), vectors, atol=1e-5)
 
 
@@ -116,7 +116,7 @@ def test_texts_seen_before_come_from_the_cache(
     with pytest.raises(AssertionError, match="encoded again: \\['new'\\]"):
         again.encode([SENTENCES[0], "new"])
     with pytest.raises(AssertionError, match="encoded again"):  # another limit gives other vectors
-        replace(again, config=MeaningConfig(max_tokens=4)).encode(SENTENCES[:1])
+        replace(again, max_tokens=4).encode(SENTENCES[:1])
 
 
 def test_no_texts(encoder: TextEncoder) -> None:

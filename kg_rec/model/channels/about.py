@@ -1,0 +1,42 @@
+"""What people are told of a part of the score: its title, a line about it, its colour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+#: What the terms of a channel become in an explanation: a path through the users who had both items, paths through
+#: the facts that the items share, or a step of similar text.
+PathKind = Literal["co-users", "facts", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is shown of one part of the score, wherever it is shown.
+
+    Attributes:
+        titles: a word or two for tables and pictures, by language; ``en`` has to be there.
+        lines: one line that says what the part measures, by language; ``en`` has to be there.
+        colour: in pictures, ``#rrggbb``.
+    """
+
+    titles: Mapping[str, str]
+    lines: Mapping[str, str]
+    colour: str
+
+    def title(self, lang: str) -> str:
+        """The title in a language, in English where it has none."""
+        return self.titles.get(lang, self.titles["en"])
+
+    def line(self, lang: str) -> str:
+        """The line in a language, in English where it has none."""
+        return self.lines.get(lang, self.lines["en"])
+
+
+#: The part of the score that does not depend on the user.
+BASE = About(
+    titles={"en": "base", "zh": "基础"},
+    lines={"en": "how popular it is, whoever asks", "zh": "不论是谁，它有多受欢迎"},
+    colour="#8792a2",
+)

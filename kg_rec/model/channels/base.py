@@ -1,0 +1,159 @@
+"""What a channel is: one part of the score, and everything that the rest of the package has to know of it.
+
+A channel is an object of a subclass of :class:`ChannelKind`.  It is written in one file: a new one
+beside this file with a line in :mod:`kg_rec.model.channels.registry`, or in a package of its own, which names the
+object in the entry-point group ``kg_rec.channels`` or gives it to
+:func:`~kg_rec.model.channels.registry.register`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from kg_rec.model.channels.about import About, PathKind
+from kg_rec.model.cold.similarity import ColdItems, Similarity
+from kg_rec.model.kernel import Kernel
+from kg_rec.model.shards import HERE, Shards
+from kg_rec.progress import Progress, no_progress
+from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
+
+#: What a channel reads besides the interactions.
+Need = Literal["times", "facts", "text"]
+
+SettingsT = TypeVar("SettingsT")
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a channel learns from.
+
+    Attributes:
+        snapshot: the graph, with no other interactions than those of ``edges``.
+        edges: the interactions that count.
+        interactions: the same as binary CSR, shape (users, items).
+        settings: one settings object of each channel; see :meth:`settings_of`.
+        chosen: what has been chosen so far, by channel.
+        seed: of every random choice.
+        device: the torch device.
+        similarity: how alike items are by facts, numbers and text; None as long as the weights are not chosen.
+        cold: True for items without interactions, shape (items,).
+        ridge: penalty of the regression that places items without interactions.
+        landmarks: known items of that regression, int64.
+        items: dense indices of the items that validation ranks; None for all.  Others need no score.
+        judge: validation NDCG@10 of a kernel by itself; None when nothing is chosen any more.
+        progress: called as the work advances.
+        log: receives records for the training log.
+        shards: where heavy sums are computed.
+    """
+
+    snapshot: Snapshot
+    edges: EdgeTable
+    interactions: sparse.csr_array
+    settings: Sequence[object]
+    chosen: Mapping[str, Mapping[str, Any]]
+    seed: int
+    device: str
+    similarity: Similarity | None = None
+    cold: NDArray[np.bool_] | None = None
+    ridge: float = 1.0
+    landmarks: NDArray[np.int64] | None = None
+    items: NDArray[np.int64] | None = None
+    judge: Callable[[Kernel], float] | None = None
+    progress: Progress = no_progress
+    log: Callable[[Mapping[str, object]], None] = field(default=lambda _: None)
+    shards: Shards = HERE
+
+    @property
+    def timed(self) -> bool:
+        """Whether any interaction has a time."""
+        return self.edges.time is not None and bool((self.edges.time != NO_TIME).any())
+
+    def settings_of(self, kind: type[SettingsT]) -> SettingsT:
+        """The settings of a type."""
+        return settings_of(self.settings, kind)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A channel that was fitted.
+
+    Attributes:
+        kernel: what an interaction with one item adds to the score of another.
+        regression: how items without interactions got their embedding, where the channel embeds items.
+    """
+
+    kernel: Kernel
+    regression: ColdItems | None = None
+
+
+class ChannelKind(ABC):
+    """One part of the score; a subclass sets the attributes and fills in :meth:`candidates` and :meth:`fit`.
+
+    Attributes:
+        name: its name in settings, files and tables.
+        about: what people are told of it.
+        paths: what its terms become in explanations.
+        table: the name of its settings: the table of a TOML file, the first part of ``--set``.
+        settings: its settings, a frozen dataclass whose fields have defaults.
+        needs: what has to be there besides interactions.  Channels that need facts or text are fitted after the
+            likeness of items has been chosen, and find it in :attr:`TrainingData.similarity`.
+        start: the weight that the fusion begins with, in units of the standard deviation of the channel's scores.
+        cold_start: the same for items without interactions; None if the channel says nothing of such items.
+        beside_others: its candidates are compared in the fused score, not by what each scores alone.
+    """
+
+    name: str
+    about: About
+    paths: PathKind
+    table: str
+    settings: type[Any]
+    needs: frozenset[Need] = frozenset()
+    start: float
+    cold_start: float | None = None
+    beside_others: bool = False
+
+    @property
+    def reads_similarity(self) -> bool:
+        """Whether it is fitted after the likeness of items by facts and texts has been chosen."""
+        return bool(self.needs & {"facts", "text"})
+
+    def popularity_exponent(self, settings: Sequence[object]) -> float:
+        """Scores of an item with n interactions are scaled by n to this power; given the settings of all channels."""
+        return 0.0
+
+    @abstractmethod
+    def candidates(self, data: TrainingData) -> Iterator[tuple[Mapping[str, Any], Kernel]]:
+        """What validation chooses from: numbers that JSON can hold, and the kernel fitted with them.
+
+        They are asked for one at a time, and only the best kernel is kept.  No candidate: the channel has nothing to
+        say of this graph and is left out.
+        """
+
+    @abstractmethod
+    def fit(self, data: TrainingData, chosen: Mapping[str, Any]) -> Fitted | None:
+        """The channel with the chosen numbers; None if it has nothing to say of this graph."""
+
+    def without_edges(
+        self, kernel: Kernel, similarity: Similarity, regression: ColdItems | None, cold: NDArray[np.bool_]
+    ) -> Kernel:
+        """The kernel after facts were deleted from the graph; the same one where facts play no part.
+
+        Args:
+            kernel: as it was fitted.
+            similarity: without what ran through the deleted facts.
+            regression: see :class:`Fitted`.
+            cold: items without interactions, shape (items,).
+        """
+        return kernel
+
+
+def settings_of(settings: Sequence[object], kind: type[SettingsT]) -> SettingsT:
+    """The settings object of a type; its defaults if there is none."""
+    return next((s for s in settings if isinstance(s, kind)), None) or kind()

@@ -1,0 +1,86 @@
+"""Fitting a model with hyperparameters that were chosen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from kg_rec.model.channels.base import TrainingData
+from kg_rec.model.chosen import Chosen
+from kg_rec.model.cold.similarity import popular
+from kg_rec.model.config import TrainConfig
+from kg_rec.model.histories import histories
+from kg_rec.model.kernel import Floats
+from kg_rec.model.recommender import Channel, Recommender
+from kg_rec.model.shards import HERE, Shards
+from kg_rec.model.train.device import device
+from kg_rec.model.train.new_items import anchor, similarity_of
+from kg_rec.model.train.tune import popularity_scale, used
+from kg_rec.progress import Progress, no_progress
+from kg_rec.snapshot import Snapshot
+
+
+def fit(
+    snapshot: Snapshot,
+    chosen: Chosen,
+    config: TrainConfig,
+    text: Floats | None,
+    progress: Progress = no_progress,
+    shards: Shards = HERE,
+) -> Recommender:
+    """Fit the model to a graph's positive interactions.
+
+    Args:
+        snapshot: the graph.
+        chosen: the hyperparameters.
+        config: what was not chosen.
+        text: text embeddings of the items, shape (n, d), or None.
+        progress: called as the work advances.
+        shards: where heavy sums are computed.
+    """
+    edges = snapshot.liked()
+    shape = (len(snapshot.users), len(snapshot.items))
+    seen = snapshot.with_edges(snapshot.schema.interaction.name, edges)
+    counts = np.bincount(edges.target, minlength=shape[1])
+    cold = counts == 0
+    similarity = similarity_of(seen, config, text)
+    similarity = replace(similarity, weights={name: chosen.similarity.get(name, 0.0) for name in similarity.weights})
+    data = TrainingData(
+        snapshot=seen,
+        edges=edges,
+        interactions=histories(edges, shape, 0),
+        settings=config.parts,
+        chosen=chosen.channels,
+        seed=config.seed,
+        device=device(config),
+        similarity=similarity,
+        cold=cold,
+        ridge=chosen.ridge,
+        landmarks=popular(counts, config.cold.landmarks),
+        progress=progress,
+        shards=shards,
+    )
+    first = anchor(chosen.cold) if chosen.cold else ""
+    first_weight = (chosen.warm.get(first) or 1.0) / chosen.units.get(first, 1.0)
+    channels, regression = [], None
+    # first the channels that say nothing of new items; these are left out where known items do without them
+    order = sorted((k for k in used(config) if k.name in chosen.channels), key=lambda k: k.cold_start is not None)
+    for step, kind in enumerate(order):
+        if kind.cold_start is None and not chosen.warm.get(kind.name):
+            continue
+        progress(step, len(order), f"fit {kind.name}")
+        fitted = kind.fit(data, chosen.channels[kind.name])
+        if fitted is None:
+            continue
+        regression = regression or fitted.regression
+        unit = chosen.units.get(kind.name, 1.0)
+        warm_weight = chosen.warm.get(kind.name, 0.0) / unit * popularity_scale(kind, counts, config)
+        cold_weight = chosen.cold.get(kind.name, 0.0) * first_weight
+        weight = np.where(cold, cold_weight, warm_weight).astype(np.float32)
+        channels.append(Channel(kind.name, fitted.kernel, weight))
+    base = np.log1p(counts) * (chosen.warm["base"] / chosen.units["base"])
+    progress(len(order), len(order), "fitted")
+    return Recommender(
+        snapshot, config, chosen, tuple(channels), base.astype(np.float32), cold, similarity, regression, text
+    )

@@ -1,0 +1,307 @@
+"""What is chosen on validation: :func:`tune` goes through the channels, with one function per question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from kg_rec.metrics import Judge
+from kg_rec.model.channels.base import ChannelKind, TrainingData
+from kg_rec.model.channels.registry import kind_of, kinds
+from kg_rec.model.chosen import Chosen, RatingScale
+from kg_rec.model.config import TrainConfig
+from kg_rec.model.histories import histories, ranks_from_latest, rating_scale
+from kg_rec.model.kernel import Floats, Kernel
+from kg_rec.model.shards import HERE, Shards
+from kg_rec.model.train.device import device
+from kg_rec.model.train.fusion import choose_lambdas, standardise
+from kg_rec.model.train.new_items import tune_new_items
+from kg_rec.model.train.validation import Validation
+from kg_rec.progress import Progress, no_progress
+from kg_rec.snapshot import EdgeTable, Snapshot
+from kg_rec.split import Split, holdout_split
+
+Log = Callable[[Mapping[str, object]], None]
+#: Numbers chosen for a channel, and its kernel with them.
+Candidate = tuple[Mapping[str, Any], Kernel]
+
+#: Where the fusion begins for the part of the score that is the same for everybody.
+BASE_START = 0.01
+
+
+def used(config: TrainConfig) -> tuple[ChannelKind, ...]:
+    """The channels that the settings name, in the order in which channels are shown.
+
+    Raises:
+        ModelError: a channel is unknown.
+    """
+    named = {kind_of(name).name for name in sorted(config.channels)}
+    return tuple(kind for kind in kinds() if kind.name in named)
+
+
+def tune(
+    snapshot: Snapshot,
+    split: Split,
+    config: TrainConfig,
+    text: Floats | None,
+    progress: Progress = no_progress,
+    log: Log = lambda _: None,
+    shards: Shards = HERE,
+) -> Chosen:
+    """Choose every hyperparameter on ``split.valid``; ``split.test`` is not looked at.
+
+    First the channels that learn from interactions, one after the other; then how alike items are by facts and texts,
+    on known items that take turns as new ones; then the channels that read this likeness; at last the weights.
+
+    Args:
+        snapshot: the graph.
+        split: interactions to learn from, and those to choose on.
+        config: what there is to choose from.
+        text: text embeddings of the items, shape (n, d), or None.
+        progress: called as the work advances.
+        log: receives one record per choice.
+        shards: where heavy sums are computed.
+    """
+    shape = (len(snapshot.users), len(snapshot.items))
+    warm, train = _learning_edges(split, shape, config)
+    seen = snapshot.with_edges(snapshot.schema.interaction.name, train)
+    validation = Validation.of(train, warm, shape, config.fusion, config.seed)
+    data = TrainingData(
+        snapshot=seen,
+        edges=train,
+        interactions=histories(train, shape, 0),
+        settings=config.parts,
+        chosen={},
+        seed=config.seed,
+        device=device(config),
+        items=validation.items,
+        progress=progress,
+        log=log,
+        shards=shards,
+    )
+    kernels: dict[str, Kernel] = {}
+    variants: dict[str, list[Candidate]] = {}
+    given = {r: validation.weighted(shape, r) for r in (config.recency if data.timed else (0.0,))}
+    first: Kernel | None = None
+    for kind in used(config):
+        if kind.reads_similarity or ("times" in kind.needs and not data.timed):
+            continue
+        if kind.beside_others:
+            candidates = list(kind.candidates(data))
+            best = next(iter(candidates), None)
+            variants |= {kind.name: candidates} if candidates else {}
+        else:
+            rows = next(iter(given.values()))
+            best = choose_candidate(kind, _judged(data, validation, rows), validation, given, log)
+        if best is None:
+            continue
+        data = replace(data, chosen={**data.chosen, kind.name: best[0]})
+        kernels |= {} if kind.beside_others else {kind.name: best[1]}
+        if first is None:  # the first channel decides how interactions count
+            first, recency = best[1], choose_recency(best[1], validation, given, log)
+            given = {recency: given[recency]}
+    recency, rows = next(iter(given.items()))
+    embedded = {
+        kind.name: kernels[kind.name] for kind in used(config) if kind.name in kernels and kind.cold_start is not None
+    }
+    similarity, ridge, cold = tune_new_items(data, config, used(config), text, embedded)
+    data = replace(data, similarity=similarity)
+    for kind in used(config):
+        if kind.reads_similarity:
+            best = choose_candidate(kind, _judged(data, validation, rows), validation, given, log)
+            if best is not None:
+                data = replace(data, chosen={**data.chosen, kind.name: best[0]})
+                kernels[kind.name] = best[1]
+    rating = choose_rating(first, validation, shape, recency, config, log)
+    rows = validation.weighted(shape, recency, rating)
+    scores = _Scores(validation, rows, np.bincount(train.target, minlength=shape[1]), config)
+    fused, chosen = choose_beside(kernels, variants, scores, dict(data.chosen), progress, log)
+    log({"stage": "fusion", "ndcg@10": fused.metric, "alone": fused.alone, "lambda": fused.lambdas})
+    return Chosen(
+        channels=chosen,
+        recency=recency,
+        rating=rating,
+        similarity=similarity.weights,
+        ridge=ridge,
+        warm=fused.lambdas,
+        cold=cold,
+        units=fused.units,
+        valid=fused.metric,
+        alone=fused.alone,
+    )
+
+
+def _learning_edges(split: Split, shape: tuple[int, int], config: TrainConfig) -> tuple[Split, EdgeTable]:
+    """The split that known items are judged by, and what may be learned from.
+
+    For the ``cold-items`` protocol the validation items have no interactions in training, so what concerns known
+    items is chosen on a further hold-out of the training interactions.  For ``temporal`` each user's latest training
+    interactions are left out, so that validation is as far from what the model sees as the test will be.
+    """
+    warm = split
+    if split.protocol == "cold-items":
+        warm = holdout_split(split.train, shape[1], config.seed, config.fusion.holdout)
+    train = warm.train
+    if split.protocol == "temporal":
+        later = np.bincount(warm.valid.source, minlength=shape[0])
+        train = train.take(ranks_from_latest(train) >= later[train.source])
+    return warm, train
+
+
+def _judged(data: TrainingData, validation: Validation, rows: sparse.csr_array) -> TrainingData:
+    """The data with a judge of kernels on some histories."""
+    return replace(data, judge=lambda kernel: validation.ndcg(kernel, rows))
+
+
+def choose_candidate(
+    kind: ChannelKind, data: TrainingData, validation: Validation, given: Mapping[float, sparse.csr_array], log: Log
+) -> Candidate | None:
+    """The candidate of a channel that ranks best by itself, under whichever recency is best for it; None for none."""
+    best: Candidate | None = None
+    highest = -1.0
+    for chosen, kernel in kind.candidates(data):
+        metrics = {r: validation.ndcg(kernel, rows) for r, rows in given.items()}
+        log({"stage": kind.name, **chosen, "ndcg@10 by recency": metrics})
+        if max(metrics.values()) > highest:
+            best, highest = (chosen, kernel), max(metrics.values())
+    return best
+
+
+def choose_recency(kernel: Kernel, validation: Validation, given: Mapping[float, sparse.csr_array], log: Log) -> float:
+    """How fast interactions fade: the decay under which a kernel ranks best; the earlier of equal ones."""
+    metrics = {r: validation.ndcg(kernel, rows) for r, rows in given.items()}
+    log({"stage": "recency", "ndcg@10 by recency": metrics})
+    return max(metrics, key=lambda r: metrics[r])
+
+
+def choose_rating(
+    kernel: Kernel | None,
+    validation: Validation,
+    shape: tuple[int, int],
+    recency: float,
+    config: TrainConfig,
+    log: Log,
+) -> RatingScale | None:
+    """How strongly the weights of interactions count, by a kernel's validation NDCG@10; None if they do not."""
+    if kernel is None or validation.edges.weight is None:
+        return None
+    scales = [rating_scale(validation.edges, strength) for strength in config.rating]
+    metrics = [validation.ndcg(kernel, validation.weighted(shape, recency, scale)) for scale in scales]
+    log({"stage": "rating", "ndcg@10": dict(zip(map(str, config.rating), metrics, strict=True))})
+    return scales[int(np.argmax(metrics))]
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Scores of the validation users.
+
+    Attributes:
+        validation: the users and the items that they rank.
+        rows: their histories, CSR, shape (users, items).
+        popularity: interactions of each item in training, shape (items,).
+        config: exponents of popularity.
+    """
+
+    validation: Validation
+    rows: sparse.csr_array
+    popularity: NDArray[np.int64]
+    config: TrainConfig
+
+    @property
+    def _popularity(self) -> NDArray[np.int64]:
+        items = self.validation.items
+        return self.popularity if items is None else self.popularity[items]
+
+    def of(self, channel: str, kernel: Kernel) -> Floats:
+        """Of a channel, scaled by popularity, shape (users, items ranked)."""
+        scale = popularity_scale(kind_of(channel), self._popularity, self.config)
+        return kernel.scores(self.rows, self.validation.items) * scale
+
+    def base(self) -> Floats:
+        """Of popularity alone, shape (users, items ranked)."""
+        return np.tile(np.log1p(self._popularity).astype(np.float32), (self.rows.shape[0], 1))
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Weights of the channels.
+
+    Attributes:
+        lambdas: weight by channel, and of ``base``, in units of the channel.
+        units: standard deviation of each channel's scores.
+        metric: validation NDCG@10 of the weighted sum.
+        alone: validation NDCG@10 of each channel by itself.
+    """
+
+    lambdas: Mapping[str, float]
+    units: Mapping[str, float]
+    metric: float
+    alone: Mapping[str, float]
+
+
+def choose_beside(
+    kernels: Mapping[str, Kernel],
+    variants: Mapping[str, list[Candidate]],
+    scores: _Scores,
+    chosen: dict[str, Mapping[str, Any]],
+    progress: Progress,
+    log: Log,
+) -> tuple[Fusion, Mapping[str, Mapping[str, Any]]]:
+    """The weights, and the numbers of those channels that are only judged beside the others.
+
+    The first candidate of such a channel stays, unless another one is better by more than chance.
+    """
+    judge, config = scores.validation.judge, scores.config
+    parts = {name: scores.of(name, kernel) for name, kernel in kernels.items()}
+    parts["base"] = scores.base()
+    for name, candidates in variants.items():
+        parts = {name: scores.of(name, candidates[0][1]), **parts}
+    fused = None
+    for name, candidates in variants.items():
+        picked = None
+        for numbers, kernel in candidates:
+            own = scores.of(name, kernel)
+            fusion = fuse({n: own if n == name else part for n, part in parts.items()}, judge, config, progress)
+            log({"stage": name, **numbers, "ndcg@10": fusion.metric})
+            if picked is None or fusion.metric > picked[0].metric * (1 + config.fusion.least):
+                picked = fusion, own
+                chosen[name] = numbers
+        if picked is not None:
+            fused, parts[name] = picked
+    return fused or fuse(parts, judge, config, progress), chosen
+
+
+def fuse(scores: Mapping[str, Floats], judge: Judge, config: TrainConfig, progress: Progress) -> Fusion:
+    """Weights of score matrices by channel and of ``base``, each of shape (users, items ranked)."""
+    scores = {name: values.copy() for name, values in scores.items()}
+    units = standardise(scores)
+    alone = {name: judge.ndcg(values.copy()) for name, values in scores.items()}
+    lambdas, metric = choose_lambdas(
+        scores,
+        {kind.name: kind.start for kind in used(config)} | {"base": BASE_START},
+        judge.ndcg,
+        config.fusion,
+        positive=frozenset({"base"}),
+        raised=checkable(config),
+        least=config.fusion.least,
+        progress=progress,
+    )
+    in_order = [c for c in (*(kind.name for kind in used(config)), "base") if c in scores]
+    return Fusion({c: lambdas[c] for c in in_order}, units, metric, {c: alone[c] for c in in_order})
+
+
+def checkable(config: TrainConfig) -> tuple[str, ...]:
+    """Channels whose paths run through named facts, which people can check."""
+    return tuple(kind.name for kind in used(config) if kind.paths == "facts")
+
+
+def popularity_scale(kind: ChannelKind, popularity: NDArray[np.int64], config: TrainConfig) -> Floats:
+    """What a channel's scores are multiplied by, shape as given."""
+    exponent = np.float32(kind.popularity_exponent(config.parts))
+    scale: Floats = np.maximum(popularity, 1).astype(np.float32) ** exponent
+    return scale
