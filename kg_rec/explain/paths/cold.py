@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kg_rec.arrays.segments import Ints, ranges, stored
+from kg_rec.arrays.segments import Ints, grouped, largest, ranges, stored, sums
 from kg_rec.errors import ModelError
+from kg_rec.explain.paths.candidates import Candidates, Reals, Search
 from kg_rec.explain.paths.forms import Forms
 from kg_rec.model.cold.similarity import TEXT, ColdItems
 from kg_rec.model.kernel import FactorKernel
@@ -21,7 +22,7 @@ from kg_rec.model.recommender import Addends, Recommender
 
 
 @dataclass(frozen=True)
-class ColdPaths:
+class _ColdPaths:
     """Paths of scores, one element each.
 
     Attributes:
@@ -44,7 +45,7 @@ class ColdPaths:
     cell: Ints
     bridge: Ints
     others: Ints
-    value: NDArray[np.float64]
+    value: Reals
 
 
 @dataclass(frozen=True)
@@ -55,42 +56,69 @@ class _Leads:
     cell: Ints
     known: Ints
     others: Ints
-    unit: NDArray[np.float64]
+    unit: Reals
     same: NDArray[np.bool_]
 
 
-def cold_paths(
-    model: Recommender, addends: Addends, pairs: Ints, followed: int, forms: Forms
-) -> tuple[ColdPaths, NDArray[np.float64]]:
-    """The paths of some scores of items without interactions.
+def cold_groups(search: Search, pairs: Ints) -> tuple[Candidates, Reals]:
+    """The groups of some scores of items without interactions, with their largest paths.
 
     Args:
-        model: a model with a regression for new items.
-        addends: the terms of all scores.
+        search: what is asked.
         pairs: the scores of new items.
-        followed: pairs (j, t) per score, the largest first.
-        forms: numbers the forms.
 
     Returns:
-        The paths that speak for the item, and per score the sum of all positive pairs (j, t), shape (len(pairs),).
+        The groups that may be shown, and per score the sum of all positive pairs (j, t), shape (len(pairs),).
 
     Raises:
         ModelError: the model's relational channel is no product of embeddings.
     """
+    found, totals = _paths(search.model, search.addends, pairs, search.config.followed, search.forms)
+    shown = np.flatnonzero(search.shown[found.form])
+    pair, form, key = found.pair[shown], found.form[shown], found.key[shown]
+    code = (pair * len(search.shown) + form) * (int(key.max(initial=0)) + 2) + key + 1
+    _, first, group = np.unique(code, return_index=True, return_inverse=True)
+    order, bounds = grouped(group, len(first))
+    entity, shown = found.entity[shown[first]], shown[order]
+    rank = found.value[shown]
+    if search.config.recency:
+        rank = rank * search.recent[found.cell[shown]]
+    if search.config.popularity:
+        rank = rank * np.where(found.column[shown] >= 0, search.popular[found.column[shown]], 1)
+    best, bounds = largest(rank, bounds, search.config.paths_per_group)
+    part = Candidates(
+        pair=pair[first],
+        form=form[first],
+        key=key[first],
+        entity=entity,
+        start=bounds[:-1],
+        stop=bounds[1:],
+        scale=np.ones(len(first)),
+        rank=sums(rank[best], np.repeat(np.arange(len(first)), np.diff(bounds)), len(first)),
+        source=search.addends.sources[found.cell[shown[best]]],
+        bridge=found.bridge[shown[best]],
+        others=found.others[shown[best]],
+        unit=found.value[shown[best]],
+    )
+    return part, totals
+
+
+def _paths(model: Recommender, addends: Addends, pairs: Ints, followed: int, forms: Forms) -> tuple[_ColdPaths, Reals]:
+    """The paths that speak for the items, over the ``followed`` largest pairs (j, t) of each score; all pairs' sum."""
     leads, totals = _leads(model, addends, pairs, followed)
     parts = [_linked(model, addends, leads, forms), _alike(model, addends, leads, forms)]
-    columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ColdPaths.__dataclass_fields__}
-    return ColdPaths(**columns), totals
+    columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in _ColdPaths.__dataclass_fields__}
+    return _ColdPaths(**columns), totals
 
 
-def _leads(model: Recommender, addends: Addends, pairs: Ints, followed: int) -> tuple[_Leads, NDArray[np.float64]]:
+def _leads(model: Recommender, addends: Addends, pairs: Ints, followed: int) -> tuple[_Leads, Reals]:
     channel = next(c for c in model.channels if c.name == "relational")
     regression, kernel = model.regression, channel.kernel
     if regression is None or not isinstance(kernel, FactorKernel):
         raise ModelError("expected a model with a regression for items without interactions; train again")
     landmarks = regression.landmarks
-    alike: dict[int, NDArray[np.float64]] = {}
-    known: dict[int, NDArray[np.float64]] = {}
+    alike: dict[int, Reals] = {}
+    known: dict[int, Reals] = {}
     found, totals = [], []
     for pair in pairs.tolist():
         user, item = int(addends.users[pair]), int(addends.items[pair])
@@ -113,14 +141,14 @@ def _leads(model: Recommender, addends: Addends, pairs: Ints, followed: int) -> 
     return _Leads(pair[real], cell[real], landmark[real], others[real], unit[real], same[real]), np.array(totals)
 
 
-def _reasons(kernel: FactorKernel, regression: ColdItems, addends: Addends, cells: Ints) -> NDArray[np.float64]:
+def _reasons(kernel: FactorKernel, regression: ColdItems, addends: Addends, cells: Ints) -> Reals:
     """What each interaction says for each known item, shape (interactions, landmarks)."""
     said = addends.weights[cells][:, None] * kernel.source[addends.sources[cells]]
-    found: NDArray[np.float64] = (said @ regression.coefficients.T).astype(np.float64)
+    found: Reals = (said @ regression.coefficients.T).astype(np.float64)
     return found
 
 
-def _best(values: NDArray[np.float64], most: int) -> Ints:
+def _best(values: Reals, most: int) -> Ints:
     """Positions of the largest positive values, the largest first."""
     best = np.flatnonzero(values > 0)
     if len(best) > most:
@@ -128,7 +156,7 @@ def _best(values: NDArray[np.float64], most: int) -> Ints:
     return best[np.argsort(-values[best], kind="stable")]
 
 
-def _linked(model: Recommender, addends: Addends, leads: _Leads, forms: Forms) -> ColdPaths:
+def _linked(model: Recommender, addends: Addends, leads: _Leads, forms: Forms) -> _ColdPaths:
     """By what t and the item share in the graph."""
     links, items = model.links, addends.items[leads.pair]
     width = len(links.node)
@@ -151,7 +179,7 @@ def _linked(model: Recommender, addends: Addends, leads: _Leads, forms: Forms) -
     through = np.array([w.through is not None for w in links.ways], dtype=bool)[way]
     landmark = np.where(same, -1, leads.known[lead])
     entity = np.where(through, links.node[column], -1)
-    return ColdPaths(
+    return _ColdPaths(
         pair=leads.pair[lead],
         form=np.where(same, known[way], bridge[way]),
         key=np.where(through, entity, landmark),
@@ -164,7 +192,7 @@ def _linked(model: Recommender, addends: Addends, leads: _Leads, forms: Forms) -
     )
 
 
-def _alike(model: Recommender, addends: Addends, leads: _Leads, forms: Forms) -> ColdPaths:
+def _alike(model: Recommender, addends: Addends, leads: _Leads, forms: Forms) -> _ColdPaths:
     """By similar text."""
     similarity, items = model.similarity, addends.items[leads.pair]
     value = np.zeros(len(items))
@@ -175,7 +203,7 @@ def _alike(model: Recommender, addends: Addends, leads: _Leads, forms: Forms) ->
     same = leads.same[some]
     landmark = np.where(same, -1, leads.known[some])
     none = np.full(len(some), -1)
-    return ColdPaths(
+    return _ColdPaths(
         pair=leads.pair[some],
         form=np.where(same, forms.known_text, forms.bridge_text),
         key=landmark,

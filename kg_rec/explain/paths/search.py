@@ -11,54 +11,22 @@ those of the user's items, so no path is made that is not among the largest of i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kg_rec.arrays.segments import Ints, bounds_of, grouped, largest, ranges, sums
+from kg_rec.arrays.segments import Ints, bounds_of, largest, ranges, sums
 from kg_rec.errors import ConfigError
 from kg_rec.explain.config import ExplainConfig
-from kg_rec.explain.paths.cold import cold_paths
+from kg_rec.explain.paths.candidates import Candidates, Reals, Search, joined
+from kg_rec.explain.paths.cold import cold_groups
 from kg_rec.explain.paths.forms import TEXT, Forms, forms_of
+from kg_rec.explain.paths.knowledge import knowledge_groups
 from kg_rec.explain.paths.metrics import popularity_of, recency_of
 from kg_rec.model.recommender import Addends, Recommender
 
-Reals = NDArray[np.float64]
-
 #: Channels that split into paths of their own; all others score what users have in common.
 _SPLIT = ("knowledge", "meaning")
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Groups of paths that may be shown, with the largest paths of each.
-
-    A path's value is ``unit`` times the ``scale`` of its group, so that scores of one user share paths.
-
-    Attributes:
-        pair, form, key: the score, the form, and what the paths share; int64, shape (groups,).
-        entity: dense index of the shared entity in its type, -1 without one; int64, shape (groups,).
-        start, stop: the group's paths, best first, are ``start:stop``; int64, shape (groups,).
-        scale: shape (groups,).
-        rank: what groups are ordered by: the sum of their paths' values, weighed by the preferences; shape (groups,).
-        source, bridge, others: dense indices of the items j and t (-1 without), how many others; shape (paths,).
-        unit: shape (paths,).
-    """
-
-    pair: Ints
-    form: Ints
-    key: Ints
-    entity: Ints
-    start: Ints
-    stop: Ints
-    scale: Reals
-    rank: Reals
-    source: Ints
-    bridge: Ints
-    others: Ints
-    unit: Reals
 
 
 @dataclass(frozen=True)
@@ -97,33 +65,6 @@ class PathTable:
     share: Reals
 
 
-@dataclass(frozen=True)
-class Search:
-    """What the parts of the search share.
-
-    Attributes:
-        model: the model.
-        config: what is shown.
-        addends: the terms.
-        forms: all forms.
-        shown: per form, whether it may be shown.
-        channels: channels whose paths may be shown.
-        liked: per pair, whether the user liked the item itself.
-        recent: per addend, what its paths' values are multiplied with to order them.
-        popular: the same per column of the model's links.
-    """
-
-    model: Recommender
-    config: ExplainConfig
-    addends: Addends
-    forms: Forms
-    shown: NDArray[np.bool_]
-    channels: frozenset[str]
-    liked: NDArray[np.bool_]
-    recent: Reals
-    popular: Reals
-
-
 def find(model: Recommender, users: Ints, items: Ints, config: ExplainConfig) -> PathTable:
     """The paths of scores s(users[p], items[p]).
 
@@ -150,12 +91,12 @@ def find(model: Recommender, users: Ints, items: Ints, config: ExplainConfig) ->
     if "meaning" in search.channels:
         found.append(_similar(search, addends.values["meaning"]))
     if "knowledge" in search.channels:
-        found.append(_knowledge(search))
+        found.append(knowledge_groups(search))
     if cold.any():
-        part, totals = _cold(search, np.flatnonzero(cold))
+        part, totals = cold_groups(search, np.flatnonzero(cold))
         positive[cold] += totals
         found += [part] if "relational" in search.channels else []
-    return _shown(search, positive, _joined(found))
+    return _shown(search, positive, joined(found))
 
 
 def _search(model: Recommender, addends: Addends, config: ExplainConfig) -> Search:
@@ -238,115 +179,6 @@ def _of_terms(search: Search, form: int, values: Reals, others: Ints) -> Candida
         others=others[best],
         unit=values[best],
     )
-
-
-def _knowledge(search: Search) -> Candidates:
-    """Paths you - j - shared entity - item, and you - j - item along a relation between items.
-
-    A segment is what a user's items and one entity have between them; scores of the same user share it.
-    """
-    model, addends, links = search.model, search.addends, search.model.links
-    forms = np.array(search.forms.ways, dtype=np.int64)
-    weight = next(c.weight for c in model.channels if c.name == "knowledge").astype(np.float64)
-    # the entities of each item: a group each
-    lengths = np.diff(links.target.indptr)[addends.items]
-    cells = ranges(links.target.indptr[addends.items], lengths)
-    pair, column = np.repeat(np.arange(len(addends.items)), lengths), links.target.indices[cells].astype(np.int64)
-    scale = weight[addends.items][pair] * links.weight[column] * links.target.data[cells]
-    keep = (scale > 0) & search.shown[forms[links.way[column]]]
-    pair, column, scale = pair[keep], column[keep], scale[keep]
-    # histories: one per user, and one without the item for each item that its user liked
-    owner = addends.users * (len(model.items) + 1) + np.where(search.liked, addends.items, len(model.items))
-    _, first, history = np.unique(owner, return_index=True, return_inverse=True)
-    asked, place = np.unique(column, return_inverse=True)
-    number = np.full(len(links.node), -1)
-    number[asked] = np.arange(len(asked))
-    segment_of = np.zeros(len(first) * len(asked), dtype=np.int64)
-    key = history[pair] * len(asked) + place
-    segment_of[key] = 1
-    segments = int(segment_of.sum())
-    segment_of = np.where(segment_of > 0, np.cumsum(segment_of) - 1, -1)
-    # the entities of each item of a history
-    sizes = np.diff(addends.bounds)[first]
-    cells = ranges(addends.bounds[first], sizes)
-    mine = np.repeat(np.arange(len(first)), sizes)
-    other = ~(search.liked[first][mine] & (addends.sources[cells] == addends.items[first][mine]))
-    cells, mine = cells[other], mine[other]
-    sources = addends.sources[cells]
-    lengths = np.diff(links.source.indptr)[sources]
-    steps = ranges(links.source.indptr[sources], lengths)
-    column_of_step = number[links.source.indices[steps]]
-    steps_asked = np.flatnonzero(column_of_step >= 0)
-    cell_of_step = np.repeat(np.arange(len(cells)), lengths)[steps_asked]
-    segment = segment_of[mine[cell_of_step] * len(asked) + column_of_step[steps_asked]]
-    inside = segment >= 0
-    segment, cell_of_step, steps = segment[inside], cell_of_step[inside], steps[steps_asked[inside]]
-    order, bounds = grouped(segment, segments)
-    cell_of_step = cells[cell_of_step[order]]
-    unit = addends.weights[cell_of_step].astype(np.float64) * links.source.data[steps[order]]
-    rank = unit * (search.recent[cell_of_step] if search.config.recency else search.recent)
-    best, bounds = largest(rank, bounds, search.config.paths_per_group)
-    total = sums(rank[best], np.repeat(np.arange(segments), np.diff(bounds)), segments)
-    # back to the groups
-    found = segment_of[key]
-    keep = bounds[found + 1] > bounds[found]
-    pair, column, scale, found = pair[keep], column[keep], scale[keep], found[keep]
-    through = np.array([way.through is not None for way in links.ways], dtype=bool)[links.way[column]]
-    entity = np.where(through, links.node[column], -1)
-    return Candidates(
-        pair=pair,
-        form=forms[links.way[column]],
-        key=entity,
-        entity=entity,
-        start=bounds[found],
-        stop=bounds[found + 1],
-        scale=scale,
-        rank=total[found] * scale * (search.popular[column] if search.config.popularity else search.popular),
-        source=addends.sources[cell_of_step[best]],
-        bridge=np.full(len(best), -1),
-        others=np.zeros(len(best), dtype=np.int64),
-        unit=unit[best],
-    )
-
-
-def _cold(search: Search, pairs: Ints) -> tuple[Candidates, Reals]:
-    """Paths you - j - others - t - shared - item, for items known by their likeness to items t; see ``cold.py``."""
-    found, totals = cold_paths(search.model, search.addends, pairs, search.config.followed, search.forms)
-    shown = np.flatnonzero(search.shown[found.form])
-    pair, form, key = found.pair[shown], found.form[shown], found.key[shown]
-    code = (pair * len(search.shown) + form) * (int(key.max(initial=0)) + 2) + key + 1
-    _, first, group = np.unique(code, return_index=True, return_inverse=True)
-    order, bounds = grouped(group, len(first))
-    entity, shown = found.entity[shown[first]], shown[order]
-    rank = found.value[shown]
-    if search.config.recency:
-        rank = rank * search.recent[found.cell[shown]]
-    if search.config.popularity:
-        rank = rank * np.where(found.column[shown] >= 0, search.popular[found.column[shown]], 1)
-    best, bounds = largest(rank, bounds, search.config.paths_per_group)
-    part = Candidates(
-        pair=pair[first],
-        form=form[first],
-        key=key[first],
-        entity=entity,
-        start=bounds[:-1],
-        stop=bounds[1:],
-        scale=np.ones(len(first)),
-        rank=sums(rank[best], np.repeat(np.arange(len(first)), np.diff(bounds)), len(first)),
-        source=search.addends.sources[found.cell[shown[best]]],
-        bridge=found.bridge[shown[best]],
-        others=found.others[shown[best]],
-        unit=found.value[shown[best]],
-    )
-    return part, totals
-
-
-def _joined(parts: list[Candidates]) -> Candidates:
-    shift = np.cumsum([0, *(len(p.unit) for p in parts)])
-    columns: dict[str, Any] = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Candidates)}
-    for name in ("start", "stop"):
-        columns[name] = np.concatenate([getattr(p, name) + s for p, s in zip(parts, shift, strict=False)])
-    return Candidates(**columns)
 
 
 def _shown(search: Search, positive: Reals, found: Candidates) -> PathTable:

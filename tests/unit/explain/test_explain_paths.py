@@ -159,6 +159,21 @@ def test_popularity_prefers_common_or_rare_entities(model: Recommender) -> None:
     assert np.mean(means[1]) > np.mean(means[-1]) + 0.3
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_popularity_weighs_shared_entities_alone(model: Recommender, sign: int) -> None:
+    """A new item's paths by similar text, and those by a relation between items, stay as large as they are."""
+    popular, config = entity_popularity(model.snapshot, {"Person", "Genre"}), replace(EVERYTHING, popularity=sign * 3.0)
+    without = 0
+    for u in range(0, 60, 5):
+        for item in ("f39", "f40", "f41"):
+            groups = explain(model, model.users.key(u), item, config=config).groups
+            entities = [(g.paths[0].nodes[-2].type, g.paths[0].nodes[-2].key) for g in groups]
+            ranks = [g.value * np.exp(sign * 3.0 * popular.get(e, 0.0)) for g, e in zip(groups, entities, strict=True)]
+            assert ranks == pytest.approx(sorted(ranks, reverse=True))
+            without += sum(g.paths[0].channel == "relational" and g.paths[0].edges[-1].type is None for g in groups)
+    assert without > 10
+
+
 def test_unknown_channels_and_relations_are_refused(model: Recommender) -> None:
     with pytest.raises(ConfigError, match=r"expected channels among .*got \['magic'\]"):
         explain(model, "u01", "f01", config=ExplainConfig(channels=("magic",)))

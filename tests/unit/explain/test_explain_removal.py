@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import optimize
 
 from kg_rec.explain.counterfactuals.removal import Contest, Removal, smallest_removal
 
@@ -115,3 +117,24 @@ def test_without_time_the_answer_says_what_is_proven() -> None:
 def test_too_few_others_can_never_overtake() -> None:
     contest = Contest(np.array([[-1.0]]), np.array([0.0]), np.ones(1), 2)
     assert smallest_removal(contest, lambda _: False, 1) == Removal(None, 2, True)
+
+
+@pytest.mark.parametrize("recency", [0.0, 3.0])
+def test_a_bound_that_reaches_the_set_at_hand_proves_it(recency: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program stops for want of time, with a bound: as large as the set that is known, or smaller."""
+    tried = 0
+    for seed in range(200):
+        contest = case(seed, 8, 9, 4, recency, 1.0)
+        if leaves(contest, ()):
+            continue
+        known = smallest_removal(contest, lambda rows, c=contest: leaves(c, rows), 0.0)  # type: ignore[misc]
+        if known.proven or known.rows is None:
+            continue
+        size = len(known.rows)
+        for bound, proven in ((size - 0.4, True), (size - 1.4, False)):
+            out_of_time = SimpleNamespace(x=None, mip_dual_bound=bound, status=1)
+            monkeypatch.setattr(optimize, "milp", lambda *_, found=out_of_time, **__: found)
+            found = smallest_removal(contest, lambda rows, c=contest: leaves(c, rows), 60)  # type: ignore[misc]
+            assert found == Removal(known.rows, max(int(np.ceil(bound)), known.at_least), proven)
+        tried += 1
+    assert tried > 2
