@@ -5,21 +5,44 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from kg_rec.snapshot.tables import NO_TIME
+from kg_rec.schema import GraphSchema
+from kg_rec.snapshot.tables import NO_TIME, EdgeTable, IdMap
 
 if TYPE_CHECKING:
     import networkx as nx
     from torch_geometric.data.hetero_data import HeteroData
 
-    from kg_rec.snapshot.snapshot import Snapshot
+
+class Graph(Protocol):
+    """What is read of a :class:`~kg_rec.snapshot.snapshot.Snapshot`."""
+
+    @property
+    def schema(self) -> GraphSchema:
+        """Node types and relation types."""
+        ...
+
+    @property
+    def ids(self) -> Mapping[str, IdMap]:
+        """Id map by node type."""
+        ...
+
+    @property
+    def nodes(self) -> Mapping[str, pa.Table]:
+        """Rows by node type."""
+        ...
+
+    @property
+    def edges(self) -> Mapping[str, EdgeTable]:
+        """Edges by relation type."""
+        ...
 
 
-def to_arrow(snapshot: Snapshot) -> dict[str, pa.Table]:
+def to_arrow(snapshot: Graph) -> dict[str, pa.Table]:
     """Every node type and relation type as an Arrow table; edges carry keys in ``source`` and ``target``."""
     tables = dict(snapshot.nodes)
     for name, edges in snapshot.edges.items():
@@ -36,7 +59,7 @@ def to_arrow(snapshot: Snapshot) -> dict[str, pa.Table]:
     return tables
 
 
-def to_networkx(snapshot: Snapshot) -> nx.MultiDiGraph[tuple[str, str]]:
+def to_networkx(snapshot: Graph) -> nx.MultiDiGraph[tuple[str, str]]:
     """A multi-digraph: nodes are (type, key) with their properties, edges are keyed by relation type.
 
     The attributes are what GraphML and GEXF can hold: a property without a value is left out, a date is text
@@ -69,7 +92,7 @@ def _plain(value: Any) -> str | int | float | bool:
     return value  # type: ignore[no-any-return]  # a number, a text or a boolean
 
 
-def to_pyg(snapshot: Snapshot) -> HeteroData:
+def to_pyg(snapshot: Graph) -> HeteroData:
     """A ``torch_geometric.data.HeteroData``.
 
     Per node type ``num_nodes`` and, where the schema has a vector, ``x`` (n, dimensions), NaN for a node without
