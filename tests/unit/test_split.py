@@ -105,6 +105,12 @@ def test_cold_items_are_disjoint_and_have_no_training_interaction() -> None:
     assert (tested == eligible).all()  # each eligible item once, no other ever
 
 
+def test_an_item_with_five_interactions_can_be_a_new_one_and_one_with_four_cannot() -> None:
+    whole = edges([(u, i) for i, n in enumerate((4, 5, 6)) for u in range(n)])
+    folds = [cold_items_split(whole, 3, seed=0, fold=f, folds=2) for f in range(2)]
+    assert np.sum([split.test_candidates for split in folds], axis=0).tolist() == [0, 1, 1]
+
+
 def test_cold_users_give_only_some_interactions() -> None:
     whole = films().liked()
     split = cold_users_split(whole, 45, seed=3, given=4, share=0.2)
