@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch_geometric.nn.models import LightGCN
 
-from kg_rec.metrics import Judge, masked, per_user, top_k
+from kg_rec.arrays.topk import masked, top_k
+from kg_rec.metrics import ValidationSet, per_user
 from kg_rec.model.histories import histories
 from kg_rec.progress import Progress
 from kg_rec.split import Split
@@ -94,11 +95,11 @@ def _embedded(model: LightGCN, edges: torch.Tensor, n_users: int) -> Scores:
     return lambda users: embedding[users] @ embedding[n_users:].T
 
 
-def _judge(split: Split, shape: tuple[int, int]) -> tuple[Judge, NDArray[np.int64]]:
+def _judge(split: Split, shape: tuple[int, int]) -> tuple[ValidationSet, NDArray[np.int64]]:
     relevant = histories(split.valid, shape, 0)
     rows = np.flatnonzero(np.diff(relevant.indptr))
     given = histories(split.train, shape, 0)[rows]
-    return Judge(given, given, relevant[rows], split.valid_candidates), rows
+    return ValidationSet(given, given, relevant[rows], split.valid_candidates), rows
 
 
 def _test(split: Split, shape: tuple[int, int], scores: Scores) -> dict[str, float]:

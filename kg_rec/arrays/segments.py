@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from kg_rec.arrays.types import Ints
 
 
 def bounds_of(lengths: NDArray[Any]) -> Ints:

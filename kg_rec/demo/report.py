@@ -335,7 +335,7 @@ def _bars(split: Mapping[str, float], low: float, scale: float) -> list[tuple[st
 def _tail(contents: Contents) -> Markup:
     """Share of the users who liked an item, and share who are recommended it, by popularity rank."""
     model = contents.model.recommender
-    liked = np.diff(model.likers.indptr)
+    liked = np.diff(model.users_of_items.indptr)
     order = np.argsort(-liked, kind="stable")
     listed = np.bincount(model.items.indices(contents.lists.column("item")), minlength=len(liked))
     users = max(len(model.users), 1)

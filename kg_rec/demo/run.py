@@ -320,7 +320,7 @@ def _evaluate(snapshot: Snapshot, config: TrainConfig, progress: Progress) -> tu
 
 def _popularity(model: Recommender, split: Split, seed: int) -> report.Baseline:
     """Rank by the number of users who liked an item in training."""
-    counts = np.diff(model.likers.indptr).astype(np.float32)
+    counts = np.diff(model.users_of_items.indptr).astype(np.float32)
     popular: Ranking = rank_split(replace(model, channels=(), base=counts), split, "test")
     ranked = rank_split(model, split, "test")
     gain = ranked.metrics["ndcg@10"] - popular.metrics["ndcg@10"]

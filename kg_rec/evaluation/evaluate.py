@@ -130,10 +130,10 @@ def beyond_accuracy(
     """Coverage, novelty, diversity and popularity of the lists, as :class:`Report` defines them."""
     top = ranking.top[:, :k]
     listed = top[top >= 0]
-    popularity = np.diff(model.likers.indptr)
+    popularity = np.diff(model.users_of_items.indptr)
     n_users = model.shape[0]
-    own = model.likers.tocsr()[ranking.users]
-    columns = model.likers.astype(np.float32)
+    own = model.users_of_items.tocsr()[ranking.users]
+    columns = model.users_of_items.astype(np.float32)
     norms = np.sqrt(np.maximum(popularity, 1))
     similarity = []
     for row in top:

@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kg_rec.arrays.segments import Ints, bounds_of, grouped
+from kg_rec.arrays.segments import bounds_of, grouped
+from kg_rec.arrays.types import Ints
 from kg_rec.errors import ConfigError, WorkerError
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Explanation
@@ -172,8 +173,8 @@ def _prepare(model: Recommender) -> None:
     model.rank(first, 1)
     find(model, first, first, ExplainConfig())
     every = np.arange(len(model.items))
-    if all(channel.kernel.turned is not None for channel in model.channels):
-        model.common(every, every)
+    if all(channel.kernel.transposed is not None for channel in model.channels):
+        model.co_count(every, every)
 
 
 def _work(batch: Callable[[int], pa.RecordBatch], numbers: range, sender: Connection) -> None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from kg_rec.arrays.segments import Ints, stored
+from kg_rec.arrays.segments import stored
+from kg_rec.arrays.types import Ints
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path, PathGroup, PathNode, Term

@@ -27,7 +27,8 @@ class FusionConfig:
         rounds: passes over all weights.
         least: share of the validation figure that a move of a weight must add; smaller gains are chance.
         users: most validation users scored (sampled with the seed).
-        candidates: most items they rank; of a larger catalogue what is to be found, the most popular and random ones.
+        candidates: most items they rank.  Where there are more, these are ranked: the items to be found, and of the
+            others the most popular ones and as many random ones.
         tolerance: validation NDCG@10 that may be given up for the largest weight of the knowledge channel, whose
             paths run through named facts that people can check.
         holdout: share of each user's interactions held out for validation, if no split is given.

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from kg_rec.arrays.types import Floats32
+
 #: Catalogues up to this size keep K as a dense matrix once single values of many items are asked for.
 DENSE = 4_000
 
-Floats = NDArray[np.float32]
 #: float32, dense (numpy) or CSR (scipy, which has no type stubs here).
 Matrix: TypeAlias = Any
 
@@ -25,17 +26,20 @@ Matrix: TypeAlias = Any
 class Kernel(Protocol):
     """K over n items."""
 
-    def scores(self, histories: sparse.csr_array, items: NDArray[np.int64] | None = None) -> Floats:
+    def scores(self, histories: sparse.csr_array, items: NDArray[np.int64] | None = None) -> Floats32:
         """histories @ K for histories of shape (b, n): float32, shape (b, n), or (b, len(items)) of some columns."""
         ...
 
-    def values(self, sources: NDArray[np.int64], item: int) -> Floats:
+    def values(self, sources: NDArray[np.int64], item: int) -> Floats32:
         """K(j, item) for each j in ``sources``: float32, shape (len(sources),)."""
         ...
 
     @property
-    def turned(self) -> Floats | None:
-        """K transposed, dense, kept: row i holds K(j, i) of all j; None beyond :data:`DENSE` items."""
+    def transposed(self) -> Floats32 | None:
+        """The transpose of K as a dense array, made once and kept: row i holds K(j, i) of all j.
+
+        None for more than :data:`DENSE` items, where it would not fit into memory.
+        """
         ...
 
 
@@ -49,18 +53,18 @@ class MatrixKernel:
 
     matrix: Matrix
 
-    def scores(self, histories: sparse.csr_array, items: NDArray[np.int64] | None = None) -> Floats:
+    def scores(self, histories: sparse.csr_array, items: NDArray[np.int64] | None = None) -> Floats32:
         """See :class:`Kernel`."""
         return _dense(histories @ (self.matrix if items is None else self.matrix[:, items]))
 
-    def values(self, sources: NDArray[np.int64], item: int) -> Floats:
+    def values(self, sources: NDArray[np.int64], item: int) -> Floats32:
         """See :class:`Kernel`."""
         return _dense(self.matrix[sources, item])
 
     @cached_property
-    def turned(self) -> Floats | None:
+    def transposed(self) -> Floats32 | None:
         """See :class:`Kernel`."""
-        return _turned(self, self.matrix.shape[0])
+        return _transposed(self, self.matrix.shape[0])
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class FactorKernel:
         total: NDArray[np.float64] = (self.source * self.target).sum(axis=1, dtype=np.float64)
         return total
 
-    def scores(self, histories: sparse.csr_array, items: NDArray[np.int64] | None = None) -> Floats:
+    def scores(self, histories: sparse.csr_array, items: NDArray[np.int64] | None = None) -> Floats32:
         """See :class:`Kernel`; computed in the precision of ``histories``."""
         found = (histories @ self.source) @ (self.target if items is None else self.target[items]).T
         total = found.toarray() if sparse.issparse(found) else found
@@ -97,19 +101,19 @@ class FactorKernel:
         total[rows[asked], column[asked]] -= own[asked]
         return _dense(total)
 
-    def values(self, sources: NDArray[np.int64], item: int) -> Floats:
+    def values(self, sources: NDArray[np.int64], item: int) -> Floats32:
         """See :class:`Kernel`."""
         target = self.target[[item]].toarray()[0] if sparse.issparse(self.target) else self.target[item]
         found = np.asarray(self.source[sources] @ target.astype(np.float64), dtype=np.float32)
         return np.where(sources == item, np.float32(0), found)
 
     @cached_property
-    def turned(self) -> Floats | None:
+    def transposed(self) -> Floats32 | None:
         """See :class:`Kernel`."""
-        return _turned(self, self.source.shape[0])
+        return _transposed(self, self.source.shape[0])
 
 
-def _turned(kernel: Kernel, n: int) -> Floats | None:
+def _transposed(kernel: Kernel, n: int) -> Floats32 | None:
     if n > DENSE:
         return None
     found = np.ascontiguousarray(kernel.scores(sparse.csr_array(sparse.eye_array(n))).T)
@@ -117,6 +121,6 @@ def _turned(kernel: Kernel, n: int) -> Floats | None:
     return found
 
 
-def _dense(values: Matrix) -> Floats:
+def _dense(values: Matrix) -> Floats32:
     array = values.toarray() if sparse.issparse(values) else values
     return np.asarray(array, dtype=np.float32)

@@ -19,12 +19,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.arrays.segments import bounds_of, sums
+from kg_rec.arrays.topk import topk_candidates, topk_sorted
+from kg_rec.arrays.types import Floats32, Floats64, Ints
 from kg_rec.errors import ModelError
-from kg_rec.metrics import leaders, listed
-from kg_rec.model.kernel import FactorKernel, Floats, Kernel, MatrixKernel
-
-Doubles = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from kg_rec.model.kernel import FactorKernel, Kernel, MatrixKernel
 
 #: Users whose scores are made at a time: few enough for the processor's cache.
 TILE = 64
@@ -49,20 +47,20 @@ class Operator:
         target: Q, CSR, shape (n, m).
     """
 
-    base: Doubles
+    base: Floats64
     matrix: sparse.csr_array
-    left: Doubles
-    right: Doubles
+    left: Floats64
+    right: Floats64
     source: sparse.csr_array
     target: sparse.csr_array
 
     @classmethod
-    def of(cls, kernels: Sequence[tuple[Kernel, Floats]], base: Floats) -> Operator:
+    def of(cls, kernels: Sequence[tuple[Kernel, Floats32]], base: Floats32) -> Operator:
         """Join kernels with lambda_c per item, shape (n,); a matrix among them has to be sparse."""
         n = len(base)
         matrix = sparse.csr_array((n, n))
         diagonal = np.zeros(n)
-        parts: dict[bool, list[tuple[FactorKernel, Doubles]]] = {True: [], False: []}
+        parts: dict[bool, list[tuple[FactorKernel, Floats64]]] = {True: [], False: []}
         for kernel, weight in kernels:
             scale = weight.astype(np.float64)
             if isinstance(kernel, FactorKernel):
@@ -91,7 +89,7 @@ class Operator:
             sparse.csr_array(sparse.hstack([none, *target], format="csr")),
         )
 
-    def scores(self, histories: sparse.csr_array) -> Doubles:
+    def scores(self, histories: sparse.csr_array) -> Floats64:
         """All scores in double precision, shape (b, n)."""
         given = histories.astype(np.float64)
         total = (given @ self.left) @ self.right.T + self.base
@@ -101,7 +99,7 @@ class Operator:
 
     def best(
         self, histories: sparse.csr_array, seen: sparse.csr_array, k: int, candidates: NDArray[np.bool_] | None = None
-    ) -> tuple[Ints, Doubles]:
+    ) -> tuple[Ints, Floats64]:
         """The k best items per row, equal scores by smaller index.
 
         What a row gets does not depend on the other rows, to the last bit.
@@ -139,16 +137,16 @@ class Operator:
                 if wide is not None:
                     nearly += (self._target @ np.ascontiguousarray(wide.T, dtype=np.float32)).T
                 nearly.put(hidden[seen.indptr[start] : seen.indptr[end]] - start * n, -np.inf)
-                few = leaders(nearly, k, slack[start:end])
+                few = topk_candidates(nearly, k, slack[start:end])
                 exact = self._factors(dense[start:end], wide, few)
                 wanted[few] = True
                 asked = mine.start + np.flatnonzero(wanted.take(cells[mine]))
                 wanted[few] = False
                 exact += sums(parts[asked], np.searchsorted(few, cells[asked]), len(few))
-                top[start:end], values[start:end] = listed(few, exact + self.base[few % n], nearly.shape, k)
+                top[start:end], values[start:end] = topk_sorted(few, exact + self.base[few % n], nearly.shape, k)
         return top, values
 
-    def _sparse(self, given: sparse.csr_array, first: int, last: int, tile: int) -> tuple[Ints, Doubles]:
+    def _sparse(self, given: sparse.csr_array, first: int, last: int, tile: int) -> tuple[Ints, Floats64]:
         """The addends a_uj M_ji of rows u of a: cells u n + i, where u counts from each tile, and their values."""
         part = slice(given.indptr[first], given.indptr[last])
         found = self.matrix[given.indices[part]]
@@ -157,7 +155,7 @@ class Operator:
         found.data *= np.repeat(given.data[part], lengths)
         return found.indices + np.repeat(starts, lengths), found.data
 
-    def _factors(self, dense: Doubles, features: Doubles | None, cells: Ints) -> Doubles:
+    def _factors(self, dense: Floats64, features: Floats64 | None, cells: Ints) -> Floats64:
         """<a_u L, R_i> + <a_u P, Q_i> of cells row n + item, each by itself."""
         found = np.empty(len(cells))
         for start in range(0, len(cells), _PAIRS):
@@ -170,7 +168,7 @@ class Operator:
                 found[part] += sums(target.data * features[row[pair], target.indices], pair, len(item))
         return found
 
-    def _rounding(self, given: sparse.csr_array) -> Doubles:
+    def _rounding(self, given: sparse.csr_array) -> Floats64:
         """A bound of the error of scores in single precision, shape (b,).
 
         A sum of c terms, however it is added up, is wrong by at most c u times the sum of their absolute values, to
@@ -182,7 +180,7 @@ class Operator:
         return np.asarray(np.finfo(np.float32).eps * terms * size, dtype=np.float64)
 
     @cached_property
-    def _reach(self) -> Doubles:
+    def _reach(self) -> Floats64:
         """The most that the addends of one interaction of weight 1 can be, in absolute values, shape (n,)."""
         right, target = np.linalg.norm(self.right, axis=1), np.sqrt((self.target**2).sum(axis=1))
         source = np.sqrt((self.source**2).sum(axis=1))
@@ -190,7 +188,7 @@ class Operator:
         return np.asarray(found + abs(self.matrix).max(axis=1).toarray().ravel(), dtype=np.float64)
 
     @cached_property
-    def _narrow(self) -> Floats:
+    def _narrow(self) -> Floats32:
         """R transposed, and b below it, in single precision, shape (d + 1, n)."""
         return np.ascontiguousarray(np.vstack([self.right.T, self.base]), dtype=np.float32)
 
@@ -201,11 +199,12 @@ class Operator:
 
 
 def _parts(addends: Ints) -> Iterator[tuple[int, int]]:
-    """First rows and ends of parts: at most so many rows, and :data:`_ADDENDS` addends of M, but for a single row.
+    """Where to cut the rows into parts of at most :data:`_ADDENDS` addends of M each: first row and end of every part.
+
+    A row with more addends than that is a part by itself.
 
     Args:
-        addends: of all rows before each, and of all, shape (b + 1,).
-        most: rows.
+        addends: how many addends of M the rows before row u have, at last those of all rows; shape (b + 1,).
     """
     start = 0
     while start < len(addends) - 1:
@@ -215,14 +214,14 @@ def _parts(addends: Ints) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def _without(narrow: Floats, candidates: NDArray[np.bool_]) -> Floats:
+def _without(narrow: Floats32, candidates: NDArray[np.bool_]) -> Floats32:
     """A base of -inf for what is no candidate."""
     found = narrow.copy()
     found[-1, ~candidates] = -np.inf
     return found
 
 
-def _scaled(matrix: sparse.csr_array, scale: Doubles) -> sparse.csr_array:
+def _scaled(matrix: sparse.csr_array, scale: Floats64) -> sparse.csr_array:
     found = sparse.csr_array(matrix, dtype=np.float64)
     found.data = found.data * np.repeat(scale, np.diff(found.indptr))
     return found

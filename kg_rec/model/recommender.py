@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.arrays.segments import bounds_of, ranges, sums
+from kg_rec.arrays.topk import masked, topk_candidates, topk_sorted
+from kg_rec.arrays.types import Floats32
 from kg_rec.errors import ModelError
-from kg_rec.metrics import leaders, listed, masked
 from kg_rec.model.channels.registry import kind_of
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.histories import histories
 from kg_rec.model.item_paths import Links, links, still_there
-from kg_rec.model.kernel import DENSE, Floats, Kernel, MatrixKernel
+from kg_rec.model.kernel import DENSE, Kernel, MatrixKernel
 from kg_rec.model.operator import Operator
 from kg_rec.snapshot import EdgeTable, IdMap, Snapshot
 
@@ -48,7 +49,7 @@ class Channel:
 
     name: str
     kernel: Kernel
-    weight: Floats
+    weight: Floats32
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Contributions:
 
     base: float
     sources: NDArray[np.int64]
-    weights: Floats
+    weights: Floats32
     values: Mapping[str, NDArray[np.float64]]
 
     @property
@@ -94,7 +95,7 @@ class Addends:
     bounds: NDArray[np.int64]
     pairs: NDArray[np.int64]
     sources: NDArray[np.int64]
-    weights: Floats
+    weights: Floats32
     values: Mapping[str, NDArray[np.float64]]
 
     def sums(self) -> NDArray[np.float64]:
@@ -125,11 +126,11 @@ class Recommender:
     config: TrainConfig
     chosen: Chosen
     channels: tuple[Channel, ...]
-    base: Floats
+    base: Floats32
     cold: NDArray[np.bool_]
     similarity: Similarity
     regression: ColdItems | None
-    text: Floats | None
+    text: Floats32 | None
 
     @property
     def users(self) -> IdMap:
@@ -176,7 +177,7 @@ class Recommender:
         return Operator.of([(c.kernel, c.weight) for c in self.channels], self.base)
 
     @cached_property
-    def likers(self) -> sparse.csc_array:
+    def users_of_items(self) -> sparse.csc_array:
         """Who liked what, binary CSC, shape (users, items): column i lists the users who liked item i."""
         return histories(self.snapshot.liked(), self.shape, 0).tocsc()
 
@@ -267,8 +268,8 @@ class Recommender:
         for start in range(0, b, size):
             block = slice(start, start + size)
             found = masked(self.scores_of(rows[block]), seen[block], candidates)
-            cells = leaders(found, k)
-            top[block], values[block] = listed(cells, found.take(cells), found.shape, k)
+            cells = topk_candidates(found, k)
+            top[block], values[block] = topk_sorted(cells, found.take(cells), found.shape, k)
         return top, values
 
     def contributions(self, user: int, item: int) -> Contributions:
@@ -287,25 +288,25 @@ class Recommender:
         place = np.repeat(items * len(self.items), lengths) + sources
         values = {}
         for channel in self.channels:
-            turned = channel.kernel.turned
-            if turned is None:
+            transposed = channel.kernel.transposed
+            if transposed is None:
                 ends = zip(bounds[:-1], bounds[1:], items, strict=True)
                 parts = [channel.kernel.values(sources[start:end], int(item)) for start, end, item in ends]
                 found = np.concatenate([np.empty(0, np.float32), *parts])
             else:
-                found = turned.take(place)
+                found = transposed.take(place)
             values[channel.name] = wide * found * np.repeat(channel.weight[items].astype(np.float64), lengths)
         return Addends(users, items, self.base[items].astype(np.float64), bounds, pairs, sources, weights, values)
 
-    def common(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    def co_count(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
         """How many users liked both first[n] and second[n], by dense indices, shape as theirs."""
-        if self._common is None:
+        if self._co_counts is None:
             asked, place = np.unique(second, return_inverse=True)
-            return _together(self.likers, asked)[place, first].astype(np.int64)
-        counts, known = self._common
+            return _together(self.users_of_items, asked)[place, first].astype(np.int64)
+        counts, known = self._co_counts
         missing = np.unique(second[~known[second]])
         if len(missing):
-            counts[missing] = _together(self.likers, missing)
+            counts[missing] = _together(self.users_of_items, missing)
             known[missing] = True
         return counts.ravel().take(second * len(self.items) + first).astype(np.int64)
 
@@ -315,15 +316,15 @@ class Recommender:
         return links(self.snapshot, self.similarity.factors, self.similarity.weights)
 
     @cached_property
-    def _common(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]] | None:
-        """Rows of :meth:`common` for all second items, and which of them are filled; None for large catalogues."""
+    def _co_counts(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]] | None:
+        """Rows of :meth:`co_count` for all second items, and which of them are filled; None for large catalogues."""
         n = len(self.items)
         return (np.zeros((n, n), np.int32), np.zeros(n, np.bool_)) if n <= DENSE else None
 
 
-def _together(likers: sparse.csc_array, items: NDArray[np.int64]) -> NDArray[np.int32]:
+def _together(users_of_items: sparse.csc_array, items: NDArray[np.int64]) -> NDArray[np.int32]:
     """How many users liked each of ``items`` and each item, shape (len(items), n)."""
-    liked = likers.astype(np.int32)
+    liked = users_of_items.astype(np.int32)
     return np.asarray((liked[:, items].T @ liked.tocsr()).toarray(), dtype=np.int32)
 
 

@@ -66,8 +66,8 @@ def transposed_product(left: sparse.csr_array, right: sparse.csr_array, shards: 
 
     Each cell is the sum over the rows of both in their order.
     """
-    turned = sparse.csr_array(left.T)
-    blocks = (turned[part] for part in row_ranges(turned.shape[0], shards.rows))
+    transposed = sparse.csr_array(left.T)
+    blocks = (transposed[part] for part in row_ranges(transposed.shape[0], shards.rows))
     found = list(shards.map(_product, blocks, right))
     return found[0] if len(found) == 1 else sparse.csr_array(sparse.vstack(found, format="csr"))
 

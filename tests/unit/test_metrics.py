@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from kg_rec.metrics import METRICS, Judge, leaders, listed, masked, per_user, top_k
+from kg_rec.arrays.topk import masked, top_k, topk_candidates, topk_sorted
+from kg_rec.metrics import METRICS, ValidationSet, per_user
 
 
 def naive_top(scores: list[float], k: int) -> list[int]:
@@ -75,12 +76,12 @@ def test_equal_scores_go_by_index_even_at_the_last_place() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 400), k=st.integers(1, 30), slack=st.sampled_from([0.0, 0.5, 2.0]))
-def test_leaders_hold_every_cell_within_the_slack_of_the_kth(seed: int, n: int, k: int, slack: float) -> None:
+def test_the_candidates_hold_every_cell_within_the_slack_of_the_kth(seed: int, n: int, k: int, slack: float) -> None:
     rng = np.random.default_rng(seed)
     scores = rng.normal(size=(3, n)).round(1)
     scores[rng.random((3, n)) < 0.1] = -np.inf
     slacks = slack * np.arange(3.0)
-    cells = leaders(scores, k, slacks)
+    cells = topk_candidates(scores, k, slacks)
     assert (np.diff(cells) > 0).all()
     for row in range(3):
         found = scores[row][cells[cells // n == row] % n]
@@ -90,15 +91,15 @@ def test_leaders_hold_every_cell_within_the_slack_of_the_kth(seed: int, n: int, 
         assert (np.isfinite(scores[row]) & (scores[row] >= kth - slacks[row])).sum() <= len(found)
 
 
-def test_few_are_leaders() -> None:
+def test_few_are_candidates() -> None:
     """Most cells are never looked at twice: lists of 10 of 20,000 items come from little more than 10."""
     scores = np.random.default_rng(0).normal(size=(50, 20_000)).astype(np.float32)
-    assert 500 <= len(leaders(scores, 10)) < 550
+    assert 500 <= len(topk_candidates(scores, 10)) < 550
 
 
 def test_listed_fills_up_and_sorts_ties_by_column() -> None:
     cells = np.array([1, 3, 4, 12])
-    top, values = listed(cells, np.array([2.0, 5.0, 2.0, 1.0]), (3, 5), 2)
+    top, values = topk_sorted(cells, np.array([2.0, 5.0, 2.0, 1.0]), (3, 5), 2)
     assert top.tolist() == [[3, 1], [-1, -1], [2, -1]]
     assert values.tolist() == [[5, 2], [-math.inf, -math.inf], [1, -math.inf]]
 
@@ -136,7 +137,7 @@ def test_masked_hides_an_explicit_zero() -> None:
 def test_judge_is_the_mean_ndcg_at_10_of_unseen_candidates() -> None:
     seen = sparse.csr_array(np.array([[0, 0, 1.0, 0], [0, 0, 0, 0]]))
     relevant = sparse.csr_array(np.array([[0, 1.0, 0, 0], [1.0, 0, 0, 0]]))
-    judge = Judge(seen, seen, relevant, np.array([True, True, True, False]))
+    judge = ValidationSet(seen, seen, relevant, np.array([True, True, True, False]))
     scores = np.array([[3.0, 2, 9, 9], [1, 2, 3, 9]])
     # user 0 ranks 0, 1: hit at rank 2; user 1 ranks 2, 1, 0: hit at rank 3
     assert judge.ndcg(scores) == pytest.approx((1 / math.log2(3) + 0.5) / 2)

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kg_rec.arrays.segments import Ints
+from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.paths.forms import Forms
 from kg_rec.model.recommender import Addends, Recommender
-
-Reals = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,12 +37,12 @@ class Candidates:
     entity: Ints
     start: Ints
     stop: Ints
-    scale: Reals
-    rank: Reals
+    scale: Floats64
+    rank: Floats64
     source: Ints
     bridge: Ints
     others: Ints
-    unit: Reals
+    unit: Floats64
 
 
 @dataclass(frozen=True)
@@ -70,8 +68,8 @@ class Search:
     shown: NDArray[np.bool_]
     channels: frozenset[str]
     liked: NDArray[np.bool_]
-    recent: Reals
-    popular: Reals
+    recent: Floats64
+    popular: Floats64
 
 
 def joined(parts: Sequence[Candidates]) -> Candidates:

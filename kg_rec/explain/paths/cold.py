@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kg_rec.arrays.segments import Ints, grouped, largest, ranges, stored, sums
+from kg_rec.arrays.segments import grouped, largest, ranges, stored, sums
+from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.errors import ModelError
-from kg_rec.explain.paths.candidates import Candidates, Reals, Search
+from kg_rec.explain.paths.candidates import Candidates, Search
 from kg_rec.explain.paths.forms import Forms
 from kg_rec.model.cold.similarity import TEXT, ColdItems
 from kg_rec.model.kernel import FactorKernel
@@ -45,7 +46,7 @@ class _ColdPaths:
     cell: Ints
     bridge: Ints
     others: Ints
-    value: Reals
+    value: Floats64
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,11 @@ class _Leads:
     cell: Ints
     known: Ints
     others: Ints
-    unit: Reals
+    unit: Floats64
     same: NDArray[np.bool_]
 
 
-def cold_groups(search: Search, pairs: Ints) -> tuple[Candidates, Reals]:
+def cold_groups(search: Search, pairs: Ints) -> tuple[Candidates, Floats64]:
     """The groups of some scores of items without interactions, with their largest paths.
 
     Args:
@@ -103,7 +104,9 @@ def cold_groups(search: Search, pairs: Ints) -> tuple[Candidates, Reals]:
     return part, totals
 
 
-def _paths(model: Recommender, addends: Addends, pairs: Ints, followed: int, forms: Forms) -> tuple[_ColdPaths, Reals]:
+def _paths(
+    model: Recommender, addends: Addends, pairs: Ints, followed: int, forms: Forms
+) -> tuple[_ColdPaths, Floats64]:
     """The paths that speak for the items, over the ``followed`` largest pairs (j, t) of each score; all pairs' sum."""
     leads, totals = _leads(model, addends, pairs, followed)
     parts = [_linked(model, addends, leads, forms), _alike(model, addends, leads, forms)]
@@ -111,14 +114,14 @@ def _paths(model: Recommender, addends: Addends, pairs: Ints, followed: int, for
     return _ColdPaths(**columns), totals
 
 
-def _leads(model: Recommender, addends: Addends, pairs: Ints, followed: int) -> tuple[_Leads, Reals]:
+def _leads(model: Recommender, addends: Addends, pairs: Ints, followed: int) -> tuple[_Leads, Floats64]:
     channel = next(c for c in model.channels if c.name == "relational")
     regression, kernel = model.regression, channel.kernel
     if regression is None or not isinstance(kernel, FactorKernel):
         raise ModelError("expected a model with a regression for items without interactions; train again")
     landmarks = regression.landmarks
-    alike: dict[int, Reals] = {}
-    known: dict[int, Reals] = {}
+    alike: dict[int, Floats64] = {}
+    known: dict[int, Floats64] = {}
     found, totals = [], []
     for pair in pairs.tolist():
         user, item = int(addends.users[pair]), int(addends.items[pair])
@@ -134,21 +137,21 @@ def _leads(model: Recommender, addends: Addends, pairs: Ints, followed: int) -> 
         found.append((np.full(len(best), pair), cells[row], landmarks[column], values[best] / alike[item][column]))
     pair, cell, landmark, unit = (np.concatenate(parts) for parts in zip(*found, strict=True))
     source = addends.sources[cell]
-    others = model.common(source, landmark) - stored(model.histories, addends.users[pair], landmark)
+    others = model.co_count(source, landmark) - stored(model.histories, addends.users[pair], landmark)
     same = source == landmark
     real = same | (others > 0)
     others = np.where(same, 0, others)
     return _Leads(pair[real], cell[real], landmark[real], others[real], unit[real], same[real]), np.array(totals)
 
 
-def _reasons(kernel: FactorKernel, regression: ColdItems, addends: Addends, cells: Ints) -> Reals:
+def _reasons(kernel: FactorKernel, regression: ColdItems, addends: Addends, cells: Ints) -> Floats64:
     """What each interaction says for each known item, shape (interactions, landmarks)."""
     said = addends.weights[cells][:, None] * kernel.source[addends.sources[cells]]
-    found: Reals = (said @ regression.coefficients.T).astype(np.float64)
+    found: Floats64 = (said @ regression.coefficients.T).astype(np.float64)
     return found
 
 
-def _best(values: Reals, most: int) -> Ints:
+def _best(values: Floats64, most: int) -> Ints:
     """Positions of the largest positive values, the largest first."""
     best = np.flatnonzero(values > 0)
     if len(best) > most:

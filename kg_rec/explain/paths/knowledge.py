@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kg_rec.arrays.segments import Ints, grouped, largest, ranges, sums
-from kg_rec.explain.paths.candidates import Candidates, Reals, Search
+from kg_rec.arrays.segments import grouped, largest, ranges, sums
+from kg_rec.arrays.types import Floats64, Ints
+from kg_rec.explain.paths.candidates import Candidates, Search
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class _Ends:
 
     pair: Ints
     column: Ints
-    scale: Reals
+    scale: Floats64
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class _Segments:
     of_end: Ints
     bounds: Ints
     cell: Ints
-    unit: Reals
+    unit: Floats64
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class _Best:
 
     bounds: Ints
     steps: Ints
-    rank: Reals
+    rank: Floats64
 
 
 def knowledge_groups(search: Search) -> Candidates:

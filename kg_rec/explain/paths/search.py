@@ -15,10 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kg_rec.arrays.segments import Ints, bounds_of, largest, ranges, sums
+from kg_rec.arrays.segments import bounds_of, largest, ranges, sums
+from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.errors import ConfigError
 from kg_rec.explain.config import ExplainConfig
-from kg_rec.explain.paths.candidates import Candidates, Reals, Search, joined
+from kg_rec.explain.paths.candidates import Candidates, Search, joined
 from kg_rec.explain.paths.cold import cold_groups
 from kg_rec.explain.paths.forms import TEXT, Forms, forms_of
 from kg_rec.explain.paths.knowledge import knowledge_groups
@@ -48,21 +49,21 @@ class PathTable:
     """
 
     addends: Addends
-    score: Reals
-    positive: Reals
-    shown_share: Reals
+    score: Floats64
+    positive: Floats64
+    shown_share: Floats64
     forms: Forms
     groups: Ints
     form: Ints
     entity: Ints
-    total: Reals
-    total_share: Reals
+    total: Floats64
+    total_share: Floats64
     paths: Ints
     source: Ints
     bridge: Ints
     others: Ints
-    value: Reals
-    share: Reals
+    value: Floats64
+    share: Floats64
 
 
 def find(model: Recommender, users: Ints, items: Ints, config: ExplainConfig) -> PathTable:
@@ -122,7 +123,7 @@ def _search(model: Recommender, addends: Addends, config: ExplainConfig) -> Sear
     )
 
 
-def _recent(model: Recommender, addends: Addends, recency: float) -> Reals:
+def _recent(model: Recommender, addends: Addends, recency: float) -> Floats64:
     if not recency:
         return np.ones(1)
     found = np.ones(len(addends.sources))
@@ -134,7 +135,7 @@ def _recent(model: Recommender, addends: Addends, recency: float) -> Reals:
     return found
 
 
-def _popular(model: Recommender, popularity: float) -> Reals:
+def _popular(model: Recommender, popularity: float) -> Floats64:
     if not popularity:
         return np.ones(1)
     found = np.ones(len(model.links.node))
@@ -146,19 +147,19 @@ def _popular(model: Recommender, popularity: float) -> Reals:
     return found
 
 
-def _co_liked(search: Search, values: Reals) -> Candidates:
+def _co_liked(search: Search, values: Floats64) -> Candidates:
     """Paths you - j - others - item.  A learned weight without a common user has no path: it stays a term."""
     addends = search.addends
-    others = search.model.common(addends.sources, addends.items[addends.pairs]) - search.liked[addends.pairs]
+    others = search.model.co_count(addends.sources, addends.items[addends.pairs]) - search.liked[addends.pairs]
     return _of_terms(search, search.forms.taste, np.where(others > 0, values, 0), others)
 
 
-def _similar(search: Search, values: Reals) -> Candidates:
+def _similar(search: Search, values: Floats64) -> Candidates:
     """Paths you - j - similar text - item."""
     return _of_terms(search, search.forms.text, values, np.zeros(len(values), dtype=np.int64))
 
 
-def _of_terms(search: Search, form: int, values: Reals, others: Ints) -> Candidates:
+def _of_terms(search: Search, form: int, values: Floats64, others: Ints) -> Candidates:
     """One group per score, its paths are whole terms."""
     rank, bounds = values * search.recent, search.addends.bounds
     best, bounds = largest(rank, bounds, search.config.paths_per_group if search.shown[form] else 0)
@@ -181,7 +182,7 @@ def _of_terms(search: Search, form: int, values: Reals, others: Ints) -> Candida
     )
 
 
-def _shown(search: Search, positive: Reals, found: Candidates) -> PathTable:
+def _shown(search: Search, positive: Floats64, found: Candidates) -> PathTable:
     """The first groups of every score, with their values and shares."""
     config, count = search.config, len(positive)
     order = np.lexsort((found.key, found.form, -found.rank, found.pair))

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from kg_rec.arrays.types import Floats32
 from kg_rec.model.channels.about import About
 from kg_rec.model.channels.base import ChannelKind, Fitted, TrainingData, settings_of
-from kg_rec.model.kernel import FactorKernel, Floats, Kernel, MatrixKernel
+from kg_rec.model.kernel import FactorKernel, Kernel, MatrixKernel
 from kg_rec.settings import expect
 
 
@@ -40,7 +41,7 @@ class MeaningConfig:
         expect(self.max_tokens > 2, "meaning.max_tokens", "at least 3", self.max_tokens)
 
 
-def meaning_kernel(text: Floats, config: MeaningConfig) -> MatrixKernel | FactorKernel:
+def meaning_kernel(text: Floats32, config: MeaningConfig) -> MatrixKernel | FactorKernel:
     """K(j, i) = exp(sharpness cos(text_j, text_i)) - 1: much alike texts count far more than a topic in common.
 
     Up to ``config.max_items`` items; beyond, or for a sharpness of 0, the cosine itself, as a product of factors.

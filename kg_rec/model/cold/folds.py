@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.metrics import per_user, top_k
+from kg_rec.arrays.topk import top_k
+from kg_rec.arrays.types import Floats32
+from kg_rec.metrics import per_user
 from kg_rec.model.cold.config import ColdConfig
-from kg_rec.model.kernel import Floats, Kernel
+from kg_rec.model.kernel import Kernel
 
 
 @dataclass(frozen=True)
@@ -62,19 +64,19 @@ class NewItems:
         relevant.sort_indices()
         return cls(groups, tuple(given), relevant)
 
-    def scores(self, kernel: Kernel) -> Floats:
+    def scores(self, kernel: Kernel) -> Floats32:
         """Scores of every ranking under a kernel, shape (all rankings, width)."""
         parts = [kernel.scores(h)[:, g] for h, g in zip(self.histories, self.groups, strict=True)]
         return np.concatenate(parts)
 
-    def reasons(self, source: Floats) -> list[Floats]:
+    def reasons(self, source: Floats32) -> list[Floats32]:
         """Per group, histories @ source embeddings, each shape (users, d)."""
         return [np.asarray(h @ source, dtype=np.float32) for h in self.histories]
 
-    def predicted(self, reasons: list[Floats], embeddings: Floats) -> Floats:
+    def predicted(self, reasons: list[Floats32], embeddings: Floats32) -> Floats32:
         """Scores of every ranking from target embeddings of all items, shape (items, d)."""
         return np.concatenate([r @ embeddings[g].T for r, g in zip(reasons, self.groups, strict=True)])
 
-    def ndcg(self, scores: Floats) -> float:
+    def ndcg(self, scores: Floats32) -> float:
         """Mean NDCG@10 over the rankings."""
         return float(per_user(top_k(scores, 10), self.relevant, 10)["ndcg"].mean())

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.arrays.cholesky import inverse, solve
+from kg_rec.arrays.types import Floats32
 from kg_rec.errors import ModelError
 from kg_rec.model.cold.config import ColdConfig
 from kg_rec.model.item_paths import PathFactors, incidence, path_factors
-from kg_rec.model.kernel import Floats
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
 
@@ -46,42 +46,42 @@ class Similarity:
     """
 
     factors: tuple[PathFactors, ...]
-    text: Floats | None
-    numbers: Mapping[str, Floats]
-    profile: Floats
+    text: Floats32 | None
+    numbers: Mapping[str, Floats32]
+    profile: Floats32
     weights: Mapping[str, float]
     text_power: float
 
-    def parts(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> dict[str, Floats]:
+    def parts(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> dict[str, Floats32]:
         """Each addend of k without its weight, by name; shape (rows, columns)."""
-        found: dict[str, Floats] = {
+        found: dict[str, Floats32] = {
             f.relation: (f.target[rows] @ f.source[columns].T).toarray().astype(np.float32) for f in self.factors
         }
         if self.text is not None:
             found[TEXT] = np.maximum(self.text[rows] @ self.text[columns].T, 0) ** np.float32(self.text_power)
         for name, values in self.numbers.items():
-            found[name] = np.nan_to_num(np.exp(-_apart(values[rows], values[columns]))).astype(np.float32)
+            found[name] = np.nan_to_num(np.exp(-_abs_difference(values[rows], values[columns]))).astype(np.float32)
         if self.profile.shape[1]:
             left, right = self.profile[rows], self.profile[columns]
-            apart = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None, :] - 2 * left @ right.T
+            distance = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None, :] - 2 * left @ right.T
             for values in self.numbers.values():  # an item without this number is taken for average
                 filled = np.where(np.isnan(values), np.nanmean(values), values)
-                apart += _apart(filled[rows], filled[columns])
-            found[PROFILE] = np.exp(-np.maximum(apart, 0))
+                distance += _abs_difference(filled[rows], filled[columns])
+            found[PROFILE] = np.exp(-np.maximum(distance, 0))
         return found
 
-    def __call__(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:
+    def __call__(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats32:
         """k(rows, columns), float32."""
         return combine(self.parts(rows, columns), self.weights)
 
 
-def _apart(rows: Floats, columns: Floats) -> Floats:
+def _abs_difference(rows: Floats32, columns: Floats32) -> Floats32:
     """|row - column|, shape (rows, columns)."""
-    distance: Floats = np.abs(rows[:, None] - columns[None, :])
+    distance: Floats32 = np.abs(rows[:, None] - columns[None, :])
     return distance
 
 
-def combine(parts: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
+def combine(parts: Mapping[str, Floats32], weights: Mapping[str, float]) -> Floats32:
     """Weighted sum of kernels of equal shape; there is at least one."""
     total = np.zeros_like(next(iter(parts.values())))
     for name, part in parts.items():
@@ -91,7 +91,7 @@ def combine(parts: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats
 
 
 def build(
-    snapshot: Snapshot, text: Floats | None, degree_exponent: float, max_degree: float, cold: ColdConfig
+    snapshot: Snapshot, text: Floats32 | None, degree_exponent: float, max_degree: float, cold: ColdConfig
 ) -> Similarity:
     """The kernel of a graph with all weights 1.
 
@@ -122,7 +122,7 @@ def build(
     return Similarity(tuple(factors), centred, numbers, about, dict.fromkeys(names, 1.0), cold.text_power)
 
 
-def profile(incidences: list[sparse.csr_array], degree_exponent: float, config: ColdConfig, n_items: int) -> Floats:
+def profile(incidences: list[sparse.csr_array], degree_exponent: float, config: ColdConfig, n_items: int) -> Floats32:
     """What kind of item it is by its facts, as coordinates c.
 
     Per relation type: log(1 + number of facts) and log(1 + number of other items that share them), standardised and
@@ -138,7 +138,7 @@ def profile(incidences: list[sparse.csr_array], degree_exponent: float, config: 
     Returns:
         float32, shape (n, m).
     """
-    columns: list[Floats] = [np.zeros((n_items, 0), dtype=np.float32)]
+    columns: list[Floats32] = [np.zeros((n_items, 0), dtype=np.float32)]
     for matrix in incidences:
         degree = np.bincount(matrix.indices, minlength=matrix.shape[1])
         for amount in (np.diff(matrix.indptr), matrix @ np.maximum(degree - 1, 0)):
@@ -163,10 +163,10 @@ class ColdItems:
     """
 
     landmarks: NDArray[np.int64]
-    coefficients: Floats
+    coefficients: Floats32
     ridge: float
 
-    def embed(self, similarity: Similarity, items: NDArray[np.int64]) -> Floats:
+    def embed(self, similarity: Similarity, items: NDArray[np.int64]) -> Floats32:
         """z = k(items, landmarks) alpha, shape (items, d); in blocks, so memory is linear in ``items``."""
         found = np.empty((len(items), self.coefficients.shape[1]), np.float32)
         for start in range(0, len(items), 1024):
@@ -181,7 +181,7 @@ def popular(counts: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     return np.sort(order[: min(most, int((counts > 0).sum()))])
 
 
-def fit_cold(similarity: Similarity, targets: Floats, landmarks: NDArray[np.int64], ridge: float) -> ColdItems:
+def fit_cold(similarity: Similarity, targets: Floats32, landmarks: NDArray[np.int64], ridge: float) -> ColdItems:
     """alpha = (k(L, L) + ridge I)^-1 z_L for landmarks L and target embeddings z, shape (n, d).
 
     Raises:
@@ -192,7 +192,7 @@ def fit_cold(similarity: Similarity, targets: Floats, landmarks: NDArray[np.int6
     return ColdItems(landmarks, solve(gram, targets[landmarks]).astype(np.float32), ridge)
 
 
-def leave_one_out(gram: Floats, targets: Floats, ridge: float) -> Floats:
+def leave_one_out(gram: Floats32, targets: Floats32, ridge: float) -> Floats32:
     """What kernel ridge regression says of each point without that point: z - alpha / diag((K + ridge I)^-1).
 
     The closed form of leave-one-out (Rasmussen & Williams 2006, eq. 5.12); shape as ``targets``.
@@ -205,9 +205,9 @@ def leave_one_out(gram: Floats, targets: Floats, ridge: float) -> Floats:
 
 def choose_weights(
     similarity: Similarity,
-    targets: Floats,
+    targets: Floats32,
     landmarks: NDArray[np.int64],
-    judge: Callable[[Floats], float],
+    judge: Callable[[Floats32], float],
     config: ColdConfig,
     progress: Progress = no_progress,
 ) -> tuple[Similarity, float]:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kg_rec.arrays.types import Floats32
 from kg_rec.errors import MissingDependencyError, ModelError
-from kg_rec.model.kernel import Floats
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
 
@@ -139,7 +139,7 @@ class TextEncoder:
                     digest.update(str(file.stat().st_size).encode() + weights.read(1 << 20))
         return digest.hexdigest()
 
-    def encode(self, texts: Sequence[str], progress: Progress = no_progress) -> Floats:
+    def encode(self, texts: Sequence[str], progress: Progress = no_progress) -> Floats32:
         """Embed texts; those seen before come from the cache.
 
         Returns:
@@ -173,7 +173,7 @@ class TextEncoder:
         vectors[[not text for text in texts]] = 0
         return vectors
 
-    def _forward(self, texts: list[str]) -> Floats:
+    def _forward(self, texts: list[str]) -> Floats32:
         import torch
 
         tokenizer, model = self._parts
@@ -189,7 +189,7 @@ def _length(row: tuple[bytes, str]) -> tuple[int, bytes]:
     return len(row[1]), row[0]
 
 
-def _pool(hidden: torch.Tensor, mask: torch.Tensor) -> Floats:
+def _pool(hidden: torch.Tensor, mask: torch.Tensor) -> Floats32:
     weights = mask.unsqueeze(-1).to(hidden.dtype)
     mean = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
     unit = mean / mean.norm(dim=1, keepdim=True).clamp(min=1e-12)

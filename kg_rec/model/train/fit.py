@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from kg_rec.arrays.types import Floats32
 from kg_rec.model.channels.base import TrainingData
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import popular
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.histories import histories
-from kg_rec.model.kernel import Floats
 from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.train.device import device
@@ -25,7 +25,7 @@ def fit(
     snapshot: Snapshot,
     chosen: Chosen,
     config: TrainConfig,
-    text: Floats | None,
+    text: Floats32 | None,
     progress: Progress = no_progress,
     shards: Shards = HERE,
 ) -> Recommender:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
+from kg_rec.arrays.types import Floats32
 from kg_rec.model.config import FusionConfig
-from kg_rec.model.kernel import Floats
 from kg_rec.progress import Progress, no_progress
 
 #: Weights tried for a channel that is raised as far as the tolerance allows, the largest first.
@@ -15,9 +15,9 @@ _RAISED = (0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02)
 
 
 def choose_lambdas(
-    scores: Mapping[str, Floats],
+    scores: Mapping[str, Floats32],
     start: Mapping[str, float],
-    judge: Callable[[Floats], float],
+    judge: Callable[[Floats32], float],
     config: FusionConfig,
     *,
     fixed: frozenset[str] = frozenset(),
@@ -80,7 +80,7 @@ def choose_lambdas(
     return weights, best
 
 
-def standardise(scores: Mapping[str, Floats]) -> dict[str, float]:
+def standardise(scores: Mapping[str, Floats32]) -> dict[str, float]:
     """Divide each channel's scores by their standard deviation, in place; returns the divisors."""
     units = {name: max(float(values.std()), 1e-12) for name, values in scores.items()}
     for name, values in scores.items():

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from kg_rec.arrays.types import Floats32
 from kg_rec.model.channels.base import ChannelKind, TrainingData
 from kg_rec.model.channels.knowledge import KnowledgeConfig
 from kg_rec.model.channels.registry import kinds
 from kg_rec.model.cold.folds import NewItems
 from kg_rec.model.cold.similarity import Similarity, build, choose_weights, leave_one_out, popular
 from kg_rec.model.config import TrainConfig
-from kg_rec.model.kernel import FactorKernel, Floats, Kernel
+from kg_rec.model.kernel import FactorKernel, Kernel
 from kg_rec.model.train.fusion import choose_lambdas, standardise
 from kg_rec.snapshot import Snapshot
 
@@ -22,7 +23,7 @@ def tune_new_items(
     data: TrainingData,
     config: TrainConfig,
     used: Sequence[ChannelKind],
-    text: Floats | None,
+    text: Floats32 | None,
     embedded: Mapping[str, Kernel],
 ) -> tuple[Similarity, float, dict[str, float]]:
     """Weights of the similarity of items, the ridge penalty, and the fusion weights of items without interactions.
@@ -35,7 +36,7 @@ def tune_new_items(
         embedded: kernels of the channels that embed items and so place new ones by regression; at most one.
     """
     similarity = similarity_of(data.snapshot, config, text)
-    ridge, scores = config.cold.ridge[0], dict[str, Floats]()
+    ridge, scores = config.cold.ridge[0], dict[str, Floats32]()
     starts = {kind.name: kind.cold_start for kind in used if kind.cold_start is not None}
     counts = np.bincount(data.interactions.indices, minlength=data.interactions.shape[1])
     landmarks = popular(counts, config.cold.tuning_landmarks)
@@ -46,9 +47,9 @@ def tune_new_items(
         if not isinstance(kernel, FactorKernel):
             continue
         reasons = new.reasons(kernel.source)
-        targets: Floats = kernel.target
+        targets: Floats32 = kernel.target
 
-        def predicted(embeddings: Floats, reasons: list[Floats] = reasons, targets: Floats = targets) -> Floats:
+        def predicted(embeddings: Floats32, reasons: list[Floats32] = reasons, targets: Floats32 = targets) -> Floats32:
             everything = np.zeros_like(targets)
             everything[landmarks] = embeddings
             return new.predicted(reasons, everything)
@@ -86,7 +87,7 @@ def anchor(channels: Collection[str]) -> str:
     return next(kind.name for kind in kinds() if kind.cold_start is not None and kind.name in channels)
 
 
-def similarity_of(snapshot: Snapshot, config: TrainConfig, text: Floats | None) -> Similarity:
+def similarity_of(snapshot: Snapshot, config: TrainConfig, text: Floats32 | None) -> Similarity:
     """How alike items are by facts, numbers and text, all weights 1."""
     knowledge = config.of(KnowledgeConfig)
     return build(snapshot, text, knowledge.degree_exponent, knowledge.max_degree, config.cold)

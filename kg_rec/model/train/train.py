@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
+from kg_rec.arrays.types import Floats32
 from kg_rec.errors import ModelError
 from kg_rec.model.channels.meaning import MeaningConfig
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.encoders.text import TextEncoder, find_encoder, item_texts
-from kg_rec.model.kernel import Floats
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.train.device import device
@@ -109,7 +109,7 @@ def _threads(n_items: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def encode_items(snapshot: Snapshot, config: TrainConfig, progress: Progress = no_progress) -> Floats | None:
+def encode_items(snapshot: Snapshot, config: TrainConfig, progress: Progress = no_progress) -> Floats32 | None:
     """Text embeddings of the items, shape (n, d); None where the channel or encoder is off, or no item has text."""
     meaning = config.of(MeaningConfig)
     if meaning.encoder == "none" or not any("text" in kind.needs for kind in used(config)):

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.metrics import Judge
+from kg_rec.arrays.types import Floats32
+from kg_rec.metrics import ValidationSet
 from kg_rec.model.channels.base import ChannelKind, TrainingData
 from kg_rec.model.channels.registry import kind_of, kinds
 from kg_rec.model.chosen import Chosen, RatingScale
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.histories import histories, ranks_from_latest, rating_scale
-from kg_rec.model.kernel import Floats, Kernel
+from kg_rec.model.kernel import Kernel
 from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.train.device import device
 from kg_rec.model.train.fusion import choose_lambdas, standardise
@@ -48,7 +49,7 @@ def tune(
     snapshot: Snapshot,
     split: Split,
     config: TrainConfig,
-    text: Floats | None,
+    text: Floats32 | None,
     progress: Progress = no_progress,
     log: Log = lambda _: None,
     shards: Shards = HERE,
@@ -217,12 +218,12 @@ class _Scores:
         items = self.validation.items
         return self.popularity if items is None else self.popularity[items]
 
-    def of(self, channel: str, kernel: Kernel) -> Floats:
+    def of(self, channel: str, kernel: Kernel) -> Floats32:
         """Of a channel, scaled by popularity, shape (users, items ranked)."""
         scale = popularity_scale(kind_of(channel), self._popularity, self.config)
         return kernel.scores(self.rows, self.validation.items) * scale
 
-    def base(self) -> Floats:
+    def base(self) -> Floats32:
         """Of popularity alone, shape (users, items ranked)."""
         return np.tile(np.log1p(self._popularity).astype(np.float32), (self.rows.shape[0], 1))
 
@@ -276,7 +277,7 @@ def choose_beside(
     return fused or fuse(parts, judge, config, progress), chosen
 
 
-def fuse(scores: Mapping[str, Floats], judge: Judge, config: TrainConfig, progress: Progress) -> Fusion:
+def fuse(scores: Mapping[str, Floats32], judge: ValidationSet, config: TrainConfig, progress: Progress) -> Fusion:
     """Weights of score matrices by channel and of ``base``, each of shape (users, items ranked)."""
     scores = {name: values.copy() for name, values in scores.items()}
     units = standardise(scores)
@@ -300,8 +301,8 @@ def checkable(config: TrainConfig) -> tuple[str, ...]:
     return tuple(kind.name for kind in used(config) if kind.paths == "facts")
 
 
-def popularity_scale(kind: ChannelKind, popularity: NDArray[np.int64], config: TrainConfig) -> Floats:
+def popularity_scale(kind: ChannelKind, popularity: NDArray[np.int64], config: TrainConfig) -> Floats32:
     """What a channel's scores are multiplied by, shape as given."""
     exponent = np.float32(kind.popularity_exponent(config.parts))
-    scale: Floats = np.maximum(popularity, 1).astype(np.float32) ** exponent
+    scale: Floats32 = np.maximum(popularity, 1).astype(np.float32) ** exponent
     return scale

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.errors import ModelError
-from kg_rec.metrics import Judge
+from kg_rec.metrics import ValidationSet
 from kg_rec.model.chosen import RatingScale
 from kg_rec.model.config import FusionConfig
 from kg_rec.model.histories import histories
@@ -33,7 +33,7 @@ class Validation:
 
     rows: NDArray[np.int64]
     edges: EdgeTable
-    judge: Judge
+    judge: ValidationSet
     items: NDArray[np.int64] | None
 
     @classmethod
@@ -49,8 +49,8 @@ class Validation:
         given, seen, relevant = histories(train, shape, 0)[rows], histories(split.train, shape, 0)[rows], relevant[rows]
         items = _sampled(split.valid_candidates, relevant, train, config.candidates, seed)
         if items is None:
-            return cls(rows, train, Judge(given, seen, relevant, split.valid_candidates), None)
-        judge = Judge(given, seen[:, items], relevant[:, items], split.valid_candidates[items])
+            return cls(rows, train, ValidationSet(given, seen, relevant, split.valid_candidates), None)
+        judge = ValidationSet(given, seen[:, items], relevant[:, items], split.valid_candidates[items])
         return cls(rows, train, judge, items)
 
     def ndcg(self, kernel: Kernel, rows: sparse.csr_array) -> float:

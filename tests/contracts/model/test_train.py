@@ -222,7 +222,7 @@ def test_a_given_split_is_what_is_learned_from() -> None:
     model = train(films(), QUICK, split=split)
     assert len(model.snapshot.interactions) == len(split.train)
     np.testing.assert_array_equal(model.snapshot.interactions.target, split.train.target)
-    assert model.likers.nnz == len(split.train)
+    assert model.users_of_items.nnz == len(split.train)
 
 
 def test_the_test_part_is_never_looked_at() -> None:

@@ -11,8 +11,8 @@ from scipy import sparse
 from toy_graph import edges, snapshot
 
 import kg_rec.model.operator as operator_module
+from kg_rec.arrays.topk import masked, top_k, topk_candidates
 from kg_rec.evaluation.evaluate import rank_split
-from kg_rec.metrics import leaders, masked, top_k
 from kg_rec.model.channels.gnn_numbers import GnnConfig
 from kg_rec.model.channels.meaning import MeaningConfig
 from kg_rec.model.channels.taste import TasteConfig
@@ -93,7 +93,9 @@ def test_lists_are_the_best_scores_and_batch_equals_single(model: Recommender) -
 def test_blocks_are_bounded_by_cells(model: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = model.rank(np.arange(60), 10)
     held = []
-    monkeypatch.setattr(operator_module, "leaders", lambda s, *rest: held.append(s.shape) or leaders(s, *rest))
+    monkeypatch.setattr(
+        operator_module, "topk_candidates", lambda s, *rest: held.append(s.shape) or topk_candidates(s, *rest)
+    )
     monkeypatch.setattr(operator_module, "_CELLS", 20 * N_ITEMS)
     blocks = model.rank(np.arange(60), 10)
     assert held == [(20, N_ITEMS)] * 3

@@ -11,12 +11,12 @@ import pytest
 from toy_graph import everything, with_user
 
 from kg_rec.api import Model
+from kg_rec.arrays.topk import masked, top_k
 from kg_rec.errors import ConfigError, ModelError, NotFoundError
 from kg_rec.explain.counterfactuals import counterfactual as module
 from kg_rec.explain.counterfactuals.counterfactual import Counterfactual, counterfactual
 from kg_rec.explain.counterfactuals.what_if import what_if, what_if_weights
 from kg_rec.explain.words.what_if import tell_counterfactual, tell_what_if
-from kg_rec.metrics import masked, top_k
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot import EdgeTable
 
@@ -41,7 +41,7 @@ def without(model: Recommender, user: int, items: tuple[int, ...]) -> Recommende
     return model.with_interactions(edges.take(~gone))
 
 
-def listed(model: Recommender, changed: Recommender, user: int, k: int) -> list[int]:
+def topk_sorted(model: Recommender, changed: Recommender, user: int, k: int) -> list[int]:
     """The top k of a changed model, without what the user had before the change."""
     rows = np.array([user])
     return top_k(masked(changed.scores(rows), model.seen[rows], None), k)[0].tolist()
@@ -58,10 +58,10 @@ def test_the_set_is_the_smallest_of_all(recency: float, k: int) -> None:
     for user in range(0, 60, 7):
         key = model.users.key(user)
         for place in range(k):
-            item = listed(model, model, user, k)[place]
+            item = topk_sorted(model, model, user, k)[place]
             found = counterfactual(model, key, model.items.key(item), k)
             sets = (s for n in range(1, 7) for s in combinations(liked(model, user), n))
-            smallest = next((s for s in sets if item not in listed(model, without(model, user, s), user, k)), None)
+            smallest = next((s for s in sets if item not in topk_sorted(model, without(model, user, s), user, k)), None)
             assert found.proven
             outcomes.append(found.outcome)
             if smallest is None:
@@ -70,10 +70,10 @@ def test_the_set_is_the_smallest_of_all(recency: float, k: int) -> None:
             assert found.outcome == "leaves"
             assert len(found.removed) == found.at_least == len(smallest)
             taken = tuple(model.items.index(key) for key, _ in found.removed)
-            after = listed(model, without(model, user, taken), user, k)
+            after = topk_sorted(model, without(model, user, taken), user, k)
             assert [model.items.index(e.item) for e in found.after] == after
             assert item not in after
-            new = [x for x in after if x not in listed(model, model, user, k)]
+            new = [x for x in after if x not in topk_sorted(model, model, user, k)]
             assert [model.items.index(e.item) for e in found.replacements] == new
             assert found.rank == place + 1
             assert found.rank_after is not None
@@ -86,7 +86,7 @@ def test_the_set_is_the_smallest_of_all(recency: float, k: int) -> None:
 def test_an_item_that_its_base_keeps_there_stays() -> None:
     model = short(0.0)
     base = model.base.copy()
-    last = listed(model, model, 1, 39)[-1]
+    last = topk_sorted(model, model, 1, 39)[-1]
     base[last] = 1000.0
     found = counterfactual(replace(model, base=base), "u01", model.items.key(last), 1)
     assert (found.outcome, found.removed, found.proven, found.rank) == ("stays", (), True, 1)
@@ -97,7 +97,7 @@ def test_an_item_that_its_base_keeps_there_stays() -> None:
 
 def test_what_is_not_listed_needs_no_set() -> None:
     model = short(0.0)
-    last = listed(model, model, 1, 30)[29]
+    last = topk_sorted(model, model, 1, 30)[29]
     found = counterfactual(model, "u01", model.items.key(last), 5)
     assert (found.outcome, found.rank, found.removed) == ("not_listed", 30, ())
     assert "it has rank 30" in tell_counterfactual(found, model.snapshot.schema)
@@ -109,7 +109,7 @@ def test_what_is_not_listed_needs_no_set() -> None:
 
 def test_candidates_are_the_only_ones_that_replace() -> None:
     model = Model(short(0.0))
-    item, other = (model.recommender.items.key(i) for i in listed(model.recommender, model.recommender, 2, 9)[::8])
+    item, other = (model.recommender.items.key(i) for i in topk_sorted(model.recommender, model.recommender, 2, 9)[::8])
     found = model.counterfactual("u02", item, 1, candidates=[item, other])
     assert found.outcome == "leaves"
     assert [e.item for e in found.after] == [other]
@@ -117,7 +117,7 @@ def test_candidates_are_the_only_ones_that_replace() -> None:
 
 def test_errors_name_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     model = short(0.0)
-    item = model.items.key(listed(model, model, 2, 1)[0])
+    item = model.items.key(topk_sorted(model, model, 2, 1)[0])
     with pytest.raises(NotFoundError):
         counterfactual(model, "nobody", item)
     with pytest.raises(NotFoundError):
@@ -131,7 +131,7 @@ def test_errors_name_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_time_the_result_is_honest() -> None:
     model = everything()
-    rows = [(u, i) for u in range(0, 60, 3) for i in listed(model, model, u, 5)[:1]]
+    rows = [(u, i) for u in range(0, 60, 3) for i in topk_sorted(model, model, u, 5)[:1]]
     found = [counterfactual(model, model.users.key(u), model.items.key(i), 5, seconds=0.0) for u, i in rows]
     exact = [counterfactual(model, model.users.key(u), model.items.key(i), 5) for u, i in rows]
     for quick, slow in zip(found, exact, strict=True):
@@ -155,7 +155,7 @@ def test_added_and_removed_interactions_score_as_in_another_store(recency: float
     edges = model.snapshot.interactions
     for user in range(0, 60, 9):
         taken = liked(model, user)[1]
-        new = listed(model, model, user, 4)[2:]
+        new = topk_sorted(model, model, user, 4)[2:]
         found = what_if(
             model,
             model.users.key(user),
@@ -180,7 +180,7 @@ def test_added_and_removed_interactions_score_as_in_another_store(recency: float
         expected = top_k(scores, 5)[0]
         assert [e.item for e in found.after] == [model.items.key(int(i)) for i in expected]
         assert [e.score for e in found.after] == pytest.approx(scores[0, expected].tolist())
-        assert [e.item for e in found.before] == [model.items.key(i) for i in listed(model, model, user, 5)]
+        assert [e.item for e in found.before] == [model.items.key(i) for i in topk_sorted(model, model, user, 5)]
         assert {model.items.key(i) for i in new} <= {e.item for e in found.left}
         assert all(c.rank_after is None for c in found.changes if c.item in found.added)
         assert {e.item for e in found.entered} == {e.item for e in found.after} - {e.item for e in found.before}
@@ -245,7 +245,7 @@ def test_what_cannot_be_asked_is_said() -> None:
 
 def test_words_name_what_is_taken_out_and_what_comes_in() -> None:
     model = everything()
-    found = counterfactual(model, "u05", model.items.key(listed(model, model, 5, 3)[2]), 3)
+    found = counterfactual(model, "u05", model.items.key(topk_sorted(model, model, 5, 3)[2]), 3)
     assert found.outcome == "leaves"
     schema = model.snapshot.schema
     english, chinese = (tell_counterfactual(found, schema, lang) for lang in ("en", "zh"))

@@ -220,7 +220,7 @@ def test_a_large_catalogue_gives_the_same(model: Recommender, monkeypatch: pytes
     for module in (kernel_module, recommender_module):
         monkeypatch.setattr(module, "DENSE", 0)
     fresh = replace(model, channels=tuple(replace(c, kernel=replace(c.kernel)) for c in model.channels))  # type: ignore[type-var]
-    assert all(c.kernel.turned is None for c in fresh.channels)
+    assert all(c.kernel.transposed is None for c in fresh.channels)
     for pair, expected in zip(asked, before, strict=True):
         found = explain(fresh, *keys(fresh, pair))
         assert found.score == pytest.approx(expected.score, rel=1e-6)

@@ -122,7 +122,7 @@ def test_the_paths_of_a_new_item_are_its_relational_terms(model: Recommender) ->
     assert model.regression is not None
     landmarks = model.regression.landmarks
     channel = next(c for c in model.channels if c.name == "relational")
-    kernel, likes = channel.kernel, model.likers.toarray() > 0
+    kernel, likes = channel.kernel, model.users_of_items.toarray() > 0
     for user, item in [(3, 44), (10, 41), (25, 39)]:
         e = whole(model, f"u{user:02d}", f"f{item}")
         parts = model.similarity.parts(np.array([item]), landmarks)
@@ -158,7 +158,7 @@ def test_only_real_paths_are_shown(model: Recommender) -> None:
         name: set(zip(e.source.tolist(), e.target.tolist(), strict=True))
         for name, e in {**graph.edges, "RATED": graph.liked()}.items()
     }
-    likes = model.likers.toarray() > 0
+    likes = model.users_of_items.toarray() > 0
     forms = set()
     for user, item in some_pairs(model, 12):
         for path in whole(model, user, item).paths:

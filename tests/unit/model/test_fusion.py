@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from kg_rec.arrays.types import Floats32
 from kg_rec.model.config import FusionConfig
-from kg_rec.model.kernel import Floats
 from kg_rec.model.train.fusion import choose_lambdas, standardise
 
 #: One user, and one item per channel: a judge can read each channel's weight.
@@ -16,7 +16,7 @@ SCORES = {"taste": np.float32([[1, 0]]), "knowledge": np.float32([[0, 1]])}
 START = {"taste": 1.0, "knowledge": 0.1}
 
 
-def judge(metric: Callable[[float, float], float]) -> Callable[[Floats], float]:
+def judge(metric: Callable[[float, float], float]) -> Callable[[Floats32], float]:
     """A judge by the weights of taste and knowledge."""
     return lambda scores: metric(float(scores[0, 0]), float(scores[0, 1]))
 

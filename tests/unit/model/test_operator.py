@@ -9,8 +9,8 @@ import pytest
 from scipy import sparse
 
 import kg_rec.model.operator as operator_module
+from kg_rec.arrays.topk import masked, top_k
 from kg_rec.errors import ModelError
-from kg_rec.metrics import masked, top_k
 from kg_rec.model.kernel import FactorKernel, MatrixKernel
 from kg_rec.model.operator import Operator
 
