@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from kg_rec.atomic import part
 from kg_rec.errors import ConfigError, QueryRefusedError, SettingError
 from kg_rec.settings import expect, from_toml
 from kg_rec.store.gate import check_read_only
@@ -266,7 +267,7 @@ def check_files(job: JobConfig) -> None:
     for setting, name in files.items():
         if name and not Path(name).is_file():
             raise ConfigError(f"{setting}: expected a file with one key a line, there is no {name}")
-    if not (Path(job.model) / "model.json").is_file():
+    if not part(Path(job.model), "model.json").is_file():
         raise ConfigError(f"model: {job.model} holds no model; write one with `kg-rec train`")
 
 

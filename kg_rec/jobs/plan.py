@@ -18,12 +18,11 @@ from kg_rec.errors import ConfigError, JobError
 from kg_rec.jobs.candidates import allowed_items, file_keys, queried_keys
 from kg_rec.jobs.changes import changes, check_common, user_digests
 from kg_rec.jobs.config import JobConfig
+from kg_rec.model import persist
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import NO_TIME, Snapshot, export
 from kg_rec.store.base import GraphStore
 from kg_rec.store.runs import Run, Runs
-
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def make_plan(
     digests = user_digests(snapshot)[users]
     allowed, rules = allowed_items(job.candidates, store, snapshot)
     common = {
-        "model": model_digest(job.model),
+        "model": persist.digest(job.model),
         "facts": snapshot.facts_digest,
         "allowed_sha256": hashlib.sha256(allowed.tobytes()).hexdigest(),
     }
@@ -148,16 +147,6 @@ def watermark(snapshot: Snapshot) -> int | None:
     time = snapshot.interactions.time
     newest = None if time is None or not len(time) else int(time.max())
     return None if newest == NO_TIME else newest
-
-
-def model_digest(folder: str) -> str:
-    """SHA-256 over a model's settings and tensors, hexadecimal."""
-    whole = hashlib.sha256()
-    for name in ("model.json", "tensors.safetensors"):
-        with (Path(folder) / name).open("rb") as file:
-            while piece := file.read(_PIECE):
-                whole.update(piece)
-    return whole.hexdigest()
 
 
 def _users(job: JobConfig, store: GraphStore, snapshot: Snapshot) -> NDArray[np.int64]:

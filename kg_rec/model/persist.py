@@ -1,10 +1,12 @@
 """A model on disk: ``model.json`` (settings, what was chosen, versions), ``tensors.safetensors`` and the snapshot.
 
-Nothing is pickled.  Loading checks the format, the schema and that the snapshot's items are those of the model.
+Nothing is pickled.  A model replaces an earlier one as a whole (:mod:`kg_rec.atomic`).  ``model.json`` holds the
+digests of itself, of the tensors and of the snapshot; loading checks them, and then shapes, ranges and finiteness.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -17,7 +19,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
-from kg_rec.errors import ConfigError, ModelError
+from kg_rec.atomic import new_parts, part, state
+from kg_rec.errors import ConfigError, ModelError, SnapshotError
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.config import TrainConfig
@@ -26,15 +29,17 @@ from kg_rec.model.kernel import FactorKernel, Kernel, Matrix, MatrixKernel
 from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.snapshot import Snapshot
 
-_FORMAT = 2
+_FORMAT = 3
+_PIECE = 1 << 20
 _PACKAGES = ("kg-rec", "numpy", "torch", "torch-geometric", "transformers")
 Tensors = dict[str, NDArray[Any]]
 
 
 def save(model: Recommender, folder: str | Path) -> None:
-    """Write a model and its snapshot into a folder (created; an earlier model there is replaced)."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write a model and its snapshot into a folder (created; an earlier model there is replaced).
+
+    Killed or out of space at any moment, the folder holds the earlier model or this one, never some of both.
+    """
     tensors: Tensors = {"base": model.base, "cold": model.cold}
     if model.text is not None:
         tensors["text"] = model.text
@@ -70,36 +75,128 @@ def save(model: Recommender, folder: str | Path) -> None:
         "choices": model.chosen.to_dict(),
         "config": model.config.to_dict(),
     }
-    model.snapshot.save(folder / "snapshot")
-    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, folder / "tensors.safetensors")
-    (folder / "model.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    with new_parts(Path(folder)) as new:
+        model.snapshot.save(new / "snapshot")
+        file = new / "tensors.safetensors"
+        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, file)
+        about["tensors"] = _file_digest(file)
+        about["sha256"] = _digest(about)
+        (new / "model.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        file.chmod((new / "model.json").stat().st_mode)  # safetensors makes files that only their owner can read
 
 
 def load(folder: str | Path) -> Recommender:
     """Read a model.
 
     Raises:
-        ModelError: the folder holds no model, another format, or parts that do not fit together.
+        ModelError: the folder holds no model, another format, or parts that are damaged or do not fit together.
         SnapshotError: its snapshot is damaged.
     """
     folder = Path(folder)
+    while True:
+        before = state(folder, "model.json")
+        try:
+            return _load(folder)
+        except (ModelError, SnapshotError):
+            if before == state(folder, "model.json"):  # else it was replaced while it was read: read the new one
+                raise
+
+
+def digest(folder: str | Path) -> str:
+    """SHA-256 over a model's settings and tensors, hexadecimal."""
+    whole = hashlib.sha256()
+    for name in ("model.json", "tensors.safetensors"):
+        with part(Path(folder), name).open("rb") as file:
+            while piece := file.read(_PIECE):
+                whole.update(piece)
+    return whole.hexdigest()
+
+
+def _load(folder: Path) -> Recommender:
     try:
-        about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        tensors = load_file(folder / "tensors.safetensors")
-    except (OSError, ValueError, SafetensorError) as error:
+        about = json.loads(part(folder, "model.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{folder}: not a model ({error}); write one with `kg-rec train`") from error
     found = about.get("format") if isinstance(about, dict) else None
     if found != _FORMAT:
         raise ModelError(f"{folder}: expected model format {_FORMAT}, got {found}; train again")
-    snapshot = Snapshot.load(folder / "snapshot")
+    if about.get("sha256") != _digest(about):
+        raise ModelError(f"{folder}: model.json was changed or damaged after it was written; train again")
+    tensors_file = part(folder, "tensors.safetensors")
+    try:
+        if about.get("tensors") != _file_digest(tensors_file):
+            raise ModelError(
+                f"{folder}: tensors.safetensors is damaged, or not the one written with model.json; train again"
+            )
+        tensors = load_file(tensors_file)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelError(f"{folder}: not a model ({error}); write one with `kg-rec train`") from error
+    snapshot = Snapshot.load(part(folder, "snapshot"))
     try:
         if snapshot.digest != about["snapshot"] or len(snapshot.items) != about["items"]:
             raise ModelError(f"{folder}: the snapshot is not the one the model was trained on; train again")
-        return _assemble(about, tensors, snapshot)
+        model = _assemble(about, tensors, snapshot)
+        _check(model)
+        return model
     except KeyError as error:
         raise ModelError(f"{folder}: the part {error} is missing; train again") from error
     except (ConfigError, TypeError, AttributeError, ValueError) as error:
-        raise ModelError(f"{folder}: model.json does not fit this version ({error}); train again") from error
+        raise ModelError(f"{folder}: its parts do not fit this version or each other ({error}); train again") from error
+
+
+def _digest(about: Mapping[str, Any]) -> str:
+    """SHA-256 of what ``model.json`` says, without the digest itself and whatever the spaces."""
+    said = {name: value for name, value in about.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _file_digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _check(model: Recommender) -> None:
+    """Raise ValueError where a part has a shape, a place in the matrix or a number that cannot be."""
+    n = len(model.items)
+    names = [channel.name for channel in model.channels]
+    known = TrainConfig().channels
+    if len(set(names)) < len(names) or not set(names) <= set(known):
+        raise ValueError(f"expected channels among {', '.join(known)}, each once, got {', '.join(names)}")
+    _expect("base", model.base, (n,))
+    _expect("cold", model.cold, (n,))
+    if model.cold.dtype != np.bool_:
+        raise ValueError(f"cold: expected true or false, got {model.cold.dtype}")
+    for channel in model.channels:
+        _expect(f"channel.{channel.name}.weight", channel.weight, (n,))
+        for name, matrix in _parts(channel.kernel).items():
+            wide = n if name == "matrix" else channel.kernel.source.shape[1]  # type: ignore[attr-defined]
+            _expect(f"channel.{channel.name}.{name}", matrix, (n, wide))
+    similarity = model.similarity
+    for factors in similarity.factors:
+        for name in ("source", "target"):
+            _expect(f"similarity.{factors.relation}.{name}", getattr(factors, name), (n, factors.source.shape[1]))
+    for name, values in similarity.numbers.items():
+        _expect(f"number.{name}", np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf), (n,))
+    _expect("similarity.profile", similarity.profile, (n, None))
+    for name, text in (("similarity.text", similarity.text), ("text", model.text)):
+        if text is not None:
+            _expect(name, text, (n, None))
+    if model.regression is not None:
+        landmarks = model.regression.landmarks
+        _expect("regression.landmarks", landmarks, (None,))
+        _expect("regression.coefficients", model.regression.coefficients, (len(landmarks), None))
+        if len(landmarks) and not (landmarks.min() >= 0 and landmarks.max() < n):
+            raise ValueError(f"regression.landmarks: expected items from 0 to {n - 1}")
+
+
+def _expect(name: str, found: Matrix, shape: tuple[int | None, ...]) -> None:
+    """Raise ValueError unless a tensor has the shape (None: any) and finite numbers."""
+    if len(found.shape) != len(shape) or any(w is not None and w != f for w, f in zip(shape, found.shape, strict=True)):
+        raise ValueError(f"{name}: expected the shape {shape}, got {found.shape}")
+    if sparse.issparse(found):
+        found.check_format(full_check=True)
+    if not np.isfinite(found.data if sparse.issparse(found) else found).all():
+        raise ValueError(f"{name}: expected finite numbers")
 
 
 def _assemble(about: Mapping[str, Any], tensors: Tensors, snapshot: Snapshot) -> Recommender:

@@ -21,6 +21,19 @@ def digest(table: pa.Table) -> bytes:
     return sink.sha256.digest()
 
 
+def file_digest(path: Path) -> bytes:
+    """SHA-256 of a file as it is, before anything reads it as more than bytes.
+
+    Raises:
+        SnapshotError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise SnapshotError(f"{path}: cannot read this part of the snapshot ({error}); export again") from error
+
+
 class _Hash(io.RawIOBase):
     """A file that keeps no more than the SHA-256 of what is written."""
 
@@ -49,7 +62,8 @@ def open_table(path: Path, columns: Sequence[str]) -> pa.Table:
     """
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    except (OSError, pa.ArrowInvalid) as error:
+        table.validate(full=True)  # else damage within would be read beyond the file
+    except (OSError, pa.ArrowException) as error:
         raise SnapshotError(f"{path}: cannot read this part of the snapshot ({error}); export again") from error
     missing = [name for name in columns if name not in table.column_names]
     if missing:

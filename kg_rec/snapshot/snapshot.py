@@ -119,10 +119,7 @@ class Snapshot:
         parts = {"schema.ttl": hashlib.sha256(self.schema.turtle.encode()).digest()}
         for file, table in tables.items():
             parts[file] = files.digest(table)
-        whole = hashlib.sha256(self.schema.digest.encode())
-        for file, part in sorted(parts.items()):
-            whole.update(file.encode() + part)
-        return whole.hexdigest()
+        return _combined(self.schema, parts)
 
     # --- on disk -------------------------------------------------------------------------------------
 
@@ -146,7 +143,7 @@ class Snapshot:
             "format": _FORMAT,
             "schema": {"name": self.schema.name, "sha256": self.schema.digest},
             "source": self.source,
-            "as_of": datetime.fromtimestamp(int(known.max()), UTC).isoformat() if len(known) else None,
+            "as_of": _date(int(known.max())) if len(known) else None,
             "nodes": {name: len(ids) for name, ids in self.ids.items()},
             "edges": {name: len(edges) for name, edges in self.edges.items()},
             "sha256": self.digest,
@@ -181,7 +178,7 @@ class Snapshot:
         folder = Path(folder)
         try:
             manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise SnapshotError(f"{folder}: not a snapshot ({error}); write one with `kg-rec export`") from error
         found = manifest.get("format") if isinstance(manifest, dict) else None
         if found != _FORMAT:
@@ -190,6 +187,9 @@ class Snapshot:
             schema = GraphSchema.from_file(folder / "schema.ttl")
         except SchemaError as error:
             raise SnapshotError(f"{error}; export again") from error
+        digest = _combined(schema, {name: files.file_digest(folder / name) for name in _names(schema)})
+        if digest != manifest.get("sha256"):
+            raise SnapshotError(f"{folder}: a file was changed or damaged after it was written; export again")
         nodes = {
             name: files.open_table(folder / f"nodes/{name}.arrow", [p.name for p in t.properties])
             for name, t in schema.node_types.items()
@@ -198,17 +198,12 @@ class Snapshot:
             name: files.edges_of(files.open_table(folder / f"edges/{name}.arrow", ["source", "target"]))
             for name in schema.relation_types
         }
-        parts = {
-            "schema": {"name": schema.name, "sha256": schema.digest},
-            "nodes": {name: len(table) for name, table in nodes.items()},
-            "edges": {name: len(table) for name, table in edges.items()},
-        }
-        wrong = [part for part, value in parts.items() if manifest.get(part) != value]
-        if wrong or "source" not in manifest:
-            raise SnapshotError(
-                f"{folder}: the files do not match manifest.json ({wrong[0] if wrong else 'source'}); export again"
-            )
-        return cls(schema, str(manifest["source"]), nodes, edges)
+        snapshot = cls(schema, str(manifest.get("source")), nodes, edges)
+        snapshot.__dict__["digest"] = digest  # as computed from the files: the property would write them again
+        wrong = [part for part, value in snapshot.manifest().items() if manifest.get(part) != value]
+        if wrong:
+            raise SnapshotError(f"{folder}: the files do not match manifest.json ({wrong[0]}); export again")
+        return snapshot
 
     # --- to other libraries --------------------------------------------------------------------------
 
@@ -244,3 +239,25 @@ class Snapshot:
         cells = "".join(f"<tr><td>{name}</td><td>{kind}</td><td>{n:,}</td></tr>" for name, kind, n in rows if n)
         head = "<tr><th>type</th><th>kind</th><th>count</th></tr>"
         return f"<div>{escape(repr(self))}</div><table>{head}{cells}</table>"
+
+
+def _date(seconds: int) -> str:
+    """A time as a date; as the number itself where the calendar has no such year, as with milliseconds."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)
+
+
+def _names(schema: GraphSchema) -> list[str]:
+    """The files that hold a snapshot's content."""
+    nodes, edges = schema.node_types, schema.relation_types
+    return ["schema.ttl", *(f"nodes/{name}.arrow" for name in nodes), *(f"edges/{name}.arrow" for name in edges)]
+
+
+def _combined(schema: GraphSchema, parts: Mapping[str, bytes]) -> str:
+    """The digest of a snapshot from those of its files."""
+    whole = hashlib.sha256(schema.digest.encode())
+    for file, part in sorted(parts.items()):
+        whole.update(file.encode() + part)
+    return whole.hexdigest()

@@ -249,12 +249,12 @@ def damage(folder: Path, what: str) -> None:
         ("source gone", r"do not match manifest.json \(source\)"),
         ("schema is not an object", r"do not match manifest.json \(schema\)"),
         ("nodes gone", "Film.arrow: cannot read this part"),
-        ("nodes empty", "Film.arrow: cannot read this part"),
-        ("edges cut", "RATED.arrow: cannot read this part"),
-        ("other columns", "Film.arrow: expected the column item_id"),
-        ("other rows", r"do not match manifest.json \(edges\)"),
+        ("nodes empty", "a file was changed or damaged"),
+        ("edges cut", "a file was changed or damaged"),
+        ("other columns", "a file was changed or damaged"),
+        ("other rows", "a file was changed or damaged"),
         ("schema gone", "schema.ttl: cannot read the schema"),
-        ("schema changed", r"do not match manifest.json \(schema\)"),
+        ("schema changed", "a file was changed or damaged"),
     ],
 )
 def test_a_damaged_snapshot_is_refused(snapshot: Snapshot, tmp_path: Path, what: str, message: str) -> None:

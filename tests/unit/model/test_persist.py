@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import random
 import shutil
+import stat
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +22,8 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 from toy_graph import everything, films
 
-from kg_rec.errors import ModelError, SnapshotError
+from kg_rec.errors import KgRecError, ModelError, SnapshotError
+from kg_rec.model import persist
 from kg_rec.model.kernel import MatrixKernel
 from kg_rec.model.persist import load, save
 from kg_rec.model.recommender import Channel, Recommender
@@ -143,9 +152,10 @@ def test_an_unknown_kernel_cannot_be_saved(model: Recommender, tmp_path: Path) -
 # --- damage --------------------------------------------------------------------------------------------
 
 
-def edit(folder: Path, change: Callable[[dict[str, object]], object]) -> None:
+def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     change(about)
+    about["sha256"] = persist._digest(about)
     (folder / "model.json").write_text(json.dumps(about), encoding="utf-8")
 
 
@@ -153,6 +163,20 @@ def drop_tensor(folder: Path, name: str) -> None:
     tensors = load_file(folder / "tensors.safetensors")
     del tensors[name]
     save_file(tensors, folder / "tensors.safetensors")
+    sign(folder)
+
+
+def change_tensor(folder: Path, name: str, change: Callable[[Any], Any]) -> None:
+    tensors = load_file(folder / "tensors.safetensors")
+    tensors[name] = np.ascontiguousarray(change(tensors[name]))
+    save_file(tensors, folder / "tensors.safetensors")
+    sign(folder)
+
+
+def sign(folder: Path) -> None:
+    """Make the digests fit, as one who changes a model on purpose would."""
+    digest = hashlib.sha256((folder / "tensors.safetensors").read_bytes()).hexdigest()
+    edit(folder, lambda about: about.update(tensors=digest))
 
 
 def cut(path: Path) -> None:
@@ -166,8 +190,8 @@ def cut(path: Path) -> None:
         (lambda f: cut(f / "model.json"), ModelError, "not a model"),
         (lambda f: (f / "model.json").write_text("[1]"), ModelError, "not a model|expected model format"),
         (lambda f: (f / "tensors.safetensors").unlink(), ModelError, "not a model"),
-        (lambda f: cut(f / "tensors.safetensors"), ModelError, "not a model"),
-        (lambda f: edit(f, lambda a: a.update(format=99)), ModelError, "expected model format 2, got 99; train again"),
+        (lambda f: cut(f / "tensors.safetensors"), ModelError, "tensors.safetensors is damaged, or not the one"),
+        (lambda f: edit(f, lambda a: a.update(format=99)), ModelError, "expected model format 3, got 99; train again"),
         (lambda f: edit(f, lambda a: a.update(snapshot="0" * 64)), ModelError, "not the one the model was trained on"),
         (lambda f: edit(f, lambda a: a.pop("snapshot")), ModelError, "'snapshot' is missing; train again"),
         (lambda f: edit(f, lambda a: a.pop("choices")), ModelError, "'choices' is missing; train again"),
@@ -176,7 +200,7 @@ def cut(path: Path) -> None:
         (lambda f: drop_tensor(f, "channel.taste.matrix"), ModelError, "channel.taste.* is missing; train again"),
         (lambda f: drop_tensor(f, "base"), ModelError, "'base' is missing; train again"),
         (lambda f: shutil.rmtree(f / "snapshot"), SnapshotError, "not a snapshot"),
-        (lambda f: cut(f / "snapshot/nodes/Film.arrow"), SnapshotError, r"Film\.arrow: cannot read"),
+        (lambda f: cut(f / "snapshot/nodes/Film.arrow"), SnapshotError, "a file was changed or damaged"),
         (lambda f: (f / "snapshot/edges/RATED.arrow").unlink(), SnapshotError, r"RATED\.arrow: cannot read"),
     ],
 )
@@ -196,3 +220,139 @@ def test_the_snapshot_of_another_graph_is_refused(copy: Path) -> None:
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a model"):
         load(tmp_path / "none")
+
+
+def test_60_of_60_flipped_bits_are_found(saved: Path, tmp_path: Path) -> None:
+    chosen = random.Random(1)
+    for n in range(60):
+        folder = Path(shutil.copytree(saved, tmp_path / str(n)))
+        file = chosen.choice(sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "manifest.json"))
+        data = bytearray(file.read_bytes())
+        place = chosen.randrange(len(data))
+        data[place] ^= 1 << chosen.randrange(8)
+        file.write_bytes(data)
+        with pytest.raises(KgRecError):
+            load(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("base", lambda a: a[:-1], r"base: expected the shape \(45,\), got \(44,\)"),
+        ("base", lambda a: np.where(np.arange(45) == 3, np.nan, a), "base: expected finite numbers"),
+        ("cold", lambda a: a.astype(np.float32), "cold: expected true or false, got float32"),
+        ("channel.taste.weight", lambda a: a[None], r"channel.taste.weight: expected the shape"),
+        ("channel.taste.matrix", lambda a: a[:, :-1], r"channel.taste.matrix: expected the shape \(45, 45\)"),
+        ("channel.taste.matrix", lambda a: a * np.float32(np.inf), "channel.taste.matrix: expected finite numbers"),
+        ("similarity.DIRECTED_BY.source.indices", lambda a: a + 1000, "indices|indptr"),
+        ("similarity.DIRECTED_BY.source.indptr", lambda a: a[::-1], "ind|ptr"),
+        ("similarity.profile", lambda a: a[:-1], "similarity.profile: expected the shape"),
+        ("regression.landmarks", lambda a: a - 1000, "regression.landmarks: expected items from 0 to 44"),
+        ("regression.coefficients", lambda a: a[:-1], "regression.coefficients: expected the shape"),
+        ("text", lambda a: a[0], "text: expected the shape"),
+    ],
+)
+def test_tensors_that_cannot_be_are_refused(copy: Path, name: str, change: Callable[[Any], Any], message: str) -> None:
+    change_tensor(copy, name, change)
+    with pytest.raises(ModelError, match=message):
+        load(copy)
+
+
+@pytest.mark.parametrize("names", [["taste", "taste"], ["taste", "gossip"]])
+def test_channels_are_known_and_each_there_once(copy: Path, names: list[str]) -> None:
+    edit(copy, lambda about: about.update(channels=names))
+    with pytest.raises(ModelError, match=r"expected channels among|missing"):
+        load(copy)
+
+
+def test_a_changed_description_is_refused(copy: Path) -> None:
+    text = (copy / "model.json").read_text(encoding="utf-8")
+    (copy / "model.json").write_text(text.replace('"items": 45', '"items": 46'), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"model\.json was changed or damaged"):
+        load(copy)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"format": ' + "9" * 5000 + "}"])
+def test_a_description_made_to_break_the_reader_is_no_model(copy: Path, text: str) -> None:
+    (copy / "model.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ModelError, match="not a model"):
+        load(copy)
+
+
+# --- replacing -----------------------------------------------------------------------------------------
+
+REPLACE = """
+import sys
+from kg_rec.model.persist import load, save
+models, target = [load(f) for f in sys.argv[1:3]], sys.argv[3]
+print("ready", flush=True)
+while True:
+    for model in models:
+        save(model, target)
+"""
+
+
+def test_a_kill_leaves_the_old_model_or_the_new_one(model: Recommender, saved: Path, tmp_path: Path) -> None:
+    """Three kills at any moment of replacing; a reader that reads all the while never sees anything else."""
+    e = model.snapshot.interactions
+    fewer = model.with_interactions(e.take(np.arange(len(e)) % 2 == 0))
+    save(fewer, tmp_path / "fewer")
+    target = tmp_path / "target"
+    save(model, target)
+    (target / "notes.txt").write_text("mine", encoding="utf-8")
+    whole = {persist.digest(saved), persist.digest(tmp_path / "fewer")}
+    chosen = random.Random(2)
+    for _ in range(3):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", REPLACE, str(saved), str(tmp_path / "fewer"), str(target)], stdout=subprocess.PIPE
+        )
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        until = time.monotonic() + chosen.uniform(0.2, 1.0)
+        while time.monotonic() < until:
+            load(target)
+        writer.kill()
+        writer.wait()
+        writer.stdout.close()
+        load(target)
+        assert persist.digest(target) in whole
+    save(model, target)
+    assert {p.name for p in target.iterdir()} == {"model.json", "tensors.safetensors", "snapshot", "notes.txt"}
+    assert persist.digest(target) == persist.digest(saved)
+
+
+def test_a_kill_after_the_new_parts_count_and_before_they_are_moved(copy: Path, model: Recommender) -> None:
+    ready = copy / ".ready"
+    ready.mkdir()
+    for name in ("tensors.safetensors", "snapshot"):  # model.json was moved already
+        (copy / name).rename(ready / name)
+    np.testing.assert_array_equal(load(copy).scores(USERS), model.scores(USERS))
+    save(model, copy)
+    assert not ready.exists()
+    np.testing.assert_array_equal(load(copy).scores(USERS), model.scores(USERS))
+
+
+def test_a_full_disk_leaves_the_old_model(copy: Path, model: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = persist.digest(copy)
+    monkeypatch.setattr(persist, "save_file", full)
+    with pytest.raises(OSError, match="No space"):
+        save(model, copy)
+    assert persist.digest(copy) == before
+    assert {p.name for p in copy.iterdir()} == {"model.json", "tensors.safetensors", "snapshot"}
+
+
+def test_two_writers_of_one_folder_leave_one_whole_model(model: Recommender, saved: Path, tmp_path: Path) -> None:
+    threads = [threading.Thread(target=save, args=(model, tmp_path / "m")) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    load(tmp_path / "m")
+    assert persist.digest(tmp_path / "m") == persist.digest(saved)
+
+
+def test_all_files_have_the_same_rights(saved: Path) -> None:
+    assert len({stat.S_IMODE(p.stat().st_mode) for p in saved.rglob("*") if p.is_file()}) == 1
