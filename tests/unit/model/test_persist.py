@@ -7,10 +7,7 @@ import json
 import random
 import shutil
 import stat
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -280,45 +277,6 @@ def test_a_description_made_to_break_the_reader_is_no_model(copy: Path, text: st
 
 
 # --- replacing -----------------------------------------------------------------------------------------
-
-REPLACE = """
-import sys
-from kg_rec.model.persist import load, save
-models, target = [load(f) for f in sys.argv[1:3]], sys.argv[3]
-print("ready", flush=True)
-while True:
-    for model in models:
-        save(model, target)
-"""
-
-
-def test_a_kill_leaves_the_old_model_or_the_new_one(model: Recommender, saved: Path, tmp_path: Path) -> None:
-    """Three kills at any moment of replacing; a reader that reads all the while never sees anything else."""
-    e = model.snapshot.interactions
-    fewer = model.with_interactions(e.take(np.arange(len(e)) % 2 == 0))
-    save(fewer, tmp_path / "fewer")
-    target = tmp_path / "target"
-    save(model, target)
-    (target / "notes.txt").write_text("mine", encoding="utf-8")
-    whole = {persist.digest(saved), persist.digest(tmp_path / "fewer")}
-    chosen = random.Random(2)
-    for _ in range(3):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", REPLACE, str(saved), str(tmp_path / "fewer"), str(target)], stdout=subprocess.PIPE
-        )
-        assert writer.stdout is not None
-        writer.stdout.readline()
-        until = time.monotonic() + chosen.uniform(0.2, 1.0)
-        while time.monotonic() < until:
-            load(target)
-        writer.kill()
-        writer.wait()
-        writer.stdout.close()
-        load(target)
-        assert persist.digest(target) in whole
-    save(model, target)
-    assert {p.name for p in target.iterdir()} == {"model.json", "tensors.safetensors", "snapshot", "notes.txt"}
-    assert persist.digest(target) == persist.digest(saved)
 
 
 def test_a_kill_after_the_new_parts_count_and_before_they_are_moved(copy: Path, model: Recommender) -> None:
