@@ -159,7 +159,7 @@ def _check(model: Recommender) -> None:
     """Raise ValueError where a part has a shape, a place in the matrix or a number that cannot be."""
     n = len(model.items)
     names = [channel.name for channel in model.channels]
-    known = TrainConfig().channels
+    known = model.config.channels
     if len(set(names)) < len(names) or not set(names) <= set(known):
         raise ValueError(f"expected channels among {', '.join(known)}, each once, got {', '.join(names)}")
     _expect("base", model.base, (n,))
