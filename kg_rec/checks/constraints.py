@@ -130,8 +130,8 @@ class ConstraintChecker:
             detail = f"at most {r.max_per_source} a source"
             most = {"most": r.max_per_source}
             self._groups("cardinality", r.name, body, self._end("a", source), "source", detail, most)
-        if r.name == RECOMMENDED:
-            return total  # every run has an edge of its own
+        if r.name == RECOMMENDED or r.repeats is not None:
+            return total  # every run has an edge of its own, and the schema says what repeated edges mean
         if self.typed:
             self._scan_for_duplicates(r)
         else:

@@ -16,7 +16,7 @@ from rdflib import Literal as RdfLiteral
 from rdflib.term import Node
 
 from kg_rec.errors import SchemaError
-from kg_rec.schema.types import Datatype, NodeType, PropertyType, RelationType, Role, Texts, Use
+from kg_rec.schema.types import Datatype, NodeType, PropertyType, RelationType, Repeats, Role, Texts, Use
 
 KR = Namespace("urn:kg-rec:schema#")
 SH = Namespace("http://www.w3.org/ns/shacl#")
@@ -38,6 +38,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _VOCABULARY = frozenset(
     {*get_args(Use), "Schema", "UserType", "ItemType", "AttributeType", "RelationType", "InteractionType", "use"}
     | {"stringList", "floatList", "dimensions", "maxPerSource", "positiveFrom", "plural", "measureWord"}
+    | {"repeats", *get_args(Repeats)}
     | {"inverseLabel", "phrase", "inversePhrase", "alias", "inverseAlias"}
 )
 _RESERVED = frozenset({"source", "target"})
@@ -152,7 +153,20 @@ class _Parser:
             inverse_phrases=self._phrases(subject, KR.inversePhrase),
             aliases=tuple(sorted(str(o) for o in self.graph.objects(subject, KR.alias))),
             inverse_aliases=tuple(sorted(str(o) for o in self.graph.objects(subject, KR.inverseAlias))),
+            repeats=self._repeats(subject, name, properties),
         )
+
+    def _repeats(self, subject: Node, name: str, properties: tuple[PropertyType, ...]) -> Repeats | None:
+        value = self.graph.value(subject, KR.repeats)
+        if value is None:
+            return None
+        rule = self._local(value)
+        if rule not in get_args(Repeats):
+            known = ", ".join(f"kr:{r}" for r in get_args(Repeats))
+            raise SchemaError(f"{self.origin}: {name}: kr:repeats: expected one of {known}, got {value}")
+        if rule in ("max", "sum") and not any(p.use == "weight" for p in properties):
+            raise SchemaError(f"{self.origin}: {name}: kr:repeats kr:{rule} needs a property with kr:use kr:weight")
+        return cast("Repeats", rule)
 
     def _properties(self, subject: Node) -> list[PropertyType]:
         owner = self._local(subject)

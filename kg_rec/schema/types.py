@@ -13,6 +13,7 @@ import pyarrow as pa
 
 Datatype = Literal["string", "integer", "float", "boolean", "date", "string_list", "float_list"]
 Role = Literal["user", "item", "attribute"]
+Repeats = Literal["last", "max", "sum", "count"]
 Use = Literal["key", "name", "text", "weight", "time", "vector"]
 
 
@@ -106,7 +107,7 @@ class NodeType:
 
 @dataclass(frozen=True, slots=True)
 class RelationType:
-    """One relation type: directed edges from one node type to another, at most one per pair of nodes.
+    """One relation type: directed edges from one node type to another; a snapshot has at most one per pair of nodes.
 
     Attributes:
         name: the store's relationship type, e.g. ``DIRECTED_BY``.
@@ -122,6 +123,8 @@ class RelationType:
         inverse_phrases: verb phrase by language with ``{}`` for the source: "directed {}".
         aliases: names of this relation in outside files, source first ("film.film.directed_by").
         inverse_aliases: names in outside files that give the target first ("film.director.film").
+        repeats: what several edges between two nodes become in a snapshot, where the graph may have them: the weight
+            of the ``last``, the ``max``, the ``sum``, or the ``count`` of edges; None where it should have none.
     """
 
     name: str
@@ -137,6 +140,7 @@ class RelationType:
     inverse_phrases: Texts
     aliases: tuple[str, ...]
     inverse_aliases: tuple[str, ...]
+    repeats: Repeats | None = None
 
     @property
     def weight(self) -> str | None:

@@ -1,20 +1,29 @@
-"""Reading a whole graph from a store."""
+"""Reading a whole graph from a store: every node and edge that the schema speaks of, or an error that says why not.
+
+The graph belongs to its owners: any program may have written it, and may write while it is read.  So nothing is taken
+on trust.  Nodes read are counted against nodes there are; several edges between two nodes become one by the schema's
+rule; an edge whose end came or went meanwhile is left out and counted.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kg_rec.errors import SnapshotError
 from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import DATATYPES, NodeType, RelationType
+from kg_rec.snapshot.canonical import one_edge_a_pair
+from kg_rec.snapshot.missing import check_all_read
 from kg_rec.snapshot.snapshot import Snapshot
 from kg_rec.snapshot.tables import NO_TIME, EdgeTable, IdMap
 from kg_rec.store.base import GraphStore
 from kg_rec.store.run_cypher import RECOMMENDED
+
+_log = logging.getLogger(__name__)
 
 
 def export(store: GraphStore, progress: Progress = no_progress) -> Snapshot:
@@ -22,7 +31,8 @@ def export(store: GraphStore, progress: Progress = no_progress) -> Snapshot:
 
     Raises:
         SchemaNotAppliedError: the store holds no schema.
-        SnapshotError: an edge names a node that is not there.
+        SnapshotError: nodes have no key, or one of another type than the schema says; or two nodes have one key.
+        StoreError: a property holds values of another type than the schema says.
     """
     schema = store.schema()
     steps, done = len(schema.node_types) + len(schema.relation_types), 0
@@ -30,14 +40,28 @@ def export(store: GraphStore, progress: Progress = no_progress) -> Snapshot:
     for name, node_type in schema.node_types.items():
         progress(done, steps, f"export {name}")
         nodes[name] = _node_table(node_type, list(store.scan_nodes(name)))
+        check_all_read(store, node_type, nodes[name])
         done += 1
     ids = {name: IdMap(name, nodes[name].column(t.key).combine_chunks()) for name, t in schema.node_types.items()}
     edges: dict[str, EdgeTable] = {}
     for name, relation in schema.relation_types.items():
         progress(done, steps, f"export {name}")
         scanned = store.scan_edges(name) if name != RECOMMENDED else iter(())  # our own lists are no facts
-        parts = [_edge_part(relation, ids, batch) for batch in scanned]
-        edges[name] = _sorted(_concatenate(relation, parts))
+        parts, lost = [], 0
+        for batch in scanned:
+            part = _edge_part(relation, ids, batch)
+            parts.append(part)
+            lost += batch.num_rows - len(part)
+        edges[name], several = one_edge_a_pair(_concatenate(relation, parts), relation)
+        if lost:
+            _log.warning("%s: %s edges left out: an end came or went while the graph was read", name, f"{lost:,}")
+        if several and relation.repeats is None:
+            _log.warning(
+                "%s: %s pairs have several edges; each pair counts once, with its largest weight; say what repeated "
+                "edges mean by kr:repeats in the schema",
+                name,
+                f"{several:,}",
+            )
         done += 1
     progress(done, steps, "exported")
     return Snapshot(schema, store.url, nodes, edges)
@@ -52,20 +76,16 @@ def _node_table(node_type: NodeType, batches: list[pa.RecordBatch]) -> pa.Table:
 
 
 def _edge_part(relation: RelationType, ids: Mapping[str, IdMap], batch: pa.RecordBatch) -> EdgeTable:
+    """The edges of a batch whose two ends were read."""
     source = ids[relation.source].indices(batch.column("source"))
     target = ids[relation.target].indices(batch.column("target"))
-    if (source < 0).any() or (target < 0).any():
-        row = int(np.argmax((source < 0) | (target < 0)))
-        raise SnapshotError(
-            f"{relation.name}: an edge from {batch.column('source')[row]} to {batch.column('target')[row]} names "
-            "a node that is not there; the graph changed during the export: export again"
-        )
     weight = time = None
     if relation.weight is not None:
         weight = np.asarray(pc.fill_null(batch.column(relation.weight).cast(pa.float32()), np.nan), dtype=np.float32)
     if relation.time is not None:
         time = np.asarray(pc.fill_null(batch.column(relation.time).cast(pa.int64()), NO_TIME), dtype=np.int64)
-    return EdgeTable(source, target, weight, time)
+    edges, there = EdgeTable(source, target, weight, time), (source >= 0) & (target >= 0)
+    return edges if there.all() else edges.take(there)
 
 
 def _concatenate(relation: RelationType, parts: list[EdgeTable]) -> EdgeTable:
@@ -82,10 +102,3 @@ def _concatenate(relation: RelationType, parts: list[EdgeTable]) -> EdgeTable:
         None if relation.weight is None else np.concatenate([p.weight for p in parts if p.weight is not None]),
         None if relation.time is None else np.concatenate([p.time for p in parts if p.time is not None]),
     )
-
-
-def _sorted(edges: EdgeTable) -> EdgeTable:
-    step = np.diff(edges.source)
-    if (step >= 0).all() and (np.diff(edges.target)[step == 0] >= 0).all():
-        return edges  # as scans give them
-    return edges.take(np.lexsort((edges.target, edges.source)))

@@ -73,7 +73,11 @@ class Snapshot:
         return self.edges[self.schema.interaction.name]
 
     def liked(self) -> EdgeTable:
-        """The interactions that count as positive: weight at least ``positive_from``; a missing weight is not."""
+        """The interactions that count as positive.
+
+        Those with a weight of at least ``positive_from``.  Where the schema does not say from which weight on, those
+        without a weight or with one above 0: a weight of 0 or less never says that something was chosen.
+        """
         return positive(self.interactions, self.schema.interaction)
 
     def with_edges(self, relation: str, edges: EdgeTable) -> Snapshot:

@@ -103,7 +103,10 @@ class EdgeTable:
 
 
 def positive(edges: EdgeTable, interaction: RelationType) -> EdgeTable:
-    """Of some interactions those that count as positive; see :meth:`Snapshot.liked`."""
-    if interaction.positive_from is None or edges.weight is None:
+    """Of some interactions those that count as positive; see :meth:`kg_rec.snapshot.Snapshot.liked`."""
+    if edges.weight is None:
         return edges
+    if interaction.positive_from is None:
+        rejected = edges.weight <= 0
+        return edges.take(~rejected) if rejected.any() else edges
     return edges.take(edges.weight >= interaction.positive_from)

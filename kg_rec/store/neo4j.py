@@ -338,15 +338,27 @@ def _split(rows: _Rows, size: int) -> Iterator[_Rows]:
 
 
 def _column(values: list[Any], field: pa.Field) -> pa.Array:
-    if pa.types.is_date(field.type):
-        values = [None if v is None else v.to_native() for v in values]
     try:
+        if pa.types.is_date(field.type):
+            values = [None if v is None else _date(v) for v in values]
         return pa.array(values, field.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError, OverflowError) as error:
         raise StoreError(
             f"property {field.name} holds values that are not of the schema's type {field.type}: {error}; "
             "were they written by another program?"
         ) from error
+
+
+def _date(value: Any) -> Any:
+    """A calendar date as Python has it.
+
+    Raises:
+        TypeError: the value is not a date.
+        ValueError: its year is not between 1 and 9999.
+    """
+    if not isinstance(value, neo4j.time.Date):
+        raise TypeError(f"expected a date, got {value!r}")
+    return value.to_native()
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ from kg_rec.errors import ArgumentError, SchemaError
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path, PathEdge
 from kg_rec.explain.show.escaped import escaped_json
-from kg_rec.schema import GraphSchema
+from kg_rec.schema import GraphSchema, RelationType
 
 #: Stands in the column ``nodes`` for a set of other users.
 OTHERS = "*"
@@ -35,8 +36,9 @@ def cypher_for(schema: GraphSchema, user: str, item: str, paths: Sequence[Path])
 
     Its columns are ``pattern`` (INTEGER, number of the branch from 0), ``nodes`` (LIST of STRING, the keys along the
     path, ``*`` for the others) and ``count`` (INTEGER, how many others had both items; 1 on a path without others).
-    An interaction counts only from ``positive_from`` on, where the schema has it.  For a step of similar text, which
-    the graph does not hold, the statement checks that both ends exist and the steps before and after.
+    An interaction counts as the snapshot counts it: from ``positive_from`` on, or above 0, and several edges of a
+    pair by the schema's rule.  For a step of similar text, which the graph does not hold, the statement checks that
+    both ends exist and the steps before and after.
 
     Args:
         schema: names the labels, types and key properties.
@@ -151,27 +153,65 @@ def _branch(
     lines, carried = [f"UNWIND $rows_{number} AS row"], ["row"]
     for n, edge in enumerate(edges):
         crowd = open_nodes[n + 1]
-        step, conditions = _step(schema, n, types, edge)
+        step, conditions, weight = _step(schema, n, types, edge)
         end = f"(n{n + 1}:`{types[n + 1]}`)" if crowd else nodes[n + 1]
         lines.append(f"MATCH {nodes[n]}{step}{end}" if step else f"MATCH {end}")
         conditions += [f"{keys[n + 1]} <> $user"] if crowd else []
         lines += [f"WHERE {' AND '.join(conditions)}"] if conditions else []
+        handed = [*carried, *([f"{keys[n + 1]} AS other"] if crowd else ["other"] if open_nodes[n] else [])]
+        if weight is not None:
+            lines += weight.lines(f"e{n}", handed)
+        elif crowd:
+            lines.append(f"WITH {', '.join(handed)}")
         if crowd:
-            lines.append(f"WITH {', '.join(carried)}, {keys[n + 1]} AS other")
-        elif open_nodes[n]:
+            continue
+        if open_nodes[n]:
             lines.append(f"WITH {', '.join(carried)}, count(DISTINCT other) AS others")
             carried.append("others")
         elif n + 1 < last:
             lines.append(f"WITH {', '.join(carried)}")
     shown = ", ".join(f"'{OTHERS}'" if open_nodes[n] else values[n] for n in range(last + 1))
-    lines.append(f"RETURN {number} AS pattern, [{shown}] AS nodes, {'others' if True in open_nodes else '1'} AS count")
+    lines.append(
+        f"RETURN DISTINCT {number} AS pattern, [{shown}] AS nodes, {'others' if True in open_nodes else '1'} AS count"
+    )
     return "\n".join(lines)
 
 
-def _step(schema: GraphSchema, n: int, types: tuple[str, ...], edge: PathEdge) -> tuple[str, list[str]]:
-    """The relationship of a MATCH and its conditions; no relationship for similar text."""
+@dataclass(frozen=True)
+class _Weight:
+    """Whether a pair's edges together count as liked; see :func:`kg_rec.snapshot.canonical.one_edge_a_pair`.
+
+    Attributes:
+        relation: the interaction.
+    """
+
+    relation: RelationType
+
+    def lines(self, edge: str, handed: Sequence[str]) -> list[str]:
+        """Lines that hand on ``handed``, which names the pair, where the weight of its edges ``edge`` is enough."""
+        r, aliases = self.relation, [name.rpartition(" AS ")[2] for name in handed]
+        weight = f"{edge}.`{r.weight}`"
+        before = []
+        if r.repeats == "count":
+            total = "count(*)"
+        elif r.repeats == "sum":
+            total = f"sum(coalesce({weight}, 1.0))"
+        elif r.repeats == "last":
+            order = [f"{edge}.`{r.time}`"] if r.time else []
+            before = [f"WITH {', '.join([*handed, edge])} ORDER BY {', '.join([*order, weight])}"]
+            handed = aliases
+            missing = "1.0" if r.positive_from is None else "-1.7e308"
+            total = f"last(collect(coalesce({weight}, {missing})))"
+        else:
+            total = f"max({weight})"
+        enough = "weight IS NULL OR weight > 0" if r.positive_from is None else "weight >= $positive_from"
+        return [*before, f"WITH {', '.join([*handed, f'{total} AS weight'])}", f"WHERE {enough}"]
+
+
+def _step(schema: GraphSchema, n: int, types: tuple[str, ...], edge: PathEdge) -> tuple[str, list[str], _Weight | None]:
+    """The relationship of a MATCH, its conditions, and what its weights say; no relationship for similar text."""
     if edge.type is None:
-        return "", []
+        return "", [], None
     relation = schema.relation_types.get(edge.type)
     ends = (types[n], types[n + 1]) if edge.forward else (types[n + 1], types[n])
     if relation is None or ends != (relation.source, relation.target):
@@ -179,11 +219,14 @@ def _step(schema: GraphSchema, n: int, types: tuple[str, ...], edge: PathEdge) -
             f"schema {schema.name} has no relation {edge.type} from {ends[0]} to {ends[1]}; "
             "the path was made with another schema"
         )
-    liked = []
-    if relation.interaction and relation.weight and relation.positive_from is not None:
-        liked.append(f"e{n}.`{relation.weight}` >= $positive_from")
+    liked, weight = [], None
+    if relation.interaction and (relation.weight or relation.repeats == "count"):
+        if relation.repeats is None and relation.positive_from is not None:  # then one edge is enough
+            liked.append(f"e{n}.`{relation.weight}` >= $positive_from")
+        elif relation.repeats != "count" or relation.positive_from is not None:
+            weight = _Weight(relation)
     step = f"[e{n}:`{relation.name}`]"
-    return (f"-{step}->" if edge.forward else f"<-{step}-"), liked
+    return (f"-{step}->" if edge.forward else f"<-{step}-"), liked, weight
 
 
 def _key(schema: GraphSchema, node_type: str) -> str:

@@ -1,0 +1,65 @@
+"""Nodes that a scan does not give: no key, a key of another type, or the key of another node."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kg_rec.errors import SnapshotError, StoreError
+from kg_rec.schema import NodeType
+from kg_rec.store.base import GraphStore
+from kg_rec.store.cypher import quoted
+
+
+def check_all_read(store: GraphStore, node_type: NodeType, table: pa.Table) -> None:
+    """Compare the nodes that were read with those there are.
+
+    Args:
+        store: where they were read.
+        node_type: their type.
+        table: the nodes that were read, in key order.
+
+    Raises:
+        SnapshotError: nodes were left out for their key, or two have one key; the message says which and why.
+    """
+    keys = table.column(node_type.key)
+    if table.num_rows > 1:
+        twice = pc.equal(keys[1:], keys[:-1])
+        if pc.any(twice).as_py():
+            key = keys[pc.index(twice, True).as_py()].as_py()
+            raise SnapshotError(
+                f"{node_type.name}.{node_type.key}: several nodes have the key {key!r}; every node needs its own"
+            )
+    count = int(store.query(f"MATCH (n:{quoted(node_type.name)}) RETURN count(n) AS n")["n"][0].as_py())
+    if count > table.num_rows:
+        reason = _reason(store, node_type)
+        if reason is not None:  # else nodes came while the graph was read
+            raise SnapshotError(reason)
+
+
+def _reason(store: GraphStore, node_type: NodeType) -> str | None:
+    """Which keys are not as the schema says; None if all are."""
+    key = f"n.{quoted(node_type.key)}"
+    body = f"MATCH (n:{quoted(node_type.name)}) WHERE {key} IS NULL OR {key} = '' OR NOT {key} IS :: STRING"
+    try:
+        found = store.query(
+            f"{body} RETURN coalesce(valueType({key}), 'NULL') AS kind, count(*) AS n, "
+            f"head(collect(toStringOrNull({key}))) AS example ORDER BY n DESC"
+        ).to_pylist()
+    except StoreError:  # this store has no such functions, and its tables are typed
+        return None
+    if not found:
+        return None
+    first, total = found[0], sum(row["n"] for row in found)
+    subject = f"{node_type.name}.{node_type.key}"
+    if first["kind"].startswith("NULL"):
+        return f"{subject}: {total:,} nodes of type {node_type.name} have no key; every node needs one"
+    if first["kind"].startswith("STRING"):
+        return f"{subject}: {total:,} nodes of type {node_type.name} have the empty text as key; every node needs a key"
+    kind = first["kind"].removesuffix(" NOT NULL").lower()
+    datatype = "integer" if kind == "integer" else "string"
+    return (
+        f"{subject}: expected text, got {kind} in {total:,} nodes of type {node_type.name}, for example "
+        f"{first['example']}; they would be left out: say sh:datatype xsd:{datatype} "
+        "in the schema, or change the keys"
+    )
