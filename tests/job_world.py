@@ -17,9 +17,9 @@ from kg_rec.model import persist
 from kg_rec.model.recommender import Recommender
 from kg_rec.settings import from_dict
 from kg_rec.store import GraphStore, connect
-from kg_rec.store.runs import Runs
+from kg_rec.store.ledger import RunLedger
 
-#: Runs a test on each store.
+#: RunLedger a test on each store.
 both_stores = pytest.mark.parametrize(
     "world", ["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)], indirect=True
 )
@@ -106,7 +106,7 @@ def edges(store: GraphStore, run: str) -> list[dict[str, Any]]:
 
 def ledger(store: GraphStore, run: str) -> dict[str, Any]:
     """What the ledger says of a run and its chunks, without times and what it is compared with."""
-    runs = Runs(store)
+    runs = RunLedger(store)
     record = runs.find(run)
     assert record is not None
     about = {name: value for name, value in record.about.items() if name not in ("pid", "base")}

@@ -1,8 +1,8 @@
 """The constraints of a schema as read-only Cypher, run inside the database.
 
 One pass over each node type and relation type counts everything that a single node or edge can break; keys are
-looked up only for what is broken.  The tables of the embedded graph are typed, so wrong datatypes and wrongly typed
-ends are tested on Neo4j alone, where any program may write.
+looked up only for what is broken.  To an embedded graph only kg_rec writes, so wrong datatypes and wrongly typed ends
+are tested on Neo4j alone, where any program may write.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import pyarrow as pa
 from kg_rec.schema import Datatype, GraphSchema, NodeType, PropertyType, RelationType
 from kg_rec.store.base import GraphStore
 from kg_rec.store.cypher import SCHEMA_LABEL, quoted
-from kg_rec.store.run_cypher import CHUNK, LATEST, RECOMMENDED, RUN
-from kg_rec.store.vectors import VECTORS
+from kg_rec.store.ledger_cypher import CHUNK, LATEST, RECOMMENDED, RUN
+from kg_rec.store.neo4j.vectors import VECTORS
 
 _SECONDS_PER_QUERY = 600.0
+#: Whether labels are ours, and how they are shown.
+_LABELS = ("any(l IN name WHERE l IN $known)", "coalesce(head(name), 'no label')")
 _NEO4J_TYPES: dict[Datatype, str] = {
     "string": "STRING",
     "integer": "INTEGER",
@@ -74,7 +76,7 @@ class _Rule:
 
 @dataclass
 class ConstraintChecker:
-    """Runs the queries and collects the findings.
+    """RunLedger the queries and collects the findings.
 
     Attributes:
         store: an open store.
@@ -90,10 +92,8 @@ class ConstraintChecker:
 
     @property
     def typed(self) -> bool:
-        """The database itself enforces datatypes and the types of ends."""
-        from kg_rec.store.embedded import EmbeddedStore
-
-        return isinstance(self.store, EmbeddedStore)
+        """Nothing but kg_rec writes to the store, so datatypes and the types of ends are right."""
+        return self.store.capabilities.checked_types
 
     def nodes(self, t: NodeType) -> int:
         """Test the nodes of one type; returns how many there are."""
@@ -144,14 +144,10 @@ class ConstraintChecker:
 
     def unknown(self) -> None:
         """Nodes and edges of types that the schema does not have: other programs', or a misspelt label."""
-        label, ours = (
-            ("label(n)", "name IN $known") if self.typed else ("labels(n)", "any(l IN name WHERE l IN $known)")
-        )
-        shown = "name" if self.typed else "coalesce(head(name), 'no label')"
         known = [*self.schema.node_types, SCHEMA_LABEL, RUN, CHUNK, LATEST, VECTORS]
         detail = "not in the schema; kg_rec does not read them"
         for what, match, name, mine, text, names in (
-            ("node", "MATCH (n)", label, ours, shown, known),
+            ("node", "MATCH (n)", "labels(n)", *_LABELS, known),
             ("edge", "MATCH ()-[r]->()", "type(r)", "name IN $known", "name", list(self.schema.relation_types)),
         ):
             body = (

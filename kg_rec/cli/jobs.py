@@ -20,7 +20,7 @@ from kg_rec.errors import StoppedError
 if TYPE_CHECKING:
     from kg_rec.jobs.config import JobConfig
     from kg_rec.jobs.writing import Watch
-    from kg_rec.store.runs import Run
+    from kg_rec.store.ledger import Run
 
 #: Exit status where the same command may succeed later: EX_TEMPFAIL of sysexits.h.
 LATER = 75
@@ -173,10 +173,10 @@ def status(run: str, graph: str, as_json: bool) -> None:
     """
     from kg_rec.errors import JobError
     from kg_rec.jobs.report import summary
-    from kg_rec.store.runs import Runs
+    from kg_rec.store.ledger import RunLedger
 
     with opened(graph) as store:
-        runs = Runs(store)
+        runs = RunLedger(store)
         record = runs.find(run)
         if record is None:
             raise JobError(f"{graph} has no run {run}; `kg-rec job list` shows those it has")
@@ -211,10 +211,10 @@ def list_runs(graph: str, name: str | None, as_json: bool) -> None:
     \b
       kg-rec job list --graph kg.graph
     """
-    from kg_rec.store.runs import Runs
+    from kg_rec.store.ledger import RunLedger
 
     with opened(graph) as store:
-        runs = Runs(store)
+        runs = RunLedger(store)
         records = runs.all(name)
         visible = {r for job_name in {record.job for record in records} for r in runs.latest(job_name)}
     if as_json:
@@ -304,7 +304,7 @@ def _watched(json_logs: bool) -> Iterator[Watch]:
 
 
 def _reading(config: JobConfig, schema: Any) -> str:
-    from kg_rec.store.runs import read_list
+    from kg_rec.store.ledger import read_list
 
     return read_list(schema, config.name)
 

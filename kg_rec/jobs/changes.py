@@ -20,7 +20,7 @@ from kg_rec.errors import ConfigError
 from kg_rec.jobs.config import JobConfig
 from kg_rec.settings import from_dict
 from kg_rec.snapshot import IdMap, Snapshot
-from kg_rec.store.runs import Run, Runs
+from kg_rec.store.ledger import Run, RunLedger
 
 #: Users whose interactions are hashed at a time.
 _USERS = 16_384
@@ -82,7 +82,7 @@ class Changes:
 
 
 def changes(
-    snapshot: Snapshot, users: NDArray[np.int64], digests: NDArray[np.int64], runs: Runs, base: Sequence[Run]
+    snapshot: Snapshot, users: NDArray[np.int64], digests: NDArray[np.int64], runs: RunLedger, base: Sequence[Run]
 ) -> Changes:
     """Compare the users as they are with the ledger, chunk by chunk.
 

@@ -27,7 +27,7 @@ from kg_rec.atomic import part
 from kg_rec.errors import ConfigError, QueryRefusedError, SettingError
 from kg_rec.settings import expect, from_toml
 from kg_rec.store.gate import check_read_only
-from kg_rec.store.runs import MAX_ROWS
+from kg_rec.store.ledger import MAX_ROWS
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}")
 EXPLANATIONS = ("off", "ids", "sentences")

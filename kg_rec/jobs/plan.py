@@ -22,7 +22,7 @@ from kg_rec.model import persist
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import NO_TIME, Snapshot, export
 from kg_rec.store.base import GraphStore
-from kg_rec.store.runs import Run, Runs
+from kg_rec.store.ledger import Run, RunLedger
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def make_plan(
     gone: tuple[str, ...] = ()
     if job.changed_since == "last":
         check_common(job, common, base)
-        found = changes(snapshot, users, digests, Runs(store), base)
+        found = changes(snapshot, users, digests, RunLedger(store), base)
         users, digests, gone = users[found.users], digests[found.users], found.gone
     elif job.changed_since:
         chosen = np.isin(users, touched(snapshot, int(job.changed_since)))

@@ -9,17 +9,17 @@ from kg_rec.jobs.candidates import file_keys, queried_keys
 from kg_rec.jobs.config import JobConfig, check_files, queries
 from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema
-from kg_rec.store import run_cypher
+from kg_rec.store import ledger_cypher
 from kg_rec.store.base import GraphStore
 from kg_rec.store.cypher import quoted
-from kg_rec.store.runs import check_lists, read_list
-from kg_rec.store.vectors import similar_items
+from kg_rec.store.ledger import check_lists, read_list
+from kg_rec.store.neo4j.vectors import similar_items
 
 
 def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress) -> dict[str, Any]:
     """The plan in plain sentences (``lines``), and pairs of a title and a statement (``cypher``).
 
-    Runs the job's own queries, to count what they find.
+    RunLedger the job's own queries, to count what they find.
 
     Raises:
         ConfigError: a file is missing, or a query finds no keys.
@@ -60,9 +60,9 @@ def check_sinks(job: JobConfig, store: GraphStore) -> None:
     """Raise SchemaError or ConfigError unless the graph has a place for what the job writes."""
     if job.sinks.graph:
         check_lists(store.schema(), written(job))
-    if job.sinks.vectors and store.dialect != "neo4j":
+    if job.sinks.vectors and not store.capabilities.vector_index:
         raise ConfigError(
-            "sinks.vectors: a vector index needs a Neo4j server, and the graph is embedded; set it to false"
+            f"sinks.vectors: a vector index needs a Neo4j server, and {store.url} is none; set it to false"
         )
 
 
@@ -87,12 +87,7 @@ def _statements(job: JobConfig, store: GraphStore, schema: GraphSchema) -> list[
         found.append(("items like an item", similar_items(schema)))
     if not job.sinks.graph:
         return found
-    properties = written(job)
-    if store.dialect == "neo4j":
-        found.append(("write a chunk", run_cypher.neo4j_create_lists(schema, properties[2:])))
-        found.append(("delete a chunk of an old run", run_cypher.delete_lists(schema)))
-    else:
-        found.append(("write a chunk", run_cypher.ladybug_copy_lists(properties)))
-        found.append(("delete an old run", run_cypher.LADYBUG_DELETE_LISTS))
-    found.append(("show a run to readers", run_cypher.SAVE_LATEST))
+    found.append(("write a chunk", ledger_cypher.create_lists(schema, written(job)[2:])))
+    found.append(("delete a chunk of an old run", ledger_cypher.delete_lists(schema)))
+    found.append(("show a run to readers", ledger_cypher.SAVE_LATEST))
     return [*found, ("a user's list as it is now", read_list(schema, job.name))]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg_rec.jobs.config import JobConfig
-from kg_rec.store.runs import Chunk, Run
+from kg_rec.store.ledger import Chunk, Run
 
 _BINS = 10
 _FLOOR = 1e-4

@@ -31,8 +31,8 @@ from kg_rec.model import persist
 from kg_rec.progress import Progress, no_progress
 from kg_rec.settings import from_dict
 from kg_rec.store.base import GraphStore, Statement
-from kg_rec.store.runs import Chunk, Run, Runs, now
-from kg_rec.store.vectors import show_vectors, write_vectors, written_model
+from kg_rec.store.ledger import Chunk, Run, RunLedger, now
+from kg_rec.store.neo4j.vectors import show_vectors, write_vectors, written_model
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def start(job: JobConfig, store: GraphStore, run: str | None = None, watch: Watc
     """
     check_files(job)
     check_sinks(job, store)
-    runs = Runs(store)
+    runs = RunLedger(store)
     patiently(job, runs.prepare)
     name = run or new_name()
     if patiently(job, partial(runs.find, name)) is not None:
@@ -80,7 +80,7 @@ def resume(store: GraphStore, run: str, watch: Watch | None = None) -> Run:
     Raises:
         JobError: there is no such run, or it is done or cancelled, or what it works on changed.
     """
-    runs = Runs(store)
+    runs = RunLedger(store)
     runs.prepare()
     record = runs.find(run)
     if record is None:
@@ -102,7 +102,7 @@ def start_or_resume(job: JobConfig, store: GraphStore, run: str, watch: Watch | 
     Raises:
         JobError: the run began with other settings or was cancelled; also as :func:`start` and :func:`resume`.
     """
-    record = Runs(store).find(run)
+    record = RunLedger(store).find(run)
     if record is None:
         return start(job, store, run, watch)
     began = _flat(from_dict(JobConfig, record.about["config"]).to_dict())
@@ -122,7 +122,7 @@ def cancel(store: GraphStore, run: str, progress: Progress = no_progress) -> Run
     Raises:
         JobError: there is no such run, or it is done.
     """
-    runs = Runs(store)
+    runs = RunLedger(store)
     record = runs.find(run)
     if record is None:
         raise JobError(f"{store.url} has no run {run}; `kg-rec job list` shows those it has")
@@ -142,7 +142,7 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _base(job: JobConfig, runs: Runs, name: str) -> tuple[str, ...]:
+def _base(job: JobConfig, runs: RunLedger, name: str) -> tuple[str, ...]:
     """The runs that a run of some users adds to."""
     if not job.changed_since:
         return ()
@@ -154,7 +154,7 @@ def _base(job: JobConfig, runs: Runs, name: str) -> tuple[str, ...]:
     return base
 
 
-def _carry(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Watch) -> Run:
+def _carry(job: JobConfig, store: GraphStore, runs: RunLedger, record: Run, watch: Watch) -> Run:
     try:
         timer = Timer()
         metrics = Metrics(job.name, job.metrics, stages=timer.seconds)
@@ -180,7 +180,7 @@ def _carry(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Wa
     return record
 
 
-def _record_failure(runs: Runs, run: str, state: str, error: BaseException) -> None:
+def _record_failure(runs: RunLedger, run: str, state: str, error: BaseException) -> None:
     try:
         found = runs.find(run)
         if found is not None and found.state == "running":
@@ -190,7 +190,7 @@ def _record_failure(runs: Runs, run: str, state: str, error: BaseException) -> N
         _log.warning("run %s: its failure could not be recorded: %s", run, second)
 
 
-def _plan(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Watch) -> tuple[Plan, Run]:
+def _plan(job: JobConfig, store: GraphStore, runs: RunLedger, record: Run, watch: Watch) -> tuple[Plan, Run]:
     """The plan of the run's folder, else a new one, which has to be the same if the run began with one."""
     folder = Path(job.work) / record.run
     plan = open_plan(folder)
@@ -205,7 +205,7 @@ def _plan(job: JobConfig, store: GraphStore, runs: Runs, record: Run, watch: Wat
     return plan, record
 
 
-def _clean(job: JobConfig, runs: Runs, record: Run, progress: Progress) -> None:
+def _clean(job: JobConfig, runs: RunLedger, record: Run, progress: Progress) -> None:
     """Delete what a cancelled run wrote; its record stays."""
     runs.forget(record.run, progress)
     for sink in file_sinks(job.sinks, record.run):
@@ -231,7 +231,7 @@ def _vectors(
     return [show_vectors(record.run, digest)]
 
 
-def _publish(scorer: Scorer, runs: Runs, record: Run, timer: Timer, more: list[Statement]) -> Run:
+def _publish(scorer: Scorer, runs: RunLedger, record: Run, timer: Timer, more: list[Statement]) -> Run:
     """Give the files their name and move the pointer."""
     job = scorer.job
     previous = patiently(job, partial(runs.latest, job.name))
@@ -252,7 +252,7 @@ def _publish(scorer: Scorer, runs: Runs, record: Run, timer: Timer, more: list[S
     return record
 
 
-def _tidy(job: JobConfig, runs: Runs, record: Run) -> None:
+def _tidy(job: JobConfig, runs: RunLedger, record: Run) -> None:
     """Delete old runs, and what this one needed until it was done."""
     patiently(job, partial(prune, job, runs))
     shutil.rmtree(Path(job.work) / record.run, ignore_errors=True)
@@ -266,7 +266,7 @@ def _emptied(scorer: Scorer, record: Run, chunks: dict[int, Chunk]) -> list[str]
     return [*scorer.plan.about["gone"], *(user for number in suspects for user in scorer(number).empty)]
 
 
-def prune(job: JobConfig, runs: Runs, progress: Progress = no_progress) -> tuple[str, ...]:
+def prune(job: JobConfig, runs: RunLedger, progress: Progress = no_progress) -> tuple[str, ...]:
     """Delete the job's oldest runs that are done; ``keep`` of all users, and what readers see stay.
 
     Returns:

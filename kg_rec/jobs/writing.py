@@ -23,7 +23,7 @@ from kg_rec.jobs.retry import patiently
 from kg_rec.jobs.sinks import FileSink, file_sinks
 from kg_rec.progress import Progress, no_progress
 from kg_rec.store.base import GraphStore
-from kg_rec.store.runs import Chunk, Runs, now
+from kg_rec.store.ledger import Chunk, RunLedger, now
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Watch:
 
 
 def write_chunks(
-    scorer: Scorer, store: GraphStore, runs: Runs, run: str, watch: Watch, timer: Timer, metrics: Metrics
+    scorer: Scorer, store: GraphStore, runs: RunLedger, run: str, watch: Watch, timer: Timer, metrics: Metrics
 ) -> None:
     """Compute and write the chunks that are missing.
 
@@ -61,7 +61,7 @@ def write_chunks(
     rows, short = 0, 0
     watch.progress(done, plan.about["users"], "recommend")
     parts = _parts(job, runs, run, plan, sinks, _computed(scorer, missing, timer), timer)
-    writers = job.writers if store.dialect == "neo4j" else 1
+    writers = job.writers if store.capabilities.concurrent_writers else 1
     with closing(_committed(job, runs, run, parts, writers, timer)) as committed:
         for number, chunk in enumerate(committed, plan.about["chunks"] - len(missing) + 1):
             done += chunk.users
@@ -75,7 +75,7 @@ def write_chunks(
 
 def _parts(
     job: JobConfig,
-    runs: Runs,
+    runs: RunLedger,
     run: str,
     plan: Plan,
     sinks: Sequence[FileSink],
@@ -93,7 +93,7 @@ def _parts(
 
 def _committed(
     job: JobConfig,
-    runs: Runs,
+    runs: RunLedger,
     run: str,
     parts: Iterator[tuple[Chunk, pa.RecordBatch | None]],
     writers: int,
@@ -137,7 +137,7 @@ def _chunk(job: JobConfig, lists: Lists, plan: Plan) -> Chunk:
     return replace(found, keys=keys, digests=digests)
 
 
-def _write_part(sink: FileSink, lists: Lists, runs: Runs, run: str, chunk: Chunk) -> None:
+def _write_part(sink: FileSink, lists: Lists, runs: RunLedger, run: str, chunk: Chunk) -> None:
     try:
         sink.write(lists.number, lists.rows)
     except OSError as error:
@@ -145,7 +145,7 @@ def _write_part(sink: FileSink, lists: Lists, runs: Runs, run: str, chunk: Chunk
         raise
 
 
-def _check_going_on(job: JobConfig, runs: Runs, run: str, watch: Watch, last: bool) -> None:
+def _check_going_on(job: JobConfig, runs: RunLedger, run: str, watch: Watch, last: bool) -> None:
     found = patiently(job, partial(runs.find, run))
     if found is None or found.state == "cancelled":
         raise CancelledError(f"run {run} was cancelled; what it wrote was deleted")

@@ -21,7 +21,7 @@ from kg_rec.snapshot.missing import check_all_read
 from kg_rec.snapshot.snapshot import Snapshot
 from kg_rec.snapshot.tables import NO_TIME, EdgeTable, IdMap
 from kg_rec.store.base import GraphStore
-from kg_rec.store.run_cypher import RECOMMENDED
+from kg_rec.store.ledger_cypher import RECOMMENDED
 
 _log = logging.getLogger(__name__)
 

@@ -1,14 +1,16 @@
 """The store protocol: everything kg_rec asks of a graph database, and no more.
 
 A store is chosen by URL (:func:`kg_rec.store.connect`): ``neo4j://``, ``bolt://`` and their ``+s`` forms for
-Neo4j, anything else is the folder of an embedded graph.  One contract suite (``tests/contracts``) holds both
-back ends to the promises written here.
+Neo4j, a path for the folder of an embedded graph, and whatever schemes other packages add
+(:mod:`kg_rec.store.registry`).  One contract suite (``tests/contracts``) holds every back end to the promises written
+here, and to one Cypher: a statement means the same on each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -18,11 +20,29 @@ from kg_rec.schema import GraphSchema
 Statement = tuple[str, Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store can do that others cannot; everything else is the same on all.
+
+    Attributes:
+        concurrent_writers: transactions of several threads may be open at a time.
+        vector_index: it keeps vector indexes (``CREATE VECTOR INDEX``, ``db.index.vector.queryNodes``).
+        checked_types: nothing but kg_rec writes to it, so each value has the datatype of the schema.
+    """
+
+    concurrent_writers: bool
+    vector_index: bool
+    checked_types: bool
+
+
 class GraphStore(Protocol):
     """A property graph that follows one :class:`~kg_rec.schema.GraphSchema`.
 
     Node keys are strings.  An edge is identified by (relation type, source key, target key): writing it again
     replaces its properties, so every write is idempotent.
+
+    What a call wrote is durable when the call returns: it survives the end of the process and a loss of power.  A call
+    that fails, or a process that ends within one, leaves all of it or nothing.
     """
 
     @property
@@ -31,8 +51,8 @@ class GraphStore(Protocol):
         ...
 
     @property
-    def dialect(self) -> Literal["neo4j", "ladybug"]:
-        """Whose Cypher :meth:`transact` takes."""
+    def capabilities(self) -> Capabilities:
+        """What this store can do that others cannot."""
         ...
 
     def apply_schema(self, schema: GraphSchema) -> None:

@@ -34,6 +34,7 @@ FORBIDDEN = words(
 )
 #: Words that a statement may start with.
 OPENING = words("CALL MATCH OPTIONAL RETURN UNWIND WITH")
+_CLOSING = words("RETURN")
 #: Procedures that only read the graph.
 PROCEDURES = words(
     """
@@ -138,6 +139,8 @@ def check_read_only(cypher: str) -> list[Token]:
             _check_call(cypher, found, i)
         if token.text == "(":
             _check_function(cypher, found, i)
+    if found[0].word != "CALL" and not any(token.word in _CLOSING for token in found):
+        raise QueryRefusedError("query refused: it returns nothing; expected it to end with RETURN and what to return")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Rows of a query as an Arrow table, alike for every store."""
+"""What a query gives as an Arrow table, alike for every store: the names of its columns, and its rows."""
 
 from __future__ import annotations
 
@@ -8,28 +8,74 @@ from typing import Any
 import pyarrow as pa
 
 from kg_rec.errors import StoreError
+from kg_rec.store.gate import Token, words
+
+_END_OF_ITEMS = words("ORDER SKIP OFFSET LIMIT UNION")
 
 
-def rows_to_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
+def to_table(names: Sequence[str], values: Sequence[Sequence[Any]]) -> pa.Table:
     """A table whose column types are inferred from the values.
 
     Args:
         names: column names, unique.
-        rows: Python values: None, bool, int, float, str, date and time types, lists and dicts of these.
+        values: those of each column: None, bool, int, float, str, date and time types, lists and dicts of these.
 
     Raises:
         StoreError: a column mixes types that Arrow cannot hold together.
     """
+    if len(set(names)) != len(names):
+        raise StoreError(f"the query returns two columns of one name: {', '.join(names)}; name them with AS")
     columns = []
-    for i, name in enumerate(names):
-        values = [row[i] for row in rows]
+    for name, column in zip(names, values, strict=True):
         try:
-            columns.append(pa.array(values))
+            columns.append(pa.array(column))
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
             raise StoreError(
                 f"column {name} of the query mixes types or holds values that do not fit a table: {error}; "
                 "return single properties"
             ) from error
-    if len(set(names)) != len(names):
-        raise StoreError(f"the query returns two columns of one name: {', '.join(names)}; name them with AS")
     return pa.table(columns, names=list(names))
+
+
+def column_names(cypher: str, found: Sequence[Token]) -> list[str] | None:
+    """The columns of the last RETURN, named as Neo4j names them: the alias, or the expression as written.
+
+    Returns:
+        None where the names cannot be told from the text (``RETURN *``).
+    """
+    returns = returned_items(found)
+    if not returns or any(not item or item[0].text == "*" for item in returns[-1]):
+        return None
+    return [column_name(cypher, item) for item in returns[-1]]
+
+
+def returned_items(found: Sequence[Token]) -> list[list[list[Token]]]:
+    """For each RETURN of the statement itself, not of subqueries: the tokens of each of its items."""
+    returns: list[list[list[Token]]] = []
+    depth = 0
+    inside = False
+    for token in found:
+        depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}"))
+        if depth == 0 and token.word == "RETURN":
+            inside = True
+            returns.append([[]])
+        elif depth == 0 and token.word in _END_OF_ITEMS:
+            inside = False
+        elif inside and depth == 0 and token.text == ",":
+            returns[-1].append([])
+        elif inside and not (token.word == "DISTINCT" and returns[-1] == [[]]):
+            returns[-1][-1].append(token)
+    return returns
+
+
+def column_name(cypher: str, item: Sequence[Token]) -> str:
+    """The name of one item of a RETURN."""
+    last = item[-1]
+    if len(item) == 1 or is_named(item):
+        return last.text[1:-1].replace("``", "`") if last.kind == "name" else last.text
+    return cypher[item[0].start : last.start + len(last.text)]
+
+
+def is_named(item: Sequence[Token]) -> bool:
+    """Whether an item of a RETURN has an alias."""
+    return len(item) > 2 and item[-2].word == "AS"

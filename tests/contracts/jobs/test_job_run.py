@@ -1,4 +1,4 @@
-"""Runs of a job: what they write, what readers see, and what is left after faults."""
+"""RunLedger of a job: what they write, what readers see, and what is left after faults."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kg_rec.jobs.writing import Watch
 from kg_rec.recommend import recommend
 from kg_rec.settings import from_dict
 from kg_rec.store import GraphStore
-from kg_rec.store.runs import Chunk, Runs, read_list
+from kg_rec.store.ledger import Chunk, RunLedger, read_list
 
 
 def listed(store: GraphStore, user: str) -> list[str]:
@@ -134,7 +134,7 @@ def test_whose_lists_and_an_allow_list(world: World, store: GraphStore) -> None:
     assert found == {u: {i for i in ("f05", "f21", "f33") if (u, i) not in rated} for u in of_f02}
     with pytest.raises(ConfigError, match=r"users\.file: expected keys of users in the graph; 1 of 2 are not: u99"):
         start(world.job(users={"file": str(world.folder / "users")}), store, "wrong")
-    failed = Runs(store).find("wrong")
+    failed = RunLedger(store).find("wrong")
     assert failed is not None
     assert failed.state == "failed"
     assert "u99" in failed.error
@@ -146,7 +146,7 @@ def test_a_stopped_run_is_resumed_to_the_same_result(world: World, store: GraphS
     stop.set()
     with pytest.raises(StoppedError, match="go on with `kg-rec job resume part`"):
         start(world.job(), store, "part", Watch(stop=stop))
-    runs = Runs(store)
+    runs = RunLedger(store)
     found = runs.find("part")
     assert found is not None
     assert found.state == "stopped"
@@ -205,7 +205,7 @@ def test_a_full_disk_fails_the_run_and_leaves_no_partial_file(
         with pytest.raises(OSError, match="No space left"):
             start(world.job(), store, "x")
     assert list((world.folder / "lists/.run=x").iterdir()) == []
-    runs = Runs(store)
+    runs = RunLedger(store)
     found = runs.find("x")
     assert found is not None
     assert (found.state, found.error) == ("failed", "OSError: [Errno 28] No space left on device")
@@ -220,15 +220,15 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(
     world: World, store: GraphStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patience, "_FIRST_WAIT", 0.01)
-    commit, calls = Runs.commit, []
+    commit, calls = RunLedger.commit, []
 
-    def failing(self: Runs, *args: Any) -> None:
+    def failing(self: RunLedger, *args: Any) -> None:
         calls.append(args)
         if len(calls) in (2, 3):
             raise StoreUnavailableError("no answer")
         commit(self, *args)
 
-    monkeypatch.setattr(Runs, "commit", failing)
+    monkeypatch.setattr(RunLedger, "commit", failing)
     assert start(world.job(), store, "x").state == "done"
     assert len(calls) == 9 + 2
     calls.clear()
@@ -239,7 +239,7 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(
 def test_old_runs_go(world: World, store: GraphStore) -> None:
     for name in ("a", "b", "c"):
         start(world.job(keep=2), store, name)
-    assert [r.run for r in Runs(store).all()] == ["b", "c"]
+    assert [r.run for r in RunLedger(store).all()] == ["b", "c"]
     assert edges(store, "a") == []
     assert sorted(p.name for p in (world.folder / "lists").iterdir()) == ["_latest", "run=b", "run=c"]
     assert listed(store, "u00") == [r["item"] for r in world.rows("c") if r["user"] == "u00"]
@@ -271,7 +271,7 @@ def test_only_changed_users_and_the_same_lists_as_a_full_run(world: World, store
     assert record.about["watermark"] == 9_000_000
     changed = {r["user"] for r in world.rows("2")}
     assert changed == {"u03", "u20"}
-    assert Runs(store).latest("nightly") == ("2", "1")
+    assert RunLedger(store).latest("nightly") == ("2", "1")
     full = start(world.job(name="other"), store, "full")
     expected = {r["user"]: [] for r in world.rows("full")}
     for row in world.rows("full"):
@@ -280,10 +280,10 @@ def test_only_changed_users_and_the_same_lists_as_a_full_run(world: World, store
     assert full.report["users"] == 60
     assert listed(store, "u05") == [r["item"] for r in world.rows("1") if r["user"] == "u05"]
     assert start(world.job(changed_since="9000001"), store, "3").report["users"] == 0
-    assert Runs(store).latest("nightly") == ("3", "2", "1")
+    assert RunLedger(store).latest("nightly") == ("3", "2", "1")
     start(world.job(keep=1), store, "4")
-    assert Runs(store).latest("nightly") == ("4",)
-    assert [r.run for r in Runs(store).all("nightly")] == ["4"]
+    assert RunLedger(store).latest("nightly") == ("4",)
+    assert [r.run for r in RunLedger(store).all("nightly")] == ["4"]
 
 
 @pytest.mark.parametrize(

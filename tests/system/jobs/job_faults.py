@@ -20,7 +20,7 @@ from typing import Any
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.run import resume, start
 from kg_rec.store import connect
-from kg_rec.store.runs import Runs
+from kg_rec.store.ledger import RunLedger
 
 _OURS = tuple(str(Path(start.__code__.co_filename).parents[1] / part) for part in ("jobs", "store"))
 
@@ -62,7 +62,7 @@ def carry(job: JobConfig, run: str, fault: Fault, began: Event, counted: Any, se
     threading.setprofile(profile)
     sys.setprofile(profile)
     store = connect(job.graph)
-    if Runs(store).find(run) is None:
+    if RunLedger(store).find(run) is None:
         start(job, store, run)
     else:
         resume(store, run)
@@ -70,7 +70,7 @@ def carry(job: JobConfig, run: str, fault: Fault, began: Event, counted: Any, se
 
 
 class Killer:
-    """Runs jobs in processes of their own; a process that is not killed has to end well."""
+    """RunLedger jobs in processes of their own; a process that is not killed has to end well."""
 
     def __init__(self) -> None:
         self._context = context()

@@ -31,8 +31,8 @@ from kg_rec.jobs.run import resume, start, start_or_resume
 from kg_rec.jobs.writing import Watch
 from kg_rec.progress import no_progress
 from kg_rec.store import GraphStore, connect
-from kg_rec.store import neo4j as neo4j_store
-from kg_rec.store.runs import Runs
+from kg_rec.store.neo4j import store as neo4j_store
+from kg_rec.store.ledger import RunLedger
 
 FAULTS = int(os.environ.get("KG_REC_JOB_FAULTS", "6"))
 SEED = int(os.environ.get("KG_REC_JOB_SEED", "20261122"))
@@ -52,7 +52,7 @@ def figures(world: World) -> Iterator[dict[str, Any]]:
             file.write(json.dumps({**found, **more}) + "\n")
 
 
-def stage_of(runs: Runs, run: str) -> str:
+def stage_of(runs: RunLedger, run: str) -> str:
     """Where in the run its process was killed, by what the ledger holds."""
     record = runs.find(run)
     if record is None:
@@ -82,8 +82,8 @@ def test_killed_at_random_points(world: World, figures: dict[str, Any]) -> None:
         run = f"run-{n:03}"
         while killer.killed(job, run, fault):
             store = connect(world.url)
-            kills[stage_of(Runs(store), run)] += 1
-            seen = Runs(store).latest("nightly")
+            kills[stage_of(RunLedger(store), run)] += 1
+            seen = RunLedger(store).latest("nightly")
             assert seen in ((before,), (run,)), fault
             assert edges(store, seen[0]) == rows, fault  # whatever readers see is whole
             store.close()
@@ -91,9 +91,9 @@ def test_killed_at_random_points(world: World, figures: dict[str, Any]) -> None:
                 killer.undisturbed(job, run)
                 break
         store = connect(world.url)
-        assert Runs(store).latest("nightly") == (run,), fault
+        assert RunLedger(store).latest("nightly") == (run,), fault
         assert edges(store, run) == rows, fault
-        kept = {e.run for e in Runs(store).all("nightly")}
+        kept = {e.run for e in RunLedger(store).all("nightly")}
         store.close()
         assert list(world.files(run).values()) == expected, fault
         assert {run, before} == kept, fault
@@ -155,7 +155,7 @@ def test_the_server_is_stopped_and_started_in_the_middle(server: neo4j_server.Se
     with pytest.raises(StoreUnavailableError):
         start(world.job(patience=0.0), store, "failed", Watch(halt_once))
     server.go_on()
-    assert len(Runs(store).chunks("failed")) in (5, 6)  # the other writer
+    assert len(RunLedger(store).chunks("failed")) in (5, 6)  # the other writer
     assert resume(store, "failed").state == "done"
     assert list(world.files("failed").values()) == list(world.files("whole").values())
     assert edges(store, "failed") == edges(store, "whole")
@@ -202,7 +202,7 @@ def test_the_network_is_cut(
                 impatient(replace(job, patience=0.0), store, run)
                 told["about"]["config"]["patience"] = 0.0
             assert line.happened.is_set(), cut
-            assert Runs(watcher).latest(kind) == (run,), cut
+            assert RunLedger(watcher).latest(kind) == (run,), cut
             assert edges(watcher, run) == rows, cut
             assert list(world.files(run).values()) == expected, cut
             assert ledger(watcher, run) == told, cut
@@ -236,11 +236,11 @@ def test_a_disk_that_is_full(clean_neo4j: str, tmp_path: Path, disk: SmallDisk, 
             start(job, store, "full", Watch(fill if full == "lists" else no_progress))
     finally:
         disk.free()
-    found = Runs(store).find("full")
+    found = RunLedger(store).find("full")
     assert found is not None
     assert found.state == "failed"
     assert re.search(disk.words, found.error)
-    chunks = Runs(store).chunks("full")
+    chunks = RunLedger(store).chunks("full")
     if full == "work":
         assert not chunks
     else:

@@ -17,8 +17,8 @@ from kg_rec.jobs.preview import preview
 from kg_rec.jobs.run import resume, start
 from kg_rec.snapshot import export
 from kg_rec.store import GraphStore, connect
-from kg_rec.store.runs import Runs
-from kg_rec.store.vectors import show_vectors, similar_items, write_vectors, written_model
+from kg_rec.store.ledger import RunLedger
+from kg_rec.store.neo4j.vectors import show_vectors, similar_items, write_vectors, written_model
 
 
 def similar(store: GraphStore, item: str) -> list[dict[str, Any]]:
@@ -68,7 +68,7 @@ def test_readers_see_whole_vectors_of_one_model(
     keys, new = model().items.keys.to_pylist(), vectors_of_the_model()
     old = np.random.default_rng(0).normal(size=(len(keys), 3)).astype(np.float32)  # of another model, 3 dimensions
     old /= np.linalg.norm(old, axis=1, keepdims=True)
-    runs = Runs(store)
+    runs = RunLedger(store)
     runs.prepare()
     write_vectors(store, "first", keys, old)
     assert written_model(store) is None  # nothing is shown before its publication
@@ -79,7 +79,7 @@ def test_readers_see_whole_vectors_of_one_model(
         raise StoreUnavailableError("no answer")
 
     with monkeypatch.context() as patch:  # cut off between the vectors and the publication
-        patch.setattr(Runs, "publish", lost)
+        patch.setattr(RunLedger, "publish", lost)
         with pytest.raises(StoreUnavailableError):
             start(job, store, "second")
     np.testing.assert_allclose([r["score"] for r in similar(store, "f07")], expected(old, 7), atol=1e-5)
@@ -107,4 +107,4 @@ def test_an_embedded_graph_has_no_vector_index(world: World, store: GraphStore) 
         start(job, store, "x")
     with pytest.raises(ConfigError, match=r"sinks.vectors: a vector index needs a Neo4j server"):
         preview(job, store)
-    assert Runs(store).find("x") is None
+    assert RunLedger(store).find("x") is None

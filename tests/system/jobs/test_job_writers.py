@@ -14,7 +14,7 @@ from toy_graph import fill, films
 
 from kg_rec.jobs.run import start
 from kg_rec.store import connect
-from kg_rec.store.runs import Chunk, Runs
+from kg_rec.store.ledger import Chunk, RunLedger
 
 pytestmark = pytest.mark.neo4j
 
@@ -33,7 +33,7 @@ def test_the_result_does_not_depend_on_the_number_of_writers(
         for writers in (1, 2, 3):
             record = start(world.job(writers=writers), store, f"by-{writers}")
             assert record.report["rows"] == 300
-            assert set(Runs(store).chunks(f"by-{writers}")) == set(range(9))
+            assert set(RunLedger(store).chunks(f"by-{writers}")) == set(range(9))
     assert repeated(caplog) == []
     for run in ("by-2", "by-3"):
         assert list(world.files(run).values()) == list(world.files("by-1").values())
@@ -52,7 +52,7 @@ def test_writers_of_the_same_items_repeat_nothing(clean_neo4j: str, caplog: pyte
     store = connect(clean_neo4j)
     fill(store, films())
     store.write_nodes("User", pa.table({"user_id": [f"x{n:05d}" for n in range(4000)]}))
-    runs = Runs(store)
+    runs = RunLedger(store)
     runs.prepare()
 
     def write(number: int) -> None:

@@ -1,4 +1,4 @@
-"""Cypher of the run ledger and of what runs write back, by pure functions; the names as in :mod:`kg_rec.store.cypher`.
+"""Cypher of the run ledger and of the lists that runs write back, by pure functions; it runs on every store.
 
 ``KgRecRun``, ``KgRecChunk`` and ``KgRecLatest`` are nodes of kg_rec's own, like ``KgRecSchema``: no schema names them.
 """
@@ -21,19 +21,9 @@ CHUNK_PROPERTIES = (
 #: What a chunk's record holds besides, a value per user; read for one chunk at a time.
 CHUNK_DIGESTS = ("keys", "digests")
 
-NEO4J_PREPARE = tuple(
+PREPARE = tuple(
     f"CREATE CONSTRAINT {quoted(f'kg_rec_{label}_{key}')} IF NOT EXISTS FOR (n:{label}) REQUIRE n.{key} IS UNIQUE"
     for label, key in ((RUN, "run"), (CHUNK, "id"), (LATEST, "job"))
-)
-LADYBUG_PREPARE = (
-    f"CREATE NODE TABLE IF NOT EXISTS {RUN}(run STRING PRIMARY KEY, job STRING, state STRING, started STRING, "
-    "finished STRING, about STRING, report STRING, error STRING)",
-    f"CREATE NODE TABLE IF NOT EXISTS {CHUNK}(id STRING PRIMARY KEY, run STRING, number INT64, state STRING, "
-    "users INT64, rows INT64, short INT64, first STRING, last STRING, seconds DOUBLE, at STRING, "
-    "quantiles DOUBLE[], error STRING)",
-    f"CREATE NODE TABLE IF NOT EXISTS {LATEST}(job STRING PRIMARY KEY, runs STRING[], at STRING)",
-    f"ALTER TABLE {CHUNK} ADD IF NOT EXISTS keys STRING[]",
-    f"ALTER TABLE {CHUNK} ADD IF NOT EXISTS digests INT64[]",
 )
 
 SAVE_RUN = f"MERGE (r:{RUN} {{run: $run}}) SET " + ", ".join(f"r.{p} = ${p}" for p in RUN_PROPERTIES[1:])
@@ -45,25 +35,20 @@ READ_CHUNKS = (
     + " ORDER BY number"
 )
 READ_DIGESTS = f"MATCH (c:{CHUNK}) WHERE c.id = $id RETURN " + ", ".join(f"c.{p} AS {p}" for p in CHUNK_DIGESTS)
-LADYBUG_SAVE_CHUNK = f"MERGE (c:{CHUNK} {{id: $id}}) SET " + ", ".join(
-    f"c.{p} = ${p}" for p in (*CHUNK_PROPERTIES[1:], *CHUNK_DIGESTS)
-)
-NEO4J_SAVE_CHUNK = (
+SAVE_CHUNK = (
     f"MERGE (c:{CHUNK} {{id: $id}}) SET c.run = $run WITH c WHERE coalesce(c.state, '') <> 'done' SET "
     + ", ".join(f"c.{p} = ${p}" for p in (*CHUNK_PROPERTIES[2:], *CHUNK_DIGESTS))
 )
-READ_CHUNK_STATE = f"MATCH (c:{CHUNK}) WHERE c.id = $id RETURN c.state AS state"
 DELETE_CHUNK = f"MATCH (c:{CHUNK}) WHERE c.id = $id DELETE c"
-DELETE_CHUNKS = f"MATCH (c:{CHUNK}) WHERE c.run = $run DELETE c"
 DELETE_RUN = f"MATCH (r:{RUN}) WHERE r.run = $run DELETE r"
 SAVE_LATEST = f"MERGE (p:{LATEST} {{job: $job}}) SET p.runs = $runs, p.at = $at"
 READ_LATEST = f"MATCH (p:{LATEST}) WHERE p.job = $job RETURN p.runs AS runs"
 
 #: Locks a chunk's record until the transaction ends, so that two writers of one chunk come one after the other.
-NEO4J_LOCK_CHUNK = f"MERGE (c:{CHUNK} {{id: $id}}) SET c.run = $run"
+LOCK_CHUNK = f"MERGE (c:{CHUNK} {{id: $id}}) SET c.run = $run"
 
 
-def neo4j_create_lists(schema: GraphSchema, properties: Sequence[str]) -> str:
+def create_lists(schema: GraphSchema, properties: Sequence[str]) -> str:
     """Create the edges of ``$lists`` unless the chunk ``$id`` is done.
 
     ``$items`` holds each item's key once; a list is ``[user, places in $items, column ...]`` with one column per
@@ -82,11 +67,6 @@ def neo4j_create_lists(schema: GraphSchema, properties: Sequence[str]) -> str:
     )
 
 
-def ladybug_copy_lists(properties: Sequence[str]) -> str:
-    """Append the Arrow table ``$batch``: user, item, then ``properties``."""
-    return f"COPY {RECOMMENDED}({', '.join(map(quoted, properties))}) FROM $batch"
-
-
 def delete_lists(schema: GraphSchema) -> str:
     """Delete the edges of the run ``$run`` that leave users from ``$first`` to ``$last``."""
     key = quoted(schema.user.key)
@@ -94,9 +74,6 @@ def delete_lists(schema: GraphSchema) -> str:
         f"MATCH (u:{quoted(schema.user.name)}) WHERE u.{key} >= $first AND u.{key} <= $last "
         f"MATCH (u)-[r:{RECOMMENDED}]->() WHERE r.run = $run DELETE r"
     )
-
-
-LADYBUG_DELETE_LISTS = f"MATCH ()-[r:{RECOMMENDED}]->() WHERE r.run = $run DELETE r"
 
 
 def delete_users_lists(schema: GraphSchema) -> str:

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from kg_rec.errors import SchemaError, StoreError
 from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema
-from kg_rec.store import run_cypher as cypher
+from kg_rec.store import ledger_cypher as cypher
 from kg_rec.store.base import GraphStore, Statement
-from kg_rec.store.run_cypher import RECOMMENDED, read_list
+from kg_rec.store.ledger_cypher import RECOMMENDED, read_list
 
-__all__ = ["RECOMMENDED", "Chunk", "Run", "Runs", "check_lists", "now", "read_list"]
+__all__ = ["RECOMMENDED", "Chunk", "Run", "RunLedger", "check_lists", "now", "read_list"]
 
 #: Most edges of one transaction: what a server with a heap of 512 MB takes.
 MAX_ROWS = 100_000
@@ -67,7 +67,7 @@ class Chunk:
 
     Attributes:
         number: from 0.
-        state: ``done`` or ``failed``; ``begun`` while its lists are written into an embedded graph.
+        state: ``done`` or ``failed``.
         users: users in it.
         rows: recommendations.
         short: users with fewer than k.
@@ -77,7 +77,7 @@ class Chunk:
         at: when it was recorded.
         quantiles: of the scores, from the smallest to the largest in equal steps.
         error: why it failed, or "".
-        keys: of its users; like the next, written and then read by :meth:`Runs.digests` alone.
+        keys: of its users; like the next, written and then read by :meth:`RunLedger.digests` alone.
         digests: of what each of these users did, int64.
     """
 
@@ -109,7 +109,7 @@ def check_lists(schema: GraphSchema, properties: Sequence[str]) -> None:
         )
 
 
-class Runs:
+class RunLedger:
     """The ledger of a store.
 
     Args:
@@ -118,12 +118,10 @@ class Runs:
 
     def __init__(self, store: GraphStore) -> None:
         self._store = store
-        self._neo4j = store.dialect == "neo4j"
-        self._there = False
 
     def prepare(self) -> None:
-        """Create the constraints or tables of the ledger; again, this changes nothing."""
-        for statement in cypher.NEO4J_PREPARE if self._neo4j else cypher.LADYBUG_PREPARE:
+        """Create the constraints of the ledger; again, this changes nothing."""
+        for statement in cypher.PREPARE:
             self._store.transact([(statement, {})])
 
     # --- runs --------------------------------------------------------------------------------------
@@ -167,18 +165,12 @@ class Runs:
     def forget(self, run: str, progress: Progress = no_progress) -> None:
         """Delete a run: its lists chunk by chunk, then its record.  Cut off, it can be repeated."""
         chunks = self._rows(cypher.READ_CHUNKS, {"run": run})
-        if self._neo4j:
-            statement = cypher.delete_lists(self._store.schema())
-            for done, chunk in enumerate(chunks):
-                progress(done, len(chunks), f"delete run {run}")
-                values = {"run": run, "first": chunk["first"] or "", "last": chunk["last"] or ""}
-                self._store.transact([(statement, values), (cypher.DELETE_CHUNK, {"id": chunk["id"]})])
-            self._store.transact([(cypher.DELETE_RUN, {"run": run})])
-            return
-        statements = [(cypher.DELETE_CHUNKS, {"run": run}), (cypher.DELETE_RUN, {"run": run})]
-        if RECOMMENDED in self._store.schema().relation_types:
-            statements.insert(0, (cypher.LADYBUG_DELETE_LISTS, {"run": run}))
-        self._store.transact(statements)
+        statement = cypher.delete_lists(self._store.schema())
+        for done, chunk in enumerate(chunks):
+            progress(done, len(chunks), f"delete run {run}")
+            values = {"run": run, "first": chunk["first"] or "", "last": chunk["last"] or ""}
+            self._store.transact([(statement, values), (cypher.DELETE_CHUNK, {"id": chunk["id"]})])
+        self._store.transact([(cypher.DELETE_RUN, {"run": run})])
 
     # --- chunks ------------------------------------------------------------------------------------
 
@@ -195,11 +187,7 @@ class Runs:
                     yield list(row["keys"] or ()), np.array(row["digests"] or (), dtype=np.int64)
 
     def commit(self, run: str, chunk: Chunk, lists: pa.RecordBatch | None = None) -> None:
-        """Record a chunk and, if given, write its lists, all or nothing; a chunk that is done stays as it is.
-
-        In Neo4j that is one transaction.  Ladybug (0.22) does not write rows of COPY to its log: of a transaction that
-        is cut off while it commits they can be lost where the rest is kept.  There the chunk is recorded as ``begun``,
-        then its lists are written, then it is recorded as it is; what a begun chunk left is deleted first.
+        """Record a chunk and, if given, write its lists, in one transaction; a chunk that is done stays as it is.
 
         Args:
             run: the run's name.
@@ -216,38 +204,16 @@ class Runs:
             raise StoreError(
                 f"a chunk of {len(lists)} rows; at most {MAX_ROWS} fit one transaction: use smaller chunks"
             )
-        if self._neo4j:
-            known = {"id": values["id"], "run": run}
-            statements: list[Statement] = [(cypher.NEO4J_LOCK_CHUNK, known)]
-            if lists is not None and len(lists):
-                properties = _properties(lists)
-                statement = cypher.neo4j_create_lists(self._store.schema(), properties)
-                items, nested = _nested(lists, properties)
-                statements.append((statement, {**known, "items": items, "lists": nested}))
-            self._store.transact([*statements, (cypher.NEO4J_SAVE_CHUNK, values)])
-            return
-        done = self._rows(cypher.READ_CHUNK_STATE, {"id": values["id"]})
-        if done and done[0]["state"] == "done":
-            return
+        known = {"id": values["id"], "run": run}
+        statements: list[Statement] = [(cypher.LOCK_CHUNK, known)]
         if lists is not None and len(lists):
-            begun: list[Statement] = [(cypher.LADYBUG_SAVE_CHUNK, {**values, "state": "begun"})]
-            if done:
-                left = {"run": run, "first": chunk.first, "last": chunk.last}
-                begun.append((cypher.delete_lists(self._store.schema()), left))
-            self._store.transact(begun)
-            names = ["run", "rank", *_properties(lists)]
-            columns = [lists.column("user"), lists.column("item"), pa.array([run] * len(lists), pa.string())]
-            columns += [lists.column("rank").cast(pa.int64()), *(lists.column(n) for n in names[2:])]
-            table = pa.table(columns, names=["source", "target", *names])
-            self._store.transact([(cypher.ladybug_copy_lists(names), {"batch": table})])
-        self._store.transact([(cypher.LADYBUG_SAVE_CHUNK, values)])
+            properties = _properties(lists)
+            items, nested = _nested(lists, properties)
+            statement = cypher.create_lists(self._store.schema(), properties)
+            statements.append((statement, {**known, "items": items, "lists": nested}))
+        self._store.transact([*statements, (cypher.SAVE_CHUNK, values)])
 
     def _rows(self, statement: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-        if not self._there:
-            tables = () if self._neo4j else self._store.query("CALL show_tables() RETURN name")["name"].to_pylist()
-            self._there = self._neo4j or cypher.RUN in tables
-            if not self._there:
-                return []
         return list(self._store.query(statement, values, limit=_ALL, timeout=600).to_pylist())
 
 

@@ -22,7 +22,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import neo4j
 import neo4j.exceptions
@@ -39,14 +39,14 @@ from kg_rec.errors import (
 )
 from kg_rec.schema import GraphSchema
 from kg_rec.store import cypher
-from kg_rec.store.base import Statement
+from kg_rec.store.base import Capabilities, Statement
 from kg_rec.store.batch import edge_schema, edge_table, node_schema, node_table
 from kg_rec.store.catalog import find_node_type, find_relation, missing_ends
-from kg_rec.store.credentials import read_credentials, split_url
 from kg_rec.store.evolution import check_evolution
 from kg_rec.store.gate import check_read_only, statement_text
+from kg_rec.store.neo4j.credentials import read_credentials, split_url
 from kg_rec.store.paging import key_runs, ordered_batches
-from kg_rec.store.results import rows_to_table
+from kg_rec.store.results import to_table
 
 _OLDEST = (5, 26)
 _ROWS_PER_STATEMENT = 10_000
@@ -102,9 +102,9 @@ class Neo4jStore:
         return f"{self._url}?database={self._database}"
 
     @property
-    def dialect(self) -> Literal["neo4j", "ladybug"]:
-        """See :attr:`kg_rec.store.base.GraphStore.dialect`."""
-        return "neo4j"
+    def capabilities(self) -> Capabilities:
+        """See :attr:`kg_rec.store.base.GraphStore.capabilities`."""
+        return Capabilities(concurrent_writers=True, vector_index=True, checked_types=False)
 
     def apply_schema(self, schema: GraphSchema) -> None:
         """See :meth:`kg_rec.store.base.GraphStore.apply_schema`."""
@@ -119,7 +119,7 @@ class Neo4jStore:
             for statement in cypher.neo4j_constraints(schema):
                 session.run(_query(statement)).consume()
             session.run(_query(cypher.NEO4J_AWAIT_INDEXES)).consume()
-            session.execute_write(lambda tx: tx.run(cypher.NEO4J_WRITE_SCHEMA, values).consume())
+            session.execute_write(lambda tx: tx.run(cypher.WRITE_SCHEMA, values).consume())
         self._schema = schema
 
     def schema(self) -> GraphSchema:
@@ -154,7 +154,7 @@ class Neo4jStore:
         def check(tx: neo4j.ManagedTransaction, rows: _Rows) -> None:
             for end, (column, t) in {"source": (0, source), "target": (1, target)}.items():
                 keys = sorted({row[column] for row in rows})
-                missing = tx.run(cypher.neo4j_missing_keys(t), {"keys": keys}).value()
+                missing = tx.run(cypher.missing_keys(t), {"keys": keys}).value()
                 if missing:
                     raise missing_ends(relation, end, t.name, missing)
 
@@ -206,7 +206,7 @@ class Neo4jStore:
                 rows.append([_plain(value) for value in record.values()])
                 if len(rows) > limit:
                     raise StoreError(f"the query gives more than {limit} rows; add LIMIT or raise the limit")
-        return rows_to_table(names, rows)
+        return to_table(names, list(zip(*rows, strict=True)) or [[] for _ in names])
 
     def transact(self, statements: Sequence[Statement]) -> None:
         """See :meth:`kg_rec.store.base.GraphStore.transact`."""

@@ -1,0 +1,60 @@
+"""Which store a URL names: the stores of kg_rec, and those that other packages add.
+
+A package adds a store with one class and one entry point of the group ``kg_rec.stores``, whose name is a URL scheme::
+
+    [project.entry-points."kg_rec.stores"]
+    memgraph = "my_package:MemgraphStore"
+
+The class takes ``(url, read_only=...)`` and keeps the promises of :class:`~kg_rec.store.base.GraphStore`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Protocol
+
+from kg_rec.errors import StoreError
+from kg_rec.store.base import GraphStore
+
+_GROUP = "kg_rec.stores"
+_NEO4J = "kg_rec.store.neo4j:Neo4jStore"
+_EMBEDDED = "kg_rec.store.embedded:EmbeddedStore"
+#: Schemes of kg_rec's own stores; a path without a scheme is a ``file://``.
+_OWN = {**dict.fromkeys(("neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc"), _NEO4J), "file": _EMBEDDED}
+
+
+class _Opens(Protocol):
+    def __call__(self, url: str, *, read_only: bool) -> GraphStore: ...
+
+
+def open_store(url: str, *, read_only: bool) -> GraphStore:
+    """The store of a URL; see :func:`kg_rec.store.connect`.
+
+    Raises:
+        StoreError: no store is known for its scheme, or the store cannot be opened.
+    """
+    scheme, separator, _ = url.partition("://")
+    name = scheme.lower() if separator else "file"
+    opens = _find(name)
+    if name == "file":
+        url = url[len("file://") :] if separator else url
+    return opens(url, read_only=read_only)
+
+
+def schemes() -> tuple[str, ...]:
+    """The schemes that are known, in order."""
+    return tuple(sorted({*_OWN, *(point.name for point in entry_points(group=_GROUP))}))
+
+
+def _find(scheme: str) -> _Opens:
+    if scheme in _OWN:
+        module, _, name = _OWN[scheme].partition(":")
+        own: _Opens = getattr(import_module(module), name)
+        return own
+    for point in entry_points(group=_GROUP):
+        if point.name == scheme:
+            added: _Opens = point.load()
+            return added
+    known = "://, ".join(s for s in schemes() if s != "file")
+    raise StoreError(f"{scheme}:// is not a known kind of store; expected {known}:// or a path")
