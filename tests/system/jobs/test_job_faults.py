@@ -31,8 +31,8 @@ from kg_rec.jobs.run import resume, start, start_or_resume
 from kg_rec.jobs.writing import Watch
 from kg_rec.progress import no_progress
 from kg_rec.store import GraphStore, connect
-from kg_rec.store.neo4j import store as neo4j_store
 from kg_rec.store.ledger import RunLedger
+from kg_rec.store.neo4j import store as neo4j_store
 
 FAULTS = int(os.environ.get("KG_REC_JOB_FAULTS", "6"))
 SEED = int(os.environ.get("KG_REC_JOB_SEED", "20261122"))
