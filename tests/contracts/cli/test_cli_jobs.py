@@ -49,7 +49,7 @@ def test_a_job_from_its_file_to_its_readers(job: Path) -> None:
     assert "job nightly: top 3 for 40 users" in plan
     assert "5 chunk(s) of up to 9 users" in plan
     assert "candidates.only: 25 keys" in plan
-    assert "COPY RECOMMENDED(" in plan
+    assert "CREATE (u)-[:RECOMMENDED {run: $run, rank: n + 1" in plan
     assert json.loads(run("job", "list", "--graph", "back.graph", "--json").stdout) == []
     record = json.loads(run("job", "run", job, "--run", "first", "--json").stdout)
     assert (record["state"], record["report"]["users"], record["report"]["rows"]) == ("done", 40, 120)
