@@ -18,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
+from kg_rec import theme
 from kg_rec.errors import ConfigError
 from kg_rec.explain.words.slots import clean_name
 from kg_rec.schema import RelationType
@@ -30,12 +31,12 @@ if TYPE_CHECKING:
 
 #: Colours of :func:`draw`, by role of a node, and of text, lines and background.
 COLOURS: Mapping[str, str] = {
-    "user": "#1c2430",
-    "item": "#2f6fde",
-    "attribute": "#c26a06",
-    "ink": "#1c2430",
-    "line": "#8792a2",
-    "paper": "#ffffff",
+    "user": theme.LIGHT.ink,
+    "item": theme.FOR,
+    "attribute": theme.AGAINST,
+    "ink": theme.LIGHT.ink,
+    "line": theme.EDGE,
+    "paper": theme.LIGHT.paper,
 }
 _LONGEST = 26
 

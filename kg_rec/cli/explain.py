@@ -24,6 +24,27 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class _Format(click.Option):
+    """The option whose help lists the displays that are installed, looked up when it is asked for."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option, and the names with what they are."""
+        listed = "; ".join(f"{d.name}: {d.description}" for d in _text_displays())
+        self.help = f"What is printed. {listed}.  [default: text]"
+        return super().get_help_record(ctx)
+
+
+class _Channel(click.Option):
+    """The same for the channels."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option, and the channels that a model may have."""
+        from kg_rec.model.channels.registry import kinds
+
+        self.help = f"Paths of this channel only, one that the model has: {', '.join(k.name for k in kinds())}."
+        return super().get_help_record(ctx)
+
+
 def shown_options(command: F) -> F:
     """Which of the true paths are shown: the fields of ExplainConfig, passed on as keyword arguments."""
     whole, number = click.IntRange(min=1), click.FloatRange(-50, 50)
@@ -34,7 +55,7 @@ def shown_options(command: F) -> F:
         click.option("--max-hops", type=click.IntRange(min=2), help="Longest path, in steps.  [default: 5]"),
         click.option("--recency", type=number, help="Above 0 prefers recent interactions, below 0 old ones."),
         click.option("--popularity", type=number, help="Above 0 prefers common shared entities, below 0 rare ones."),
-        click.option("--channel", "channels", multiple=True, metavar="NAME", help="Paths of this channel only."),
+        click.option("--channel", "channels", cls=_Channel, multiple=True, metavar="NAME"),
         click.option(
             "--block", "blocked", multiple=True, metavar="TYPE", help="No paths of this relation type, or text."
         ),
@@ -42,16 +63,6 @@ def shown_options(command: F) -> F:
     for option in reversed(options):
         command = option(command)
     return command
-
-
-class _Format(click.Option):
-    """The option whose help lists the displays that are installed, looked up when it is asked for."""
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """The option, and the names with what they are."""
-        listed = "; ".join(f"{d.name}: {d.description}" for d in _text_displays())
-        self.help = f"What is printed. {listed}.  [default: text]"
-        return super().get_help_record(ctx)
 
 
 def _text_displays() -> list[Display]:

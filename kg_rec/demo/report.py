@@ -20,41 +20,26 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from kg_rec import notebook as analytics
+from kg_rec import theme
 from kg_rec.api import Model
 from kg_rec.checks.agreement import Agreement, conclusion
 from kg_rec.evaluation.evaluate import Report
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.text import to_html
-from kg_rec.explain.show.view import CHANNELS, View
+from kg_rec.explain.show.view import View, score_parts
 from kg_rec.explain.words.lexicon import Lexicon
 from kg_rec.explain.words.slots import clean_name
+from kg_rec.model.channels.about import BASE
 from kg_rec.model.channels.gnn_numbers import GnnParameters
+from kg_rec.model.channels.registry import about_of
 from kg_rec.model.cold.similarity import PROFILE
 from kg_rec.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PARTS = ("base", *CHANNELS)
-_COLOURS = {
-    "ink": "#1c2430",
-    "soft": "#5b6675",
-    "paper": "#ffffff",
-    "base": "#8792a2",
-    "taste": "#2f6fde",
-    "relational": "#0d8f8f",
-    "sequence": "#8a52d6",
-    "knowledge": "#c26a06",
-    "meaning": "#2e8b3d",
-}
-_WHAT = {
-    "base": "how popular it is, whoever asks",
-    "taste": "people who liked the one also liked the other: a closed-form item-item operator",
-    "relational": "closeness in the embeddings of a linear graph network over all relations",
-    "sequence": "the one was liked soon before the other",
-    "knowledge": "facts that the two share: paths through the graph",
-    "meaning": "their texts are alike: embeddings of a language model",
-}
+#: Colours of the plots; in the page each is a variable of its style sheet.
+_INK, _SOFT, _PAPER, _EDGE = theme.LIGHT.ink, theme.LIGHT.soft, theme.LIGHT.paper, BASE.colour
 _MEASURES = (
     ("ndcg@10", "NDCG@10", "hits high in the list count more; 1 is a perfect list"),
     ("recall@10", "Recall@10", "share of what was held out that is in the list"),
@@ -170,7 +155,9 @@ def render(contents: Contents) -> str:
         users=words.noun(snapshot.schema.user.name, 2),
         item=words.noun(snapshot.schema.item.name),
         items=words.noun(snapshot.schema.item.name, 2),
-        parts=[(p, _part(p), _WHAT[p]) for p in PARTS],
+        parts=[(p, _part(p), about_of(p).line("en")) for p in score_parts()],
+        light=theme.variables(score_parts()),
+        dark=theme.variables(score_parts(), dark=True),
         types=_types(snapshot, words),
         relations=_relations(snapshot),
         central=_central(snapshot, words),
@@ -203,7 +190,7 @@ def _signed(value: float) -> str:
 
 
 def _part(name: str) -> str:
-    return {"base": "popularity", "relational": "relations"}.get(name, name)
+    return "popularity" if name == "base" else about_of(name).title("en")
 
 
 def _label(snapshot: Snapshot, relation: str) -> str:
@@ -309,7 +296,7 @@ def _lists(contents: Contents) -> list[dict[str, Any]]:
                 "rank": row["rank"],
                 "name": clean_name(row["name"], row["item"]),
                 "score": row["score"],
-                "parts": [(p, _part(p), s[p]) for p in PARTS if p in s],
+                "parts": [(p, _part(p), s[p]) for p in score_parts() if p in s],
                 "bars": _bars(s, low, scale),
             }
             for row, s in zip(own, split, strict=True)
@@ -321,7 +308,7 @@ def _lists(contents: Contents) -> list[dict[str, Any]]:
 def _bars(split: Mapping[str, float], low: float, scale: float) -> list[tuple[str, float, float]]:
     """Part, left side and width in percent: what speaks for the item to the right of zero, against it to the left."""
     right, left, bars = 0.0, 0.0, []
-    for part in (p for p in PARTS if p in split):
+    for part in (p for p in score_parts() if p in split):
         value = split[part]
         at = right if value >= 0 else left + value
         right, left = (right + value, left) if value >= 0 else (right, left + value)
@@ -343,9 +330,9 @@ def _tail(contents: Contents) -> Markup:
 
     def paint(axes: Axes) -> None:
         some = listed[order] > 0
-        axes.scatter(ranks[some], 100 * listed[order][some] / users, s=9, color=_COLOURS["taste"], alpha=0.6, lw=0,
+        axes.scatter(ranks[some], 100 * listed[order][some] / users, s=9, color=theme.FOR, alpha=0.6, lw=0,
                      label="in a top-10 list")  # fmt: skip
-        axes.plot(ranks, 100 * liked[order] / users, color=_COLOURS["ink"], lw=1.6, label="liked")
+        axes.plot(ranks, 100 * liked[order] / users, color=_INK, lw=1.6, label="liked")
         axes.set_xlabel("rank by popularity")
         axes.set_ylabel("% of users")
         axes.set_ylim(bottom=0)
@@ -366,16 +353,16 @@ def _spread(contents: Contents) -> Markup:
     for channel in model.channels:
         scores = np.asarray(channel.kernel.scores(model.histories[rows]))
         values[channel.name] = scores[users, items] * channel.weight[items]
-    names = [p for p in PARTS if p in values][::-1]
+    names = [p for p in score_parts() if p in values][::-1]
 
     def paint(axes: Axes) -> None:
         boxes = axes.boxplot([values[p] for p in names], orientation="horizontal", whis=(5, 95), showfliers=False,
                              patch_artist=True, widths=0.55)  # fmt: skip
         for box, name in zip(boxes["boxes"], names, strict=True):
-            box.set(facecolor=_COLOURS[name], edgecolor=_COLOURS[name], alpha=0.75)
+            box.set(facecolor=score_parts()[name], edgecolor=score_parts()[name], alpha=0.75)
         for line in [*boxes["whiskers"], *boxes["caps"], *boxes["medians"]]:
-            line.set(color=_COLOURS["ink"])
-        axes.axvline(0, color=_COLOURS["base"], lw=0.8)
+            line.set(color=_INK)
+        axes.axvline(0, color=_EDGE, lw=0.8)
         axes.set_yticks(range(1, len(names) + 1), [_part(p) for p in names])
         axes.set_xlabel("added to a score (box: middle half; line: 5 % to 95 %)")
 
@@ -395,10 +382,10 @@ def _waterfall(explanation: Explanation, snapshot: Snapshot) -> Markup:
 
     def paint(axes: Axes) -> None:
         for row, ((_, value), end) in enumerate(zip(steps, ends, strict=True)):
-            colour = _COLOURS["base" if not row else "taste" if value >= 0 else "knowledge"]
+            colour = _EDGE if not row else theme.FOR if value >= 0 else theme.AGAINST
             axes.barh(-row, value, left=end - value, height=0.62, color=colour)
             beside(axes, max(end, end - value), row, f"{value:+.3g}")
-        axes.barh(-len(steps), explanation.score, height=0.62, color=_COLOURS["ink"])
+        axes.barh(-len(steps), explanation.score, height=0.62, color=_INK)
         beside(axes, max(0.0, explanation.score), len(steps), f"{explanation.score:.4g}", weight="bold")
         labels = [name for name, _ in steps] + ["score"]
         axes.set_yticks([-row for row in range(len(labels))], labels, parse_math=False)
@@ -425,7 +412,7 @@ def _around(explanation: Explanation, snapshot: Snapshot) -> Markup | None:
     kept = piece.subgraph([(item_type, explanation.item), *own, *near[:_AROUND]])
     labels = {name: _label(snapshot, name) for name in snapshot.schema.relation_types}
     rows = max(len(own), min(len(near), _AROUND))
-    colours = {**analytics.COLOURS, "line": _COLOURS["soft"]}
+    colours = {**analytics.COLOURS, "line": _SOFT}
     return _svg(lambda axes: analytics.draw(kept, axes, labels=labels, colours=colours), (6.2, 0.4 * rows + 0.6),
                 "around", "A piece of the graph around one recommendation")  # fmt: skip
 
@@ -440,14 +427,14 @@ _RULES: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.8,
-    "axes.edgecolor": _COLOURS["base"],
+    "axes.edgecolor": _EDGE,
     "axes.facecolor": "none",
-    "axes.labelcolor": _COLOURS["soft"],
-    "text.color": _COLOURS["ink"],
-    "xtick.color": _COLOURS["soft"],
-    "ytick.color": _COLOURS["soft"],
-    "xtick.labelcolor": _COLOURS["soft"],
-    "ytick.labelcolor": _COLOURS["ink"],
+    "axes.labelcolor": _SOFT,
+    "text.color": _INK,
+    "xtick.color": _SOFT,
+    "ytick.color": _SOFT,
+    "xtick.labelcolor": _SOFT,
+    "ytick.labelcolor": _INK,
     "ytick.left": False,
 }
 _IDS = re.compile(r' id="(?!(?:[mpC][0-9a-f_]{6,}|C\d))[^"]*"')
@@ -470,8 +457,10 @@ def _svg(paint: Callable[[Axes], None], size: tuple[float, float], name: str, la
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
     text = _IDS.sub("", text)
     text = _FONT.sub(r"font: \1\2 system-ui, sans-serif", text)
-    for part, colour in _COLOURS.items():
-        text = text.replace(colour, f"var(--{part})")
+    for name, colour in {"ink": _INK, "soft": _SOFT, "paper": _PAPER}.items():
+        text = text.replace(colour, f"var(--{name})")
+    for part, colour in score_parts().items():
+        text = text.replace(colour, f"var(--of-{part})")
     width, height = 72 * size[0], 72 * size[1]
     head = (
         f'<svg class="plot" role="img" aria-label="{Markup.escape(label)}" viewBox="0 0 {width:g} {height:g}" '

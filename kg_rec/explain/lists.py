@@ -36,6 +36,7 @@ _STEP = pa.struct([("type", pa.string()), ("forward", pa.bool_())])
 _PATH = pa.struct(
     [
         ("channel", pa.string()),
+        ("channels", pa.list_(pa.string())),
         ("nodes", pa.list_(_NODE)),
         ("relations", pa.list_(_STEP)),
         ("value", pa.float64()),
@@ -276,8 +277,10 @@ def _paths(model: Recommender, table: PathTable) -> pa.StructArray:
     steps = pa.array([[{"type": e.type, "forward": e.forward} for e in f.edges] for f in forms], pa.list_(_STEP))
     relations = steps.take(pa.array(form))
     channels = pa.array([f.channel for f in forms], pa.string()).take(pa.array(form))
+    together = pa.array([f.together or (f.channel,) for f in forms], pa.list_(pa.string())).take(pa.array(form))
     return pa.StructArray.from_arrays(
-        [channels, _listed(bounds, nodes), relations, pa.array(table.value), pa.array(table.share)], fields=list(_PATH)
+        [channels, together, _listed(bounds, nodes), relations, pa.array(table.value), pa.array(table.share)],
+        fields=list(_PATH),
     )
 
 
@@ -320,4 +323,5 @@ def rebuilt(model: Recommender, row: Mapping[str, Any], lang: str = "en") -> Exp
 def _path(row: Mapping[str, Any]) -> Path:
     nodes = tuple(PathNode(n["type"], n["key"], n["name"], n["count"]) for n in row["nodes"])
     edges = tuple(PathEdge(e["type"], e["forward"]) for e in row["relations"])
-    return Path(row["channel"], nodes, edges, row["value"], row["share"])
+    channels = tuple(row["channels"])
+    return Path(row["channel"], nodes, edges, row["value"], row["share"], channels if len(channels) > 1 else ())

@@ -43,12 +43,13 @@ class Path:
     """One path from the user to the item, with its part of the score.
 
     Attributes:
-        channel: the part of the model that scores this path; ``taste`` stands for all parts that score what users
-            have in common (taste, relational, sequence), whose terms for one interaction are one path.
+        channel: the part of the model that scores this path; the first of ``together`` where there are several.
         nodes: user, the interacted item, ..., the recommended item; one more than edges.
         edges: the steps between them.
         value: what the path adds to the score, in the score's unit.
         share: ``value`` divided by the sum of all positive addends: terms, or paths where a term splits into paths.
+        together: the channels whose terms are one path, as those that score what users have in common (taste,
+            relations, sequence) are for one interaction; empty for ``channel`` alone.
     """
 
     channel: str
@@ -56,6 +57,12 @@ class Path:
     edges: tuple[PathEdge, ...]
     value: float
     share: float
+    together: tuple[str, ...] = ()
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels whose terms the value is a part of."""
+        return self.together or (self.channel,)
 
     def __post_init__(self) -> None:
         if len(self.nodes) != len(self.edges) + 1:

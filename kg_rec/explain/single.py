@@ -152,7 +152,14 @@ def path_groups(model: Recommender, table: PathTable) -> list[tuple[PathGroup, .
                 crowd = (PathNode(user_type, None, None, others),) if form.crowd else ()
                 known = (works[bridge],) if form.bridged else ()
                 paths.append(
-                    Path(form.channel, (start, works[source], *crowd, *known, *tail), form.edges, value, share)
+                    Path(
+                        form.channel,
+                        (start, works[source], *crowd, *known, *tail),
+                        form.edges,
+                        value,
+                        share,
+                        form.together,
+                    )
                 )
             groups.append(PathGroup(tuple(paths), totals[group], total_shares[group]))
         found.append(tuple(groups))

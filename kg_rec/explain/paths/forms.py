@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from kg_rec.explain.path import Path, PathEdge, PathNode
@@ -23,6 +24,7 @@ class Form:
         through: node type of the entity next to the recommended item; None without one.
         edges: the steps.
         pattern: what :attr:`Path.pattern` is for paths of this form.
+        together: see :class:`kg_rec.explain.path.Path`.
     """
 
     channel: str
@@ -31,6 +33,7 @@ class Form:
     through: str | None
     edges: tuple[PathEdge, ...]
     pattern: tuple[str, ...]
+    together: tuple[str, ...] = ()
 
     @property
     def relations(self) -> frozenset[str]:
@@ -44,8 +47,8 @@ class Forms:
 
     Attributes:
         every: the forms.
-        taste: you - item - others - item.
-        text: you - item - similar text - item.
+        crowd: you - item - others - item.
+        texts: per channel of similar text: you - item - similar text - item.
         ways: per :class:`Way`: you - item - (shared node) - item.
         known_ways: per way, for an item without interactions that is like an item you had.
         bridge_ways: per way, for one that is like an item that others had.
@@ -54,8 +57,8 @@ class Forms:
     """
 
     every: tuple[Form, ...]
-    taste: int
-    text: int
+    crowd: int
+    texts: Mapping[str, int]
     ways: tuple[int, ...]
     known_ways: tuple[int, ...]
     bridge_ways: tuple[int, ...]
@@ -64,8 +67,18 @@ class Forms:
 
 
 @lru_cache(maxsize=64)
-def forms_of(user: str, item: str, acted: str, ways: tuple[Way, ...]) -> Forms:
-    """All forms of a schema with these names and ways between items."""
+def forms_of(
+    names: tuple[str, str, str], ways: tuple[Way, ...], crowd: tuple[str, ...], texts: tuple[str, ...]
+) -> Forms:
+    """All forms of a model.
+
+    Args:
+        names: of the users' node type, the items', and the interaction.
+        ways: between items, through the graph.
+        crowd: the channels that score what users have in common and whose paths may be shown.
+        texts: the channels that score similar text.
+    """
+    user, item, acted = names
 
     def form(channel: str, crowd: bool, bridged: bool, way: Way | None, text: bool = False) -> Form:
         edges, nodes = [PathEdge(acted, True)], [PathNode(user, "", None), PathNode(item, "", None)]
@@ -85,17 +98,18 @@ def forms_of(user: str, item: str, acted: str, ways: tuple[Way, ...]) -> Forms:
         pattern = Path(channel, tuple(nodes), tuple(edges), 0.0, 0.0).pattern
         return Form(channel, crowd, bridged, None if way is None else way.through, tuple(edges), pattern)
 
-    taste, text = form("taste", True, False, None), form("meaning", False, False, None, text=True)
+    liked = replace(form(crowd[0] if crowd else "taste", True, False, None), together=crowd if len(crowd) > 1 else ())
+    alike = [form(channel, False, False, None, text=True) for channel in texts]
     direct = [form("knowledge", False, False, way) for way in ways]
     known = [form("relational", False, False, way) for way in ways]
     bridge = [form("relational", True, True, way) for way in ways]
     known_text, bridge_text = (form("relational", b, b, None, text=True) for b in (False, True))
-    every = tuple(sorted({taste, text, *direct, *known, *bridge, known_text, bridge_text}, key=lambda f: f.pattern))
+    every = tuple(sorted({liked, *alike, *direct, *known, *bridge, known_text, bridge_text}, key=lambda f: f.pattern))
     place = {f: n for n, f in enumerate(every)}
     return Forms(
         every=every,
-        taste=place[taste],
-        text=place[text],
+        crowd=place[liked],
+        texts={form.channel: place[form] for form in alike},
         ways=tuple(place[f] for f in direct),
         known_ways=tuple(place[f] for f in known),
         bridge_ways=tuple(place[f] for f in bridge),

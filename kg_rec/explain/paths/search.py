@@ -1,9 +1,9 @@
 """The paths of many scores at once: which parts of the terms are paths of the graph, and which of them are shown.
 
-Every score is a sum of terms, one per interaction and channel.  A term of the channels that score what users have in
-common (taste, relational, sequence) is one path you - j - others - item; one of text is you - j - similar text - item;
-one of knowledge splits into the paths you - j - shared - item.  The relational term of an item without interactions
-splits into you - j - others - t - shared - item over the known items t that it is like.
+Every score is a sum of terms, one per interaction and channel; each channel says what its terms become.  Those of the
+channels that score what users have in common are together one path you - j - others - item; one of similar text is
+you - j - similar text - item; one of knowledge splits into the paths you - j - shared - item.  The relational term of
+an item without interactions splits into you - j - others - t - shared - item over the known items t that it is like.
 
 Paths of one form that share an entity are a group.  Groups are found where they begin, at the entities of the item and
 those of the user's items, so no path is made that is not among the largest of its group.
@@ -24,10 +24,8 @@ from kg_rec.explain.paths.cold import cold_groups
 from kg_rec.explain.paths.forms import TEXT, Forms, forms_of
 from kg_rec.explain.paths.knowledge import knowledge_groups
 from kg_rec.explain.paths.metrics import popularity_of, recency_of
+from kg_rec.model.channels.registry import kind_of
 from kg_rec.model.recommender import Addends, Recommender
-
-#: Channels that split into paths of their own; all others score what users have in common.
-_SPLIT = ("knowledge", "meaning")
 
 
 @dataclass(frozen=True)
@@ -86,11 +84,12 @@ def find(model: Recommender, users: Ints, items: Ints, config: ExplainConfig) ->
         if channel == "relational" and cold.any():
             values = np.where(cold[addends.pairs], 0, values)
         positive += sums(np.maximum(values, 0), addends.pairs, count)
-        if channel in search.channels and channel not in _SPLIT:
+        if channel in search.channels and kind_of(channel).paths == "co-users":
             together += values
     found = [_co_liked(search, together)]
-    if "meaning" in search.channels:
-        found.append(_similar(search, addends.values["meaning"]))
+    found += [
+        _similar(search, form, addends.values[c]) for c, form in search.forms.texts.items() if c in search.channels
+    ]
     if "knowledge" in search.channels:
         found.append(knowledge_groups(search))
     if cold.any():
@@ -107,7 +106,11 @@ def _search(model: Recommender, addends: Addends, config: ExplainConfig) -> Sear
     relations = [*(r.name for r in schema.knowledge_relations), TEXT]
     if not set(config.blocked) <= set(relations):
         raise ConfigError(f"expected blocked relation types among {relations}, got {sorted(config.blocked)}")
-    forms = forms_of(schema.user.name, schema.item.name, schema.interaction.name, model.links.ways)
+    channels = config.channels or tuple(known)
+    of_kind = {kind: tuple(c for c in known if kind_of(c).paths == kind) for kind in ("co-users", "text")}
+    crowd = tuple(c for c in of_kind["co-users"] if c in channels)
+    names = (schema.user.name, schema.item.name, schema.interaction.name)
+    forms = forms_of(names, model.links.ways, crowd, of_kind["text"])
     shown = [len(f.edges) <= config.max_hops and f.relations.isdisjoint(config.blocked) for f in forms.every]
     itself = addends.sources == addends.items[addends.pairs]
     return Search(
@@ -116,7 +119,7 @@ def _search(model: Recommender, addends: Addends, config: ExplainConfig) -> Sear
         addends=addends,
         forms=forms,
         shown=np.array(shown),
-        channels=frozenset(config.channels or known),
+        channels=frozenset(channels),
         liked=np.bincount(addends.pairs[itself], minlength=len(addends.users)) > 0,
         recent=_recent(model, addends, config.recency),
         popular=_popular(model, config.popularity),
@@ -151,12 +154,12 @@ def _co_liked(search: Search, values: Floats64) -> Candidates:
     """Paths you - j - others - item.  A learned weight without a common user has no path: it stays a term."""
     addends = search.addends
     others = search.model.co_count(addends.sources, addends.items[addends.pairs]) - search.liked[addends.pairs]
-    return _of_terms(search, search.forms.taste, np.where(others > 0, values, 0), others)
+    return _of_terms(search, search.forms.crowd, np.where(others > 0, values, 0), others)
 
 
-def _similar(search: Search, values: Floats64) -> Candidates:
+def _similar(search: Search, form: int, values: Floats64) -> Candidates:
     """Paths you - j - similar text - item."""
-    return _of_terms(search, search.forms.text, values, np.zeros(len(values), dtype=np.int64))
+    return _of_terms(search, form, values, np.zeros(len(values), dtype=np.int64))
 
 
 def _of_terms(search: Search, form: int, values: Floats64, others: Ints) -> Candidates:

@@ -9,8 +9,9 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from kg_rec.explain.path import Path
 from kg_rec.explain.show.layout import draw, to_draw
-from kg_rec.explain.show.view import View
+from kg_rec.explain.show.view import View, score_parts
 from kg_rec.explain.words.numbers import percent, signed
+from kg_rec.theme import variables
 
 #: Interactions listed in the table; the others are summed up in one row.
 LISTED = 12
@@ -42,7 +43,10 @@ def card(view: View, *, text: str, parameters: str, page: bool) -> str:
         text=text,
         parameters=parameters,
         page=page,
-        bars=[(c, view.words[c], signed(v), 50 * abs(v) / widest, v < 0) for c, v in view.channels],
+        parts=score_parts(),
+        light=variables(score_parts()),
+        dark=variables(score_parts(), dark=True),
+        bars=[(c, view.title(c), signed(v), 50 * abs(v) / widest, v < 0) for c, v in view.channels],
         picture=draw(drawn, view) if drawn else None,
         drawn=view.words["drawn"].format(len(drawn), len(paths)) if others else "",
         sources=[(s.name, signed(s.value), [(c, signed(v)) for c, v in s.parts]) for s in sources],

@@ -10,21 +10,13 @@ from rich.cells import cell_len
 
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.layout import Box, Line, Picture, draw, to_draw
-from kg_rec.explain.show.view import View
+from kg_rec.explain.show.view import View, score_parts
 from kg_rec.explain.words.numbers import percent
+from kg_rec.theme import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_COLOURS = {
-    "taste": "#2f6fde",
-    "relational": "#0d8f8f",
-    "sequence": "#8a52d6",
-    "knowledge": "#c26a06",
-    "meaning": "#2e8b3d",
-}
-_INK, _SOFT, _LINE, _TINT = "#1c2430", "#5b6675", "#d9dee5", "#f5f7fa"
 
 #: Fonts with Chinese characters, in order of liking; the first that is installed is used where a glyph is missing.
 CJK_FONTS = (
@@ -51,8 +43,8 @@ def figure(explanation: Explanation) -> Figure:
     title = f"{view.item}  ({view.words['score']} {explanation.score:.4g})"
     if not paths:
         empty = Figure(figsize=(6, 1))
-        empty.text(0.02, 0.62, title, size=12, color=_INK, family=families(title), parse_math=False)
-        empty.text(0.02, 0.2, view.shown, size=9, color=_SOFT, family=families(view.shown), parse_math=False)
+        empty.text(0.02, 0.62, title, size=12, color=LIGHT.ink, family=families(title), parse_math=False)
+        empty.text(0.02, 0.2, view.shown, size=9, color=LIGHT.soft, family=families(view.shown), parse_math=False)
         return empty
     picture = draw(paths, view)
     width, height = picture.width + 20, picture.height + 62
@@ -61,20 +53,21 @@ def figure(explanation: Explanation) -> Figure:
     axes.set_axis_off()
     axes.set_xlim(-10, picture.width + 10)
     axes.set_ylim(picture.height + 30, -32)
-    _write(axes, 0, -12, _cut(title, int((picture.width - 84 * 3) / 8)), 12, _INK, "left", bold=True)
-    _write(axes, 0, picture.height + 18, view.shown, 8, _SOFT, "left")
+    _write(axes, 0, -12, _cut(title, int((picture.width - 84 * 3) / 8)), 12, LIGHT.ink, "left", bold=True)
+    _write(axes, 0, picture.height + 18, view.shown, 8, LIGHT.soft, "left")
     for line in picture.lines:
         _line(axes, line, picture)
-    channels = [channel for channel in _COLOURS if any(line.channel == channel for line in picture.lines)]
+    colours = score_parts()
+    channels = [channel for channel in colours if any(line.channel == channel for line in picture.lines)]
     for place, channel in enumerate(reversed(channels)):
         x = picture.width - 84 * place - 60
-        _write(axes, x, -12, view.words[channel], 8, _SOFT, "left")
-        axes.scatter([x - 9], [-12], s=22, color=_COLOURS[channel], zorder=3)
+        _write(axes, x, -12, view.title(channel), 8, LIGHT.soft, "left")
+        axes.scatter([x - 9], [-12], s=22, color=colours[channel], zorder=3)
     for x, label in picture.headings:
-        _write(axes, x, 10, label, 8, _SOFT)
+        _write(axes, x, 10, label, 8, LIGHT.soft)
     for line in picture.lines:
         if line.label:
-            _write(axes, line.label_x(picture.box_width), line.label_y - 4, line.label, 8, _SOFT)
+            _write(axes, line.label_x(picture.box_width), line.label_y - 4, line.label, 8, LIGHT.soft)
     for box in picture.boxes:
         if box.lines:
             _box(axes, box, picture)
@@ -119,7 +112,7 @@ def _write(
         family=families(text),
         weight="bold" if bold else "normal",
         parse_math=False,
-        path_effects=[withStroke(linewidth=3, foreground="#ffffff")],
+        path_effects=[withStroke(linewidth=3, foreground=LIGHT.paper)],
         zorder=3,
     )
 
@@ -135,7 +128,7 @@ def _line(axes: Axes, line: Line, picture: Picture) -> None:
     if not line.end.lines:
         points.append((x2 + picture.box_width, line.end.y))
         codes.append(Path.LINETO)
-    colour = _COLOURS[line.channel]
+    colour = score_parts()[line.channel]
     patch = PathPatch(Path(points, codes), fill=False, edgecolor=colour, lw=line.width, alpha=0.7, capstyle="round")
     patch.set_gid(f"share {percent(line.share)}")
     axes.add_patch(patch)
@@ -151,8 +144,8 @@ def _box(axes: Axes, box: Box, picture: Picture) -> None:
             picture.box_width - 16,
             picture.box_height - 16,
             boxstyle="round,pad=8,rounding_size=8",
-            facecolor=_INK if you else _TINT if box.kind in ("attribute", "others") else "#ffffff",
-            edgecolor=_INK if you or target else _SOFT if box.kind == "item" else _LINE,
+            facecolor=LIGHT.ink if you else LIGHT.tint if box.kind in ("attribute", "others") else LIGHT.paper,
+            edgecolor=LIGHT.ink if you or target else LIGHT.soft if box.kind == "item" else LIGHT.line,
             linestyle="--" if box.kind == "others" else "-",
             linewidth=1.8 if target else 1,
             zorder=2,
@@ -167,7 +160,7 @@ def _box(axes: Axes, box: Box, picture: Picture) -> None:
             ha="center",
             va="center",
             size=9,
-            color="#ffffff" if you else _INK,
+            color=LIGHT.paper if you else LIGHT.ink,
             weight="bold" if you else "normal",
             family=families(text),
             parse_math=False,

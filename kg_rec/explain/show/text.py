@@ -65,17 +65,17 @@ def to_text(explanation: Explanation) -> str:
     words, widest = view.words, max((abs(v) for _, v in view.channels), default=0.0) or 1.0
     head = f"{view.item}  ({words['for_user'].format(clean_name(explanation.user))}, {_score(view)})"
     lines = [head, "", _text(explanation), "", words["channels"]]
-    width = max(cell_len(words[c]) for c, _ in view.channels)
+    width = max(cell_len(view.title(c)) for c, _ in view.channels)
     for channel, value in view.channels:
         bar = ("█" if value > 0 else "▒") * round(_BAR * abs(value) / widest)
-        lines.append(f"  {_pad(words[channel], width)}  {signed(value):>10}  {bar}".rstrip())
+        lines.append(f"  {_pad(view.title(channel), width)}  {signed(value):>10}  {bar}".rstrip())
     sources, more, rest = view.sources(LISTED)
     if sources:
         lines += ["", words["interactions"]]
         shown = [_cut(s.name, 40) for s in sources]
         width = max(cell_len(n) for n in [*shown, words["more"].format(more)])
         for name, source in zip(shown, sources, strict=True):
-            parts = ", ".join(f"{words[c]} {signed(v)}" for c, v in source.parts)
+            parts = ", ".join(f"{view.title(c)} {signed(v)}" for c, v in source.parts)
             lines.append(f"  {_pad(name, width)}  {signed(source.value):>10}  {parts}")
         if more:
             lines.append(f"  {_pad(words['more'].format(more), width)}  {signed(rest):>10}")
@@ -92,7 +92,7 @@ def to_markdown(explanation: Explanation) -> str:
     lines = [f"### {_md(view.item)}", "", _md(_text(explanation)), ""]
     lines += [f"{_md(words['for_user'].format(clean_name(explanation.user)))}, {_md(_score(view))}", ""]
     lines += [f"| {words['channels']} | {words['value']} |", "|---|---:|"]
-    lines += [f"| {words[channel]} | {signed(value)} |" for channel, value in view.channels]
+    lines += [f"| {view.title(channel)} | {signed(value)} |" for channel, value in view.channels]
     sources, more, rest = view.sources(LISTED)
     if sources:
         lines += ["", f"| {words['interactions']} | {words['value']} |", "|---|---:|"]
@@ -127,6 +127,7 @@ def to_page(explanation: Explanation) -> str:
 def _path(path: Path) -> dict[str, Any]:
     return {
         "channel": path.channel,
+        "channels": list(path.channels),
         "nodes": [{"type": n.type, "key": n.key, "name": n.name, "count": n.count} for n in path.nodes],
         "relations": [{"type": e.type, "forward": e.forward} for e in path.edges],
         "value": path.value,

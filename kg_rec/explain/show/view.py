@@ -10,16 +10,16 @@ from kg_rec.explain.path import Path, PathEdge, PathNode
 from kg_rec.explain.words.lexicon import Lexicon
 from kg_rec.explain.words.numbers import percent
 from kg_rec.explain.words.slots import clean_name
+from kg_rec.model.channels.about import BASE
+from kg_rec.model.channels.registry import about_of, kinds
 
-CHANNELS: tuple[str, ...] = ("taste", "relational", "sequence", "knowledge", "meaning")
+
+def score_parts() -> dict[str, str]:
+    """The parts of a score in the order in which they are shown, the base first, and the colour of each."""
+    return {"base": BASE.colour, **{kind.name: kind.about.colour for kind in kinds()}}
+
 
 _EN = {
-    "base": "base",
-    "taste": "taste",
-    "relational": "relations",
-    "sequence": "sequence",
-    "knowledge": "knowledge",
-    "meaning": "meaning",
     "score": "score",
     "for_user": "for {}",
     "you": "you",
@@ -45,12 +45,6 @@ _EN = {
     "other_paths": "Paths not drawn",
 }
 _ZH = {
-    "base": "基础",
-    "taste": "口味",
-    "relational": "关系",
-    "sequence": "顺序",
-    "knowledge": "知识",
-    "meaning": "语义",
     "score": "得分",
     "for_user": "用户{}",
     "you": "你",
@@ -112,7 +106,11 @@ class View:
         sums: dict[str, float] = {}
         for term in self.explanation.terms:
             sums[term.channel] = sums.get(term.channel, 0.0) + term.value
-        return (("base", self.explanation.base), *((c, sums[c]) for c in CHANNELS if c in sums))
+        return (("base", self.explanation.base), *((c, sums[c]) for c in score_parts() if c in sums))
+
+    def title(self, part: str) -> str:
+        """What a part of the score is called."""
+        return about_of(part).title("zh" if self.words is _ZH else "en")
 
     def sources(self, limit: int) -> tuple[tuple[Source, ...], int, float]:
         """The interactions that contribute most, by absolute value; how many more there are, and their sum."""
@@ -123,7 +121,7 @@ class View:
             of_source = parts.setdefault(term.source, {})
             of_source[term.channel] = of_source.get(term.channel, 0.0) + term.value
         rows = [
-            Source(clean_name(names[key], key), sum(of.values()), tuple((c, of[c]) for c in CHANNELS if c in of))
+            Source(clean_name(names[key], key), sum(of.values()), tuple((c, of[c]) for c in score_parts() if c in of))
             for key, of in parts.items()
         ]
         rows.sort(key=lambda row: (-abs(row.value), row.name))

@@ -28,8 +28,8 @@ class Relational(ChannelKind):
     about = About(
         titles={"en": "relations", "zh": "关系"},
         lines={
-            "en": "closeness in the embeddings of a linear graph network over all relations",
-            "zh": "在线性图网络（涵盖所有关系）的嵌入中彼此接近",
+            "en": "closeness in the embeddings of a linear graph network, over the relations of positive weight",
+            "zh": "在线性图网络（涵盖权重为正的关系）的嵌入中彼此接近",
         },
         colour="#0d8f8f",
     )

@@ -84,7 +84,7 @@ def test_dict_has_the_promised_keys(films: Make) -> None:
     assert list(data) == KEYS
     assert list(data["terms"][0]) == ["channel", "source", "source_name", "value"]
     path = data["paths"][0]
-    assert list(path) == ["channel", "nodes", "relations", "value", "share"]
+    assert list(path) == ["channel", "channels", "nodes", "relations", "value", "share"]
     assert list(path["nodes"][0]) == ["type", "key", "name", "count"]
     assert list(path["relations"][0]) == ["type", "forward"]
 
@@ -155,7 +155,7 @@ def test_markdown(films: Make) -> None:
 
 def test_html_bars_show_what_speaks_against(films: Make) -> None:
     html = to_html(films.explanation([films.taste(("Heat", 3))], against=-1.0))
-    bars = re.findall(r'<i class="(\w+)" style="left:([\d.]+)%;width:([\d.]+)%', html)
+    bars = re.findall(r'<i class="of-(\w+)" style="left:([\d.]+)%;width:([\d.]+)%', html)
     assert bars == [("base", "50.00", "25.00"), ("taste", "50.00", "50.00"), ("meaning", "0.00", "50.00")]
     assert "-1" in html
 
@@ -188,7 +188,7 @@ def test_figure(films: Make, lang: str) -> None:
     written = [text.get_text() for text in figure.axes[0].texts]
     view = View(explanation)
     assert written.count("Heat") == 1
-    assert {"Fargo", "Robert De Niro", view.shown, view.words["you"], view.words["taste"]} <= set(written)
+    assert {"Fargo", "Robert De Niro", view.shown, view.words["you"], view.title("taste")} <= set(written)
     assert ("37 viewers" if lang == "en" else "37位观众") in written
     lines = {p.get_gid(): p.get_linewidth() for p in figure.axes[0].patches if p.get_gid()}
     assert len(set(lines.values())) > 1
