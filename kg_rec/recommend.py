@@ -1,18 +1,14 @@
-"""Batch recommendation: top-k lists for users, streamed in Arrow batches, into a file of Parquet or JSON Lines.
+"""Batch recommendation: top-k lists for users, streamed in Arrow batches.
 
 What has to survive a kill, or goes into the graph, is a job: :mod:`kg_rec.jobs`.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from kg_rec.errors import ConfigError
@@ -94,44 +90,3 @@ def lists_table(
     who = model.users.keys.take(pa.array(np.repeat(users, filled.sum(axis=1))))
     columns = [who, pa.array(ranks), keys.take(items), names.take(items), pa.array(scores[filled])]
     return pa.record_batch(columns, schema=FIELDS)
-
-
-def write_file(batches: Iterator[pa.RecordBatch], path: str | Path, schema: pa.Schema = FIELDS) -> int:
-    """Write batches to ``*.parquet``, or to ``*.jsonl`` with one JSON object per line; returns the number of rows.
-
-    The file appears only when it is complete.
-
-    Raises:
-        ConfigError: the name ends otherwise, or its folder does not exist.
-    """
-    target = Path(path)
-    writers = {".parquet": _parquet, ".jsonl": _json_lines}
-    if target.suffix not in writers:
-        raise ConfigError(f"expected a file name ending in .parquet or .jsonl, got {target.name}")
-    if not target.parent.is_dir():
-        raise ConfigError(f"expected a folder {target.parent} to write {target.name} into; create it")
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        rows = writers[target.suffix](batches, partial, schema)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return rows
-
-
-def _parquet(batches: Iterator[pa.RecordBatch], path: Path, schema: pa.Schema) -> int:
-    rows = 0
-    with pq.ParquetWriter(path, schema) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-            rows += len(batch)
-    return rows
-
-
-def _json_lines(batches: Iterator[pa.RecordBatch], path: Path, _: pa.Schema) -> int:
-    rows = 0
-    with path.open("w", encoding="utf-8") as file:
-        for batch in batches:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch.to_pylist())
-            rows += len(batch)
-    return rows

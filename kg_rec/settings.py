@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import tomllib
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -39,8 +39,13 @@ def from_dict(cls: type[ConfigT], values: Mapping[str, Any]) -> ConfigT:
     return _read(cls, values, "")
 
 
-def from_toml(cls: type[ConfigT], path: str | Path) -> ConfigT:
+def from_toml(cls: type[ConfigT], path: str | Path, defaults: Mapping[str, Any] | None = None) -> ConfigT:
     """A config dataclass from a TOML file.
+
+    Args:
+        cls: the dataclass.
+        path: the file.
+        defaults: values of settings that the file does not hold.
 
     Raises:
         ConfigError: not TOML, a key is unknown, or a value has the wrong type; the message names file and line.
@@ -50,7 +55,7 @@ def from_toml(cls: type[ConfigT], path: str | Path) -> ConfigT:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     try:
-        return _read(cls, tomllib.loads(text), "")
+        return _read(cls, {**(defaults or {}), **tomllib.loads(text)}, "")
     except tomllib.TOMLDecodeError as error:
         place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
         message, line = (str(error)[: place.start()], int(place[1])) if place else (str(error), text.count("\n") + 1)
@@ -100,11 +105,16 @@ def _read(cls: type[ConfigT], values: Mapping[str, Any], path: str) -> ConfigT:
     missing = sorted(f.name for f in fields(cls) if f.name not in values and _required(f))  # type: ignore[arg-type]
     if missing:
         raise SettingError(f"{path}{missing[0]} is missing; set it", path + missing[0])
-    return cls(**{key: _value(hints[key], value, path + key) for key, value in values.items()})
+    make: Callable[..., ConfigT] = getattr(cls, "from_settings", cls)
+    return make(**{key: _value(hints[key], value, path + key) for key, value in values.items()})
 
 
 def _types(cls: type[Any]) -> Mapping[str, Any]:
-    """The type of each setting; a class whose settings are not its fields says them by ``setting_types``."""
+    """The type of each setting.
+
+    A class whose settings are not its fields says them by ``setting_types``, and is made of them by ``from_settings``
+    if its constructor does not take them.
+    """
     own = getattr(cls, "setting_types", None)
     return get_type_hints(cls) if own is None else own()
 

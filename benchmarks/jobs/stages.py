@@ -164,6 +164,7 @@ def lists(folder: Path, share: float, workers: int) -> dict[str, Any]:
     from kg_rec.jobs.plan import Plan
     from kg_rec.jobs.sinks import FileSink
     from kg_rec.model import persist
+    from kg_rec.tables import PARQUET
 
     job = _settings(folder, "none", workers, sinks={"parquet": str(folder / "lists")})
     snapshot = Snapshot.load(folder / "snapshot")
@@ -171,7 +172,7 @@ def lists(folder: Path, share: float, workers: int) -> dict[str, Any]:
     plan = Plan(snapshot, users, np.zeros(len(users), np.int64), np.ones(len(snapshot.items), dtype=bool), {})
     scorer = Scorer.of(job, plan, persist.load(job.model))
     scorer(0)  # what is computed once
-    sink = FileSink(folder / "lists", f"share-{share}", "parquet")
+    sink = FileSink(folder / "lists", f"share-{share}", PARQUET)
     start, rows = time.perf_counter(), 0
     for found in engine.local(scorer, range(job.chunks(len(users))), workers):
         sink.write(found.number, found.rows)

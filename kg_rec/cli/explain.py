@@ -11,6 +11,7 @@ import click
 from kg_rec.cli.console import Command, dumps, note, print_json, progress_bar
 from kg_rec.cli.lists import open_model
 from kg_rec.cli.options import TONES, list_file, live_graph_option
+from kg_rec.tables import suffixes
 
 if TYPE_CHECKING:
     from kg_rec.api import Model
@@ -98,7 +99,7 @@ def _known_display(_: click.Context, __: click.Parameter, value: str | None) -> 
 @click.option("--markdown", "form", flag_value="markdown", help="Short for --format markdown.")
 @click.option("--cypher", "form", flag_value="cypher", help="Short for --format cypher.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to a file.")
-@click.option("--all", "every", is_flag=True, help="Every user's top k, into --out FILE.parquet or FILE.jsonl.")
+@click.option("--all", "every", is_flag=True, help=f"Every user's top k, into --out FILE, ending in {suffixes()}.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes for --all.  [default: one per core]")
 @click.option("--counterfactual", is_flag=True, help="Instead: without which interactions would it leave the list?")
 @click.option("-k", type=click.IntRange(min=1), help="Length of that list, or of those of --all.  [default: 10]")
@@ -205,12 +206,12 @@ def _all(
     progress: Progress,
 ) -> int:
     from kg_rec.explain.lists import EXPLANATION_FIELDS
-    from kg_rec.recommend import write_file
+    from kg_rec.tables import write_table
 
     batches = model.explain_lists(
         k=k, config=config, lang=lang, tone=tone, phrasebook=phrases, workers=workers, progress=progress
     )
-    return write_file(batches, out, EXPLANATION_FIELDS)
+    return write_table(batches, out, EXPLANATION_FIELDS)
 
 
 def _phrases(file: Path | None) -> Phrasebook:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from kg_rec.cli.console import Command, json_log, note, print_json, print_table, progress_bar
 from kg_rec.cli.options import assign, graph_option, json_option, key_values, opened, toml_value
 from kg_rec.errors import StoppedError
+from kg_rec.tables import table_formats
 
 if TYPE_CHECKING:
     from kg_rec.jobs.config import JobConfig
     from kg_rec.jobs.writing import Watch
     from kg_rec.store.ledger import Run
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: Exit status where the same command may succeed later: EX_TEMPFAIL of sysexits.h.
 LATER = 75
@@ -60,8 +64,7 @@ _FLAGS = {
     "k": "k",
     "users_query": "users.cypher",
     "users_file": "users.file",
-    "parquet": "sinks.parquet",
-    "json_lines": "sinks.json_lines",
+    **{name: f"sinks.{name}" for name in table_formats()},
     "write_back": "sinks.graph",
     "explanations": "explanations",
     "chunk": "chunk",
@@ -71,9 +74,24 @@ _FLAGS = {
 }
 
 
+def _file_options(command: F) -> F:
+    """One option for each table format: the folder for its files."""
+    for name, table_format in reversed(table_formats().items()):
+        text = f"Write DIR/run=NAME/part-*{table_format.suffix}."
+        command = click.option(f"--{name.replace('_', '-')}", name, type=click.Path(), metavar="DIR", help=text)(
+            command
+        )
+    return command
+
+
 @job.command(cls=Command, short_help="Begin a run and carry it to its end.")
 @click.argument("file", type=click.Path(path_type=Path), required=False, metavar="[JOB.TOML]")
-@click.option("--graph", metavar="URL", help="Folder of an embedded graph, or neo4j://HOST:PORT[?database=NAME].")
+@click.option(
+    "--graph",
+    metavar="URL",
+    help="Folder of an embedded graph, or neo4j://HOST:PORT[?database=NAME].  "
+    "[env var, where the file names none: KG_REC_GRAPH]",
+)
 @click.option("--model", type=click.Path(), metavar="DIR", help="A folder that `kg-rec train` wrote.")
 @click.option("--name", metavar="JOB", help="Of the job; its readers follow one pointer.  [default: the file's name]")
 @click.option("--run", callback=_run_name, metavar="NAME", help="Name of the run; default: the time.")
@@ -81,8 +99,7 @@ _FLAGS = {
 @click.option("-k", type=int, help="Length of the lists.  [default: 10]")
 @click.option("--users-query", metavar="CYPHER", help="Read-only; its first column holds the keys.")
 @click.option("--users-file", type=click.Path(), metavar="FILE", help="One key a line.")
-@click.option("--parquet", type=click.Path(), metavar="DIR", help="Write DIR/run=NAME/part-*.parquet.")
-@click.option("--json-lines", type=click.Path(), metavar="DIR", help="Write DIR/run=NAME/part-*.jsonl.")
+@_file_options
 @click.option("--write-back", is_flag=True, default=None, help="Write RECOMMENDED relationships into the graph.")
 @click.option("--explanations", type=click.Choice(["off", "ids", "sentences"]), help="[default: off]")
 @click.option("--chunk", type=int, metavar="USERS", help="Users per chunk.  [default: 5000, with explanations 1000]")
@@ -258,7 +275,10 @@ def _config(file: Path | None, flags: Mapping[str, Any], sets: list[tuple[str, s
     from kg_rec.jobs.config import JobConfig, located, read_job
     from kg_rec.settings import from_dict
 
-    values: dict[str, Any] = {} if file is None else read_job(file).to_dict()
+    graph = flags.get("graph") or os.environ.get("KG_REC_GRAPH")
+    if graph and "://" not in graph:
+        graph = str(Path.cwd() / graph)
+    values: dict[str, Any] = ({"graph": graph} if graph else {}) if file is None else read_job(file, graph).to_dict()
     for setting, value in flags.items():
         assign(values, setting, value)
     for setting, text in sets:

@@ -9,6 +9,7 @@ import click
 
 from kg_rec.cli.console import Command, dumps, note, print_json, print_table, progress_bar
 from kg_rec.cli.options import list_file, live_graph_option
+from kg_rec.tables import suffixes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     callback=list_file,
     metavar="FILE",
-    help="Write to FILE.parquet or FILE.jsonl instead of standard output.",
+    help=f"Write to a FILE ending in {suffixes()} instead of standard output.",
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines; with --out one object about them.")
 def recommend(
@@ -121,11 +122,12 @@ def _write(
     """Lists into the file; else as a table."""
     import pyarrow as pa
 
-    from kg_rec.recommend import FIELDS, recommend, write_file
+    from kg_rec.recommend import FIELDS, recommend
+    from kg_rec.tables import write_table
 
     batches = recommend(model.recommender, keys, k, progress=progress)
     if out is not None:
-        return write_file(batches, str(out)), None
+        return write_table(batches, out, FIELDS), None
     table = pa.Table.from_batches(batches, schema=FIELDS)
     return table.num_rows, table
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kg_rec.tables import format_of
+
 if TYPE_CHECKING:
     from kg_rec.model.config import TrainConfig
     from kg_rec.progress import Progress
@@ -42,6 +44,8 @@ def live_graph_option(command: F) -> F:
     """``--graph`` without a default: the graph to read users and interactions from, instead of the model's."""
     return click.option(
         "--graph",
+        envvar="KG_REC_GRAPH",
+        show_envvar=True,
         metavar="URL",
         help="Use the users and interactions of this graph as it is now, not as it was in training.",
     )(command)
@@ -64,9 +68,14 @@ def json_option(command: F) -> F:
 
 
 def list_file(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
-    """Callback of an option that names a Parquet or JSON Lines file."""
-    if value is not None and value.suffix not in (".parquet", ".jsonl"):
-        raise click.BadParameter(f"expected a name ending in .parquet or .jsonl, got {value.name}")
+    """Callback of an option that names a file of a table format."""
+    if value is not None:
+        from kg_rec.errors import ConfigError
+
+        try:
+            format_of(value)
+        except ConfigError as error:
+            raise click.BadParameter(str(error)) from error
     return value
 
 

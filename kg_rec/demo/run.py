@@ -31,10 +31,10 @@ from kg_rec.model.encoders.text import find_encoder
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.train import train
 from kg_rec.progress import Progress, no_progress
-from kg_rec.recommend import write_file
 from kg_rec.snapshot import Snapshot, export
 from kg_rec.split import Split, random_split
 from kg_rec.store import GraphStore, connect
+from kg_rec.tables import write_table
 
 #: Readable facts beside RecBole's files: item_id, relation, name.
 FACTS = "dbpedia_facts.tsv"
@@ -202,7 +202,7 @@ def run(
     with clock.stage("recommend") as tell:
         table = model.recommend(k=10, progress=tell)
         for name in ("recommendations.parquet", "recommendations.jsonl"):
-            write_file(iter(table.to_batches()), out / name)
+            write_table(table.to_batches(), out / name, table.schema)
     with clock.stage("explain") as tell:
         chosen = _explanations(model, table, tell)
         told = _verified(chosen, url)

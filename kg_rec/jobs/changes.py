@@ -21,6 +21,7 @@ from kg_rec.jobs.config import JobConfig
 from kg_rec.settings import from_dict
 from kg_rec.snapshot import IdMap, Snapshot
 from kg_rec.store.ledger import Run, RunLedger
+from kg_rec.tables import table_formats
 
 #: Users whose interactions are hashed at a time.
 _USERS = 16_384
@@ -154,5 +155,6 @@ def _deciding(job: JobConfig) -> dict[str, Any]:
         "explanations": job.explanations,
         "language": job.language,
         **{f"candidates.{name}": getattr(rules, name) for name in ("exclude_seen", "caps", "diversity", "pool")},
-        **{f"sinks.{name}": getattr(sinks, name) for name in ("parquet", "json_lines", "graph")},
+        **{f"sinks.{name}": sinks.files.get(name, "") for name in table_formats()},
+        "sinks.graph": sinks.graph,
     }

@@ -18,7 +18,7 @@ Paths in a file are relative to the file's folder.  The whole file is checked be
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from kg_rec.errors import ConfigError, QueryRefusedError, SettingError
 from kg_rec.settings import expect, from_toml
 from kg_rec.store.gate import check_read_only
 from kg_rec.store.ledger import MAX_ROWS
+from kg_rec.tables import table_formats
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}")
 EXPLANATIONS = ("off", "ids", "sentences")
@@ -106,19 +107,28 @@ class CandidatesConfig:
 
 @dataclass(frozen=True, slots=True)
 class SinksConfig:
-    """Where the lists go; at least one.
+    """Where the lists go: files, the graph, or both.
 
     Attributes:
-        parquet: a folder; a run is its folder ``run=NAME``, which appears when the run is complete.
-        json_lines: the same, with JSON Lines.
+        files: a folder for each table format, by the format's name (``parquet = "lists"``, ``json_lines = "lines"``);
+            a run is the folder ``run=NAME`` in it, which appears when the run is complete.
         graph: write ``(user)-[:RECOMMENDED]->(item)`` into the graph.
         vectors: write the items' vectors (as for ``candidates.diversity``) into a vector index; on Neo4j.
     """
 
-    parquet: str = ""
-    json_lines: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
     graph: bool = False
     vectors: bool = False
+
+    @classmethod
+    def setting_types(cls) -> dict[str, type]:
+        """The type of each setting by its name in files: every table format is one."""
+        return {**dict.fromkeys(table_formats(), str), "graph": bool, "vectors": bool}
+
+    @classmethod
+    def from_settings(cls, graph: bool = False, vectors: bool = False, **files: str) -> SinksConfig:
+        """From the settings of :meth:`setting_types`."""
+        return cls({name: folder for name, folder in files.items() if folder}, graph, vectors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +209,8 @@ class JobConfig:
             '"last" or Unix seconds as a text',
             repr(self.changed_since),
         )
-        if not (self.sinks.parquet or self.sinks.json_lines or self.sinks.graph):
-            raise SettingError("sinks: expected at least one of parquet, json_lines and graph, got none", "sinks")
+        names = ", ".join(table_formats())
+        expect(bool(self.sinks.files or self.sinks.graph), "sinks", f"at least one of {names} and graph", "none")
         if self.sinks.graph:
             rows = self.users_per_chunk * self.k
             expect(rows <= MAX_ROWS, "chunk", f"chunk x k of at most {MAX_ROWS} to write into the graph", rows)
@@ -222,16 +232,21 @@ class JobConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionary, as kept in the ledger; empty lists are left out, as a file could not hold them."""
         values: dict[str, Any] = _without_empty(asdict(self))
+        values["sinks"] |= values["sinks"].pop("files")
         return values
 
 
-def read_job(path: str | Path) -> JobConfig:
+def read_job(path: str | Path, graph: str | None = None) -> JobConfig:
     """A job's file, checked whole; without a name it is called as the file.
+
+    Args:
+        path: a TOML file.
+        graph: URL of the graph where the file names none; a relative path is one from the file's folder.
 
     Raises:
         ConfigError: the message names file and line.
     """
-    job = from_toml(JobConfig, path)
+    job = from_toml(JobConfig, path, {} if graph is None else {"graph": graph})
     if job.name == JobConfig.__dataclass_fields__["name"].default:
         stem = re.sub(r"[^A-Za-z0-9._:+-]", "-", Path(path).stem).lstrip("._:+-")[:64]
         job = replace(job, name=stem or job.name)
@@ -252,7 +267,7 @@ def located(job: JobConfig, folder: Path) -> JobConfig:
         work=at(job.work),
         users=replace(job.users, file=at(job.users.file)),
         candidates=replace(c, allow_file=at(c.allow_file), block_file=at(c.block_file)),
-        sinks=replace(s, parquet=at(s.parquet), json_lines=at(s.json_lines)),
+        sinks=replace(s, files={name: at(folder) for name, folder in s.files.items()}),
         metrics=replace(job.metrics, file=at(job.metrics.file)),
     )
 

@@ -14,6 +14,7 @@ from kg_rec.store.base import GraphStore
 from kg_rec.store.cypher import quoted
 from kg_rec.store.ledger import check_lists, read_list
 from kg_rec.store.neo4j.vectors import similar_items
+from kg_rec.tables import table_formats
 
 
 def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress) -> dict[str, Any]:
@@ -37,8 +38,8 @@ def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress)
     if users is None:
         everyone = f"MATCH (u:{quoted(schema.user.name)}) RETURN count(u) AS users"
         users = len(file_keys(job.users.file)) if job.users.file else store.query(everyone)["users"][0].as_py()
-    sinks = [f"Parquet in {job.sinks.parquet}"] if job.sinks.parquet else []
-    sinks += [f"JSON Lines in {job.sinks.json_lines}"] if job.sinks.json_lines else []
+    titles = {name: table_format.title for name, table_format in table_formats().items()}
+    sinks = [f"{titles[name]} in {folder}" for name, folder in job.sinks.files.items()]
     sinks += ["RECOMMENDED relationships in the graph"] if job.sinks.graph else []
     sinks += ["vectors of the items in a vector index"] if job.sinks.vectors else []
     chunks = job.chunks(users)

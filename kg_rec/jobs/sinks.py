@@ -6,20 +6,15 @@ folders pass over.  ``FOLDER/_latest`` holds the name of the job's newest comple
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kg_rec.jobs.config import SinksConfig
-
-#: Columns of Parquet whose values are kept once: all but the scores, which are nearly all different.
-_REPEATED = ["user", "rank", "item", "name", "reason", "paths.list.element"]
+from kg_rec.tables import TableFormat, table_formats, write_table
 
 
 @dataclass(frozen=True)
@@ -29,12 +24,12 @@ class FileSink:
     Attributes:
         folder: of all runs.
         run: name of the run.
-        suffix: ``parquet`` or ``jsonl``.
+        format: of the parts.
     """
 
     folder: Path
     run: str
-    suffix: str
+    format: TableFormat
 
     @property
     def hidden(self) -> Path:
@@ -48,22 +43,13 @@ class FileSink:
 
     def part(self, number: int) -> Path:
         """The file of a chunk; its folder may have moved to :attr:`final` already."""
-        return (self.final if self.final.exists() else self.hidden) / f"part-{number:06}.{self.suffix}"
+        return (self.final if self.final.exists() else self.hidden) / f"part-{number:06}{self.format.suffix}"
 
     def write(self, number: int, rows: pa.RecordBatch) -> None:
         """Write a chunk's part, whole or not at all; the same rows give the same bytes."""
         path = self.part(number)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with partial.open("wb") as file:
-                _write_rows(file, rows, self.suffix)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+        write_table([rows], path, rows.schema)
 
     def publish(self) -> None:
         """Give the folder its name, and name the run as the newest; again, this changes nothing."""
@@ -84,13 +70,5 @@ class FileSink:
 
 def file_sinks(config: SinksConfig, run: str) -> tuple[FileSink, ...]:
     """The file sinks of a run."""
-    named = {"parquet": config.parquet, "jsonl": config.json_lines}
-    return tuple(FileSink(Path(folder), run, suffix) for suffix, folder in named.items() if folder)
-
-
-def _write_rows(file: IO[bytes], rows: pa.RecordBatch, suffix: str) -> None:
-    if suffix == "parquet":
-        pq.write_table(pa.Table.from_batches([rows]), file, use_dictionary=_REPEATED)
-        return
-    for row in rows.to_pylist():
-        file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    formats = table_formats()
+    return tuple(FileSink(Path(folder), run, formats[name]) for name, folder in config.files.items())

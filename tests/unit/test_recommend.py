@@ -1,22 +1,20 @@
-"""Batch recommendation and its sinks."""
+"""Batch recommendation."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from toy_graph import everything
 
 from kg_rec.api import Model
 from kg_rec.errors import ConfigError, NotFoundError
 from kg_rec.model.recommender import Recommender
-from kg_rec.recommend import FIELDS, recommend, write_file
+from kg_rec.recommend import FIELDS, recommend
 from kg_rec.snapshot import Snapshot
 
 
@@ -27,12 +25,6 @@ def model() -> Recommender:
 
 def table(batches: Iterator[pa.RecordBatch]) -> pa.Table:
     return pa.Table.from_batches(batches, schema=FIELDS)
-
-
-def broken(model: Recommender) -> Iterator[pa.RecordBatch]:
-    """A run that dies after its first batch."""
-    yield next(recommend(model, k=2, batch_users=10))
-    raise RuntimeError("killed")
 
 
 def test_lists_are_the_model_s_ranking(model: Recommender) -> None:
@@ -103,37 +95,3 @@ def test_the_python_api(model: Recommender, tmp_path: Path) -> None:
     assert Model.load(tmp_path).recommend(k=2).equals(api.recommend(k=2))
     assert "60 users, 45 items" in repr(api)
     assert api.with_snapshot(model.snapshot).recommend(["u03"], k=3).equals(api.recommend(["u03"], k=3))
-
-
-# --- files ---------------------------------------------------------------------------------------------
-
-
-def test_parquet_and_json_lines_hold_the_same_rows(model: Recommender, tmp_path: Path) -> None:
-    expected = table(recommend(model, k=3))
-    assert write_file(recommend(model, k=3, batch_users=8), tmp_path / "a.parquet") == 180
-    assert write_file(recommend(model, k=3, batch_users=8), str(tmp_path / "a.jsonl")) == 180
-    assert pq.read_table(tmp_path / "a.parquet").drop(["score"]).equals(expected.drop(["score"]))
-    rows = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [{k: v for k, v in r.items() if k != "score"} for r in rows] == expected.drop(["score"]).to_pylist()
-    np.testing.assert_allclose([r["score"] for r in rows], expected.column("score"), rtol=1e-12)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jsonl", "a.parquet"]
-
-
-@pytest.mark.parametrize("name", ["out.parquet", "out.jsonl"])
-def test_a_file_appears_only_when_it_is_complete(model: Recommender, tmp_path: Path, name: str) -> None:
-    with pytest.raises(RuntimeError, match="killed"):
-        write_file(broken(model), tmp_path / name)
-    assert list(tmp_path.iterdir()) == []
-    write_file(recommend(model, ["u00"], k=1), tmp_path / name)
-    before = (tmp_path / name).read_bytes()
-    with pytest.raises(RuntimeError, match="killed"):
-        write_file(broken(model), tmp_path / name)
-    assert (tmp_path / name).read_bytes() == before
-
-
-def test_other_names_and_absent_folders_are_refused(model: Recommender, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"ending in \.parquet or \.jsonl, got out\.csv"):
-        write_file(recommend(model), tmp_path / "out.csv")
-    with pytest.raises(ConfigError, match=r"expected a folder .*none"):
-        write_file(recommend(model), tmp_path / "none" / "out.jsonl")
-    assert list(tmp_path.iterdir()) == []

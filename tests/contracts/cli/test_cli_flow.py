@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
@@ -206,7 +207,10 @@ def test_evaluate_all_leaves_out_what_cannot_be(world: World) -> None:
     assert list(found["protocols"]) == ["random", "cold-items", "cold-users"]
     assert list(found["left_out"]) == ["temporal"]
     assert "temporal left out: " in result.stderr
-    assert "temporal split needs a time" in run("evaluate", "--protocol", "temporal", *SMALL, code=1).stderr
+    assert (
+        "expected a time on every interaction for a temporal split"
+        in run("evaluate", "--protocol", "temporal", *SMALL, code=1).stderr
+    )
 
 
 def test_evaluate_a_split_from_files(world: World) -> None:
@@ -368,3 +372,24 @@ def test_the_same_on_neo4j(world: World, clean_neo4j: str) -> None:
     first = json.loads(here.splitlines()[0])
     why = run("explain", world.model, first["user"], first["item"], *graph, "--json", "--verify")
     assert json.loads(why.stdout)["score"] == pytest.approx(first["score"], rel=1e-5)
+
+
+@pytest.mark.parametrize("command", ["recommend", "explain", "what-if"])
+def test_the_graph_of_a_model_s_users_comes_from_the_environment(
+    world: World, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With KG_REC_GRAPH a user who came after training is known, as with --graph."""
+    shutil.copytree(world.ratings, "tiny")
+    with Path("tiny/tiny.inter").open("a", encoding="utf-8") as file:
+        file.write("newcomer\tf1\t5\t2000000\n")
+    run("load", "recbole", "tiny", "--graph", "more.graph")
+    run("load", "table", world.facts, "--graph", "more.graph")
+    args = {
+        "recommend": ["recommend", world.model, "--users", "newcomer"],
+        "explain": ["explain", world.model, "newcomer", "f3"],
+        "what-if": ["what-if", world.model, "newcomer", "--remove", "f1"],
+    }[command]
+    assert "newcomer" in run(*args, code=1).stderr
+    monkeypatch.setenv("KG_REC_GRAPH", "more.graph")
+    assert run(*args).stdout
+    assert "[env var: KG_REC_GRAPH]" in " ".join(run(command, "--help").stdout.split())

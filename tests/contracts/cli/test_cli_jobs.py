@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_world import World, run
@@ -126,23 +127,23 @@ def test_exit_statuses_for_a_scheduler(job: Path, monkeypatch: pytest.MonkeyPatc
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(sinks, "_write_rows", full)
+        patch.setattr(sinks, "write_table", full)
         assert "No space left on device" in run("job", "run", job, "--run", "a", code=75).stderr
     shown = run("job", "status", "a", "--graph", "back.graph").stdout
     assert "failed" in shown
     assert "0 of 5 chunks" in shown
     assert "chunk 0: [Errno 28] No space left on device" in shown
     run("job", "resume", "a", "--graph", "back.graph")
-    write, me = sinks._write_rows, os.getpid()
+    write, me = sinks.write_table, os.getpid()
 
-    def slow(file: object, rows: object, suffix: str) -> None:
+    def slow(*args: Any) -> int:
         os.kill(me, signal.SIGTERM)
         time.sleep(0.05)
-        write(file, rows, suffix)  # type: ignore[arg-type]
+        return write(*args)
 
     assert threading.current_thread() is threading.main_thread()
     with monkeypatch.context() as patch:
-        patch.setattr(sinks, "_write_rows", slow)
+        patch.setattr(sinks, "write_table", slow)
         assert "go on with `kg-rec job resume b`" in run("job", "run", job, "--run", "b", code=143).stderr
     assert run("job", "cancel", "b", "--graph", "back.graph").stdout == "run b of nightly is cancelled\n"
     assert "was cancelled" in run("job", "resume", "b", "--graph", "back.graph", code=1).stderr
@@ -157,7 +158,7 @@ def test_one_command_begins_a_run_and_goes_on_with_it(job: Path, monkeypatch: py
 
     command = ("job", "run", job, "--run", "2026-11-22", "--or-resume")
     with monkeypatch.context() as patch:
-        patch.setattr(sinks, "_write_rows", full)
+        patch.setattr(sinks, "write_table", full)
         run(*command, code=75)
         run(*command, code=75)  # the exit status of what is gone on with is not hidden
     record = json.loads(run(*command, "--json").stdout)
@@ -179,3 +180,21 @@ def test_json_logs_are_one_object_a_line(job: Path) -> None:
     assert [line["chunk"] for line in lines if line["message"] == "chunk done"] == [0, 1, 2, 3, 4]
     assert lines[-1]["message"] == "run done"
     assert (lines[-1]["run"], lines[-1]["level"], lines[-1]["rows"]) == ("r", "INFO", 120)
+
+
+def test_the_graph_of_a_job_comes_from_the_environment_last(
+    world: World, job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flag wins over the file, the file over KG_REC_GRAPH."""
+    text = job.read_text(encoding="utf-8")
+    other = Path("jobs/other.toml")
+    other.parent.mkdir()
+    other.write_text(text.replace('graph = "back.graph"\n', ""), encoding="utf-8")
+    assert "graph is missing; set it" in run("job", "run", other, "--dry-run", code=1).stderr
+    here = f"of {Path.cwd() / 'back.graph'}"
+    assert here in run("job", "run", other, "--graph", "back.graph", "--dry-run").stdout
+    monkeypatch.setenv("KG_REC_GRAPH", "back.graph")
+    assert here in run("job", "run", other, "--dry-run").stdout
+    assert here in run("job", "run", "--model", world.model, "--json-lines", "out", "--dry-run").stdout
+    monkeypatch.setenv("KG_REC_GRAPH", "nowhere.graph")
+    assert here in run("job", "run", job, "--dry-run").stdout

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from job_world import World, both_stores, edges, model, plain
 from toy_graph import films
 
+from kg_rec import tables
 from kg_rec.errors import ConfigError, JobError, StoppedError, StoreUnavailableError
 from kg_rec.jobs import retry as patience
 from kg_rec.jobs.chunk import QUANTILES, user_rows
@@ -194,14 +197,11 @@ def test_a_run_whose_graph_changed_is_not_resumed(world: World, store: GraphStor
 def test_a_full_disk_fails_the_run_and_leaves_no_partial_file(
     world: World, store: GraphStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kg_rec.jobs import sinks
-
-    def full(file: Any, rows: Any, suffix: str) -> None:
-        file.write(b"half")
+    def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(sinks, "_write_rows", full)
+        patch.setattr(tables, "os", SimpleNamespace(fsync=full, replace=os.replace))  # as a disk that delays its writes
         with pytest.raises(OSError, match="No space left"):
             start(world.job(), store, "x")
     assert list((world.folder / "lists/.run=x").iterdir()) == []

@@ -23,7 +23,7 @@ from kg_rec.explain.single import explain
 from kg_rec.explain.words.grammar import compiled
 from kg_rec.explain.words.phrasebook import Phrasebook
 from kg_rec.model.recommender import Recommender
-from kg_rec.recommend import write_file
+from kg_rec.tables import write_table
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_progress_reaches_the_end(model: Recommender, monkeypatch: pytest.Monkey
 def test_files_hold_whole_explanations(model: Recommender, tmp_path: Path) -> None:
     batches = list(explain_lists(model, ["u01", "u39"], 8, workers=1))
     for name in ("e.parquet", "e.jsonl"):
-        assert write_file(iter(batches), tmp_path / name, EXPLANATION_FIELDS) == 16
+        assert write_table(batches, tmp_path / name, EXPLANATION_FIELDS) == 16
     rows = pq.read_table(tmp_path / "e.parquet").to_pylist()
     lines = (tmp_path / "e.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == rows == table(batches).to_pylist()
