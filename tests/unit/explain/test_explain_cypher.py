@@ -101,7 +101,6 @@ def test_a_path_that_is_not_in_the_store_is_told(store: GraphStore, films: Make,
 
 
 def test_counts_are_right_on_a_larger_graph(tmp_path: FilePath, films: Make) -> None:
-    """Ladybug 0.22 returns wrong counts for the same question in one MATCH; see kg_rec.explain.show.cypher."""
     rng = np.random.default_rng(0)
     ratings = {
         (int(u), int(f)): float(rng.integers(1, 6))
