@@ -90,6 +90,18 @@ def key_values(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -
     return found
 
 
+class ChannelHelp(click.Option):
+    """An option whose help lists the channels that there are, looked up when it is asked for."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option, and its help with the names of the channels."""
+        from kg_rec.model.channels.registry import kinds
+
+        found = super().get_help_record(ctx)
+        names = ", ".join(kind.name for kind in kinds())
+        return None if found is None else (found[0], f"{found[1]} Channels: {names}.")
+
+
 def settings_options(command: F) -> F:
     """Everything that decides a model besides the graph: passed on as one argument ``settings``."""
     options = (
@@ -99,6 +111,7 @@ def settings_options(command: F) -> F:
         click.option(
             "--set",
             "sets",
+            cls=ChannelHelp,
             metavar="KEY=VALUE",
             callback=key_values,
             multiple=True,
