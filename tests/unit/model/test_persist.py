@@ -258,7 +258,7 @@ def test_tensors_that_cannot_be_are_refused(copy: Path, name: str, change: Calla
 @pytest.mark.parametrize("names", [["taste", "taste"], ["taste", "gossip"]])
 def test_channels_are_known_and_each_there_once(copy: Path, names: list[str]) -> None:
     edit(copy, lambda about: about.update(channels=names))
-    with pytest.raises(ModelError, match=r"expected channels among|missing"):
+    with pytest.raises(ModelError, match=r"expected channels among|'gossip', which is not known here|missing"):
         load(copy)
 
 
