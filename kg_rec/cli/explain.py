@@ -40,9 +40,9 @@ class _Channel(click.Option):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """The option, and the channels that a model may have."""
-        from kg_rec.model.channels.registry import kinds
+        from kg_rec.model.channels.registry import channel_names
 
-        self.help = f"Paths of this channel only, one that the model has: {', '.join(k.name for k in kinds())}."
+        self.help = f"Paths of this channel only, one that the model has: {', '.join(channel_names())}."
         return super().get_help_record(ctx)
 
 

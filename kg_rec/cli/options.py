@@ -95,10 +95,10 @@ class ChannelHelp(click.Option):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """The option, and its help with the names of the channels."""
-        from kg_rec.model.channels.registry import kinds
+        from kg_rec.model.channels.registry import channel_names
 
         found = super().get_help_record(ctx)
-        names = ", ".join(kind.name for kind in kinds())
+        names = ", ".join(channel_names())
         return None if found is None else (found[0], f"{found[1]} Channels: {names}.")
 
 

@@ -70,7 +70,7 @@ class TrainConfig:
 
     seed: int = 2026
     device: str = "auto"
-    channels: tuple[str, ...] = tuple(kind.name for kind in SHIPPED)
+    channels: tuple[str, ...] = tuple(SHIPPED)
     recency: tuple[float, ...] = (0.0, 5.0, 20.0)
     rating: tuple[float, ...] = (0.0, 0.4)
     cold: ColdConfig = field(default_factory=ColdConfig)

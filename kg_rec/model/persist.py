@@ -21,7 +21,7 @@ from scipy import sparse
 
 from kg_rec.atomic import new_parts, part, state
 from kg_rec.errors import ConfigError, ModelError, SnapshotError
-from kg_rec.model.channels.registry import kinds
+from kg_rec.model.channels.registry import channel_names
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.config import TrainConfig
@@ -136,8 +136,7 @@ def _load(folder: Path) -> Recommender:
     try:
         if snapshot.digest != about["snapshot"] or len(snapshot.items) != about["items"]:
             raise ModelError(f"{folder}: the snapshot is not the one the model was trained on; train again")
-        known = {kind.name for kind in kinds()}
-        missing = [name for name in about["channels"] if name not in known]
+        missing = [name for name in about["channels"] if name not in channel_names()]
         if missing:
             raise ModelError(
                 f"{folder}: the model has the channel {missing[0]!r}, which is not known here; install the package "

@@ -1,21 +1,30 @@
-"""Which channels there are: those of this package, those that were registered, those of installed packages."""
+"""Which channels there are: those of this package, those of installed packages, those that were registered.
+
+Their names are known without importing them, so that a help text stays quick.
+"""
 
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import entry_points
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from kg_rec.errors import ModelError
 from kg_rec.model.channels.about import BASE, About
-from kg_rec.model.channels.base import ChannelKind
-from kg_rec.model.channels.knowledge import KNOWLEDGE
-from kg_rec.model.channels.meaning import MEANING
-from kg_rec.model.channels.relational import RELATIONAL
-from kg_rec.model.channels.sequence import SEQUENCE
-from kg_rec.model.channels.taste import TASTE
 
-#: The channels of this package, in the order in which they are shown; these are used if nothing else is said.
-SHIPPED: tuple[ChannelKind, ...] = (TASTE, RELATIONAL, SEQUENCE, KNOWLEDGE, MEANING)
+if TYPE_CHECKING:
+    from kg_rec.model.channels.base import ChannelKind
+
+#: The channels of this package and where each is, in the order in which they are shown.  These are used if nothing
+#: else is said.
+SHIPPED = {
+    "taste": "kg_rec.model.channels.taste:TASTE",
+    "relational": "kg_rec.model.channels.relational:RELATIONAL",
+    "sequence": "kg_rec.model.channels.sequence:SEQUENCE",
+    "knowledge": "kg_rec.model.channels.knowledge:KNOWLEDGE",
+    "meaning": "kg_rec.model.channels.meaning:MEANING",
+}
 
 _GROUP = "kg_rec.channels"
 _registered: dict[str, ChannelKind] = {}
@@ -38,15 +47,35 @@ def unregister(name: str) -> None:
     _registered.pop(name, None)
 
 
+def channel_names() -> tuple[str, ...]:
+    """The names of all channels, in the order in which they are shown."""
+    return tuple(dict.fromkeys((*SHIPPED, *_installed(), *_registered)))
+
+
 def kinds() -> tuple[ChannelKind, ...]:
-    """All channels, in the order in which they are shown."""
-    found = {kind.name: kind for kind in (*SHIPPED, *_installed(), *_registered.values())}
-    return tuple(found.values())
+    """All channels, in the order in which they are shown.
+
+    Raises:
+        ModelError: an installed channel has another name than its entry point.
+    """
+    return tuple(_registered.get(name) or _loaded(name) for name in channel_names())
 
 
 @cache
-def _installed() -> tuple[ChannelKind, ...]:
-    return tuple(point.load() for point in sorted(entry_points(group=_GROUP), key=lambda point: point.name))
+def _installed() -> dict[str, EntryPoint]:
+    return {point.name: point for point in sorted(entry_points(group=_GROUP), key=lambda point: point.name)}
+
+
+@cache
+def _loaded(name: str) -> ChannelKind:
+    if name in SHIPPED:
+        module, _, attribute = SHIPPED[name].partition(":")
+        kind: ChannelKind = getattr(import_module(module), attribute)
+    else:
+        kind = _installed()[name].load()
+    if kind.name != name:
+        raise ModelError(f"the entry point {name!r} of {_GROUP} gives a channel {kind.name!r}; call both the same")
+    return kind
 
 
 def kind_of(name: str) -> ChannelKind:
@@ -55,10 +84,9 @@ def kind_of(name: str) -> ChannelKind:
     Raises:
         ModelError: there is none.
     """
-    known = {kind.name: kind for kind in kinds()}
-    if name not in known:
-        raise ModelError(f"unknown channel {name!r}; expected some of {sorted(known)}")
-    return known[name]
+    if name not in channel_names():
+        raise ModelError(f"unknown channel {name!r}; expected some of {sorted(channel_names())}")
+    return _registered.get(name) or _loaded(name)
 
 
 def about_of(name: str) -> About:
