@@ -21,7 +21,7 @@ _PREVENT_EXPORT = frozenset({"missing key", "wrong datatype"})
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CheckReport:
     """What a check found.
 
     Attributes:
@@ -76,7 +76,9 @@ class Report:
         }
 
 
-def check(store: GraphStore, *, samples: int = 5, permutations: int = 200, progress: Progress = no_progress) -> Report:
+def check(
+    store: GraphStore, *, samples: int = 5, permutations: int = 200, progress: Progress = no_progress
+) -> CheckReport:
     """Test a loaded graph against its schema, and its facts against its interactions.
 
     Args:
@@ -108,4 +110,4 @@ def check(store: GraphStore, *, samples: int = 5, permutations: int = 200, progr
     measured = None
     if not any(f.violation and f.constraint in _PREVENT_EXPORT for f in found):
         measured = agreement(export(store, progress), permutations=permutations, progress=progress)
-    return Report(schema.name, store.url, nodes, edges, found, measured)
+    return CheckReport(schema.name, store.url, nodes, edges, found, measured)

@@ -21,7 +21,7 @@ from kg_rec.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from kg_rec.evaluation.evaluate import Report
+    from kg_rec.evaluation.evaluate import EvaluationReport
     from kg_rec.explain.config import ExplainConfig
     from kg_rec.model.chosen import Chosen
     from kg_rec.model.shards import Shards
@@ -195,7 +195,7 @@ def evaluate(
     config = read_settings(**settings)
     told = _told(explain_set) if explanations or explain_set else None
     names = list(_PROTOCOLS) if protocol == "all" else [protocol]
-    reports: dict[str, Report] = {}
+    reports: dict[str, EvaluationReport] = {}
     left_out: dict[str, str] = {}
     with progress_bar() as progress:
         progress(0, None, "starting")
@@ -254,7 +254,7 @@ def _read_split(folder: Path, snapshot: Snapshot, protocol: str) -> Split:
     return read_split(folder, snapshot, cast("Protocol", protocol))
 
 
-def _print_report(report: Report, *, first: bool) -> None:
+def _print_report(report: EvaluationReport, *, first: bool) -> None:
     if not first:
         click.echo()
     click.echo(f"{report.protocol}: {report.users:,} users with a test item, {report.items:,} items ranked\n")

@@ -23,7 +23,7 @@ from kg_rec import notebook as analytics
 from kg_rec import theme
 from kg_rec.api import Model
 from kg_rec.checks.agreement import Agreement, conclusion
-from kg_rec.evaluation.evaluate import Report
+from kg_rec.evaluation.evaluate import EvaluationReport
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.text import to_html
 from kg_rec.explain.show.view import View, score_parts
@@ -63,7 +63,7 @@ class Baseline:
     """Figures of recommending what is most popular, on the model's own split.
 
     Attributes:
-        metrics: as in :class:`~kg_rec.evaluation.evaluate.Report`.
+        metrics: as in :class:`~kg_rec.evaluation.evaluate.EvaluationReport`.
         intervals: 95 % bootstrap intervals over users.
         gain: the model's NDCG@10 minus this one's, per user, averaged.
         gain_interval: its 95 % interval.
@@ -80,7 +80,7 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class Told:
+class ExplainedExample:
     """An explanation in the report.
 
     Attributes:
@@ -100,7 +100,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Contents:
+class ReportData:
     """What the report tells.
 
     Attributes:
@@ -113,7 +113,7 @@ class Contents:
         baseline: popularity on the same split.
         agreements: whether the facts agree with the interactions.
         lists: all top-10 lists (:data:`kg_rec.recommend.FIELDS`).
-        told: explanations.
+        examples: explanations.
         commands: how to go on.
     """
 
@@ -122,11 +122,11 @@ class Contents:
     notes: Sequence[str]
     graph: str
     model: Model
-    measured: Report
+    measured: EvaluationReport
     baseline: Baseline
     agreements: Sequence[Agreement]
     lists: pa.Table
-    told: Sequence[Told]
+    examples: Sequence[ExplainedExample]
     commands: Sequence[str]
 
 
@@ -141,16 +141,16 @@ def counts(snapshot: Snapshot) -> dict[str, int]:
     }
 
 
-def render(contents: Contents) -> str:
+def render(report: ReportData) -> str:
     """The page as HTML text."""
-    model, snapshot = contents.model.recommender, contents.model.recommender.snapshot
+    model, snapshot = report.model.recommender, report.model.recommender.snapshot
     words = Lexicon(snapshot.schema, "en")
-    main = contents.told[len(contents.told) // 2].explanation if contents.told else None
+    main = report.examples[len(report.examples) // 2].explanation if report.examples else None
     source = files("kg_rec.demo").joinpath("report.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": "{:,}".format, "figure": "{:.4f}".format, "signed": _signed}
     return environment.from_string(source).render(
-        c=contents,
+        c=report,
         counts=counts(snapshot),
         users=words.noun(snapshot.schema.user.name, 2),
         item=words.noun(snapshot.schema.item.name),
@@ -161,22 +161,22 @@ def render(contents: Contents) -> str:
         types=_types(snapshot, words),
         relations=_relations(snapshot),
         central=_central(snapshot, words),
-        conclusion=conclusion(contents.agreements),
-        agreements=[(_label(snapshot, a.relation), a) for a in contents.agreements],
-        measures=_measures(contents),
-        lift=[(_ABLATIONS.get(name, name), found, _tells(found)) for name, found in contents.measured.kg_lift.items()],
-        gain=_tells({"drop": contents.baseline.gain, "interval": contents.baseline.gain_interval}),
-        lambdas=_lambdas(contents.model),
-        likeness=_likeness(contents.model),
-        hops=_hops(contents.model),
-        lists=_lists(contents),
-        tail=_tail(contents),
-        spread=_spread(contents),
+        conclusion=conclusion(report.agreements),
+        agreements=[(_label(snapshot, a.relation), a) for a in report.agreements],
+        measures=_measures(report),
+        lift=[(_ABLATIONS.get(name, name), found, _tells(found)) for name, found in report.measured.kg_lift.items()],
+        gain=_tells({"drop": report.baseline.gain, "interval": report.baseline.gain_interval}),
+        lambdas=_lambdas(report.model),
+        likeness=_likeness(report.model),
+        hops=_hops(report.model),
+        lists=_lists(report),
+        tail=_tail(report),
+        spread=_spread(report),
         waterfall=_waterfall(main, snapshot) if main else None,
         around=_around(main, snapshot) if main else None,
         main=main,
-        cards=[(t, Markup(to_html(t.explanation))) for t in contents.told],  # noqa: S704  escaped by its own template
-        verified=sum(t.verified for t in contents.told),
+        cards=[(t, Markup(to_html(t.explanation))) for t in report.examples],  # noqa: S704  escaped by its own template
+        verified=sum(t.verified for t in report.examples),
         ready={"text": model.text is not None, "cold": int(model.cold.sum())},
     )
 
@@ -220,8 +220,8 @@ def _central(snapshot: Snapshot, words: Lexicon) -> list[tuple[str, str, int, fl
     return sorted((r for r in rows if r[2]), key=lambda row: -row[3])[:_CENTRAL]
 
 
-def _measures(contents: Contents) -> list[dict[str, Any]]:
-    ours, theirs = contents.measured, contents.baseline
+def _measures(report: ReportData) -> list[dict[str, Any]]:
+    ours, theirs = report.measured, report.baseline
     return [
         {
             "name": name,
@@ -273,12 +273,12 @@ def _hops(model: Model) -> dict[str, Any] | None:
     return {"rows": sorted(rows, key=lambda row: -abs(row[2])), "epoch": gnn.epoch, "dimensions": gnn.dimensions}
 
 
-def _lists(contents: Contents) -> list[dict[str, Any]]:
+def _lists(report: ReportData) -> list[dict[str, Any]]:
     """Top-10 lists of some users, each score split in its parts."""
-    model = contents.model.recommender
-    users = list(dict.fromkeys(t.explanation.user for t in contents.told))
+    model = report.model.recommender
+    users = list(dict.fromkeys(t.explanation.user for t in report.examples))
     picked = users if len(users) <= _LISTS else [users[0], users[len(users) // 2], users[-1]]
-    rows = contents.lists.to_pylist()
+    rows = report.lists.to_pylist()
     found = []
     for user in picked:
         own = [r for r in rows if r["user"] == user]
@@ -319,12 +319,12 @@ def _bars(split: Mapping[str, float], low: float, scale: float) -> list[tuple[st
 # --- pictures ----------------------------------------------------------------------------------------
 
 
-def _tail(contents: Contents) -> Markup:
+def _tail(report: ReportData) -> Markup:
     """Share of the users who liked an item, and share who are recommended it, by popularity rank."""
-    model = contents.model.recommender
+    model = report.model.recommender
     liked = np.diff(model.users_of_items.indptr)
     order = np.argsort(-liked, kind="stable")
-    listed = np.bincount(model.items.indices(contents.lists.column("item")), minlength=len(liked))
+    listed = np.bincount(model.items.indices(report.lists.column("item")), minlength=len(liked))
     users = max(len(model.users), 1)
     ranks = np.arange(1, len(liked) + 1)
 
@@ -341,9 +341,9 @@ def _tail(contents: Contents) -> Markup:
     return _svg(paint, (5.8, 2.7), "tail", "Share of users who liked each item and who are recommended it")
 
 
-def _spread(contents: Contents) -> Markup:
+def _spread(report: ReportData) -> Markup:
     """How much each part adds to the scores of the lists of up to 300 users."""
-    model = contents.model.recommender
+    model = report.model.recommender
     rng = np.random.default_rng(model.config.seed)
     rows = np.sort(rng.permutation(len(model.users))[:300])
     top, _ = model.rank(rows, 10)

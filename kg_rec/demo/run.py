@@ -19,7 +19,7 @@ from kg_rec.api import Model
 from kg_rec.checks.agreement import agreement
 from kg_rec.demo import report
 from kg_rec.errors import ConfigError, MissingDependencyError, StoreError, StoreUnavailableError
-from kg_rec.evaluation.evaluate import Ranking, Report, beyond_accuracy, bootstrap, evaluate, rank_split
+from kg_rec.evaluation.evaluate import EvaluationReport, Ranking, beyond_accuracy, bootstrap, evaluate, rank_split
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.cypher import mismatches
 from kg_rec.explain.show.text import to_dict
@@ -67,7 +67,7 @@ class DemoResult:
         metrics: test figures of the model, e.g. ``ndcg@10``.
         interval: 95 % interval of NDCG@10.
         popularity: the same figures of recommending what is most popular.
-        kg_lift: what the graph adds to NDCG@10, per ablation; see :class:`~kg_rec.evaluation.evaluate.Report`.
+        kg_lift: what the graph adds to NDCG@10, per ablation, as in ``EvaluationReport``.
         recommendations: rows written.
         explained: explanations in the report.
         verified: how many of them the store confirmed.
@@ -205,10 +205,10 @@ def run(
             write_table(table.to_batches(), out / name, table.schema)
     with clock.stage("explain") as tell:
         chosen = _explanations(model, table, tell)
-        told = _verified(chosen, url)
-    commands = _commands(out, url, told)
+        examples = _verified(chosen, url)
+    commands = _commands(out, url, examples)
     with clock.stage("report"):
-        contents = report.Contents(
+        shown = report.ReportData(
             data=source.words,
             simulated=source.simulated,
             notes=source.notes + notes,
@@ -218,12 +218,12 @@ def run(
             baseline=baseline,
             agreements=agreements,
             lists=table,
-            told=told,
+            examples=examples,
             commands=commands,
         )
         _write_json(out / "evaluation.json", {**measured.to_dict(), "popularity": baseline.to_dict()})
-        _write_text(out / "explanations.jsonl", _lines(told))
-        _write_text(out / "report.html", report.render(contents))
+        _write_text(out / "explanations.jsonl", _lines(examples))
+        _write_text(out / "report.html", report.render(shown))
     result = DemoResult(
         out=out,
         graph=url,
@@ -235,8 +235,8 @@ def run(
         popularity=baseline.metrics,
         kg_lift=measured.kg_lift,
         recommendations=table.num_rows,
-        explained=len(told),
-        verified=sum(t.verified for t in told),
+        explained=len(examples),
+        verified=sum(t.verified for t in examples),
         notes=source.notes + notes,
         commands=commands,
         seconds=clock.seconds,
@@ -310,7 +310,7 @@ def _settings(config: TrainConfig, seed: int) -> tuple[TrainConfig, tuple[str, .
     return config, ()
 
 
-def _evaluate(snapshot: Snapshot, config: TrainConfig, progress: Progress) -> tuple[Report, report.Baseline]:
+def _evaluate(snapshot: Snapshot, config: TrainConfig, progress: Progress) -> tuple[EvaluationReport, report.Baseline]:
     """The random protocol with what the graph adds, and popularity on the same split."""
     split = random_split(snapshot.liked(), len(snapshot.items), config.seed)
     trained: list[Recommender] = []
@@ -382,22 +382,22 @@ def _cold(model: Model) -> list[tuple[str, Explanation]]:
     return []
 
 
-def _verified(chosen: Sequence[tuple[str, Explanation]], url: str) -> tuple[report.Told, ...]:
+def _verified(chosen: Sequence[tuple[str, Explanation]], url: str) -> tuple[report.ExplainedExample, ...]:
     """Run each explanation's Cypher on the graph and compare with the shown paths."""
-    told = []
+    examples = []
     with closing(connect(url, read_only=True)) as store:
         for about, explanation in chosen:
             try:
                 wrong = mismatches(explanation.paths, store.query(explanation.cypher, explanation.parameters))
             except StoreError as error:
                 wrong = (f"the query failed: {error}",)
-            told.append(report.Told(about, explanation, wrong))
-    return tuple(told)
+            examples.append(report.ExplainedExample(about, explanation, wrong))
+    return tuple(examples)
 
 
-def _commands(out: Path, url: str, told: Sequence[report.Told]) -> tuple[str, ...]:
+def _commands(out: Path, url: str, examples: Sequence[report.ExplainedExample]) -> tuple[str, ...]:
     model = str(out / "model")
-    middle = told[len(told) // 2].explanation if told else None
+    middle = examples[len(examples) // 2].explanation if examples else None
     user, item = (middle.user, middle.item) if middle else ("USER", "ITEM")
     rows = [
         ["kg-rec", "explain", model, user, item, "--graph", url, "--verify"],
@@ -409,8 +409,8 @@ def _commands(out: Path, url: str, told: Sequence[report.Told]) -> tuple[str, ..
     return tuple(shlex.join(row) for row in rows)
 
 
-def _lines(told: Sequence[report.Told]) -> str:
-    rows = ({**to_dict(t.explanation), "verified": t.verified, "mismatches": list(t.mismatches)} for t in told)
+def _lines(examples: Sequence[report.ExplainedExample]) -> str:
+    rows = ({**to_dict(t.explanation), "verified": t.verified, "mismatches": list(t.mismatches)} for t in examples)
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 

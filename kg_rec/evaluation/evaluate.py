@@ -58,7 +58,7 @@ class Ranking:
 
 
 @dataclass(frozen=True)
-class Report:
+class EvaluationReport:
     """The result of :func:`evaluate`.
 
     Attributes:
@@ -127,7 +127,7 @@ def bootstrap(values: NDArray[np.float64], seed: int, samples: int = 1000) -> tu
 def beyond_accuracy(
     ranking: Ranking, model: Recommender, candidates: NDArray[np.bool_], k: int = 10
 ) -> dict[str, float]:
-    """Coverage, novelty, diversity and popularity of the lists, as :class:`Report` defines them."""
+    """Coverage, novelty, diversity and popularity of the lists, as :class:`EvaluationReport` defines them."""
     top = ranking.top[:, :k]
     listed = top[top >= 0]
     popularity = np.diff(model.users_of_items.indptr)
@@ -191,7 +191,7 @@ def evaluate(
     explanations: ExplainConfig | None = None,
     progress: Progress = no_progress,
     trained: Callable[[Recommender], None] = lambda _: None,
-) -> Report:
+) -> EvaluationReport:
     """Train on a split, rank, measure, and train again without each part of ``ablations``.
 
     Args:
@@ -226,7 +226,7 @@ def evaluate(
         without, settings = _without(name, snapshot, config)
         other = rank_split(train(without, settings, split=split, progress=named(progress, name)), split, "test")
         drops[name] = lift(test, other, config.seed)
-    return Report(
+    return EvaluationReport(
         protocol=split.protocol,
         users=len(test.users),
         items=int(split.test_candidates.sum()),

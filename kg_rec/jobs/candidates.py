@@ -1,4 +1,4 @@
-"""What may be in a list: masks over the items, evaluated once a run, and the choice among a user's best items."""
+"""What may be in a list: masks over the items, evaluated once a run, and re-ranking of a user's best items."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def _mask(items: IdMap, keys: Sequence[str]) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """How a list is chosen among a user's best items.
+class Reranker:
+    """Chooses a list among a user's best items, by caps and diversity.
 
     Attributes:
         categories: per cap, the categories of each item, padded with -1, shape (n, width).
@@ -153,7 +153,7 @@ class Choice:
         return places
 
 
-def choice(config: CandidatesConfig, model: Recommender, k: int) -> Choice | None:
+def reranker(config: CandidatesConfig, model: Recommender, k: int) -> Reranker | None:
     """The rule that re-ranks a user's best items; None where there is none.
 
     Raises:
@@ -176,7 +176,7 @@ def choice(config: CandidatesConfig, model: Recommender, k: int) -> Choice | Non
     if config.diversity and vectors is None:
         raise ConfigError("candidates.diversity: the model has neither text nor relational embeddings; set it to 0")
     pool = max(config.pool, k)
-    return Choice(tuple(categories), tuple(c.most for c in config.caps), vectors, config.diversity, pool)
+    return Reranker(tuple(categories), tuple(c.most for c in config.caps), vectors, config.diversity, pool)
 
 
 def embeddings(model: Recommender) -> NDArray[np.float32] | None:

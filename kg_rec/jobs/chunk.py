@@ -14,7 +14,7 @@ from scipy import sparse
 
 from kg_rec.arrays.segments import ranges
 from kg_rec.explain.lists import EXPLANATION_FIELDS, explain_lists
-from kg_rec.jobs.candidates import Choice, choice
+from kg_rec.jobs.candidates import Reranker, reranker
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.plan import Plan
 from kg_rec.model.histories import histories
@@ -56,13 +56,13 @@ class Scorer:
         job: the settings.
         plan: users and candidates.
         model: over the plan's snapshot.
-        choose: caps and diversity, or None.
+        reranker: caps and diversity, or None.
     """
 
     job: JobConfig
     plan: Plan
     model: Recommender
-    choose: Choice | None
+    reranker: Reranker | None
 
     @classmethod
     def of(cls, job: JobConfig, plan: Plan, model: Recommender) -> Scorer:
@@ -73,7 +73,7 @@ class Scorer:
             ConfigError: a rule does not fit the model.
         """
         fitted = model.with_snapshot(plan.snapshot)
-        return cls(job, plan, fitted, choice(job.candidates, fitted, job.k))
+        return cls(job, plan, fitted, reranker(job.candidates, fitted, job.k))
 
     def __call__(self, number: int) -> Lists:
         """The lists of chunk ``number``; the engine keeps BLAS on one thread, so that sums have one order."""
@@ -100,18 +100,18 @@ class Scorer:
 
     def _ranked(self, users: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Items, -1 for none, and scores, shape (b, k)."""
-        k, choose, plan = self.job.k, self.choose, self.plan
+        k, rerank, plan = self.job.k, self.reranker, self.plan
         liked, seen = user_rows(self.model, users)
         if not self.job.candidates.exclude_seen:
             seen = sparse.csr_array(seen.shape, dtype=np.float32)
-        top, values = _filled(*self.model.best(liked, seen, k if choose is None else choose.pool, plan.allowed), k)
-        if choose is None:
+        top, values = _filled(*self.model.best(liked, seen, k if rerank is None else rerank.pool, plan.allowed), k)
+        if rerank is None:
             return top, values
-        chosen, its = choose(top, values, k)
+        chosen, its = rerank(top, values, k)
         cut = np.flatnonzero((chosen[:, -1] < 0) & (top[:, -1] >= 0))  # the caps left more places than the pool filled
         if len(cut):
             everything = self.model.best(liked[cut], seen[cut], liked.shape[1], plan.allowed)
-            chosen[cut], its[cut] = choose(*everything, k)
+            chosen[cut], its[cut] = rerank(*everything, k)
         return chosen, its
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from kg_rec.atomic import part
-from kg_rec.errors import ConfigError, QueryRefusedError, SettingError
+from kg_rec.errors import ConfigError, JobError, QueryRefusedError, SettingError
 from kg_rec.settings import expect, from_toml
 from kg_rec.store.gate import check_read_only
 from kg_rec.store.ledger import MAX_ROWS
@@ -165,7 +165,7 @@ class JobConfig:
         workers: chunks computed at a time.
         writers: chunks written into a Neo4j graph at a time; an embedded graph has one writer.
         keep: complete runs kept in the graph and in the folders; at least 1.
-        patience: seconds to wait for a server that does not answer before the run fails.
+        retry_seconds: how long to try again while the server does not answer, before the run fails.
         changed_since: re-score only some users: ``last``, those whose interactions are not those of the list that
             readers see; Unix seconds, those with interactions from then on; "" for all.
         users: whose lists.
@@ -186,7 +186,7 @@ class JobConfig:
     workers: int = 2
     writers: int = 2
     keep: int = 3
-    patience: float = 120.0
+    retry_seconds: float = 120.0
     changed_since: str = ""
     users: UsersConfig = field(default_factory=UsersConfig)
     candidates: CandidatesConfig = field(default_factory=CandidatesConfig)
@@ -198,7 +198,7 @@ class JobConfig:
         expect(self.chunk >= 0, "chunk", "a number of users, or 0 for one that fits", self.chunk)
         for setting in ("k", "workers", "writers", "keep"):
             expect(getattr(self, setting) >= 1, setting, "at least 1", getattr(self, setting))
-        expect(self.patience >= 0, "patience", "seconds from 0", self.patience)
+        expect(self.retry_seconds >= 0, "retry_seconds", "seconds from 0", self.retry_seconds)
         expect(
             self.explanations in EXPLANATIONS, "explanations", f"one of {', '.join(EXPLANATIONS)}", self.explanations
         )
@@ -234,6 +234,17 @@ class JobConfig:
         values: dict[str, Any] = _without_empty(asdict(self))
         values["sinks"] |= values["sinks"].pop("files")
         return values
+
+
+def checked_name(run: str) -> str:
+    """The name of a run, which is a folder's name too: it cannot lead out of the folders of the job.
+
+    Raises:
+        JobError: it is no name of a run.
+    """
+    if not NAME.fullmatch(run):
+        raise JobError(f"expected the name of a run (up to 64 letters, digits and . _ : + -), got {run!r}")
+    return run
 
 
 def read_job(path: str | Path, graph: str | None = None) -> JobConfig:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg_rec.jobs.config import JobConfig
-from kg_rec.store.ledger import Chunk, Run
+from kg_rec.store.ledger import ChunkRecord, Run
 
 _BINS = 10
 _FLOOR = 1e-4
@@ -42,7 +42,7 @@ class Timer:
 
 
 def report_of(
-    job: JobConfig, run: Run, chunks: Mapping[int, Chunk], before: Run | None, stages: Mapping[str, float]
+    job: JobConfig, run: Run, chunks: Mapping[int, ChunkRecord], before: Run | None, stages: Mapping[str, float]
 ) -> dict[str, Any]:
     """The figures of a run that is complete.
 
@@ -73,7 +73,7 @@ def report_of(
     }
 
 
-def mixture(chunks: Iterable[Chunk]) -> list[float]:
+def mixture(chunks: Iterable[ChunkRecord]) -> list[float]:
     """Quantiles of all scores from those of the chunks, weighted by their rows; empty without rows.
 
     The distribution of a chunk is taken as even between two of its quantiles.

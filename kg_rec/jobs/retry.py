@@ -1,4 +1,4 @@
-"""How long a run waits for a server that does not answer."""
+"""Trying again while a server does not answer."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _FIRST_WAIT = 0.5
 T = TypeVar("T")
 
 
-def patiently(job: JobConfig, action: Callable[[], T]) -> T:
-    """Try again while the server does not answer, up to the job's patience from the first time that it did not."""
+def retry_while_unavailable(job: JobConfig, action: Callable[[], T]) -> T:
+    """Try again while the server does not answer, up to ``retry_seconds`` from the first time that it did not."""
     until, wait = None, _FIRST_WAIT
     while True:
         try:
             return action()
         except StoreUnavailableError as error:
-            until = time.monotonic() + job.patience if until is None else until
+            until = time.monotonic() + job.retry_seconds if until is None else until
             if time.monotonic() + wait > until:
                 raise
             _log.warning("the graph does not answer; trying again: %s", error)

@@ -19,19 +19,19 @@ from typing import Any
 from kg_rec.errors import CancelledError, ConfigError, JobError, KgRecError, StoppedError
 from kg_rec.jobs.candidates import embeddings
 from kg_rec.jobs.chunk import Scorer
-from kg_rec.jobs.config import JobConfig, check_files
+from kg_rec.jobs.config import NAME, JobConfig, check_files, checked_name
 from kg_rec.jobs.metrics import Metrics
 from kg_rec.jobs.plan import Plan, check_same, make_plan, open_plan
 from kg_rec.jobs.preview import check_sinks
 from kg_rec.jobs.report import Timer, report_of
-from kg_rec.jobs.retry import patiently
+from kg_rec.jobs.retry import retry_while_unavailable
 from kg_rec.jobs.sinks import file_sinks
 from kg_rec.jobs.writing import Watch, write_chunks
 from kg_rec.model import persist
 from kg_rec.progress import Progress, no_progress
 from kg_rec.settings import from_dict
 from kg_rec.store.base import GraphStore, Statement
-from kg_rec.store.ledger import Chunk, Run, RunLedger, now
+from kg_rec.store.ledger import ChunkRecord, Run, RunLedger, now
 from kg_rec.store.neo4j.vectors import show_vectors, write_vectors, written_model
 
 _log = logging.getLogger(__name__)
@@ -57,20 +57,20 @@ def start(job: JobConfig, store: GraphStore, run: str | None = None, watch: Watc
     Raises:
         JobError: the name is taken, or the run was cancelled or stopped.
         ConfigError: the job does not fit the graph or the model.
-        StoreUnavailableError: the server did not answer for longer than the job's patience; resume later.
+        StoreUnavailableError: the server did not answer for longer than the job's ``retry_seconds``; resume later.
         OSError: a file could not be written; resume when there is space.
     """
     check_files(job)
     check_sinks(job, store)
     runs = RunLedger(store)
-    patiently(job, runs.prepare)
-    name = run or new_name()
-    if patiently(job, partial(runs.find, name)) is not None:
+    retry_while_unavailable(job, runs.prepare)
+    name = checked_name(run or new_name())
+    if retry_while_unavailable(job, partial(runs.find, name)) is not None:
         raise JobError(f"run {name} is there already; resume it, cancel it, or choose another name")
-    base = patiently(job, partial(_base, job, runs, name))
+    base = retry_while_unavailable(job, partial(_base, job, runs, name))
     about = {"config": job.to_dict(), "base": list(base), "pid": os.getpid()}
     record = Run(name, job.name, "running", now(), about=about)
-    patiently(job, partial(runs.save, record))
+    retry_while_unavailable(job, partial(runs.save, record))
     return _carry(job, store, runs, record, watch or Watch())
 
 
@@ -82,7 +82,7 @@ def resume(store: GraphStore, run: str, watch: Watch | None = None) -> Run:
     """
     runs = RunLedger(store)
     runs.prepare()
-    record = runs.find(run)
+    record = runs.find(checked_name(run))
     if record is None:
         raise JobError(f"{store.url} has no run {run}; `kg-rec job list` shows those it has")
     if record.state == "cancelled":
@@ -92,7 +92,7 @@ def resume(store: GraphStore, run: str, watch: Watch | None = None) -> Run:
         _tidy(job, runs, record)
         return record
     record = replace(record, state="running", error="", about={**record.about, "pid": os.getpid()})
-    patiently(job, partial(runs.save, record))
+    retry_while_unavailable(job, partial(runs.save, record))
     return _carry(job, store, runs, record, watch or Watch())
 
 
@@ -102,7 +102,7 @@ def start_or_resume(job: JobConfig, store: GraphStore, run: str, watch: Watch | 
     Raises:
         JobError: the run began with other settings or was cancelled; also as :func:`start` and :func:`resume`.
     """
-    record = RunLedger(store).find(run)
+    record = RunLedger(store).find(checked_name(run))
     if record is None:
         return start(job, store, run, watch)
     began = _flat(from_dict(JobConfig, record.about["config"]).to_dict())
@@ -123,7 +123,7 @@ def cancel(store: GraphStore, run: str, progress: Progress = no_progress) -> Run
         JobError: there is no such run, or it is done.
     """
     runs = RunLedger(store)
-    record = runs.find(run)
+    record = runs.find(checked_name(run))
     if record is None:
         raise JobError(f"{store.url} has no run {run}; `kg-rec job list` shows those it has")
     if record.state == "done":
@@ -195,13 +195,13 @@ def _plan(job: JobConfig, store: GraphStore, runs: RunLedger, record: Run, watch
     folder = Path(job.work) / record.run
     plan = open_plan(folder)
     if plan is None:
-        base = patiently(job, lambda: [r for r in map(runs.find, record.about["base"]) if r is not None])
-        plan = patiently(job, partial(make_plan, job, store, folder, base, watch.progress))
+        base = retry_while_unavailable(job, lambda: [r for r in map(runs.find, record.about["base"]) if r is not None])
+        plan = retry_while_unavailable(job, partial(make_plan, job, store, folder, base, watch.progress))
     if "snapshot" in record.about:
         check_same(dict(record.about), plan.about, record.run)
         return plan, record
     record = replace(record, about={**record.about, **plan.about})
-    patiently(job, partial(runs.save, record))
+    retry_while_unavailable(job, partial(runs.save, record))
     return plan, record
 
 
@@ -219,7 +219,7 @@ def _vectors(
 ) -> list[Statement]:
     """Write the items' vectors, unless they are there; the statement that lets readers see them."""
     digest = plan.about["model"]
-    if not job.sinks.vectors or patiently(job, partial(written_model, store)) == digest:
+    if not job.sinks.vectors or retry_while_unavailable(job, partial(written_model, store)) == digest:
         return []
     with timer("vectors"):
         model = persist.load(job.model)
@@ -227,14 +227,14 @@ def _vectors(
         if vectors is None:
             raise ConfigError("sinks.vectors: the model has neither text nor relational embeddings; set it to false")
         keys = model.items.keys.to_pylist()
-        patiently(job, partial(write_vectors, store, record.run, keys, vectors, progress))
+        retry_while_unavailable(job, partial(write_vectors, store, record.run, keys, vectors, progress))
     return [show_vectors(record.run, digest)]
 
 
 def _publish(scorer: Scorer, runs: RunLedger, record: Run, timer: Timer, more: list[Statement]) -> Run:
     """Give the files their name and move the pointer."""
     job = scorer.job
-    previous = patiently(job, partial(runs.latest, job.name))
+    previous = retry_while_unavailable(job, partial(runs.latest, job.name))
     base = tuple(record.about["base"])
     if base and previous != base:
         raise JobError(
@@ -243,22 +243,22 @@ def _publish(scorer: Scorer, runs: RunLedger, record: Run, timer: Timer, more: l
     with timer("publish"):
         for sink in file_sinks(job.sinks, record.run):
             sink.publish()
-        chunks = patiently(job, partial(runs.chunks, record.run))
+        chunks = retry_while_unavailable(job, partial(runs.chunks, record.run))
         emptied = _emptied(scorer, record, chunks)
     record = replace(record, state="done", finished=now(), error="")
-    before = patiently(job, partial(runs.find, previous[0])) if previous else None
+    before = retry_while_unavailable(job, partial(runs.find, previous[0])) if previous else None
     record = replace(record, report=report_of(job, record, chunks, before, timer.seconds))
-    patiently(job, lambda: runs.publish(record, (record.run, *base), emptied, more))
+    retry_while_unavailable(job, lambda: runs.publish(record, (record.run, *base), emptied, more))
     return record
 
 
 def _tidy(job: JobConfig, runs: RunLedger, record: Run) -> None:
     """Delete old runs, and what this one needed until it was done."""
-    patiently(job, partial(prune, job, runs))
+    retry_while_unavailable(job, partial(prune, job, runs))
     shutil.rmtree(Path(job.work) / record.run, ignore_errors=True)
 
 
-def _emptied(scorer: Scorer, record: Run, chunks: dict[int, Chunk]) -> list[str]:
+def _emptied(scorer: Scorer, record: Run, chunks: dict[int, ChunkRecord]) -> list[str]:
     """Users of a run of some users whose list is empty or gone: their older lists must not be shown."""
     if not record.about["base"] or not scorer.job.sinks.graph:
         return []
@@ -267,21 +267,24 @@ def _emptied(scorer: Scorer, record: Run, chunks: dict[int, Chunk]) -> list[str]
 
 
 def prune(job: JobConfig, runs: RunLedger, progress: Progress = no_progress) -> tuple[str, ...]:
-    """Delete the job's oldest runs that are done; ``keep`` of all users, and what readers see stay.
+    """Delete the job's runs that began before the oldest one kept: done, failed, stopped or cancelled.
+
+    ``keep`` complete runs of all users, what readers see, and runs that are going on stay.
 
     Returns:
         The names of the runs deleted.
     """
     visible = set(runs.latest(job.name))
-    done = [r for r in runs.all(job.name) if r.state == "done"]
-    whole = [r for r in done if not r.about.get("base")]
-    if len(whole) <= job.keep:
+    known = [r for r in runs.all(job.name) if NAME.fullmatch(r.run)]
+    whole = [r for r in known if r.state == "done" and not r.about.get("base")]
+    if len(whole) < job.keep:
         return ()
     oldest = whole[-job.keep].started
-    gone = [r.run for r in done if r.started < oldest and r.run not in visible]
+    gone = [r.run for r in known if r.state != "running" and r.started < oldest and r.run not in visible]
     for run in gone:
         runs.forget(run, progress)
         for sink in file_sinks(job.sinks, run):
             sink.remove()
+        shutil.rmtree(Path(job.work) / run, ignore_errors=True)
         _log.info("run deleted", extra={"run": run})
     return tuple(gone)

@@ -19,11 +19,11 @@ from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.metrics import Metrics
 from kg_rec.jobs.plan import Plan
 from kg_rec.jobs.report import Timer
-from kg_rec.jobs.retry import patiently
+from kg_rec.jobs.retry import retry_while_unavailable
 from kg_rec.jobs.sinks import FileSink, file_sinks
 from kg_rec.progress import Progress, no_progress
 from kg_rec.store.base import GraphStore
-from kg_rec.store.ledger import Chunk, RunLedger, now
+from kg_rec.store.ledger import ChunkRecord, RunLedger, now
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def write_chunks(
     """
     job, plan = scorer.job, scorer.plan
     sinks = file_sinks(job.sinks, run)
-    known = patiently(job, partial(runs.chunks, run))
+    known = retry_while_unavailable(job, partial(runs.chunks, run))
     missing = [n for n in range(plan.about["chunks"]) if not _is_done(n, known, sinks)]
     done = plan.about["users"] - sum(len(plan.users[job.part(n)]) for n in missing)
     if missing and len(missing) < plan.about["chunks"]:
@@ -81,7 +81,7 @@ def _parts(
     sinks: Sequence[FileSink],
     computed: Iterator[Lists],
     timer: Timer,
-) -> Iterator[tuple[Chunk, pa.RecordBatch | None]]:
+) -> Iterator[tuple[ChunkRecord, pa.RecordBatch | None]]:
     """The chunks whose files are written, and what is to be written into the graph."""
     for lists in computed:
         chunk = _chunk(job, lists, plan)
@@ -95,15 +95,15 @@ def _committed(
     job: JobConfig,
     runs: RunLedger,
     run: str,
-    parts: Iterator[tuple[Chunk, pa.RecordBatch | None]],
+    parts: Iterator[tuple[ChunkRecord, pa.RecordBatch | None]],
     writers: int,
     timer: Timer,
-) -> Generator[Chunk, None, None]:
+) -> Generator[ChunkRecord, None, None]:
     """The chunks in their order, each when it is in the ledger, ``writers`` at a time."""
 
-    def commit(part: tuple[Chunk, pa.RecordBatch | None]) -> tuple[Chunk, float, float]:
+    def commit(part: tuple[ChunkRecord, pa.RecordBatch | None]) -> tuple[ChunkRecord, float, float]:
         begin = time.perf_counter()
-        patiently(job, partial(runs.commit, run, *part))
+        retry_while_unavailable(job, partial(runs.commit, run, *part))
         return part[0], begin, time.perf_counter()
 
     counted = 0.0
@@ -125,19 +125,19 @@ def _computed(scorer: Scorer, missing: list[int], timer: Timer) -> Iterator[List
         yield found
 
 
-def _is_done(number: int, known: dict[int, Chunk], sinks: tuple[FileSink, ...]) -> bool:
+def _is_done(number: int, known: dict[int, ChunkRecord], sinks: tuple[FileSink, ...]) -> bool:
     return number in known and known[number].state == "done" and all(s.part(number).exists() for s in sinks)
 
 
-def _chunk(job: JobConfig, lists: Lists, plan: Plan) -> Chunk:
+def _chunk(job: JobConfig, lists: Lists, plan: Plan) -> ChunkRecord:
     keys = tuple(plan.snapshot.users.keys.take(pa.array(lists.users)).to_pylist())
     digests = tuple(plan.digests[job.part(lists.number)].tolist())
     rows, scores, ends = len(lists.rows), quantiles(lists.rows), (keys[0], keys[-1])
-    found = Chunk(lists.number, "done", len(keys), rows, lists.short, *ends, lists.seconds, now(), scores)
+    found = ChunkRecord(lists.number, "done", len(keys), rows, lists.short, *ends, lists.seconds, now(), scores)
     return replace(found, keys=keys, digests=digests)
 
 
-def _write_part(sink: FileSink, lists: Lists, runs: RunLedger, run: str, chunk: Chunk) -> None:
+def _write_part(sink: FileSink, lists: Lists, runs: RunLedger, run: str, chunk: ChunkRecord) -> None:
     try:
         sink.write(lists.number, lists.rows)
     except OSError as error:
@@ -146,7 +146,7 @@ def _write_part(sink: FileSink, lists: Lists, runs: RunLedger, run: str, chunk: 
 
 
 def _check_going_on(job: JobConfig, runs: RunLedger, run: str, watch: Watch, last: bool) -> None:
-    found = patiently(job, partial(runs.find, run))
+    found = retry_while_unavailable(job, partial(runs.find, run))
     if found is None or found.state == "cancelled":
         raise CancelledError(f"run {run} was cancelled; what it wrote was deleted")
     if watch.stop is not None and watch.stop.is_set() and not last:

@@ -24,7 +24,7 @@ from kg_rec.store import ledger_cypher as cypher
 from kg_rec.store.base import GraphStore, Statement
 from kg_rec.store.ledger_cypher import RECOMMENDED, read_list
 
-__all__ = ["RECOMMENDED", "Chunk", "Run", "RunLedger", "check_lists", "now", "read_list"]
+__all__ = ["RECOMMENDED", "ChunkRecord", "Run", "RunLedger", "check_lists", "now", "read_list"]
 
 #: Most edges of one transaction: what a server with a heap of 512 MB takes.
 MAX_ROWS = 100_000
@@ -62,7 +62,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class ChunkRecord:
     """One chunk of a run.
 
     Attributes:
@@ -174,7 +174,7 @@ class RunLedger:
 
     # --- chunks ------------------------------------------------------------------------------------
 
-    def chunks(self, run: str) -> dict[int, Chunk]:
+    def chunks(self, run: str) -> dict[int, ChunkRecord]:
         """The records of a run's chunks, by number."""
         found = self._rows(cypher.READ_CHUNKS, {"run": run})
         return {row["number"]: _chunk(row) for row in found if row["number"] is not None}
@@ -186,7 +186,7 @@ class RunLedger:
                 for row in self._rows(cypher.READ_DIGESTS, {"id": _id(run, number)}):
                     yield list(row["keys"] or ()), np.array(row["digests"] or (), dtype=np.int64)
 
-    def commit(self, run: str, chunk: Chunk, lists: pa.RecordBatch | None = None) -> None:
+    def commit(self, run: str, chunk: ChunkRecord, lists: pa.RecordBatch | None = None) -> None:
         """Record a chunk and, if given, write its lists, in one transaction; a chunk that is done stays as it is.
 
         Args:
@@ -229,9 +229,9 @@ def _run(row: Mapping[str, Any]) -> Run:
     return Run(**{**texts, "about": json.loads(row["about"] or "{}"), "report": json.loads(row["report"] or "{}")})
 
 
-def _chunk(row: Mapping[str, Any]) -> Chunk:
+def _chunk(row: Mapping[str, Any]) -> ChunkRecord:
     values = {name: row[name] for name in cypher.CHUNK_PROPERTIES[2:]}
-    return replace(Chunk(**values), quantiles=tuple(row["quantiles"] or ()), error=row["error"] or "")
+    return replace(ChunkRecord(**values), quantiles=tuple(row["quantiles"] or ()), error=row["error"] or "")
 
 
 def _id(run: str, number: int) -> str:

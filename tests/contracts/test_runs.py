@@ -15,7 +15,7 @@ from kg_rec.errors import SchemaError, StoreError
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import export
 from kg_rec.store import GraphStore
-from kg_rec.store.ledger import Chunk, Run, RunLedger, check_lists, read_list
+from kg_rec.store.ledger import ChunkRecord, Run, RunLedger, check_lists, read_list
 
 RUN = Run("monday", "nightly", "running", "2026-11-22T01:00:00Z", about={"k": 2}, report={})
 EDGES = (
@@ -47,8 +47,8 @@ def lists(*rows: tuple[str, str, float]) -> pa.RecordBatch:
     return pa.record_batch(arrays, names=["user", "rank", "item", "score"])
 
 
-def done(number: int, first: str, last: str) -> Chunk:
-    return Chunk(number, "done", 2, 3, 1, first, last, 0.5, "now", (1.0, 2.0))
+def done(number: int, first: str, last: str) -> ChunkRecord:
+    return ChunkRecord(number, "done", 2, 3, 1, first, last, 0.5, "now", (1.0, 2.0))
 
 
 def edges(store: GraphStore, run: str | None = None) -> list[dict[str, Any]]:
@@ -70,8 +70,8 @@ def test_records_come_back(runs: RunLedger) -> None:
     assert runs.find("monday") == replace(RUN, state="failed", error="no space left")
     assert runs.all() == (other, replace(RUN, state="failed", error="no space left"))
     assert [r.run for r in runs.all("nightly")] == ["monday"]
-    runs.commit("monday", Chunk(3, "failed", 2, error="no space left"))
-    assert runs.chunks("monday") == {3: Chunk(3, "failed", 2, error="no space left")}
+    runs.commit("monday", ChunkRecord(3, "failed", 2, error="no space left"))
+    assert runs.chunks("monday") == {3: ChunkRecord(3, "failed", 2, error="no space left")}
     assert runs.chunks("x") == {}
 
 
@@ -109,7 +109,7 @@ def test_numbers_stay_as_they_were_written(runs: RunLedger, tmp_store: GraphStor
     for n in range(9):
         rows = [(u, f"f{i:02d}", float(rng.random() + 2)) for u in users[n * 7 : n * 7 + 7] for i in range(5)]
         part = tuple(np.sort(rng.random(21) + 2).tolist())
-        chunk = Chunk(n, "done", 7, len(rows), 0, rows[0][0], rows[-1][0], rng.random(), "now", part)
+        chunk = ChunkRecord(n, "done", 7, len(rows), 0, rows[0][0], rows[-1][0], rng.random(), "now", part)
         runs.commit("monday", chunk, lists(*rows))
         scores += [r[2] for r in rows]
         written[n] = chunk
@@ -118,7 +118,7 @@ def test_numbers_stay_as_they_were_written(runs: RunLedger, tmp_store: GraphStor
 
 
 def test_a_chunk_that_failed_can_be_written(runs: RunLedger, tmp_store: GraphStore) -> None:
-    runs.commit("monday", Chunk(0, "failed", 2, error="no space left"))
+    runs.commit("monday", ChunkRecord(0, "failed", 2, error="no space left"))
     runs.commit("monday", done(0, "u01", "u02"), lists(("u01", "f02", 3.0)))
     assert len(edges(tmp_store)) == 1
     assert runs.chunks("monday")[0].state == "done"
@@ -155,7 +155,7 @@ def test_digests_are_read_chunk_by_chunk(runs: RunLedger) -> None:
         keys = tuple(f"u{n}{i}" for i in range(7))
         runs.commit("monday", replace(done(n, keys[0], keys[-1]), keys=keys, digests=tuple(values.tolist())))
         written[n] = (list(keys), values.tolist())
-    runs.commit("monday", Chunk(3, "failed", 1, keys=("u9",), digests=(5,)))
+    runs.commit("monday", ChunkRecord(3, "failed", 1, keys=("u9",), digests=(5,)))
     runs.commit("monday", done(4, "", ""))
     found = [(keys, values.tolist()) for keys, values in runs.digests("monday")]
     assert found == [written[0], written[1], written[2], ([], [])]

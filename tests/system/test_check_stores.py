@@ -9,7 +9,7 @@ import neo4j
 import pyarrow as pa
 import pytest
 
-from kg_rec.checks.check import Report, check
+from kg_rec.checks.check import CheckReport, check
 from kg_rec.checks.constraints import Finding
 from kg_rec.errors import SchemaNotAppliedError
 from kg_rec.schema import GraphSchema
@@ -67,7 +67,7 @@ def fill(store: GraphStore) -> None:
     store.write_edges("MADE_BY", pa.table(made))
 
 
-def only(report: Report, *, violation: bool = True) -> Finding:
+def only(report: CheckReport, *, violation: bool = True) -> Finding:
     """The one finding of its kind."""
     found = [f for f in report.findings if f.violation == violation]
     assert len(found) == 1, report.lines()
@@ -349,7 +349,7 @@ def test_types_that_the_schema_lacks_are_notes_in_the_embedded_graph(tmp_path: P
     ]
 
 
-def check_after(folder: Path, *statements: str) -> Report:
+def check_after(folder: Path, *statements: str) -> CheckReport:
     """The check of a valid graph after statements that no check of a batch saw."""
     store = connect(str(folder))
     fill(store)

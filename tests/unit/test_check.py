@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kg_rec.checks.agreement import Agreement
-from kg_rec.checks.check import Report, check
+from kg_rec.checks.check import CheckReport, check
 from kg_rec.checks.constraints import Finding
 from kg_rec.loaders.base import load
 from kg_rec.store import connect
@@ -21,8 +21,8 @@ FITS = Agreement("STARRING", 1.5, 0.02, 0.005, 300, 200, "fits")
 OPEN = Agreement("SEQUEL", math.nan, math.nan, 1.0, 2, 4, "too few to say")
 
 
-def report(*findings: Finding, agreement: tuple[Agreement, ...] | None = (FITS, OPEN)) -> Report:
-    return Report("movies", "graph", {"Film": 3, "User": 2}, {"RATED": 4}, findings, agreement)
+def report(*findings: Finding, agreement: tuple[Agreement, ...] | None = (FITS, OPEN)) -> CheckReport:
+    return CheckReport("movies", "graph", {"Film": 3, "User": 2}, {"RATED": 4}, findings, agreement)
 
 
 def test_lines_of_a_valid_graph() -> None:

@@ -251,6 +251,11 @@ def test_tokens_keep_quotes_and_drop_comments() -> None:
         ("MATCH (n) WITH n LIMIT 3 RETURN n", "MATCH (n) WITH n LIMIT 3 RETURN n LIMIT 7"),
         ("RETURN 1 AS limit_", "RETURN 1 AS limit_ LIMIT 7"),
         ("RETURN 1 AS x UNION RETURN 2 AS x", "RETURN 1 AS x UNION RETURN 2 AS x"),
+        (
+            "CALL { RETURN 1 AS x UNION RETURN 2 AS x } RETURN x",
+            "CALL { RETURN 1 AS x UNION RETURN 2 AS x } RETURN x LIMIT 7",
+        ),
+        ("CALL { RETURN 1 AS x LIMIT 3 } RETURN x", "CALL { RETURN 1 AS x LIMIT 3 } RETURN x LIMIT 7"),
     ],
 )
 def test_a_limit_is_added_where_there_is_none(query: str, expected: str) -> None:

@@ -13,8 +13,8 @@ from toy_graph import NO_TEXT, edges, everything, films
 import kg_rec.model.recommender as recommender_module
 from kg_rec.errors import ConfigError
 from kg_rec.evaluation.evaluate import (
+    EvaluationReport,
     Ranking,
-    Report,
     _shuffled,
     _without,
     beyond_accuracy,
@@ -48,7 +48,7 @@ def trained_on_split() -> list[Recommender]:
 
 
 @pytest.fixture(scope="module")
-def report(split: Split, trained_on_split: list[Recommender]) -> Report:
+def report(split: Split, trained_on_split: list[Recommender]) -> EvaluationReport:
     return evaluate(
         films(), split, CONFIG, ablations=("no_graph", "shuffled_graph", "no_gnn"), trained=trained_on_split.append
     )
@@ -136,7 +136,7 @@ def test_beyond_accuracy_by_hand() -> None:
 
 
 def test_the_report_is_that_of_the_trained_model(
-    report: Report, split: Split, trained_on_split: list[Recommender]
+    report: EvaluationReport, split: Split, trained_on_split: list[Recommender]
 ) -> None:
     (model,) = trained_on_split
     test = rank_split(model, split, "test")
@@ -153,7 +153,7 @@ def test_the_report_is_that_of_the_trained_model(
     assert all(seconds > 0 for seconds in report.seconds.values())
 
 
-def test_lift_is_the_paired_difference(report: Report) -> None:
+def test_lift_is_the_paired_difference(report: EvaluationReport) -> None:
     assert set(report.kg_lift) == {"no_graph", "shuffled_graph", "no_gnn"}
     for name, part in report.kg_lift.items():
         low, high = part["interval"]
@@ -162,7 +162,7 @@ def test_lift_is_the_paired_difference(report: Report) -> None:
     assert max(report.kg_lift[name]["drop"] for name in ("no_graph", "shuffled_graph")) > 0
 
 
-def test_the_report_is_json_as_the_issue_asks(report: Report) -> None:
+def test_the_report_is_json_as_the_issue_asks(report: EvaluationReport) -> None:
     found = json.loads(json.dumps(report.to_dict()))
     assert {"protocol", "users", "metrics", "intervals", "kg_lift"} <= set(found)
     assert {"ndcg@10", "recall@10", "ndcg@20", "mrr@10", "hit@10", "precision@10", "coverage@10"} <= set(
@@ -242,7 +242,7 @@ def test_path_quality_is_that_of_the_largest_path_of_each_item(split: Split) -> 
     assert 0 <= shared["sep@5"] <= 1
 
 
-def test_explanations_are_measured_where_asked_for(split: Split, report: Report) -> None:
+def test_explanations_are_measured_where_asked_for(split: Split, report: EvaluationReport) -> None:
     assert report.explanations == {}
     found = evaluate(films(), split, CONFIG, ablations=(), explanations=ExplainConfig())
     assert list(found.explanations) == [f"{name}@10" for name in PATH_METRICS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,7 @@ from toy_graph import films
 
 from kg_rec import tables
 from kg_rec.errors import ConfigError, JobError, StoppedError, StoreUnavailableError
-from kg_rec.jobs import retry as patience
+from kg_rec.jobs import retry
 from kg_rec.jobs.chunk import QUANTILES, user_rows
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.report import drift, mixture
@@ -24,7 +25,7 @@ from kg_rec.jobs.writing import Watch
 from kg_rec.recommend import recommend
 from kg_rec.settings import from_dict
 from kg_rec.store import GraphStore
-from kg_rec.store.ledger import Chunk, RunLedger, read_list
+from kg_rec.store.ledger import ChunkRecord, Run, RunLedger, read_list
 
 
 def listed(store: GraphStore, user: str) -> list[str]:
@@ -67,14 +68,16 @@ def test_quantiles_of_chunks_together_are_those_of_all_scores() -> None:
     rng = np.random.default_rng(0)
     parts = [rng.normal(size=n) + shift for n, shift in ((4000, 0.0), (1000, 1.0), (2500, -0.5))]
     chunks = [
-        Chunk(n, "done", 10, rows=len(p), quantiles=tuple(np.quantile(p, np.linspace(0, 1, QUANTILES + 1)).tolist()))
+        ChunkRecord(
+            n, "done", 10, rows=len(p), quantiles=tuple(np.quantile(p, np.linspace(0, 1, QUANTILES + 1)).tolist())
+        )
         for n, p in enumerate(parts)
     ]
     whole = np.quantile(np.concatenate(parts), np.linspace(0, 1, QUANTILES + 1))
     np.testing.assert_allclose(mixture(chunks)[2:-2], whole[2:-2], atol=0.05)
     assert mixture(chunks)[0] == whole[0]
     assert mixture(chunks)[-1] == whole[-1]
-    assert mixture([Chunk(0, "done", 3)]) == []
+    assert mixture([ChunkRecord(0, "done", 3)]) == []
 
 
 def test_drift() -> None:
@@ -219,7 +222,7 @@ def test_a_full_disk_fails_the_run_and_leaves_no_partial_file(
 def test_a_server_that_is_away_for_a_while_is_waited_for(
     world: World, store: GraphStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(retry, "_FIRST_WAIT", 0.01)
     commit, calls = RunLedger.commit, []
 
     def failing(self: RunLedger, *args: Any) -> None:
@@ -233,7 +236,7 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(
     assert len(calls) == 9 + 2
     calls.clear()
     with pytest.raises(StoreUnavailableError):
-        start(world.job(patience=0.0), store, "y")
+        start(world.job(retry_seconds=0.0), store, "y")
 
 
 def test_old_runs_go(world: World, store: GraphStore) -> None:
@@ -243,6 +246,72 @@ def test_old_runs_go(world: World, store: GraphStore) -> None:
     assert edges(store, "a") == []
     assert sorted(p.name for p in (world.folder / "lists").iterdir()) == ["_latest", "run=b", "run=c"]
     assert listed(store, "u00") == [r["item"] for r in world.rows("c") if r["user"] == "u00"]
+
+
+def stopped(world: World, store: GraphStore, name: str, **settings: Any) -> None:
+    """A run that ended after its first chunk."""
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(StoppedError):
+        start(world.job(**settings), store, name, Watch(stop=stop))
+
+
+def test_runs_that_did_not_end_go_when_enough_newer_ones_are_complete(world: World, store: GraphStore) -> None:
+    stopped(world, store, "a")
+    (world.folder / "users").write_text("nobody\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="1 of 1 are not: nobody"):
+        start(world.job(users={"file": str(world.folder / "users")}), store, "b")
+    stopped(world, store, "c")
+    cancel(store, "c")
+    ledger = RunLedger(store)
+    going_on = Run("d", "nightly", "running", "2020-01-01T00:00:00.000Z")
+    ledger.save(going_on)
+    start(world.job(keep=2), store, "e")
+    assert {r.run: r.state for r in ledger.all()} == {
+        "a": "stopped",
+        "b": "failed",
+        "c": "cancelled",
+        "d": "running",
+        "e": "done",
+    }
+    stopped(world, store, "f", keep=2)
+    start(world.job(keep=2), store, "g")
+    assert [r.run for r in ledger.all()] == ["d", "e", "f", "g"]
+    assert edges(store, "a") == []
+    assert sorted(p.name for p in (world.folder / "lists").iterdir()) == [".run=f", "_latest", "run=e", "run=g"]
+    assert sorted(p.name for p in (world.folder / "work").iterdir()) == ["f"]
+
+
+def test_a_run_s_name_leads_nowhere_else(world: World, store: GraphStore) -> None:
+    """The ledger stands in a graph that others write to."""
+    start(world.job(keep=1), store, "a")
+    victim = world.folder / "victim"
+    victim.mkdir()
+    (victim / "file").touch()
+    ledger = RunLedger(store)
+    found = ledger.find("a")
+    assert found is not None
+    for state in ("failed", "done"):
+        ledger.save(replace(found, run="../victim", state=state, started="2020-01-01T00:00:00.000Z"))
+        for action in (resume, cancel):
+            with pytest.raises(JobError, match=r"expected the name of a run .* got '\.\./victim'"):
+                action(store, "../victim")
+        start(world.job(keep=1), store, f"b-{state}")
+        assert (victim / "file").exists()
+    with pytest.raises(JobError, match="expected the name of a run"):
+        start(world.job(), store, "../c")
+
+
+def test_a_run_of_some_users_is_not_added_to_lists_that_were_replaced(world: World, store: GraphStore) -> None:
+    start(world.job(), store, "0")
+    stopped(world, store, "1", changed_since="0")
+    start(world.job(), store, "2")
+    with pytest.raises(JobError, match="run 2 was published while 1 went on, which adds to 0; cancel it"):
+        resume(store, "1")
+    assert RunLedger(store).latest("nightly") == ("2",)
+    stopped(world, store, "3", changed_since="0")
+    assert resume(store, "3").state == "done"
+    assert RunLedger(store).latest("nightly") == ("3", "2")
 
 
 def test_names_are_unique_and_a_done_run_stays(world: World, store: GraphStore) -> None:

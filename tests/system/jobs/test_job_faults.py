@@ -130,7 +130,7 @@ def server(own_server: neo4j_server.Server, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_server_is_stopped_and_started_in_the_middle(server: neo4j_server.Server, tmp_path: Path) -> None:
     world = make_world(tmp_path, server.url)
     store = connect(server.url)
-    start(world.job(patience=300.0), store, "whole")
+    start(world.job(retry_seconds=300.0), store, "whole")
     stopped = threading.Event()
 
     def restart_once(done: int, _: int | None, what: str) -> None:
@@ -139,7 +139,7 @@ def test_the_server_is_stopped_and_started_in_the_middle(server: neo4j_server.Se
             server.halt()
             threading.Timer(3.0, server.go_on).start()
 
-    record = start(world.job(patience=300.0), store, "cut", Watch(restart_once))
+    record = start(world.job(retry_seconds=300.0), store, "cut", Watch(restart_once))
     assert stopped.is_set()
     assert record.state == "done"
     assert list(world.files("cut").values()) == list(world.files("whole").values())
@@ -153,7 +153,7 @@ def test_the_server_is_stopped_and_started_in_the_middle(server: neo4j_server.Se
             server.halt()
 
     with pytest.raises(StoreUnavailableError):
-        start(world.job(patience=0.0), store, "failed", Watch(halt_once))
+        start(world.job(retry_seconds=0.0), store, "failed", Watch(halt_once))
     server.go_on()
     assert len(RunLedger(store).chunks("failed")) in (5, 6)  # the other writer
     assert resume(store, "failed").state == "done"
@@ -183,7 +183,7 @@ def test_the_network_is_cut(
     with Line(server.url) as line:
         direct, world = make_world(tmp_path, server.url), World(tmp_path, line.url)
         watcher, store = connect(direct.url), connect(world.url)
-        job = world.job(name=kind, keep=100, patience=60.0)
+        job = world.job(name=kind, keep=100, retry_seconds=60.0)
         line.expect(None)
         start(job, store, f"{kind}-whole")
         expected = list(world.files(f"{kind}-whole").values())
@@ -199,8 +199,8 @@ def test_the_network_is_cut(
             if n == 0:  # patient: the job waits by itself
                 start(job, store, run)
             else:  # impatient: it fails, or the driver's own second try succeeds
-                impatient(replace(job, patience=0.0), store, run)
-                told["about"]["config"]["patience"] = 0.0
+                impatient(replace(job, retry_seconds=0.0), store, run)
+                told["about"]["config"]["retry_seconds"] = 0.0
             assert line.happened.is_set(), cut
             assert RunLedger(watcher).latest(kind) == (run,), cut
             assert edges(watcher, run) == rows, cut

@@ -73,7 +73,7 @@ def test_readers_see_whole_vectors_of_one_model(
     write_vectors(store, "first", keys, old)
     assert written_model(store) is None  # nothing is shown before its publication
     store.transact([show_vectors("first", "old")])
-    job = world.job(sinks={"graph": True, "vectors": True}, patience=0.0)
+    job = world.job(sinks={"graph": True, "vectors": True}, retry_seconds=0.0)
 
     def lost(*_: Any) -> None:
         raise StoreUnavailableError("no answer")

@@ -14,7 +14,7 @@ from toy_graph import fill, films
 
 from kg_rec.jobs.run import start
 from kg_rec.store import connect
-from kg_rec.store.ledger import Chunk, RunLedger
+from kg_rec.store.ledger import ChunkRecord, RunLedger
 
 pytestmark = pytest.mark.neo4j
 
@@ -57,7 +57,7 @@ def test_writers_of_the_same_items_repeat_nothing(clean_neo4j: str, caplog: pyte
 
     def write(number: int) -> None:
         users = [f"x{n:05d}" for n in range(number * 100, number * 100 + 100)]
-        chunk = Chunk(number, "done", 100, 1000, 0, users[0], users[-1])
+        chunk = ChunkRecord(number, "done", 100, 1000, 0, users[0], users[-1])
         for _ in range(2):  # the second time changes nothing
             runs.commit("r", chunk, lists(users))
 
