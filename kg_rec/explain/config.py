@@ -23,8 +23,6 @@ class ExplainConfig:
             common shared entity of a type, and 0 on paths without one.  Below 0 prefers rare entities.
         channels: channels whose paths are shown; empty for all.
         blocked: relation types whose paths are not shown; ``text`` stands for similar text.
-        followed: for an item without interactions, how many pairs of your item and a known item are followed into
-            paths, the largest first.
     """
 
     groups: int = 3
@@ -36,10 +34,9 @@ class ExplainConfig:
     popularity: float = 0.0
     channels: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
-    followed: int = 30
 
     def __post_init__(self) -> None:
-        for name, least in (("groups", 1), ("paths_per_group", 1), ("groups_per_pattern", 0), ("followed", 1)):
+        for name, least in (("groups", 1), ("paths_per_group", 1), ("groups_per_pattern", 0)):
             expect(getattr(self, name) >= least, f"explain.{name}", f"at least {least}", getattr(self, name))
         expect(self.max_hops >= 2, "explain.max_hops", "at least 2", self.max_hops)
         expect(0 <= self.least_share <= 1, "explain.least_share", "a number from 0 to 1", self.least_share)

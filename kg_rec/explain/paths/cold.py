@@ -1,8 +1,11 @@
 """The relational paths of items without interactions: you - j - others - t - what t and the item share - item.
 
-Such an item gets its embedding from known items t by kernel ridge (:class:`kg_rec.model.cold.similarity.ColdItems`), so
-its relational score is a sum over pairs (j, t).  The largest are followed: each splits into the likeness of t and the
-item, which is a sum over shared entities, relations and text.
+Such an item gets its embedding from known items t by kernel ridge (:class:`kg_rec.model.cold.similarity.ColdItems`):
+its relational score is a sum over j, t and what t and the item share.  Single pairs (j, t) are large and cancel (their
+positive ones come to a hundred times the score), so they are no reasons.  What is shown is summed over t: how much an
+interaction j adds through one shared fact, or through similar text, over all known items t together.  These parts are
+about as large as the score; with what numbers and the profile add, which are no path, they sum to the term of j.  The
+item t named on a path is the one that adds most to its part.
 """
 
 from __future__ import annotations
@@ -10,16 +13,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kg_rec.arrays.segments import grouped, largest, ranges, stored, sums
+from kg_rec.arrays.segments import grouped, largest, stored, sums
 from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.errors import ModelError
 from kg_rec.explain.paths.candidates import Candidates, Search
 from kg_rec.explain.paths.forms import Forms
-from kg_rec.model.cold.similarity import TEXT, ColdItems
+from kg_rec.model.cold.similarity import TEXT
+from kg_rec.model.item_paths import Links
 from kg_rec.model.kernel import FactorKernel
-from kg_rec.model.recommender import Addends, Recommender
+from kg_rec.model.recommender import Recommender
 
 
 @dataclass(frozen=True)
@@ -50,15 +53,18 @@ class _ColdPaths:
 
 
 @dataclass(frozen=True)
-class _Leads:
-    """The pairs (j, t) that are followed: per pair its score, addend, t, others, and value per unit of likeness."""
+class Shared:
+    """What known items t share with one item, weighed as in its likeness to them.
 
-    pair: Ints
-    cell: Ints
-    known: Ints
-    others: Ints
-    unit: Floats64
-    same: NDArray[np.bool_]
+    Attributes:
+        columns: columns of the model's links that the item has, int64, shape (m,).
+        parts: what t and the item have in common through each, then by text in the last column: shape (t, m + 1).
+        rest: what numbers and the profile add to the likeness, shape (t,).
+    """
+
+    columns: Ints
+    parts: Floats64
+    rest: Floats64
 
 
 def cold_groups(search: Search, pairs: Ints) -> tuple[Candidates, Floats64]:
@@ -69,12 +75,13 @@ def cold_groups(search: Search, pairs: Ints) -> tuple[Candidates, Floats64]:
         pairs: the scores of new items.
 
     Returns:
-        The groups that may be shown, and per score the sum of all positive pairs (j, t), shape (len(pairs),).
+        The groups that may be shown, and per score the sum of the positive parts of all positive terms, whether a path
+        or not, shape (len(pairs),).
 
     Raises:
         ModelError: the model's relational channel is no product of embeddings.
     """
-    found, totals = _paths(search.model, search.addends, pairs, search.config.followed, search.forms)
+    found, totals = _paths(search, pairs)
     shown = np.flatnonzero(search.shown[found.form])
     pair, form, key = found.pair[shown], found.form[shown], found.key[shown]
     code = (pair * len(search.shown) + form) * (int(key.max(initial=0)) + 2) + key + 1
@@ -104,116 +111,97 @@ def cold_groups(search: Search, pairs: Ints) -> tuple[Candidates, Floats64]:
     return part, totals
 
 
-def _paths(
-    model: Recommender, addends: Addends, pairs: Ints, followed: int, forms: Forms
-) -> tuple[_ColdPaths, Floats64]:
-    """The paths that speak for the items, over the ``followed`` largest pairs (j, t) of each score; all pairs' sum."""
-    leads, totals = _leads(model, addends, pairs, followed)
-    parts = [_linked(model, addends, leads, forms), _alike(model, addends, leads, forms)]
-    columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in _ColdPaths.__dataclass_fields__}
-    return _ColdPaths(**columns), totals
+def shared_with(model: Recommender, item: int) -> Shared:
+    """What the landmarks of the model's regression share with an item.
+
+    Raises:
+        ModelError: the model has no regression.
+    """
+    if model.regression is None:
+        raise ModelError("expected a model with a regression for items without interactions; train again")
+    landmarks, links, similarity = model.regression.landmarks, model.links, model.similarity
+    ends = slice(links.target.indptr[item], links.target.indptr[item + 1])
+    columns = links.target.indices[ends].astype(np.int64)
+    weights = links.weight[columns] * links.target.data[ends]
+    parts = np.zeros((len(landmarks), len(columns) + 1))
+    parts[:, :-1] = links.source[landmarks][:, columns].toarray() * weights
+    if similarity.text is not None and similarity.weights[TEXT] > 0:
+        cosine = (similarity.text[landmarks] @ similarity.text[item]).astype(np.float64)
+        parts[:, -1] = similarity.weights[TEXT] * np.maximum(cosine, 0) ** similarity.text_power
+    whole = similarity(np.array([item]), landmarks)[0].astype(np.float64)
+    return Shared(columns, parts, whole - parts.sum(axis=1))
 
 
-def _leads(model: Recommender, addends: Addends, pairs: Ints, followed: int) -> tuple[_Leads, Floats64]:
+def _paths(search: Search, pairs: Ints) -> tuple[_ColdPaths, Floats64]:
+    """The paths with a part that speaks for the item, and the sum of all parts that do."""
+    model, addends = search.model, search.addends
     channel = next(c for c in model.channels if c.name == "relational")
     regression, kernel = model.regression, channel.kernel
     if regression is None or not isinstance(kernel, FactorKernel):
         raise ModelError("expected a model with a regression for items without interactions; train again")
-    landmarks = regression.landmarks
-    alike: dict[int, Floats64] = {}
-    known: dict[int, Floats64] = {}
+    landmarks, shared = regression.landmarks, {}
     found, totals = [], []
     for pair in pairs.tolist():
-        user, item = int(addends.users[pair]), int(addends.items[pair])
-        cells = np.arange(addends.bounds[pair], addends.bounds[pair + 1])
-        if item not in alike:
-            alike[item] = model.similarity(np.array([item]), landmarks)[0].astype(np.float64)
-        if user not in known:
-            known = {user: _reasons(kernel, regression, addends, cells)}
-        values = (known[user] * alike[item] * float(channel.weight[item])).ravel()
-        totals.append(values[values > 0].sum())
-        best = _best(values, followed)
-        row, column = np.divmod(best, len(landmarks))
-        found.append((np.full(len(best), pair), cells[row], landmarks[column], values[best] / alike[item][column]))
-    pair, cell, landmark, unit = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    source = addends.sources[cell]
-    others = model.co_count(source, landmark) - stored(model.histories, addends.users[pair], landmark)
-    same = source == landmark
-    real = same | (others > 0)
-    others = np.where(same, 0, others)
-    return _Leads(pair[real], cell[real], landmark[real], others[real], unit[real], same[real]), np.array(totals)
+        item, start, end = int(addends.items[pair]), int(addends.bounds[pair]), int(addends.bounds[pair + 1])
+        if item not in shared:
+            shared[item] = shared_with(model, item)
+        cells = start + np.flatnonzero(addends.values["relational"][start:end] > 0)
+        sources = addends.sources[cells]
+        said = addends.weights[cells][:, None].astype(np.float64) * kernel.source[sources]
+        reasons = (said @ regression.coefficients.T.astype(np.float64)) * float(channel.weight[item])
+        value = reasons @ shared[item].parts
+        totals.append(np.maximum(value, 0).sum() + np.maximum(reasons @ shared[item].rest, 0).sum())
+        row, part = np.nonzero(value > 0)
+        others = _co_users(model, int(addends.users[pair]), sources, landmarks)
+        best, real = _strongest(reasons, shared[item].parts, others, (row, part))
+        row, part, best = row[real], part[real], best[real]
+        paths = (np.full(len(row), pair), cells[row], landmarks[best], others[row, best], value[row, part])
+        column = np.append(shared[item].columns, -1)[part]
+        found.append(_described(model.links, search.forms, column, sources[row], paths))
+    columns = {name: np.concatenate([getattr(p, name) for p in found]) for name in _ColdPaths.__dataclass_fields__}
+    return _ColdPaths(**columns), np.array(totals)
 
 
-def _reasons(kernel: FactorKernel, regression: ColdItems, addends: Addends, cells: Ints) -> Floats64:
-    """What each interaction says for each known item, shape (interactions, landmarks)."""
-    said = addends.weights[cells][:, None] * kernel.source[addends.sources[cells]]
-    found: Floats64 = (said @ regression.coefficients.T).astype(np.float64)
-    return found
+def _co_users(model: Recommender, user: int, sources: Ints, landmarks: Ints) -> Ints:
+    """How many others liked each source and each landmark; -1 for an item with itself; shape (sources, landmarks)."""
+    mine = stored(model.histories, np.full(len(landmarks), user), landmarks)
+    first, second = np.repeat(sources, len(landmarks)), np.tile(landmarks, len(sources))
+    both = model.co_count(first, second).reshape(len(sources), len(landmarks)) - mine
+    return np.where(sources[:, None] == landmarks, -1, both)
 
 
-def _best(values: Floats64, most: int) -> Ints:
-    """Positions of the largest positive values, the largest first."""
-    best = np.flatnonzero(values > 0)
-    if len(best) > most:
-        best = np.sort(best[np.argpartition(-values[best], most - 1)[:most]])
-    return best[np.argsort(-values[best], kind="stable")]
+def _strongest(reasons: Floats64, parts: Floats64, others: Ints, wanted: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+    """Per wanted (row, part) the known item that adds most to it and that a path leads to, and where there is one."""
+    row, part = wanted
+    best, much = np.zeros(len(row), np.int64), np.zeros(len(row))
+    for number in np.unique(part).tolist():  # part by part: all at once would be rows x parts x landmarks
+        of = np.flatnonzero(part == number)
+        adds = np.where(others[row[of]] != 0, reasons[row[of]] * parts[:, number], -np.inf)
+        best[of] = adds.argmax(axis=1)
+        much[of] = adds.max(axis=1)
+    return best, np.flatnonzero(much > 0)
 
 
-def _linked(model: Recommender, addends: Addends, leads: _Leads, forms: Forms) -> _ColdPaths:
-    """By what t and the item share in the graph."""
-    links, items = model.links, addends.items[leads.pair]
-    width = len(links.node)
-    lengths = np.diff(links.source.indptr)[leads.known]
-    lead = np.repeat(np.arange(len(leads.pair)), lengths)
-    steps = ranges(links.source.indptr[leads.known], lengths)
-    column = links.source.indices[steps].astype(np.int64)
-    # the same columns among those of the items, which are sorted
-    asked, place = np.unique(items, return_inverse=True)
-    sizes = np.diff(links.target.indptr)[asked]
-    ends = ranges(links.target.indptr[asked], sizes)
-    keys = np.repeat(np.arange(len(asked)), sizes) * width + links.target.indices[ends]
-    wanted = place[lead] * width + column
-    at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
-    shared = np.flatnonzero(keys[at] == wanted) if len(keys) else np.empty(0, dtype=np.int64)
-    lead, steps, column, at = lead[shared], steps[shared], column[shared], at[shared]
-    cosine = links.source.data[steps] * links.target.data[ends[at]]
-    same, way = leads.same[lead], links.way[column]
-    known, bridge = np.array(forms.known_ways, np.int64), np.array(forms.bridge_ways, np.int64)
-    through = np.array([w.through is not None for w in links.ways], dtype=bool)[way]
-    landmark = np.where(same, -1, leads.known[lead])
-    entity = np.where(through, links.node[column], -1)
+def _described(
+    links: Links, forms: Forms, column: Ints, source: Ints, paths: tuple[Ints, Ints, Ints, Ints, Floats64]
+) -> _ColdPaths:
+    """The paths with their forms and what groups them."""
+    pair, cell, known, others, value = paths
+    same, text = known == source, column < 0
+    way = np.where(text, 0, links.way[column])
+    through = np.array([w.through is not None for w in links.ways] or [False])[way] & ~text
+    ways = [np.array([*some, 0], np.int64)[way] for some in (forms.known_ways, forms.bridge_ways)]
+    form = np.where(same, ways[0], ways[1])
+    landmark = np.where(same, -1, known)
+    entity = np.where(through, links.node[column] if len(links.node) else -1, -1)
     return _ColdPaths(
-        pair=leads.pair[lead],
-        form=np.where(same, known[way], bridge[way]),
+        pair=pair,
+        form=np.where(text, np.where(same, forms.known_text, forms.bridge_text), form),
         key=np.where(through, entity, landmark),
         entity=entity,
         column=column,
-        cell=leads.cell[lead],
+        cell=cell,
         bridge=landmark,
-        others=leads.others[lead],
-        value=leads.unit[lead] * links.weight[column] * cosine,
-    )
-
-
-def _alike(model: Recommender, addends: Addends, leads: _Leads, forms: Forms) -> _ColdPaths:
-    """By similar text."""
-    similarity, items = model.similarity, addends.items[leads.pair]
-    value = np.zeros(len(items))
-    if similarity.text is not None and similarity.weights[TEXT] > 0:
-        cosine = np.einsum("nd,nd->n", similarity.text[leads.known], similarity.text[items]).astype(np.float64)
-        value = leads.unit * similarity.weights[TEXT] * np.maximum(cosine, 0) ** similarity.text_power
-    some = np.flatnonzero(value > 0)
-    same = leads.same[some]
-    landmark = np.where(same, -1, leads.known[some])
-    none = np.full(len(some), -1)
-    return _ColdPaths(
-        pair=leads.pair[some],
-        form=np.where(same, forms.known_text, forms.bridge_text),
-        key=landmark,
-        entity=none,
-        column=none,
-        cell=leads.cell[some],
-        bridge=landmark,
-        others=leads.others[some],
-        value=value[some],
+        others=np.where(same, 0, others),
+        value=value,
     )

@@ -23,8 +23,8 @@ from kg_rec.explain.words.phrasebook import Phrasebook, Tone
 from kg_rec.model.recommender import Recommender
 
 #: All paths of all groups.
-EVERYTHING = ExplainConfig(groups=10**6, paths_per_group=10**6, followed=10**6, least_share=0.0)
-WIDE = ExplainConfig(groups=12, paths_per_group=4, followed=10**6, least_share=0.0)
+EVERYTHING = ExplainConfig(groups=10**6, paths_per_group=10**6, least_share=0.0)
+WIDE = ExplainConfig(groups=12, paths_per_group=4, least_share=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def values(e: Explanation) -> dict[object, float]:
     ids=str,
 )
 def test_options_hide_and_order_paths_and_change_no_value(model: Recommender, option: dict[str, object]) -> None:
-    config = replace(ExplainConfig(groups=6, least_share=0.0, followed=10**6), **option)  # type: ignore[arg-type]
+    config = replace(ExplainConfig(groups=6, least_share=0.0), **option)  # type: ignore[arg-type]
     differ = 0
     for pair in mixed(model, 25):
         user, item = keys(model, pair)
@@ -191,7 +191,6 @@ def test_unknown_channels_and_relations_are_refused(model: Recommender) -> None:
         {"least_share": 1.5},
         {"recency": 51.0},
         {"popularity": -51.0},
-        {"followed": 0},
     ],
     ids=str,
 )
