@@ -127,7 +127,7 @@ def what_if(
         raise ConfigError(f"user {user!r} already interacted with {twice[0]!r}; add items that do not count yet")
     after = view.without(new)
     before = view.scores(view.edges)
-    changes = _changes(view, before, after, after.scores(_with(kept, new)), k)
+    changes = _changes(view, before, after, after.scores(with_latest(kept, new)), k)
     return WhatIf(user, k, tuple(added), tuple(removed), {}, changes)
 
 
@@ -167,8 +167,8 @@ def what_if_weights(
     return WhatIf(user, k, (), (), dict(weights), _changes(view, before, view, after, k))
 
 
-def _with(edges: EdgeTable, items: NDArray[np.int64]) -> EdgeTable:
-    """The edges and later ones with more items."""
+def with_latest(edges: EdgeTable, items: NDArray[np.int64]) -> EdgeTable:
+    """The edges, and later ones with more items, in the order given."""
     time = edges.time
     if time is not None:
         first = int(time.max()) + 1 if len(time) else 0
