@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -21,9 +22,11 @@ from kg_rec.errors import ConfigError
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.counterfactuals import counterfactual as counterfactuals
 from kg_rec.explain.counterfactuals import what_if as what_ifs
+from kg_rec.explain.counterfactuals import why_not as why_nots
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.lists import explain_lists as explain_scores
 from kg_rec.explain.single import explain as explain_score
+from kg_rec.explain.versus import Versus
 from kg_rec.explain.words.grammar import compiled
 from kg_rec.explain.words.phrasebook import Phrasebook, Tone
 from kg_rec.model import persist
@@ -173,6 +176,24 @@ class Model:
         See :func:`kg_rec.explain.counterfactuals.counterfactual.counterfactual`.
         """
         return counterfactuals.counterfactual(self.recommender, user, item, k, candidates=candidates, seconds=seconds)
+
+    def why_not(self, user: str, item: str, k: int = 10, *, candidates: Sequence[str] | None = None) -> why_nots.WhyNot:
+        """Why is the item not in the user's top k, and which interactions would bring it in?
+
+        See :func:`kg_rec.explain.counterfactuals.why_not.why_not`.
+        """
+        return why_nots.why_not(self.recommender, user, item, k, candidates=candidates)
+
+    def versus(self, user: str, item: str, other: str, **options: Any) -> Versus:
+        """Why the one item and not the other: the difference of their scores as a sum of paths.
+
+        Args:
+            user: user key.
+            item: key of the one item.
+            other: key of the other.
+            options: as :meth:`explain` takes them.
+        """
+        return Versus(self.explain(user, item, **options), self.explain(user, other, **options))
 
     def what_if(
         self,
