@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+import torch_geometric  # noqa: F401  it asks the machine for a port when it is imported: not within a unit test
 
 from kg_rec.model import persist
 from kg_rec.model.channels.gnn_numbers import GnnConfig
