@@ -18,6 +18,10 @@ from typing import Literal
 from kg_rec.errors import QueryRefusedError
 
 MAX_QUERY_CHARS = 100_000
+#: Bounds of what the databases' parsers and planners take in reasonable time and without running out of stack.
+MAX_TOKENS = 10_000
+MAX_DEPTH = 100
+MAX_CLAUSES = 200
 
 
 def words(text: str) -> frozenset[str]:
@@ -35,6 +39,8 @@ FORBIDDEN = words(
 #: Words that a statement may start with.
 OPENING = words("CALL MATCH OPTIONAL RETURN UNWIND WITH")
 _CLOSING = words("RETURN")
+#: Words that begin a part of a statement; WHERE and ORDER BY belong to the one before.
+_CLAUSES = words("CALL MATCH RETURN UNION UNWIND WITH")
 #: Procedures that only read the graph.
 PROCEDURES = words(
     """
@@ -139,6 +145,7 @@ def check_read_only(cypher: str) -> list[Token]:
             _check_call(cypher, found, i)
         if token.text == "(":
             _check_function(cypher, found, i)
+    _check_size(cypher, found)
     if found[0].word != "CALL" and not any(token.word in _CLOSING for token in found):
         raise QueryRefusedError("query refused: it returns nothing; expected it to end with RETURN and what to return")
     return found
@@ -164,6 +171,25 @@ def with_limit(cypher: str, found: list[Token], limit: int) -> str:
 def statement_text(cypher: str, found: list[Token]) -> str:
     """The query without what follows its last token: a semicolon, a comment."""
     return cypher[: found[-1].start + len(found[-1].text)]
+
+
+def _check_size(cypher: str, found: list[Token]) -> None:
+    if len(found) > MAX_TOKENS:
+        raise QueryRefusedError(
+            f"query refused: {len(found)} words and signs, at most {MAX_TOKENS} are allowed; "
+            "pass long lists as parameters"
+        )
+    clauses = [token for token in found if token.word in _CLAUSES]
+    if len(clauses) > MAX_CLAUSES:
+        raise _refusal(cypher, clauses[MAX_CLAUSES].start, f"more than {MAX_CLAUSES} clauses")
+    depth = signs = 0
+    for token in found:
+        depth += (token.text in ("(", "[", "{") or token.word == "CASE") - (
+            token.text in (")", "]", "}") or token.word == "END"
+        )
+        signs = signs + 1 if token.word == "NOT" or token.text in ("+", "-") else 0
+        if max(depth, signs) > MAX_DEPTH:
+            raise _refusal(cypher, token.start, f"more than {MAX_DEPTH} levels of brackets, CASE or signs")
 
 
 def _is_name(found: list[Token], i: int) -> bool:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import kg_rec.store.neo4j.store
+from benchmarks.stores.answers import random_graph, wrong_answers
 from kg_rec.errors import QueryRefusedError, SchemaError, SchemaNotAppliedError, StoreError
 from kg_rec.schema import GraphSchema
 from kg_rec.store import GraphStore
@@ -455,6 +456,13 @@ def test_long_queries_are_stopped(store: GraphStore) -> None:
 def test_what_is_not_cypher_is_refused(store: GraphStore, wrong: str) -> None:
     with pytest.raises(QueryRefusedError, match="refused"):
         store.query(wrong)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_counts_over_several_hops_are_those_of_brute_force(tmp_store: GraphStore, seed: int) -> None:
+    """The optimizers of embedded databases have been wrong here: see benchmarks/stores."""
+    edges = random_graph(tmp_store, seed)
+    assert wrong_answers(tmp_store, edges, 50, seed) == []
 
 
 def test_results_that_are_no_table_are_an_error(store: GraphStore) -> None:

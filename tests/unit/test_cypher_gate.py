@@ -321,3 +321,25 @@ def test_the_database_is_a_second_lock(films: GraphStore, monkeypatch: pytest.Mo
         with pytest.raises(StoreError):
             films.query(query)
         assert fingerprint(films) == before, query
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        (f"RETURN {'NOT ' * 20_000}true", "more than 100 levels"),
+        (f"RETURN {'(' * 5_000}1{')' * 5_000}", "more than 100 levels"),
+        (f"RETURN {'1+' * 49_000}1", "words and signs, at most 10000"),
+        (f"RETURN {'-' * 200}1", "more than 100 levels"),
+        (f"RETURN {'CASE WHEN true THEN ' * 200}1{' END' * 200}", "more than 100 levels"),
+        (" UNION ".join(["RETURN 1 AS a"] * 2_000), "more than 200 clauses"),
+        ("WITH 1 AS x " * 300 + "RETURN x", "more than 200 clauses"),
+    ],
+)
+def test_texts_too_large_to_plan_are_refused(query: str, why: str) -> None:
+    with pytest.raises(QueryRefusedError, match=why):
+        check_read_only(query)
+
+
+def test_deep_but_honest_texts_pass() -> None:
+    check_read_only(f"RETURN {'(' * 90}1{')' * 90}")
+    check_read_only(f"MATCH (u:User) WHERE {' OR '.join(f'u.age = {n}' for n in range(900))} RETURN u")
