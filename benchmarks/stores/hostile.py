@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from kg_rec.errors import QueryRefusedError, StoreError
+from kg_rec.errors import StoreError
 from kg_rec.store.base import GraphStore
 
-#: Timeout given to each query, and how long it may take all the same.
+#: Timeout of each query, and processor time that it may take all the same (an embedded store runs in this process;
+#: by the clock a busy machine would be measured).
 TIMEOUT, MOST_SECONDS = 3.0, 6.0
 #: Rows asked for, and memory that a query may take in this process.
 LIMIT, MOST_MIB = 1000, 2048
@@ -94,15 +95,15 @@ def over_limit(store: GraphStore, most: int | None = None) -> list[str]:
     for query in list(queries())[:most]:
         before = _resident_mib()
         peak = _Peak()
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             rows = store.query(query, limit=LIMIT, timeout=TIMEOUT).num_rows
             outcome = "" if rows <= LIMIT else f"{rows} rows"
-        except (StoreError, QueryRefusedError):
+        except StoreError:
             outcome = ""
         except Exception as error:  # noqa: BLE001  # what else comes out is what is looked for
             outcome = f"{type(error).__name__}: {str(error)[:80]}"
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
         taken = peak.stop() - before
         if seconds > MOST_SECONDS:
             outcome = f"{seconds:.1f} s"

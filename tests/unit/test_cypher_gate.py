@@ -326,8 +326,8 @@ def test_the_database_is_a_second_lock(films: GraphStore, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("query", "why"),
     [
-        (f"RETURN {'NOT ' * 20_000}true", "more than 100 levels"),
-        (f"RETURN {'(' * 5_000}1{')' * 5_000}", "more than 100 levels"),
+        (f"RETURN {'NOT ' * 5_000}true", "more than 100 levels"),
+        (f"RETURN {'(' * 2_000}1{')' * 2_000}", "more than 100 levels"),
         (f"RETURN {'1+' * 49_000}1", "words and signs, at most 10000"),
         (f"RETURN {'-' * 200}1", "more than 100 levels"),
         (f"RETURN {'CASE WHEN true THEN ' * 200}1{' END' * 200}", "more than 100 levels"),
