@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from kg_rec.errors import ConfigError, SettingError
+from kg_rec.textfile import read_toml
 
 ConfigT = TypeVar("ConfigT")
 
@@ -50,16 +51,9 @@ def from_toml(cls: type[ConfigT], path: str | Path, defaults: Mapping[str, Any] 
     Raises:
         ConfigError: not TOML, a key is unknown, or a value has the wrong type; the message names file and line.
     """
+    values, text = read_toml(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    try:
-        return _read(cls, {**(defaults or {}), **tomllib.loads(text)}, "")
-    except tomllib.TOMLDecodeError as error:
-        place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
-        message, line = (str(error)[: place.start()], int(place[1])) if place else (str(error), text.count("\n") + 1)
-        raise ConfigError(f"{path}:{line}: {message}") from error
+        return _read(cls, {**(defaults or {}), **values}, "")
     except SettingError as error:
         raise ConfigError(f"{path}:{setting_line(text, error.setting)}: {error}") from error
 

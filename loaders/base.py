@@ -21,10 +21,11 @@ import pyarrow as pa
 from kg_rec.errors import ConfigError, LoadError, SchemaNotAppliedError
 from kg_rec.loaders.batches import EdgeBatch, NodeBatch, attributes, explode, relation_type
 from kg_rec.loaders.check import Checker
-from kg_rec.loaders.text import Faults, Origin
+from kg_rec.loaders.text import HIDDEN, Faults, Origin
 from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema, NodeType, RelationType
 from kg_rec.store.base import GraphStore
+from kg_rec.textfile import is_link_outside
 
 __all__ = [
     "EdgeBatch",
@@ -123,6 +124,7 @@ class LoadReport:
         rejected: rows at fault that were left out.
         rejects: the file that lists them, or None.
         seconds: wall time.
+        notes: what was loaded as it is and may not be meant so.
     """
 
     format: str
@@ -135,6 +137,7 @@ class LoadReport:
     rejected: int
     rejects: Path | None
     seconds: float
+    notes: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -207,9 +210,26 @@ def load(
         SchemaNotAppliedError: the format has no schema of its own, none was given and the store holds none.
         StoreError: the store failed.
     """
+    try:
+        return _load(store, format, Path(path), schema, on_error, rejects, progress, options)
+    except LoadError as error:
+        if is_link_outside(error.path):
+            raise LoadError(HIDDEN, error.path, error.line) from None
+        raise
+
+
+def _load(
+    store: GraphStore,
+    format: str,  # noqa: A002
+    path: Path,
+    schema: GraphSchema | None,
+    on_error: Literal["stop", "skip"],
+    rejects: str | Path | None,
+    progress: Progress,
+    options: Mapping[str, Any],
+) -> LoadReport:
     started = time.perf_counter()
     loader = find_loader(format)
-    path = Path(path)
     _check_call(loader, path, on_error, rejects, options)
     reject_file = Path(rejects) if rejects is not None and on_error == "skip" else None
     held = _held(store)
@@ -252,6 +272,7 @@ def load(
         unmapped=dict(sorted(context.unmapped.items())),
         rejected=faults.count,
         rejects=reject_file,
+        notes=checker.notes(),
         seconds=time.perf_counter() - started,
     )
 

@@ -7,6 +7,8 @@ with its file and line, and does not reach the store.
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
@@ -15,10 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kg_rec.errors import LoadError, SchemaError
+from kg_rec.loaders.cells import seconds, texts
 from kg_rec.loaders.text import Faults, Origin
 from kg_rec.schema import DATATYPES, Datatype, GraphSchema, NodeType, PropertyType
 
 Repeats = Literal["last", "sum"]
+_MOST_WEIGHT = float(np.finfo(np.float32).max)  # as the snapshot keeps it
 
 
 class Checker:
@@ -119,6 +123,20 @@ class Checker:
             typed = self._bounded(relation, kind.max_per_source, typed, origin.take(pa.array(kept)))
         return typed
 
+    def notes(self) -> tuple[str, ...]:
+        """Node types in which keys differ only in ways that are hard to see."""
+        found = []
+        for name, keys in self._known.items():
+            odd = [key for key in keys if not key.isascii() or key != " ".join(key.split())]
+            plain = Counter(map(alike, odd))
+            twins = sorted(k for k in odd if plain[alike(k)] > 1 or (alike(k) != k and alike(k) in keys))
+            if twins:
+                found.append(
+                    f"{name}: {len(twins)} keys differ from others only in blanks or in how accents are written, "
+                    f"such as {twins[0]!r}; they are kept as they are"
+                )
+        return tuple(found)
+
     def _check_columns(
         self, table: pa.Table, name: str, properties: Iterable[PropertyType], needed: Iterable[str], origin: Origin
     ) -> None:
@@ -134,14 +152,16 @@ class Checker:
             )
 
     def _new_only(self, kind: NodeType, table: pa.Table, origin: Origin) -> tuple[pa.Table, Origin]:
-        """First mention of each key that is not known yet."""
-        keys = _missing_is_null(table[kind.key].combine_chunks()).cast(pa.string())
-        encoded = keys.dictionary_encode("encode")
+        """First mention of each key that is not known yet, and the rows without a key."""
+        keys, _ = texts(_missing_is_null(table[kind.key].combine_chunks()))
+        encoded = keys.dictionary_encode()
         known = self._known.get(kind.name, set())
-        new = np.array([key is None or key not in known for key in encoded.dictionary.to_pylist()], bool)
-        codes, first = np.unique(encoded.indices.to_numpy(), return_index=True)
-        rows = pa.array(np.sort(first[new[codes]]))
-        return table.take(rows), origin.take(rows)
+        new = np.array([key not in known for key in encoded.dictionary.to_pylist()], bool)
+        codes, first = np.unique(pc.fill_null(encoded.indices, -1).to_numpy(), return_index=True)
+        rows = first[[code >= 0 and new[code] for code in codes]]
+        keyless = np.flatnonzero(pc.is_null(keys).to_numpy(zero_copy_only=False))
+        chosen = pa.array(np.sort(np.concatenate((rows, keyless))).astype(np.int64))
+        return table.take(chosen), origin.take(chosen)
 
     def _owing(self, kind: NodeType, table: pa.Table, owed: list[str], faults: dict[int, str]) -> None:
         stored = self._keys_in_store(kind.name)
@@ -187,8 +207,9 @@ class Checker:
         if not faults:
             return typed, origin
         for row in sorted(faults):
-            values = raw.slice(row, 1).to_pylist()[0].values()
-            self._faults.add(origin.path, origin.lines[row].as_py(), faults[row], list(values))
+            values = _shown(raw.slice(row, 1))
+            reason = origin.about(row) + faults[row]
+            self._faults.add(origin.path, origin.lines[row].as_py(), reason, values)
         rows = pa.array(np.setdiff1d(np.arange(typed.num_rows), np.fromiter(faults, np.int64, len(faults))))
         return typed.take(rows), origin.take(rows)
 
@@ -204,6 +225,22 @@ class Checker:
             else:
                 targets.add(target)
         return self._drop(table, origin, faults, table)[0]
+
+
+def alike(key: str) -> str:
+    """A key without what is hard to see in it: kinds and numbers of blanks, how accents are written."""
+    return " ".join(unicodedata.normalize("NFC", key).split())
+
+
+def _shown(row: pa.Table) -> list[object]:
+    """The values of one row for the list of rejects; a value that Python has no form for is left empty."""
+    values: list[object] = []
+    for column in row.columns:
+        try:
+            values.append(column[0].as_py())
+        except ValueError:  # bytes that are no UTF-8, nanoseconds
+            values.append(None)
+    return values
 
 
 def _no_such(what: str, name: str, schema: GraphSchema, known: Iterable[str]) -> str:
@@ -253,10 +290,15 @@ def _conform(table: pa.Table, properties: Mapping[str, PropertyType], owner: str
 def _convert(raw: pa.Array, kind: PropertyType) -> tuple[pa.Array, dict[int, str]]:
     values = _missing_is_null(raw)
     faults: dict[int, str] = {}
-    try:
-        typed = _cast(values, kind.datatype)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):
-        typed = _cast_each(values, kind, faults)
+    if kind.use == "time":
+        typed, faults = seconds(values)
+    elif kind.datatype == "string":
+        typed, faults = texts(values)
+    else:
+        try:
+            typed = _cast(values, kind.datatype)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):
+            typed = _cast_each(values, kind, faults)
     if kind.datatype in ("integer", "float"):
         for limit, wrong, word in ((kind.minimum, pc.less, "least"), (kind.maximum, pc.greater, "most")):
             if limit is not None:
@@ -266,6 +308,9 @@ def _convert(raw: pa.Array, kind: PropertyType) -> tuple[pa.Array, dict[int, str
         for row in _rows_where(pc.not_equal(pc.list_value_length(typed), kind.dimensions)):
             got = len(typed[row].as_py())
             faults.setdefault(row, f"expected {kind.dimensions} numbers, got {got}; correct it")
+    if kind.use == "weight" and pa.types.is_floating(typed.type):
+        for row in _rows_where(pc.greater(pc.abs(typed), _MOST_WEIGHT)):
+            faults.setdefault(row, f"expected a weight of at most {_MOST_WEIGHT:.1e}, got {typed[row]}; correct it")
     if kind.required:
         for row in _rows_where(pc.is_null(typed)):
             faults.setdefault(row, "a value is required, got none; fill it in")
@@ -278,9 +323,13 @@ def _rows_where(mask: pa.Array) -> list[int]:
 
 
 def _missing_is_null(values: pa.Array) -> pa.Array:
-    """Empty text means that there is no value."""
+    """Empty text, and NaN in a column of numbers, mean that there is no value."""
     if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
+        values = values.dictionary_decode()
+    if pa.types.is_string_view(values.type):
+        values = values.cast(pa.string())
+    if pa.types.is_float32(values.type) or pa.types.is_float64(values.type):
+        return pc.if_else(pc.is_nan(values), None, values)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         empty = pc.equal(values, "")
         if pc.any(empty).as_py():
@@ -324,5 +373,5 @@ def _cast_each(values: pa.Array, kind: PropertyType, faults: dict[int, str]) -> 
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):
                 bad.add(text)
         if text in bad:
-            faults[row] = f"expected {DATATYPES[kind.datatype].words}, got {text}; correct it"
+            faults[row] = f"expected {DATATYPES[kind.datatype].words}, got {text:.200}; correct it"
     return pa.array([typed.get(text) for text in shown], DATATYPES[kind.datatype].arrow)

@@ -31,13 +31,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from kg_rec.errors import ConfigError
+from kg_rec.textfile import read_toml
 
 _ENDS = frozenset({"source", "target"})
 
@@ -130,10 +130,7 @@ class TableMapping:
         Raises:
             ConfigError: the file is absent, not TOML, or says what is not understood; the message names the place.
         """
-        try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{path}: cannot read the mapping: {error}") from error
+        data, _ = read_toml(path)
         unknown = sorted(set(data) - {"nodes", "edges", "facts"})
         if unknown or not data:
             got = unknown[0] if unknown else "nothing"
@@ -173,7 +170,7 @@ def _rule(kind: type[_Rule], data: object, where: str) -> _Rule:
             raise ConfigError(f"{where}.{name}: expected {expected.__name__}, got {value!r}")
         if isinstance(value, dict) and not all(isinstance(v, str) for v in value.values()):
             raise ConfigError(f"{where}.{name}: expected texts as values, got {value!r}")
-        if isinstance(value, list) and not set(value) <= _ENDS:
+        if isinstance(value, list) and not all(isinstance(end, str) and end in _ENDS for end in value):
             raise ConfigError(f"{where}.create: expected 'source' and 'target', got {value!r}")
         if name == "split" and not value:
             raise ConfigError(f"{where}.split: expected a separator, got an empty text")

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from kg_rec.errors import ConfigError, LoadError
 from kg_rec.loaders.base import LoadContext
-from kg_rec.loaders.batches import EdgeBatch, NodeBatch, explode, relation_type
+from kg_rec.loaders.batches import EdgeBatch, NodeBatch, relation_type
+from kg_rec.loaders.cells import text_of, texts
 from kg_rec.loaders.mapping import EdgeRule, FactRule, TableMapping
 from kg_rec.loaders.text import Chunk, Faults, Layout, Origin, bare_name, header, lines, read_whole
 from kg_rec.schema import GraphSchema, NodeType, RelationType
+from kg_rec.textfile import is_link_outside, parse_json
 
 _FACTS_HEADER = ["item_id", "relation", "name"]
 _TEXT_SUFFIXES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -51,7 +53,7 @@ class TableLoader:
         """
         mapping = _mapping(path, context.options)
         schema = context.schema
-        chunk = _read(path, context, mapping.reads())
+        chunk = _read(path, context, mapping.reads(), _list_columns(schema, mapping))
         for node in mapping.nodes:
             columns = _pick(chunk, node.columns)
             yield NodeBatch(node.type, columns, chunk.origin, node.mention)
@@ -66,8 +68,9 @@ def _mapping(path: Path, options: Mapping[str, Any]) -> TableMapping:
         return TableMapping.from_file(Path(given))
     names = list(_columns(path, options))
     if names != _FACTS_HEADER:
+        shown = "that it has" if is_link_outside(path) else ", ".join(names)
         raise ConfigError(
-            f"{path}: a table with the columns {', '.join(names)} needs mapping=FILE (or --mapping FILE); "
+            f"{path}: a table with the columns {shown:.300} needs mapping=FILE (or --mapping FILE); "
             f"only {', '.join(_FACTS_HEADER)} is understood without"
         )
     with as_file(files("kg_rec.loaders") / "facts.toml") as facts:
@@ -85,7 +88,7 @@ def _layout(path: Path, options: Mapping[str, Any]) -> Layout | None:
     encoding = str(options.get("encoding", "utf-8"))
     try:
         "".encode(encoding)
-    except LookupError as error:
+    except (LookupError, ValueError) as error:
         raise ConfigError(f"option encoding: unknown encoding {encoding!r}; expected e.g. utf-8 or latin-1") from error
     quotes = str(options.get("quotes", "yes"))
     if quotes not in ("yes", "no"):
@@ -106,12 +109,25 @@ def _columns(path: Path, options: Mapping[str, Any]) -> Sequence[str]:
     return []
 
 
-def _read(path: Path, context: LoadContext, expect: Sequence[str]) -> Chunk:
+def _list_columns(schema: GraphSchema, mapping: TableMapping) -> frozenset[str]:
+    """Columns in which a list is a value: several targets of an edge, or a property that is a list."""
+    found = {rule.target for rule in mapping.edges}
+    types: list[tuple[NodeType | RelationType | None, Mapping[str, str]]] = [
+        *((schema.node_types.get(rule.type), rule.columns) for rule in mapping.nodes),
+        *((schema.relation_types.get(rule.relation), rule.columns) for rule in mapping.edges),
+    ]
+    for kind, columns in types:
+        lists = {p.name for p in kind.properties if p.datatype.endswith("_list")} if kind is not None else set()
+        found.update(column for name, column in columns.items() if name in lists)
+    return frozenset(found)
+
+
+def _read(path: Path, context: LoadContext, expect: Sequence[str], lists: frozenset[str]) -> Chunk:
     layout = _layout(path, context.options)
     if layout is not None:
         return read_whole(path, layout, context.faults, expect)
     if bare_name(path).endswith(_JSON_SUFFIXES):
-        return _json_lines(path, context.faults, expect)
+        return _json_lines(path, context.faults, expect, lists)
     if path.suffix == ".parquet":
         table = _parquet(path)
         missing = [name for name in expect if name not in table.column_names]
@@ -130,21 +146,21 @@ def _parquet(path: Path) -> pa.Table:
 
     try:
         return pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise LoadError(f"expected a Parquet file, got {error}; write it again", path) from error
 
 
 def _object(text: str) -> dict[str, Any] | str:
     """A line of JSON Lines, or what is wrong with it."""
     try:
-        row = json.loads(text)
-    except json.JSONDecodeError as error:
-        return f"not valid JSON: {error.msg} at column {error.colno}"
+        row = parse_json(text)
+    except ValueError as error:
+        return str(error)
     return row if isinstance(row, dict) else f"expected a JSON object, got {type(row).__name__}"
 
 
-def _json_lines(path: Path, faults: Faults, expect: Sequence[str]) -> Chunk:
-    """Columns of text, or of lists of text; an absent key is a missing value."""
+def _json_lines(path: Path, faults: Faults, expect: Sequence[str], lists: frozenset[str]) -> Chunk:
+    """Columns of text, those in ``lists`` of lists of text where a row holds one; an absent key is a missing value."""
     columns: dict[str, list[Any]] = {name: [] for name in expect}
     numbers: list[int] = []
     empty = True
@@ -152,38 +168,48 @@ def _json_lines(path: Path, faults: Faults, expect: Sequence[str]) -> Chunk:
         empty = False
         row = _object(text)
         if isinstance(row, dict) and not any(name in row for name in expect):
-            row = f"expected the keys {', '.join(expect)}, got {', '.join(row) or 'none'}"
+            row = f"expected the keys {', '.join(expect)}, got {', '.join(row) or 'none':.300}"
+        if isinstance(row, dict):
+            row = _cells(row, expect, lists)
         if isinstance(row, str):
-            faults.add(path, number, f"{row}; correct the line", [text])
+            faults.add(path, number, f"{row.removesuffix('; correct it')}; correct the line", [text])
             continue
         numbers.append(number)
         for name, values in columns.items():
-            values.append(row.get(name))
+            values.append(row[name])
     if empty:
         raise LoadError("the file is empty; expected one JSON object a line", path)
     table = pa.table({name: _column(values) for name, values in columns.items()})
     return Chunk(table, Origin(path, pa.array(numbers, pa.int64())))
 
 
-def _column(values: list[Any]) -> pa.Array:
-    def text(value: Any) -> str | None:
-        if value is None or isinstance(value, str):
-            return value
-        return json.dumps(value, ensure_ascii=False)
+def _cells(row: Mapping[str, Any], expect: Sequence[str], lists: frozenset[str]) -> dict[str, Any] | str:
+    """The values of a row as text or lists of text, or what is wrong with one of them."""
+    found: dict[str, Any] = {}
+    for name in expect:
+        value = row.get(name)
+        try:
+            found[name] = [text_of(v) for v in value] if name in lists and isinstance(value, list) else text_of(value)
+        except ValueError as error:
+            return f"{name}: {error}"
+    return found
 
+
+def _column(values: list[Any]) -> pa.Array:
     if any(isinstance(value, list) for value in values):
-        return pa.array(
-            [
-                None if value is None else [text(v) for v in (value if isinstance(value, list) else [value])]
-                for value in values
-            ],
-            pa.list_(pa.string()),
-        )
-    return pa.array([text(value) for value in values], pa.string())
+        nested = [value if value is None or isinstance(value, list) else [value] for value in values]
+        return pa.array(nested, pa.list_(pa.string()))
+    return pa.array(values, pa.string())
 
 
 def _pick(chunk: Chunk, columns: Mapping[str, str]) -> pa.Table:
-    return pa.table({name: chunk.table[column] for name, column in columns.items()})
+    return pa.table({name: _takeable(chunk.table[column]) for name, column in columns.items()})
+
+
+def _takeable(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Arrow has no way to take rows of a view."""
+    views = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    return column.cast(views[column.type]) if column.type in views else column
 
 
 def _edges(schema: GraphSchema, rule: EdgeRule, kind: RelationType, chunk: Chunk) -> Iterator[NodeBatch | EdgeBatch]:
@@ -193,20 +219,37 @@ def _edges(schema: GraphSchema, rule: EdgeRule, kind: RelationType, chunk: Chunk
     if rule.split is not None or lists:
         if rule.columns:
             raise ConfigError(f"mapping: {rule.relation}: columns and a list of targets do not go together")
-        targets = table["target"].to_pylist()
-        split = rule.split or ""
-        parts = targets if lists else [None if t is None else str(t).split(split) for t in targets]
-        kept = [[v.strip() for v in values or [] if v is not None and v.strip()] for values in parts]
-        exploded = explode(table["source"].cast(pa.string()).to_pylist(), kept, origin)
-        table, origin = exploded.table, exploded.origin
+        table, origin = _split(table, origin, None if lists else rule.split)
     yield from _created(schema, rule.create, kind, table, origin)
     yield EdgeBatch(kind.name, table, origin)
+
+
+def _split(table: pa.Table, origin: Origin, separator: str | None) -> tuple[pa.Table, Origin]:
+    """One row per target from lists of targets, or from texts that a separator splits."""
+    targets = table["target"].combine_chunks()
+    if separator is None:
+        rows, values = pc.list_parent_indices(targets).to_numpy(), pc.list_flatten(targets)
+        if pa.types.is_string(values.type):
+            values = pc.utf8_trim_whitespace(values)
+        kept = (
+            np.flatnonzero(pc.fill_null(pc.not_equal(values, ""), False)) if pa.types.is_string(values.type) else None
+        )
+    else:
+        keys, _ = texts(targets)
+        parts = [[] if key is None else key.split(separator) for key in keys.to_pylist()]
+        rows = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
+        values = pa.array([part.strip() for of_one in parts for part in of_one], pa.string())
+        kept = np.flatnonzero(pc.not_equal(values, "").to_numpy(zero_copy_only=False))
+    if kept is not None:
+        rows, values = rows[kept], values.take(pa.array(kept))
+    chosen = pa.array(rows.astype(np.int64))
+    return pa.table({"source": table["source"].combine_chunks().take(chosen), "target": values}), origin.take(chosen)
 
 
 def _facts(context: LoadContext, rule: FactRule, chunk: Chunk) -> Iterator[NodeBatch | EdgeBatch]:
     schema = context.schema
     raw = _pick(chunk, {"source": rule.source, "target": rule.target})
-    relations = chunk.table[rule.relation].cast(pa.string())
+    relations, _ = texts(chunk.table[rule.relation].combine_chunks())
     batches: dict[str, list[Chunk]] = {}
     for name in sorted(pc.unique(relations).to_pylist(), key=lambda n: n or ""):
         rows = pc.indices_nonzero(pc.equal(relations, name) if name is not None else pc.is_null(relations))

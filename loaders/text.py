@@ -8,8 +8,7 @@ each row, so that every later check can still name the line at fault.
 from __future__ import annotations
 
 import csv
-import gzip
-import zlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,16 @@ from typing import IO
 import pyarrow as pa
 
 from kg_rec.errors import LoadError
+from kg_rec.textfile import TOO_LONG, Block, csv_cell, is_link_outside, line_blocks, not_text
 
-_BLOCK_BYTES = 1 << 20
 _CSV_ROWS = 50_000
+
+
+#: Said instead of what is wrong, where that would tell what stands in a file that nobody meant to load.
+HIDDEN = (
+    "does not fit; the path is a link to a file outside its folder, so what it holds is not shown: "
+    "give the file itself to see what is wrong"
+)
 
 
 class Faults:
@@ -35,24 +41,30 @@ class Faults:
     def __init__(self, stop: bool = True, rejects: Path | None = None) -> None:
         self.count = 0
         self._stop = stop
+        self._seen: set[tuple[Path, int]] = set()
         self._file: IO[str] | None = None
         if rejects is not None and not stop:
-            self._file = rejects.open("w", encoding="utf-8", newline="")
+            self._file = rejects.open("w", encoding="utf-8", errors="backslashreplace", newline="")
             self._writer = csv.writer(self._file)
             self._writer.writerow(("file", "line", "reason", "row"))
 
     def add(self, path: Path, line: int | None, reason: str, row: Sequence[object] = ()) -> None:
-        """Take one fault.
+        """Take one fault; a row that is at fault for two reasons is listed twice and counted once.
 
         Raises:
             LoadError: this object stops at the first fault.
         """
         if self._stop:
             raise LoadError(reason, path, line)
-        self.count += 1
+        if line is None or (path, line) not in self._seen:
+            self.count += 1
+        if line is not None:
+            self._seen.add((path, line))
         if self._file is not None:
             text = "\t".join("" if value is None else str(value) for value in row)
-            self._writer.writerow((path, "" if line is None else line, reason, text))
+            if is_link_outside(path):
+                reason, text = HIDDEN, ""
+            self._writer.writerow((path, "" if line is None else line, csv_cell(reason), csv_cell(text)))
 
     def __enter__(self) -> Faults:
         return self
@@ -69,14 +81,22 @@ class Origin:
     Attributes:
         path: the file.
         lines: (rows,) int64, the 1-based line (row, in files without lines) of each row.
+        subjects: (rows,) string, what a row is about, where the file has no lines (Turtle); None where it has.
     """
 
     path: Path
     lines: pa.Array
+    subjects: pa.Array | None = None
 
     def take(self, rows: pa.Array) -> Origin:
         """The origin of some of the rows."""
-        return Origin(self.path, self.lines.take(rows))
+        subjects = None if self.subjects is None else self.subjects.take(rows)
+        return Origin(self.path, self.lines.take(rows), subjects)
+
+    def about(self, row: int) -> str:
+        """What a message about a row begins with."""
+        subject = None if self.subjects is None else self.subjects[row].as_py()
+        return "" if subject is None else f"<{subject:.200}>: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +202,6 @@ def lines(path: Path, faults: Faults, encoding: str = "utf-8") -> Iterator[tuple
         yield from zip(numbers, block, strict=True)
 
 
-def content(path: Path) -> bytes:
-    """The whole file, unzipped.
-
-    Raises:
-        LoadError: the file is absent, cut or damaged.
-    """
-    return b"".join(_raw_blocks(path))
-
-
 _Block = tuple[Sequence[int], list[str]]
 
 
@@ -207,52 +218,28 @@ def _header(path: Path, block: _Block, layout: Layout) -> list[str]:
     if numbers[0] != 1:
         raise LoadError(f"expected column names in {layout.encoding} on the first line; correct it", path, 1)
     line = text[0]
-    names = next(csv.reader([line], delimiter=layout.delimiter)) if layout.quoted else line.split(layout.delimiter)
+    try:
+        names = next(csv.reader([line], delimiter=layout.delimiter)) if layout.quoted else line.split(layout.delimiter)
+    except csv.Error as error:
+        raise LoadError(f"expected column names on the first line: {error}; correct it", path, 1) from error
     names = [name.strip() for name in names]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or "" in names:
-        raise LoadError(f"column names must differ and not be empty, got {', '.join(names)}", path, 1)
+        raise LoadError(f"column names must differ and not be empty, got {', '.join(names):.300}", path, 1)
     return names
-
-
-def _raw_blocks(path: Path) -> Iterator[bytes]:
-    """Blocks of whole lines."""
-    number = 0
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            rest = b""
-            while block := file.read(_BLOCK_BYTES):
-                cut = block.rfind(b"\n") + 1
-                if not cut:
-                    rest += block
-                    continue
-                whole, rest = rest + block[:cut], block[cut:]
-                yield whole
-                number += whole.count(b"\n")
-            if rest:
-                yield rest
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise LoadError(
-            f"the compressed file is cut or damaged after line {number} ({error}); fetch it again", path, number or None
-        ) from error
-    except OSError as error:
-        raise LoadError(
-            f"cannot be read: {error.strerror or error}; check the path and its permissions", path
-        ) from error
 
 
 def _blocks(path: Path, layout: Layout, faults: Faults) -> Iterator[_Block]:
     """Decoded lines with their numbers, without blank lines (but a quoted field may hold some)."""
-    number = 1
-    for block in _raw_blocks(path):
-        if number == 1:
-            block = block.removeprefix(b"\xef\xbb\xbf")
+    for block in line_blocks(path, layout.encoding):
+        if block.too_long:
+            faults.add(path, block.line, TOO_LONG)
+            continue
         try:
-            text = block.decode(layout.encoding).replace("\r\n", "\n").removesuffix("\n").split("\n")
-            numbers: Sequence[int] = range(number, number + len(text))
-        except UnicodeDecodeError:
-            numbers, text = _decode_lines(path, block, number, layout, faults)
-        number += block.count(b"\n")
+            text = block.data.decode(block.encoding).replace("\r\n", "\n").removesuffix("\n").split("\n")
+            numbers: Sequence[int] = range(block.line, block.line + len(text))
+        except UnicodeError:
+            numbers, text = _decode_lines(path, block, layout, faults)
         if "" in text and not layout.quoted:
             kept = [(n, line) for n, line in zip(numbers, text, strict=True) if line]
             numbers, text = [n for n, _ in kept], [line for _, line in kept]
@@ -260,19 +247,16 @@ def _blocks(path: Path, layout: Layout, faults: Faults) -> Iterator[_Block]:
             yield numbers, text
 
 
-def _decode_lines(path: Path, block: bytes, first: int, layout: Layout, faults: Faults) -> tuple[list[int], list[str]]:
+def _decode_lines(path: Path, block: Block, layout: Layout, faults: Faults) -> tuple[list[int], list[str]]:
     numbers: list[int] = []
     text: list[str] = []
-    for number, line in enumerate(block.removesuffix(b"\n").split(b"\n"), first):
+    for number, line in enumerate(block.data.removesuffix(b"\n").split(b"\n"), block.line):
         line = line.removesuffix(b"\r")
         try:
-            decoded = line.decode(layout.encoding)
+            decoded = line.decode(block.encoding)
         except UnicodeDecodeError as error:
             if layout.fallback is None:
-                reason = (
-                    f"expected {layout.encoding} text, got byte 0x{line[error.start]:02x} at column {error.start + 1}"
-                )
-                faults.add(path, number, f"{reason}; convert the file to {layout.encoding}", [line])
+                faults.add(path, number, not_text(block.encoding, line, error), [line[:200]])
                 continue
             decoded = line.decode(layout.fallback)
         numbers.append(number)
@@ -290,15 +274,17 @@ def _plain(blocks: Iterator[_Block], layout: Layout) -> Iterator[_Rows]:
 
 
 def _quoted(path: Path, blocks: Iterator[_Block], layout: Layout, faults: Faults) -> Iterator[_Rows]:
-    taken: list[int] = []  # lines that the row being read has used
+    taken: list[tuple[int, str]] = []  # lines that the row being read has used
+    again: deque[tuple[int, str]] = deque()  # lines to read anew, since the row before was none
+    lines = (pair for block in blocks for pair in zip(*block, strict=True))
 
     def feed() -> Iterator[str]:
-        for block_numbers, text in blocks:
-            for number, line in zip(block_numbers, text, strict=True):
-                taken.append(number)
-                yield line + "\n"
+        while (pair := again.popleft() if again else next(lines, None)) is not None:
+            taken.append(pair)
+            yield pair[1] + "\n"
 
-    reader = csv.reader(feed(), delimiter=layout.delimiter, strict=True)
+    feeding = feed()
+    reader = csv.reader(feeding, delimiter=layout.delimiter, strict=True)
     numbers: list[int] = []
     rows: list[list[str]] = []
     while True:
@@ -307,11 +293,15 @@ def _quoted(path: Path, blocks: Iterator[_Block], layout: Layout, faults: Faults
         except StopIteration:
             break
         except csv.Error as error:
-            faults.add(path, taken[0] if taken else None, f"not valid CSV: {error}; check the quotes of this line")
+            number, line = taken[0]
+            faults.add(path, number, f"not valid CSV: {error}; check the quotes of this line", [line[:200]])
+            again.extendleft(reversed(taken[1:]))
             taken.clear()
+            feeding = feed()  # the one before may have ended
+            reader = csv.reader(feeding, delimiter=layout.delimiter, strict=True)
             continue
         if row:
-            numbers.append(taken[0])
+            numbers.append(taken[0][0])
             rows.append(row)
         taken.clear()
         if len(rows) == _CSV_ROWS:

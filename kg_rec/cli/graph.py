@@ -12,6 +12,7 @@ import click
 
 from kg_rec.cli.console import Command, dumps, note, print_json, print_table, progress_bar
 from kg_rec.cli.options import counted, graph_option, json_option, json_value, key_values, opened
+from kg_rec.textfile import csv_cell
 
 if TYPE_CHECKING:
     from kg_rec.loaders.base import LoadReport
@@ -107,6 +108,7 @@ def _load_json(report: LoadReport, graph: str) -> dict[str, Any]:
         "rows": report.rows,
         "repeated": report.repeated,
         "unmapped": report.unmapped,
+        "notes": report.notes,
         "rejected": report.rejected,
         "rejects": None if report.rejects is None else str(report.rejects),
         "seconds": report.seconds,
@@ -125,6 +127,8 @@ def _print_load(report: LoadReport, graph: str) -> None:
     for what, counts in (("merged with another of the same ends", report.repeated), ("left out", report.unmapped)):
         if some := counted(counts):
             click.echo(f"{what}: " + ", ".join(f"{name} {n:,}" for name, n in some))
+    for text in report.notes:
+        click.echo(f"note: {text}")
     if report.rejected:
         click.echo(f"rejected: {report.rejected:,} rows, listed in {report.rejects}")
 
@@ -215,7 +219,7 @@ def query(
         print_json({"columns": columns, "rows": rows})
     elif form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
+        writer.writerow([csv_cell(column) for column in columns])
         writer.writerows([_field(row[c]) for c in columns] for row in rows)
     else:
         print_table(columns, [[row[c] for c in columns] for row in rows])
@@ -223,7 +227,7 @@ def query(
 
 
 def _field(value: object) -> object:
-    return dumps(value, indent=None) if isinstance(value, list | dict) else value
+    return csv_cell(dumps(value, indent=None) if isinstance(value, list | dict) else value)
 
 
 @click.command(cls=Command, short_help="Write a snapshot of the graph.")

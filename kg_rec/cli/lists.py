@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @click.argument("model", type=click.Path(path_type=Path))
 @live_graph_option
 @click.option("--users", metavar="KEY,KEY,…", help="Keys of users; default: all.")
-@click.option("--users-file", type=click.File(encoding="utf-8"), metavar="FILE", help="One key a line; - is stdin.")
+@click.option("--users-file", type=click.Path(allow_dash=True), metavar="FILE", help="One key a line; - is stdin.")
 @click.option("--users-query", metavar="CYPHER", help="Read-only; its first column holds the keys. Needs --graph.")
 @click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="Length of the lists.")
 @click.option(
@@ -38,7 +39,7 @@ def recommend(
     model: Path,
     graph: str | None,
     users: str | None,
-    users_file: IO[str] | None,
+    users_file: str | None,
     users_query: str | None,
     k: int,
     out: Path | None,
@@ -79,14 +80,14 @@ def recommend(
     click.echo(f"{rows:,} recommendations for {count:,} users, written to {out}")
 
 
-def _keys(users: str | None, users_file: IO[str] | None) -> list[str] | None:
+def _keys(users: str | None, users_file: str | None) -> list[str] | None:
     if users is not None:
-        found = [key.strip() for key in users.split(",")]
-    elif users_file is not None:
-        found = [line.strip() for line in users_file]
-    else:
+        return list(dict.fromkeys(key.strip() for key in users.split(",") if key.strip()))
+    if users_file is None:
         return None
-    return list(dict.fromkeys(key for key in found if key))
+    from kg_rec.jobs.candidates import file_keys
+
+    return file_keys(users_file, sys.stdin.buffer if users_file == "-" else None)
 
 
 def _queried(store: GraphStore, cypher: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from kg_rec.model.kernel import FactorKernel
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot import IdMap, Snapshot
 from kg_rec.store.base import GraphStore
+from kg_rec.textfile import read_lines
 
 _MOST_KEYS = 50_000_000
 _BLOCK = 128
@@ -34,10 +36,13 @@ def queried_keys(store: GraphStore, cypher: str, setting: str) -> list[str]:
     return list(dict.fromkeys(column))
 
 
-def file_keys(path: str) -> list[str]:
-    """The lines of a file that are not empty, each once."""
-    lines = (line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines())
-    return list(dict.fromkeys(line for line in lines if line))
+def file_keys(path: str | Path, stream: IO[bytes] | None = None) -> list[str]:
+    """The lines of a file that are not blank, as they are written, each once.
+
+    Raises:
+        ConfigError: it cannot be read or is no text; the message names the line.
+    """
+    return list(dict.fromkeys(read_lines(path, ConfigError, stream)))
 
 
 def allowed_items(

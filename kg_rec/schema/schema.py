@@ -18,6 +18,7 @@ from pathlib import Path
 from kg_rec.errors import SchemaError
 from kg_rec.schema.turtle import parse
 from kg_rec.schema.types import NodeType, RelationType, Texts
+from kg_rec.textfile import read_text
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,7 @@ class GraphSchema:
         Raises:
             SchemaError: the file is absent, not Turtle, or not a valid schema.
         """
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SchemaError(f"{path}: cannot read the schema: {error}") from error
-        return cls.from_turtle(text, origin=str(path))
+        return cls.from_turtle(read_text(path, SchemaError), origin=str(path))
 
     @classmethod
     def bundled(cls, name: str) -> GraphSchema:

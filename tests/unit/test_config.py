@@ -90,7 +90,7 @@ def test_errors_of_a_file_name_the_file(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=rf"c\.toml:1: {message}"):
             TrainConfig.from_toml(file)
     file.write_bytes(b"seed = 1 # \xff")
-    with pytest.raises(ConfigError, match=r"c\.toml: .*utf-8"):
+    with pytest.raises(ConfigError, match=r"c\.toml:1: .*utf-8"):
         TrainConfig.from_toml(file)
 
 

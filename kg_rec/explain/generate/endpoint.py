@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from kg_rec.errors import AnswerError, ConfigError, LanguageModelError, MissingDependencyError, TemporaryFaultError
 from kg_rec.explain.generate.budget import Budget, tokens_used
 from kg_rec.explain.generate.language_model import Request
+from kg_rec.textfile import read_text
 
 if TYPE_CHECKING:
     import httpx2
@@ -62,10 +63,9 @@ def read_key(variable: str | None = None, file: Path | None = None) -> str | Non
         place = f"key file {file}"
         try:
             mode = file.stat().st_mode
-            key = (file.read_text(encoding="utf-8").splitlines() or [""])[0].strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise ConfigError(f"{place}: cannot read it: {reason}") from None
+        except OSError as error:
+            raise ConfigError(f"{place}: cannot read it: {error.strerror}") from None
+        key = read_text(file, ConfigError).split("\n")[0].strip()
         if sys.platform != "win32" and mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ConfigError(f"{place}: other users can access it; run chmod 600 on it")
     else:

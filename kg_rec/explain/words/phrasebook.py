@@ -26,6 +26,7 @@ from kg_rec.explain.words.checker import check_phrase
 from kg_rec.explain.words.frames import expand, fits, is_frame
 from kg_rec.explain.words.patterns import LANGUAGES, TONES, Pattern, PatternSlot, Tone, pattern, patterns
 from kg_rec.schema import GraphSchema
+from kg_rec.textfile import parse_json, read_text
 
 __all__ = [
     "LANGUAGES",
@@ -177,11 +178,7 @@ def _require(phrase: Phrase, known: Mapping[str, Pattern], schema: GraphSchema) 
 
 
 def _read(file: Path) -> Sequence[Phrase]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PhraseError(f"{file}: cannot read the phrasebook: {error}") from error
-    return _lines(text, str(file))
+    return _lines(read_text(file, PhraseError), str(file))
 
 
 def _lines(text: str, origin: str) -> Sequence[Phrase]:
@@ -190,8 +187,8 @@ def _lines(text: str, origin: str) -> Sequence[Phrase]:
 
 def _phrase(line: str, origin: str) -> Phrase:
     try:
-        row: Any = json.loads(line)
-    except json.JSONDecodeError as error:
+        row: Any = parse_json(line)
+    except ValueError as error:
         raise PhraseError(f"{origin}: expected one JSON object a line, got {line[:60]!r}: {error}") from error
     if not isinstance(row, dict) or set(row) != set(_FIELDS) or not all(isinstance(v, str) for v in row.values()):
         raise PhraseError(f"{origin}: expected an object with the texts {', '.join(_FIELDS)}, got {line[:80]!r}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from kg_rec.errors import AuthenticationError, StoreError
+from kg_rec.textfile import read_text
 
 _EXAMPLE = "neo4j://localhost:7687?database=neo4j"
 
@@ -33,19 +34,22 @@ def split_url(url: str) -> tuple[str, str]:
             "set NEO4J_USERNAME and NEO4J_PASSWORD, or NEO4J_AUTH_FILE, instead"
         )
     unknown = sorted(set(options) - {"database"})
+    shown = f"{parts.scheme}://{parts.netloc}"  # what follows may be a password in the wrong place
     if not host or parts.path.strip("/") or parts.fragment or unknown:
-        raise StoreError(f"{url}: expected an address like {_EXAMPLE}, with no other parts")
+        raise StoreError(f"{shown}: expected an address like {_EXAMPLE}, with no other parts")
     database = options.get("database", ["neo4j"])[-1]
     if not database:
-        raise StoreError(f"{url}: the database has no name; expected an address like {_EXAMPLE}")
-    return f"{parts.scheme}://{parts.netloc}", database
+        raise StoreError(
+            f"{parts.scheme}://{parts.netloc}: the database has no name; expected an address like {_EXAMPLE}"
+        )
+    return shown, database
 
 
 def read_credentials() -> tuple[str, str] | None:
     """User and password from the environment, or from the file that ``NEO4J_AUTH_FILE`` names.
 
-    The environment variables win over the file.  The file has the user on line one and the password on line two,
-    and must not be accessible to other users.
+    The environment variables win over the file.  The file has the user on line one and the password on line two
+    (or both on one line as ``user/password``), and must not be accessible to other users.
 
     Returns:
         None where neither is given, for servers without authentication.
@@ -64,12 +68,16 @@ def read_credentials() -> tuple[str, str] | None:
     path = Path(named)
     try:
         mode = path.stat().st_mode
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise AuthenticationError(f"NEO4J_AUTH_FILE {path}: cannot read it: {reason}") from None
+    except OSError as error:
+        raise AuthenticationError(f"NEO4J_AUTH_FILE {path}: cannot read it: {error.strerror}") from None
     if sys.platform != "win32" and mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise AuthenticationError(f"NEO4J_AUTH_FILE {path}: other users can access it; run chmod 600 on it")
+    lines = read_text(path, AuthenticationError).split("\n")
+    if not any(lines[1:]) and "/" in lines[0]:
+        user, _, password = lines[0].partition("/")
+        lines = [user, password]
     if len(lines) < 2 or not lines[0] or not lines[1]:
-        raise AuthenticationError(f"NEO4J_AUTH_FILE {path}: expected the user on line one and the password on line two")
+        raise AuthenticationError(
+            f"NEO4J_AUTH_FILE {path}: expected the user on line one and the password on line two, or user/password"
+        )
     return lines[0], lines[1]

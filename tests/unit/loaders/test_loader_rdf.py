@@ -52,6 +52,7 @@ def test_turtle(graph: Graph, folder: Path) -> None:
     assert report.unmapped == {
         "predicate DIRECTED_BY: no relation between these types": 1,
         "predicate unheard: no such property": 1,
+        "statements about blank nodes": 2,
         "subjects with properties and without a type of the schema": 1,
         "texts in language fr": 1,
         "type Shop: no such node type": 1,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kg_rec import textfile
 from kg_rec.errors import LoadError
 from kg_rec.loaders import text
 from kg_rec.loaders.text import Faults, Layout, read, read_whole
@@ -80,7 +81,7 @@ def test_absent_fields_at_the_end(folder: Path) -> None:
 
 
 def test_lines_are_right_across_blocks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "_BLOCK_BYTES", 7)
+    monkeypatch.setattr(textfile, "_BLOCK_BYTES", 7)
     path = folder / "t.tsv"
     path.write_text("a\tb\n" + "".join(f"{i}\tvalue {i}\n" for i in range(50)))
     expected = [(i + 2, str(i), f"value {i}") for i in range(50)]
