@@ -249,7 +249,9 @@ def _recoded(path: Path, pieces: Iterator[bytes], form: str) -> Iterator[bytes]:
 def _line_feeds(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Where the lines of a file end with CR alone, LF instead."""
     start = next(pieces, b"")
-    if b"\r" not in start.removesuffix(b"\r") or b"\n" in start:
+    if start.endswith(b"\r"):
+        start += next(pieces, b"")
+    if b"\r" not in start or b"\n" in start:
         yield start
         yield from pieces
     else:

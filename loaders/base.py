@@ -262,6 +262,8 @@ def _load(
                 count[name] += written
                 done += written
                 progress(done, None, f"writing {name}")
+    if faults.count and not done:
+        raise LoadError(f"no row fits: {faults.count:,} are at fault, listed in {reject_file}; correct them", path)
     return LoadReport(
         format=format,
         path=path,
