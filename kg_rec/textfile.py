@@ -179,7 +179,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _unreadable(path: Path, error: OSError) -> LoadError:
-    return LoadError(f"cannot be read: {error.strerror or error}; check the path and its permissions", path)
+    return LoadError(f"cannot read it: {error.strerror or error}; check the path and its permissions", path)
 
 
 def _read(path: Path, file: IO[bytes]) -> Iterator[bytes]:

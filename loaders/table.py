@@ -111,7 +111,7 @@ def _columns(path: Path, options: Mapping[str, Any]) -> Sequence[str]:
 
 def _list_columns(schema: GraphSchema, mapping: TableMapping) -> frozenset[str]:
     """Columns in which a list is a value: several targets of an edge, or a property that is a list."""
-    found = {rule.target for rule in mapping.edges}
+    found = {rule.target for rule in mapping.edges if not rule.columns}  # with columns, an edge is one row
     types: list[tuple[NodeType | RelationType | None, Mapping[str, str]]] = [
         *((schema.node_types.get(rule.type), rule.columns) for rule in mapping.nodes),
         *((schema.relation_types.get(rule.relation), rule.columns) for rule in mapping.edges),

@@ -18,7 +18,7 @@ from kg_rec.model import persist
 from kg_rec.model.kernel import FactorKernel
 from kg_rec.model.operator import TILE
 from kg_rec.schema import GraphSchema
-from kg_rec.store.neo4j.credentials import read_credentials, split_url
+from kg_rec.store.credentials import read_credentials, split_url
 
 _REPEATS = 200
 _ROWS = 10_000

@@ -98,7 +98,7 @@ def _clear(url: str) -> None:
 def _session(url: str) -> Iterator[Any]:
     import neo4j
 
-    from kg_rec.store.neo4j.credentials import read_credentials, split_url
+    from kg_rec.store.credentials import read_credentials, split_url
 
     address, database = split_url(url)
     with neo4j.GraphDatabase.driver(address, auth=read_credentials()) as driver, driver.session(database=database) as s:

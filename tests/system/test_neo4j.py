@@ -16,7 +16,7 @@ import pytest
 from kg_rec.errors import AuthenticationError, StoreError, StoreUnavailableError
 from kg_rec.schema import GraphSchema
 from kg_rec.store import GraphStore, connect
-from kg_rec.store.neo4j.credentials import split_url
+from kg_rec.store.credentials import split_url
 
 pytestmark = pytest.mark.neo4j
 ROOT = Path(__file__).resolve().parents[2]

@@ -253,7 +253,7 @@ def damage(folder: Path, what: str) -> None:
         ("edges cut", "a file was changed or damaged"),
         ("other columns", "a file was changed or damaged"),
         ("other rows", "a file was changed or damaged"),
-        ("schema gone", "schema.ttl: cannot read the schema"),
+        ("schema gone", "schema.ttl: cannot read it"),
         ("schema changed", "a file was changed or damaged"),
     ],
 )

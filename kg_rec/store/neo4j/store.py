@@ -42,9 +42,9 @@ from kg_rec.store import cypher
 from kg_rec.store.base import Capabilities, Statement
 from kg_rec.store.batch import edge_schema, edge_table, node_schema, node_table
 from kg_rec.store.catalog import find_node_type, find_relation, missing_ends
+from kg_rec.store.credentials import read_credentials, split_url
 from kg_rec.store.evolution import check_evolution
 from kg_rec.store.gate import check_read_only, statement_text
-from kg_rec.store.neo4j.credentials import read_credentials, split_url
 from kg_rec.store.paging import key_runs, ordered_batches
 from kg_rec.store.results import to_table
 

@@ -322,5 +322,5 @@ def test_a_year_that_is_no_number_is_reported_with_its_line(folder: Path) -> Non
 
 
 def test_a_missing_file_is_named(folder: Path) -> None:
-    with pytest.raises(LoadError, match=r"films\.csv: cannot be read"):
+    with pytest.raises(LoadError, match=r"films\.csv: cannot read it"):
         batches(folder)

@@ -137,7 +137,7 @@ def test_damaged_gzip_is_an_error_even_when_skipping(folder: Path) -> None:
 
 
 def test_absent_file_and_missing_column(folder: Path) -> None:
-    with pytest.raises(LoadError, match="cannot be read: No such file"):
+    with pytest.raises(LoadError, match="cannot read it: No such file"):
         rows(folder / "absent", TAB)
     path = folder / "t.tsv"
     path.write_text("a\tb\n1\t2\n")
