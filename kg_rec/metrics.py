@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.arrays.topk import masked, top_k
-from kg_rec.arrays.types import Floats
+from kg_rec.arrays.types import Floats, Floats64
 
 METRICS = ("ndcg", "recall", "precision", "mrr", "hit")
 
@@ -60,7 +60,16 @@ class ValidationSet:
     relevant: sparse.csr_array
     candidates: NDArray[np.bool_]
 
+    def per_user(self, scores: Floats) -> Floats64:
+        """NDCG@10 of each user's scores, shape (u, items), which are changed; shape (u,)."""
+        top = top_k(masked(scores, self.seen, self.candidates), 10)
+        return per_user(top, self.relevant, 10)["ndcg"]
+
     def ndcg(self, scores: Floats) -> float:
         """Mean NDCG@10 of scores, shape (u, items); the array is changed."""
-        top = top_k(masked(scores, self.seen, self.candidates), 10)
-        return float(per_user(top, self.relevant, 10)["ndcg"].mean())
+        return float(self.per_user(scores).mean())
+
+
+def standard_error(first: Floats64, second: Floats64) -> float:
+    """The standard error of the mean difference of two metrics of the same users, each of shape (u,)."""
+    return float((first - second).std() / np.sqrt(len(first)))

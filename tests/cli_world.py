@@ -13,7 +13,7 @@ from kg_rec.cli import main
 #: Quick settings.
 SMALL = [
     "--no-text",
-    *("--set", "gnn.epochs=1", "--set", "gnn.dimensions=4", "--set", "gnn.exponents=[0.3]"),
+    *("--set", "gnn.dimensions=4", "--set", "gnn.exponents=[0.3]"),
     *("--set", "taste.l2=[5.0]", "--set", "fusion.rounds=1", "--set", "cold.rounds=1", "--set", "recency=[0.0]"),
 ]
 

@@ -18,8 +18,9 @@ import torch
 import torch_geometric  # noqa: F401  it asks the machine for a port when it is imported: not within a unit test
 
 from kg_rec.model import persist
-from kg_rec.model.channels.gnn_numbers import GnnConfig
+from kg_rec.model.channels import gnn  # noqa: F401  what it imports binds a socket, which a unit test must not
 from kg_rec.model.channels.meaning import MeaningConfig
+from kg_rec.model.channels.relational import GnnConfig
 from kg_rec.model.channels.taste import TasteConfig
 from kg_rec.model.cold.config import ColdConfig
 from kg_rec.model.config import FusionConfig, TrainConfig
@@ -45,7 +46,7 @@ CONFIG = TrainConfig(
     device="cpu",
     recency=(0.0,),
     taste=TasteConfig(l2=(5.0, 20.0)),
-    gnn=GnnConfig(dimensions=(4, 8), exponents=(0.3,), epochs=3),
+    gnn=GnnConfig(dimensions=(4, 8), exponents=(0.3,)),
     cold=ColdConfig(rounds=1),
     fusion=FusionConfig(rounds=2),
 )
@@ -158,8 +159,14 @@ def sources_digest() -> str:
 def everything() -> Recommender:
     """As :func:`trained`, with every channel, relation type and text in use, whatever validation chose."""
     model = trained()
+    channels = {
+        **model.chosen.channels,
+        "taste": {**model.chosen.channels["taste"], "prior": 1.0},
+        "knowledge": {"mean": {f.relation: 0.05 for f in model.similarity.factors}, "deviation": {}},
+    }
     chosen = replace(
         model.chosen,
+        channels=channels,
         similarity={name: 0.3 if name == "year" else 1.0 for name in model.similarity.weights},
         ridge=4.0,
         warm={"taste": 1.0, "relational": 0.5, "sequence": 0.2, "knowledge": 0.3, "meaning": 0.3, "base": 0.1},

@@ -16,6 +16,7 @@ from kg_rec.cli.catalog import formats, schema
 from kg_rec.cli.console import Command, Program, print_json, progress_bar
 from kg_rec.cli.explain import explain
 from kg_rec.cli.graph import check, export, load, query
+from kg_rec.cli.inspect import inspect
 from kg_rec.cli.jobs import job
 from kg_rec.cli.lists import recommend
 from kg_rec.cli.model import evaluate, train
@@ -84,7 +85,7 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, as_json: bo
 
 
 _COMMANDS = (
-    *(load, formats, schema, check, query, export, train, evaluate, recommend),
+    *(load, formats, schema, check, query, export, train, inspect, evaluate, recommend),
     *(job, explain, what_if, phrase),
 )
 for _command in _COMMANDS:

@@ -30,7 +30,6 @@ from kg_rec.explain.show.view import View, score_parts
 from kg_rec.explain.words.lexicon import Lexicon
 from kg_rec.explain.words.slots import clean_name
 from kg_rec.model.channels.about import BASE
-from kg_rec.model.channels.gnn_numbers import GnnParameters
 from kg_rec.model.channels.registry import about_of
 from kg_rec.model.cold.similarity import PROFILE
 from kg_rec.snapshot import Snapshot
@@ -260,17 +259,12 @@ def _likeness(model: Model) -> list[tuple[str, float, float]]:
 
 
 def _hops(model: Model) -> dict[str, Any] | None:
-    """The graph network's learned weights per relation and hop."""
-    numbers = model.recommender.chosen.channels.get("relational")
+    """The gates that the graph network learned: the mean of each relation type."""
+    numbers = model.recommender.chosen.channels.get("knowledge")
     if numbers is None:
         return None
-    gnn = GnnParameters(**numbers)
-    rows = [
-        (_label(model.recommender.snapshot, name.split(".")[0]), int(name.rsplit(".", 1)[1]) + 1, value)
-        for name, value in gnn.values.items()
-        if ".weight." in name
-    ]
-    return {"rows": sorted(rows, key=lambda row: -abs(row[2])), "epoch": gnn.epoch, "dimensions": gnn.dimensions}
+    rows = [(_label(model.recommender.snapshot, name), value) for name, value in numbers["mean"].items()]
+    return {"rows": sorted(rows, key=lambda row: -row[1])}
 
 
 def _lists(report: ReportData) -> list[dict[str, Any]]:

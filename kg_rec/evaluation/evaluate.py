@@ -1,7 +1,8 @@
 """Evaluation: full ranking on a split, metrics with bootstrap intervals, and what the graph adds.
 
 ``kg_lift`` is the drop in NDCG@10 when the same model is trained without a part: without the graph, with a graph whose
-facts are shuffled among the items, without text, or without the relational GNN.  A positive number is what the
+facts are shuffled among the items, or among items of about equal popularity, without text, or without the channel
+``relational``.  A positive number is what the
 part adds; users are paired, so its interval says whether that is more than chance.
 """
 
@@ -28,11 +29,12 @@ from kg_rec.model.histories import histories
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.train import train
 from kg_rec.progress import Progress, no_progress
+from kg_rec.schema import RelationType
 from kg_rec.snapshot import EdgeTable, Snapshot
 from kg_rec.split import Split
 
 #: What can be left out to measure what it adds.
-ABLATIONS = ("no_graph", "shuffled_graph", "no_text", "no_gnn")
+ABLATIONS = ("no_graph", "shuffled_graph", "popularity_shuffled", "no_text", "no_gnn")
 
 #: Users whose lists are explained at a time.
 _EXPLAINED = 200
@@ -71,6 +73,8 @@ class EvaluationReport:
         intervals: 95 % bootstrap intervals over users of the accuracy metrics.
         valid: validation figures.
         chosen: hyperparameters and fusion weights.
+        knowledge_share: how much of the scores in the test lists runs through facts of the graph; the ``median``,
+            ``lower`` and ``upper`` quartile over users (:func:`knowledge_share`).
         kg_lift: per ablation, ``drop`` in test NDCG@10 and its ``interval``.
         seconds: ``train`` and ``rank``, and ``explain`` where explanations are measured.
         explanations: path quality of the test lists, e.g. ``lir@10``; see :mod:`kg_rec.explain.paths.metrics`.  Empty
@@ -84,6 +88,7 @@ class EvaluationReport:
     intervals: Mapping[str, tuple[float, float]]
     valid: Mapping[str, float]
     chosen: Mapping[str, Any]
+    knowledge_share: Mapping[str, float]
     kg_lift: Mapping[str, Mapping[str, Any]]
     seconds: Mapping[str, float]
     explanations: Mapping[str, float] = field(default_factory=dict)
@@ -147,6 +152,22 @@ def beyond_accuracy(
         f"diversity@{k}": 1 - float(np.mean(similarity)) if similarity else 0.0,
         f"popularity@{k}": float(popularity[listed].mean() / max(popularity[own.indices].mean(), 1e-12)),
     }
+
+
+def knowledge_share(model: Recommender, ranking: Ranking, k: int = 10) -> dict[str, float]:
+    """The part of each user's top-k scores, taken together, that runs through paths of facts: quartiles over users.
+
+    Users whose scores do not add up to a positive number are left out.
+    """
+    top = ranking.top[:, :k]
+    owner = np.repeat(np.arange(len(top)), (top >= 0).sum(axis=1))
+    addends = model.addends(ranking.users[owner], top[top >= 0])
+    values = addends.values.get("knowledge", np.zeros(len(addends.pairs)))
+    through = np.bincount(owner[addends.pairs], weights=values, minlength=len(top))
+    total = np.bincount(owner, weights=addends.sums(), minlength=len(top))
+    shares = through[total > 0] / total[total > 0]
+    lower, median, upper = np.quantile(shares, [0.25, 0.5, 0.75]) if len(shares) else (0.0, 0.0, 0.0)
+    return {"lower": float(lower), "median": float(median), "upper": float(upper)}
 
 
 def path_quality(
@@ -233,7 +254,8 @@ def evaluate(
         metrics={**test.mean(), **beyond_accuracy(test, model, split.test_candidates)},
         intervals={name: bootstrap(values, config.seed) for name, values in test.metrics.items()},
         valid=rank_split(model, split, "valid").mean(),
-        chosen=model.chosen.to_dict(),
+        chosen=model.chosen.summary(),
+        knowledge_share=knowledge_share(model, test),
         kg_lift=drops,
         seconds=seconds,
         explanations=told,
@@ -257,19 +279,37 @@ def _without(name: str, snapshot: Snapshot, config: TrainConfig) -> tuple[Snapsh
     if name == "no_gnn":
         return snapshot, replace(config, channels=tuple(c for c in config.channels if c != "relational"))
     rng = np.random.default_rng(config.seed)
+    popularity = np.bincount(snapshot.liked().target, minlength=len(snapshot.items))
     for relation in snapshot.schema.knowledge_relations:
         edges = snapshot.edges[relation.name]
         if name == "no_graph":
             edges = edges.take(np.zeros(len(edges), dtype=bool))
         else:
-            edges = _shuffled(edges, relation.source == snapshot.schema.item.name, len(snapshot.items), rng)
+            order = (
+                _equally_popular(popularity, rng) if name == "popularity_shuffled" else rng.permutation(len(popularity))
+            )
+            edges = _shuffled(edges, relation, snapshot.schema.item.name, order)
         snapshot = snapshot.with_edges(relation.name, edges)
     return snapshot, config
 
 
-def _shuffled(edges: EdgeTable, item_is_source: bool, n_items: int, rng: np.random.Generator) -> EdgeTable:
+#: Items of neighbouring popularity among which ``popularity_shuffled`` deals the facts.
+_NEIGHBOURS = 20
+
+
+def _equally_popular(popularity: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """A permutation among items of about equal popularity: each group of neighbours in popularity is dealt anew."""
+    order = np.lexsort((rng.random(len(popularity)), popularity))
+    dealt = np.empty(len(order), dtype=np.int64)
+    for start in range(0, len(order), _NEIGHBOURS):
+        group = order[start : start + _NEIGHBOURS]
+        dealt[group] = rng.permutation(group)
+    return dealt
+
+
+def _shuffled(edges: EdgeTable, relation: RelationType, item: str, order: NDArray[np.int64]) -> EdgeTable:
     """The facts of each item given to another item: degrees stay, agreement with the interactions goes."""
-    order = rng.permutation(n_items)
-    source, target = (order[edges.source], edges.target) if item_is_source else (edges.source, order[edges.target])
+    source = order[edges.source] if relation.source == item else edges.source
+    target = order[edges.target] if relation.target == item else edges.target
     rows = np.lexsort((target, source))
     return EdgeTable(source, target, edges.weight, edges.time).take(rows)

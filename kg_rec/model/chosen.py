@@ -59,6 +59,14 @@ class Chosen:
         """Plain nested dictionary for JSON."""
         return asdict(self)
 
+    def summary(self) -> dict[str, Any]:
+        """:meth:`to_dict` without what is learned for each node of the graph."""
+        values = self.to_dict()
+        channels = {
+            name: {k: v for k, v in own.items() if k != "deviation"} for name, own in values["channels"].items()
+        }
+        return {**values, "channels": channels}
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Chosen:
         """Inverse of :meth:`to_dict`."""

@@ -25,21 +25,22 @@ class FusionConfig:
     Attributes:
         steps: factors tried on one weight at a time.
         rounds: passes over all weights.
-        least: share of the validation figure that a move of a weight must add; smaller gains are chance.
+        least: what a move of a weight must add, in standard errors of the difference over the validation users;
+            smaller gains are chance.
         users: most validation users scored (sampled with the seed).
         candidates: most items they rank.  Where there are more, these are ranked: the items to be found, and of the
             others the most popular ones and as many random ones.
-        tolerance: validation NDCG@10 that may be given up for the largest weight of the knowledge channel, whose
-            paths run through named facts that people can check.
+        tolerance: validation NDCG@10 that may be given up for more weight of the knowledge channel, whose paths run
+            through named facts that people can check, in standard errors of the difference over the users.
         holdout: share of each user's interactions held out for validation, if no split is given.
     """
 
     steps: tuple[float, ...] = (0.0, 0.35, 0.6, 0.8, 1.25, 1.7, 3.0)
     rounds: int = 3
-    least: float = 0.004
+    least: float = 1.0
     users: int = 2_000
     candidates: int = 20_000
-    tolerance: float = 0.001
+    tolerance: float = 1.0
     holdout: float = 0.1
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,19 @@ class PathFactors:
     relation: str
     source: sparse.csr_array
     target: sparse.csr_array
+
+
+@dataclass(frozen=True)
+class GatedPaths:
+    """One relation type's part of W: K(j, i) = sum_a gate[a] source[j, a] target[i, a].
+
+    Attributes:
+        factors: what ties items to nodes.
+        gate: weight of each node in the middle, float32, shape (middle nodes,).
+    """
+
+    factors: PathFactors
+    gate: NDArray[np.float32]
 
 
 def incidence(snapshot: Snapshot, relation: RelationType) -> sparse.csr_array:
@@ -72,6 +85,24 @@ def path_factors(
     return PathFactors(relation.name, matrix, matrix)
 
 
+def shared_nodes(
+    snapshot: Snapshot, relation: RelationType, degree_exponent: float, max_degree: float = 1.0
+) -> PathFactors:
+    """Which nodes two items share: a node with n items weighs n^-degree_exponent, whatever else the items have.
+
+    Unlike :func:`path_factors`, an item with many facts is tied more than one with few.  The arguments are those.
+    """
+    matrix = incidence(snapshot, relation)
+    if relation.source == relation.target:
+        return _direct(relation.name, matrix)
+    degree = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    weight = np.where(degree > max(max_degree * matrix.shape[0], 2), 0, np.maximum(degree, 1.0) ** -degree_exponent)
+    target = matrix.copy()
+    matrix.data = weight[matrix.indices].astype(np.float32)
+    matrix.eliminate_zeros()
+    return PathFactors(relation.name, matrix, target)
+
+
 def _direct(relation: str, adjacency: sparse.csr_array) -> PathFactors:
     n = adjacency.shape[0]
     degree = np.diff(adjacency.indptr)
@@ -105,11 +136,30 @@ def still_there(factors: PathFactors, before: Snapshot, after: Snapshot) -> Path
         there = sparse.csr_array(there + sparse.eye_array(there.shape[0], dtype=np.float32))
         return PathFactors(relation.name, _where(factors.source, there), factors.target)
     column = after.ids[other].indices(before.ids[other].keys)
-    moved = factors.source.tocoo()
-    known = column[moved.col] >= 0
-    ends = (moved.row[known], column[moved.col[known]])
-    matrix = _where(sparse.csr_array((moved.data[known], ends), shape=there.shape), there)
-    return PathFactors(relation.name, matrix, matrix)
+
+    def kept(matrix: sparse.csr_array) -> sparse.csr_array:
+        cells = matrix.tocoo()
+        known = column[cells.col] >= 0
+        ends = (cells.row[known], column[cells.col[known]])
+        return _where(sparse.csr_array((cells.data[known], ends), shape=there.shape), there)
+
+    source = kept(factors.source)
+    return PathFactors(relation.name, source, source if factors.target is factors.source else kept(factors.target))
+
+
+def gates_there(paths: GatedPaths, before: Snapshot, after: Snapshot) -> GatedPaths:
+    """:func:`still_there` with gates: a node keeps its gate, a new one has none."""
+    factors = still_there(paths.factors, before, after)
+    if factors is paths.factors:
+        return paths
+    relation = after.schema.relation_types[factors.relation]
+    if relation.source == relation.target:
+        return GatedPaths(factors, paths.gate)
+    other = relation.target if relation.source == after.schema.item.name else relation.source
+    column = after.ids[other].indices(before.ids[other].keys)
+    gate = np.zeros(factors.source.shape[1], np.float32)
+    gate[column[column >= 0]] = paths.gate[column >= 0]
+    return GatedPaths(factors, gate)
 
 
 def _where(matrix: sparse.csr_array, binary: sparse.csr_array) -> sparse.csr_array:
@@ -145,7 +195,7 @@ class Links:
         ways: each way that a column may belong to.
         way: per column, its position in ``ways``, int64, shape (columns,).
         node: per column, the dense index of the shared node in its type, int64, shape (columns,).
-        weight: per column, the weight of the relation type, float64, shape (columns,).
+        weight: per column, the gate of the node or the weight of the relation type, float64, shape (columns,).
         source: CSR, float64, shape (items, columns).
         target: CSR, float64, shape (items, columns).
     """
@@ -158,15 +208,14 @@ class Links:
     target: sparse.csr_array
 
 
-def links(snapshot: Snapshot, factors: Sequence[PathFactors], weights: Mapping[str, float]) -> Links:
-    """All paths between items through the relation types of positive weight."""
+def links(snapshot: Snapshot, paths: Sequence[GatedPaths]) -> Links:
+    """All paths between items through some relation types."""
     n = len(snapshot.items)
     ways: list[Way] = []
     sources, targets, weight = [], [], []
-    for factor in factors:
+    for path in paths:
+        factor = path.factors
         relation = snapshot.schema.relation_types[factor.relation]
-        if weights[factor.relation] <= 0:
-            continue
         if relation.source == relation.target:
             steps = [Way(relation.name, None, True), Way(relation.name, None, False)]
             parts = _directions(snapshot, factor)
@@ -178,7 +227,7 @@ def links(snapshot: Snapshot, factors: Sequence[PathFactors], weights: Mapping[s
             ways.append(way)
             sources.append(part)
             targets.append(factor.target)
-            weight.append(weights[factor.relation])
+            weight.append(path.gate.astype(np.float64))
     widths = [t.shape[1] for t in targets]
     stacked = [
         sparse.csr_array(sparse.hstack(m, format="csr")) if m else sparse.csr_array((n, 0)) for m in (sources, targets)
@@ -190,7 +239,7 @@ def links(snapshot: Snapshot, factors: Sequence[PathFactors], weights: Mapping[s
         ways=tuple(ways),
         way=np.repeat(np.arange(len(ways)), widths),
         node=np.concatenate([np.arange(w) for w in widths] or [np.empty(0, np.int64)]),
-        weight=np.repeat(np.array(weight, dtype=np.float64), widths),
+        weight=np.concatenate([*weight, np.empty(0)]),
         source=stacked[0],
         target=stacked[1],
     )

@@ -113,6 +113,38 @@ class FactorKernel:
         return _transposed(self, self.source.shape[0])
 
 
+@dataclass(frozen=True)
+class SumKernel:
+    """K = sum of factor times kernel, the columns scaled; for judging what is not yet joined.
+
+    Attributes:
+        parts: factor and kernel of each addend.
+        scale: per item i, what K(j, i) is multiplied by, shape (n,); None for 1.
+    """
+
+    parts: tuple[tuple[float, Kernel], ...]
+    scale: Floats32 | None = None
+
+    def scores(self, histories: sparse.csr_array, items: NDArray[np.int64] | None = None) -> Floats32:
+        """See :class:`Kernel`."""
+        total = np.zeros((histories.shape[0], histories.shape[1] if items is None else len(items)), np.float32)
+        for factor, kernel in self.parts:
+            total += np.float32(factor) * kernel.scores(histories, items)
+        return total if self.scale is None else total * (self.scale if items is None else self.scale[items])
+
+    def values(self, sources: NDArray[np.int64], item: int) -> Floats32:
+        """See :class:`Kernel`."""
+        total = np.zeros(len(sources), np.float32)
+        for factor, kernel in self.parts:
+            total += np.float32(factor) * kernel.values(sources, item)
+        return total if self.scale is None else total * self.scale[item]
+
+    @property
+    def transposed(self) -> Floats32 | None:
+        """See :class:`Kernel`; it is not kept."""
+        return None
+
+
 def _transposed(kernel: Kernel, n: int) -> Floats32 | None:
     if n > DENSE:
         return None

@@ -25,7 +25,7 @@ from kg_rec.model.channels.registry import channel_names
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.config import TrainConfig
-from kg_rec.model.item_paths import PathFactors
+from kg_rec.model.item_paths import GatedPaths, PathFactors
 from kg_rec.model.kernel import FactorKernel, Kernel, Matrix, MatrixKernel
 from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.snapshot import Snapshot
@@ -51,6 +51,10 @@ def save(model: Recommender, folder: str | Path) -> None:
     for factors in model.similarity.factors:
         _put(tensors, f"similarity.{factors.relation}.source", factors.source)
         _put(tensors, f"similarity.{factors.relation}.target", factors.target)
+    for paths in model.shared:
+        _put(tensors, f"shared.{paths.factors.relation}.source", paths.factors.source)
+        _put(tensors, f"shared.{paths.factors.relation}.target", paths.factors.target)
+        tensors[f"shared.{paths.factors.relation}.gate"] = paths.gate
     if model.similarity.text is not None:
         tensors["similarity.text"] = model.similarity.text
     for name, values in model.similarity.numbers.items():
@@ -68,6 +72,7 @@ def save(model: Recommender, folder: str | Path) -> None:
         "seed": model.config.seed,
         "channels": [c.name for c in model.channels],
         "relations": [f.relation for f in model.similarity.factors],
+        "shared": [paths.factors.relation for paths in model.shared],
         "similarity": {
             "weights": dict(model.similarity.weights),
             "text_power": model.similarity.text_power,
@@ -216,10 +221,8 @@ def _assemble(about: Mapping[str, Any], tensors: Tensors, snapshot: Snapshot) ->
         else:
             kernel = FactorKernel(_get(tensors, f"{prefix}.source"), _get(tensors, f"{prefix}.target"))
         channels.append(Channel(name, kernel, tensors[f"{prefix}.weight"]))
-    factors = tuple(
-        PathFactors(r, _sparse(tensors, f"similarity.{r}.source"), _sparse(tensors, f"similarity.{r}.target"))
-        for r in about["relations"]
-    )
+    factors = tuple(_factors(tensors, "similarity", r) for r in about["relations"])
+    shared = tuple(GatedPaths(_factors(tensors, "shared", r), tensors[f"shared.{r}.gate"]) for r in about["shared"])
     # in the order of the weights, as the sum of the kernel's parts depends on it in the last bit
     names = about["similarity"]["weights"]
     numbers = {name: tensors[f"number.{name}"] for name in names if f"number.{name}" in tensors}
@@ -235,10 +238,16 @@ def _assemble(about: Mapping[str, Any], tensors: Tensors, snapshot: Snapshot) ->
         tuple(channels),
         tensors["base"],
         tensors["cold"],
+        shared,
         similarity,
         regression,
         tensors.get("text"),
     )
+
+
+def _factors(tensors: Tensors, part: str, relation: str) -> PathFactors:
+    source, target = (_sparse(tensors, f"{part}.{relation}.{side}") for side in ("source", "target"))
+    return PathFactors(relation, source, target)
 
 
 def _parts(kernel: Kernel) -> dict[str, Matrix]:

@@ -25,7 +25,7 @@ from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.histories import histories
-from kg_rec.model.item_paths import Links, links, still_there
+from kg_rec.model.item_paths import GatedPaths, Links, gates_there, links, still_there
 from kg_rec.model.kernel import DENSE, Kernel, MatrixKernel
 from kg_rec.model.operator import Operator
 from kg_rec.snapshot import EdgeTable, IdMap, Snapshot
@@ -117,7 +117,8 @@ class Recommender:
         channels: the parts of the score.
         base: b_i, shape (n,).
         cold: True for items without interactions in training, shape (n,).
-        similarity: the kernel k of text and graph, for paths.
+        shared: the paths that the knowledge channel is the sum of, by relation type; none without that channel.
+        similarity: the kernel k of text and graph, by which items without interactions are placed.
         regression: how cold items got their relational embedding; None if there were none to learn from.
         text: unit text embeddings of the items as encoded, or None.
     """
@@ -128,6 +129,7 @@ class Recommender:
     channels: tuple[Channel, ...]
     base: Floats32
     cold: NDArray[np.bool_]
+    shared: tuple[GatedPaths, ...]
     similarity: Similarity
     regression: ColdItems | None
     text: Floats32 | None
@@ -202,14 +204,15 @@ class Recommender:
         if unknown:
             raise ModelError(f"the model uses the relation type {unknown[0]}, which the schema lacks; train again")
         factors = tuple(still_there(f, self.snapshot, snapshot) for f in self.similarity.factors)
+        shared = tuple(gates_there(p, self.snapshot, snapshot) for p in self.shared)
         if all(new is old for new, old in zip(factors, self.similarity.factors, strict=True)):
             return replace(self, snapshot=snapshot)
         similarity = replace(self.similarity, factors=factors)
         channels = tuple(
-            replace(c, kernel=kind_of(c.name).without_edges(c.kernel, similarity, self.regression, self.cold))
+            replace(c, kernel=kind_of(c.name).without_edges(c.kernel, shared, similarity, self.regression, self.cold))
             for c in self.channels
         )
-        return replace(self, snapshot=snapshot, similarity=similarity, channels=channels)
+        return replace(self, snapshot=snapshot, shared=shared, similarity=similarity, channels=channels)
 
     def with_interactions(self, edges: EdgeTable) -> Recommender:
         """The same parameters with other interactions of the same users and items."""
@@ -312,8 +315,22 @@ class Recommender:
 
     @cached_property
     def links(self) -> Links:
-        """The paths between items through the graph, as the kernel k weighs them."""
-        return links(self.snapshot, self.similarity.factors, self.similarity.weights)
+        """The paths between items through the graph, as the knowledge channel weighs them."""
+        gated = {p.factors.relation: p for p in self.shared}
+        closed = (GatedPaths(f, np.zeros(f.source.shape[1], np.float32)) for f in self.similarity.factors)
+        return links(self.snapshot, [gated.get(p.factors.relation, p) for p in closed])
+
+    @cached_property
+    def likeness(self) -> Links:
+        """The same paths, as the kernel k weighs them; its ways and columns are those of :attr:`links`."""
+        weights = self.similarity.weights
+        return links(
+            self.snapshot,
+            [
+                GatedPaths(f, np.full(f.source.shape[1], weights[f.relation], np.float32))
+                for f in self.similarity.factors
+            ],
+        )
 
     @cached_property
     def _co_counts(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]] | None:

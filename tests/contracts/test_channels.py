@@ -48,7 +48,7 @@ def test_scores_are_linear_in_the_history(kernel: Kernel) -> None:
 def test_no_item_is_a_reason_for_itself(kernel: Kernel) -> None:
     assert all(kernel.values(np.array([i]), i)[0] == 0 for i in range(45))
     scores = kernel.scores(sparse.csr_array(sparse.eye_array(45)))
-    assert np.abs(np.diag(scores)).max() <= 1e-7 * np.abs(scores).max()
+    assert np.abs(np.diag(scores)).max() <= 3e-7 * np.abs(scores).max()
 
 
 def test_single_precision_of_the_stated_shapes_and_finite(channel: Channel) -> None:

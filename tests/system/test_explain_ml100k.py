@@ -13,8 +13,8 @@ from kg_rec.api import Model
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.lists import EXPLANATION_FIELDS, explain_lists, rebuilt
 from kg_rec.explain.single import explain
-from kg_rec.model.channels.gnn_numbers import GnnConfig
 from kg_rec.model.channels.meaning import MeaningConfig
+from kg_rec.model.channels.relational import GnnConfig
 from kg_rec.model.channels.taste import TasteConfig
 from kg_rec.model.cold.config import ColdConfig
 from kg_rec.model.config import FusionConfig, TrainConfig
@@ -26,7 +26,7 @@ QUICK = TrainConfig(
     device="cpu",
     recency=(0.0,),
     taste=TasteConfig(l2=(200.0,)),
-    gnn=GnnConfig(dimensions=(16,), exponents=(0.3,), epochs=0),
+    gnn=GnnConfig(dimensions=(16,), exponents=(0.3,)),
     meaning=MeaningConfig(encoder="none"),
     cold=ColdConfig(rounds=1, steps=(0.4,), tuning_landmarks=200, users=50),
     fusion=FusionConfig(rounds=1, steps=(1.7,), users=100),

@@ -16,7 +16,7 @@ from kg_rec.api import Model
 from kg_rec.evaluation.evaluate import rank_split
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.cypher import mismatches
-from kg_rec.model.channels.gnn_numbers import GnnConfig
+from kg_rec.model.channels.relational import GnnConfig
 from kg_rec.model.channels.taste import TasteConfig
 from kg_rec.model.cold.config import ColdConfig
 from kg_rec.model.config import FusionConfig, TrainConfig
@@ -30,7 +30,7 @@ QUICK = TrainConfig(
     device="cpu",
     recency=(0.0,),
     taste=TasteConfig(l2=(200.0,)),
-    gnn=GnnConfig(dimensions=(32,), exponents=(0.3,), epochs=1),
+    gnn=GnnConfig(dimensions=(32,), exponents=(0.3,)),
     cold=ColdConfig(rounds=1, steps=(0.4,), tuning_landmarks=200),
     fusion=FusionConfig(rounds=1, steps=(0.6, 1.7), users=300),
 )

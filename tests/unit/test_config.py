@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg_rec.errors import ConfigError
-from kg_rec.model.channels.gnn_numbers import GnnConfig
+from kg_rec.model.channels.knowledge import KnowledgeConfig
+from kg_rec.model.channels.relational import GnnConfig
 from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.settings import setting_line
 
@@ -28,18 +29,18 @@ def toml(values: dict[str, Any], path: str = "") -> str:
 @given(
     seed=st.integers(0, 2**62),
     l2=st.lists(st.floats(0, 1e6), min_size=1, max_size=4),
-    hops=st.integers(0, 4),
+    iterations=st.integers(1, 4),
     encoder=st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF, exclude_categories=["Cs"]), max_size=12),
 )
 def test_round_trips(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, l2: list[float], hops: int, encoder: str
+    tmp_path_factory: pytest.TempPathFactory, seed: int, l2: list[float], iterations: int, encoder: str
 ) -> None:
     config = TrainConfig()
     config = replace(
         config,
         seed=seed,
         taste=replace(config.taste, l2=tuple(l2)),
-        gnn=replace(config.gnn, hops=hops),
+        gnn=replace(config.gnn, iterations=iterations),
         meaning=replace(config.meaning, encoder=encoder),
     )
     assert TrainConfig.from_dict(config.to_dict()) == config
@@ -51,10 +52,12 @@ def test_round_trips(
 
 def test_what_a_file_leaves_out_keeps_its_default(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
-    file.write_text("seed = 7\n[gnn]\ndimensions = [48]\nlearning_rate = 1\n")
+    file.write_text("seed = 7\n[gnn]\ndimensions = [48]\n[knowledge]\nspread = 1\n")
     config = TrainConfig.from_toml(file)
-    assert config == replace(TrainConfig(), seed=7, gnn=GnnConfig(dimensions=(48,), learning_rate=1.0))
-    assert isinstance(config.gnn.learning_rate, float)
+    assert config == replace(
+        TrainConfig(), seed=7, gnn=GnnConfig(dimensions=(48,)), knowledge=KnowledgeConfig(spread=1.0)
+    )
+    assert isinstance(config.knowledge.spread, float)
 
 
 @pytest.mark.parametrize(
@@ -102,8 +105,8 @@ dimensions = [
     16,
     8.5,
 ]
-# a comment with epochs = 3
-epochs = 3
+# a comment with iterations = 3
+iterations = 3
 [taste]
 l2 = [1.0] # one
 dropout = 2.0
@@ -114,8 +117,8 @@ def test_errors_name_the_line_of_the_setting(tmp_path: Path) -> None:
     assert setting_line(TEXT, "seed") == 2
     assert setting_line(TEXT, "gnn") == 4
     assert setting_line(TEXT, "gnn.dimensions") == 5
-    assert setting_line(TEXT, "gnn.epochs") == 10
-    assert setting_line(TEXT, "gnn.patience") == 4  # not written: the table it belongs to
+    assert setting_line(TEXT, "gnn.iterations") == 10
+    assert setting_line(TEXT, "gnn.exponents") == 4  # not written: the table it belongs to
     assert setting_line("[[a.caps]]\nmost = 1\n[[a.caps]]\nmost = 0\n", "a.caps[1].most") == 4
     file = tmp_path / "c.toml"
     for text, message in (
@@ -154,7 +157,7 @@ def test_every_setting_is_documented() -> None:
         ({"taste": {"dropout": 1.0}}, "taste.dropout"),
         ({"taste": {"l2": [-1.0]}}, "taste.l2"),
         ({"gnn": {"dimensions": [0]}}, "gnn.dimensions"),
-        ({"gnn": {"holdout": 0.0}}, "gnn.holdout"),
+        ({"knowledge": {"holdout": 0.0}}, "knowledge.holdout"),
         ({"meaning": {"batch_size": 0}}, "meaning.batch_size"),
         ({"cold": {"ridge": [0.0]}}, "cold.ridge"),
         ({"cold": {"users": 0}}, "cold.users"),

@@ -15,26 +15,26 @@ from kg_rec.errors import ConfigError
 from kg_rec.evaluation.evaluate import (
     EvaluationReport,
     Ranking,
+    _equally_popular,
     _shuffled,
     _without,
     beyond_accuracy,
     bootstrap,
     evaluate,
+    knowledge_share,
     path_quality,
     rank_split,
 )
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.paths.metrics import PATH_METRICS, interaction_recency
 from kg_rec.explain.single import explain
-from kg_rec.model.channels.gnn_numbers import GnnConfig
+from kg_rec.model.channels.relational import GnnConfig
 from kg_rec.model.cold.config import ColdConfig
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.recommender import Recommender
 from kg_rec.split import Split, cold_items_split, random_split
 
-CONFIG = replace(
-    NO_TEXT, gnn=GnnConfig(dimensions=(4,), exponents=(0.3,), epochs=1), cold=ColdConfig(rounds=1, steps=(0.4,))
-)
+CONFIG = replace(NO_TEXT, gnn=GnnConfig(dimensions=(4,), exponents=(0.3,)), cold=ColdConfig(rounds=1, steps=(0.4,)))
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,8 @@ def test_the_report_is_that_of_the_trained_model(
     assert report.items == int(split.test_candidates.sum())
     assert {name: report.metrics[name] for name in test.mean()} == test.mean()
     assert report.valid == rank_split(model, split, "valid").mean()
-    assert report.chosen == model.chosen.to_dict()
+    assert report.chosen == model.chosen.summary()
+    assert report.knowledge_share == knowledge_share(model, test)
     assert set(report.intervals) == set(test.metrics)
     for name, (low, high) in report.intervals.items():
         assert low <= report.metrics[name] <= high, name
@@ -188,7 +189,8 @@ def test_what_each_ablation_takes_away() -> None:
     for name in ("HAS_GENRE", "DIRECTED_BY", "STARRING", "FOLLOWED_BY"):
         one, two = graph.edges[name], shuffled.edges[name]
         assert len(one) == len(two)
-        np.testing.assert_array_equal(np.sort(one.target), np.sort(two.target))
+        if name != "FOLLOWED_BY":  # between items both ends are dealt
+            np.testing.assert_array_equal(np.sort(one.target), np.sort(two.target))
         facts = [set(zip(e.source.tolist(), e.target.tolist(), strict=True)) for e in (one, two)]
         assert facts[0] != facts[1], name
         np.testing.assert_array_equal(
@@ -200,9 +202,32 @@ def test_what_each_ablation_takes_away() -> None:
 
 
 def test_shuffling_a_relation_that_enters_the_items_moves_its_heads() -> None:
-    found = _shuffled(edges([(0, 1), (0, 2), (1, 3)]), False, 5, np.random.default_rng(0))
+    made = replace(films().schema.relation_types["HAS_GENRE"], source="Genre", target="Film")
+    order = np.array([4, 3, 2, 0, 1])
+    found = _shuffled(edges([(0, 1), (0, 2), (1, 3)]), made, "Film", order)
     np.testing.assert_array_equal(found.source, [0, 0, 1])
-    assert len(set(found.target.tolist())) == 3
+    np.testing.assert_array_equal(found.target, [2, 3, 0])
+
+
+def test_facts_are_dealt_among_items_of_about_equal_popularity() -> None:
+    popularity = np.random.default_rng(1).permutation(100)
+    order = _equally_popular(popularity, np.random.default_rng(0))
+    assert sorted(order.tolist()) == list(range(100))
+    assert np.abs(popularity - popularity[order]).max() < 20
+    assert (order != np.arange(100)).mean() > 0.8
+
+
+def test_the_share_that_runs_through_facts_is_that_of_the_scores(split: Split) -> None:
+    model = everything()
+    ranking = rank_split(model, split, "test", (5,))
+    shares = []
+    for user, items in zip(ranking.users.tolist(), ranking.top, strict=True):
+        parts = [model.contributions(user, int(i)) for i in items if i >= 0]
+        total = sum(p.score for p in parts)
+        if total > 0:
+            shares.append(sum(float(p.values["knowledge"].sum()) for p in parts) / total)
+    found = knowledge_share(model, ranking, 5)
+    assert [found[q] for q in ("lower", "median", "upper")] == pytest.approx(np.quantile(shares, [0.25, 0.5, 0.75]))
 
 
 def test_the_protocol_of_new_items_ranks_only_these() -> None:

@@ -119,7 +119,7 @@ def shared_with(model: Recommender, item: int) -> Shared:
     """
     if model.regression is None:
         raise ModelError("expected a model with a regression for items without interactions; train again")
-    landmarks, links, similarity = model.regression.landmarks, model.links, model.similarity
+    landmarks, links, similarity = model.regression.landmarks, model.likeness, model.similarity
     ends = slice(links.target.indptr[item], links.target.indptr[item + 1])
     columns = links.target.indices[ends].astype(np.int64)
     weights = links.weight[columns] * links.target.data[ends]
@@ -157,7 +157,7 @@ def _paths(search: Search, pairs: Ints) -> tuple[_ColdPaths, Floats64]:
         row, part, best = row[real], part[real], best[real]
         paths = (np.full(len(row), pair), cells[row], landmarks[best], others[row, best], value[row, part])
         column = np.append(shared[item].columns, -1)[part]
-        found.append(_described(model.links, search.forms, column, sources[row], paths))
+        found.append(_described(model.likeness, search.forms, column, sources[row], paths))
     columns = {name: np.concatenate([getattr(p, name) for p in found]) for name in _ColdPaths.__dataclass_fields__}
     return _ColdPaths(**columns), np.array(totals)
 

@@ -17,15 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from kg_rec.arrays.types import Floats64
 from kg_rec.model.channels.about import About, PathKind
 from kg_rec.model.cold.similarity import ColdItems, Similarity
-from kg_rec.model.kernel import Kernel
+from kg_rec.model.item_paths import GatedPaths
+from kg_rec.model.kernel import FactorKernel, Kernel
 from kg_rec.model.shards import HERE, Shards
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 
 #: What a channel reads besides the interactions.
 Need = Literal["times", "facts", "text"]
+
+#: Under this name an operator's channel keeps k: how many times W it was shrunk to.
+PRIOR_FACTOR = "prior"
 
 SettingsT = TypeVar("SettingsT")
 
@@ -40,6 +45,7 @@ class TrainingData:
         interactions: the same as binary CSR, shape (users, items).
         settings: one settings object of each channel; see :meth:`settings_of`.
         chosen: what has been chosen so far, by channel.
+        prior: W, what the graph says, which the operators of other channels are shrunk to; None without facts.
         seed: of every random choice.
         device: the torch device.
         similarity: how alike items are by facts, numbers and text; None as long as the weights are not chosen.
@@ -47,7 +53,9 @@ class TrainingData:
         ridge: penalty of the regression that places items without interactions.
         landmarks: known items of that regression, int64.
         items: dense indices of the items that validation ranks; None for all.  Others need no score.
-        judge: validation NDCG@10 of a kernel by itself; None when nothing is chosen any more.
+        judge: validation NDCG@10 of each user under a kernel by itself; None when nothing is chosen any more.
+        tolerance: validation NDCG@10 that may be given up for more weight of facts that people can check, in standard
+            errors of the difference.
         progress: called as the work advances.
         log: receives records for the training log.
         shards: where heavy sums are computed.
@@ -60,12 +68,14 @@ class TrainingData:
     chosen: Mapping[str, Mapping[str, Any]]
     seed: int
     device: str
+    prior: FactorKernel | None = None
     similarity: Similarity | None = None
     cold: NDArray[np.bool_] | None = None
     ridge: float = 1.0
     landmarks: NDArray[np.int64] | None = None
     items: NDArray[np.int64] | None = None
-    judge: Callable[[Kernel], float] | None = None
+    judge: Callable[[Kernel], Floats64] | None = None
+    tolerance: float = 0.0
     progress: Progress = no_progress
     log: Callable[[Mapping[str, object]], None] = field(default=lambda _: None)
     shards: Shards = HERE
@@ -87,10 +97,12 @@ class Fitted:
     Attributes:
         kernel: what an interaction with one item adds to the score of another.
         regression: how items without interactions got their embedding, where the channel embeds items.
+        shared: the paths that a kernel of facts is the sum of.
     """
 
     kernel: Kernel
     regression: ColdItems | None = None
+    shared: tuple[GatedPaths, ...] = ()
 
 
 class ChannelKind(ABC):
@@ -107,6 +119,9 @@ class ChannelKind(ABC):
         start: the weight that the fusion begins with, in units of the standard deviation of the channel's scores.
         cold_start: the same for items without interactions; None if the channel says nothing of such items.
         beside_others: its candidates are compared in the fused score, not by what each scores alone.
+        is_prior: it is fitted first, and its kernel W is what other channels are shrunk to.
+        beyond_prior: its kernel is T = B - k W, the rest of an operator B that is shrunk to k W; with its weight
+            goes k times that weight of W.  k is what was chosen under :data:`PRIOR_FACTOR`.
     """
 
     name: str
@@ -118,14 +133,21 @@ class ChannelKind(ABC):
     start: float
     cold_start: float | None = None
     beside_others: bool = False
+    is_prior: bool = False
+    beyond_prior: bool = False
 
     @property
     def reads_similarity(self) -> bool:
         """Whether it is fitted after the likeness of items by facts and texts has been chosen."""
         return bool(self.needs & {"facts", "text"})
 
-    def popularity_exponent(self, settings: Sequence[object]) -> float:
-        """Scores of an item with n interactions are scaled by n to this power; given the settings of all channels."""
+    def popularity_exponent(self, settings: Sequence[object], chosen: Mapping[str, Mapping[str, Any]]) -> float:
+        """Scores of an item with n interactions are scaled by n to this power.
+
+        Args:
+            settings: those of all channels.
+            chosen: what was chosen, by channel.
+        """
         return 0.0
 
     @abstractmethod
@@ -141,12 +163,18 @@ class ChannelKind(ABC):
         """The channel with the chosen numbers; None if it has nothing to say of this graph."""
 
     def without_edges(
-        self, kernel: Kernel, similarity: Similarity, regression: ColdItems | None, cold: NDArray[np.bool_]
+        self,
+        kernel: Kernel,
+        shared: Sequence[GatedPaths],
+        similarity: Similarity,
+        regression: ColdItems | None,
+        cold: NDArray[np.bool_],
     ) -> Kernel:
         """The kernel after facts were deleted from the graph; the same one where facts play no part.
 
         Args:
             kernel: as it was fitted.
+            shared: the paths of W without those through the deleted facts.
             similarity: without what ran through the deleted facts.
             regression: see :class:`Fitted`.
             cold: items without interactions, shape (items,).

@@ -1,4 +1,10 @@
-"""Shared knowledge: facts that the two items have in common, as paths through the graph."""
+"""Shared knowledge: what the graph says of two items, as paths through the facts that they have in common.
+
+    W = sum over relation types of source diag(gate) target^T
+
+Each node in the middle of a path has a gate, learned by message passing over the graph (:mod:`.gnn`).  W is what the
+operators of taste and order are shrunk to (:mod:`.ridge`).
+"""
 
 from __future__ import annotations
 
@@ -12,9 +18,12 @@ from scipy import sparse
 
 from kg_rec.model.channels.about import About
 from kg_rec.model.channels.base import ChannelKind, Fitted, TrainingData, settings_of
+from kg_rec.model.channels.taste import TasteConfig
 from kg_rec.model.cold.similarity import ColdItems, Similarity
-from kg_rec.model.item_paths import PathFactors
+from kg_rec.model.item_paths import GatedPaths, PathFactors, shared_nodes
 from kg_rec.model.kernel import FactorKernel, Kernel
+from kg_rec.settings import expect
+from kg_rec.snapshot import IdMap, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +32,47 @@ class KnowledgeConfig:
 
     Attributes:
         degree_exponent: an attribute with n items weighs n^-degree_exponent.
-        popularity_exponent: scores of an item with n interactions are scaled by n^popularity_exponent.
         max_degree: attributes with more items than this share of the catalogue are ignored.
+        spread: how far the gates of a relation type stray from their mean, as a share of it (the standard deviation
+            of a Gaussian prior); small values shrink them to the mean.
+        steps: most steps of the optimiser that learns the gates.
+        holdout: share of the interactions that is predicted from the others while they are learned.
+        users: most users that they are learned from, drawn with the seed.
+        candidates: most items that these users rank meanwhile.
     """
 
     degree_exponent: float = 0.25
-    popularity_exponent: float = 0.5
     max_degree: float = 1.0
+    spread: float = 0.3
+    steps: int = 20
+    holdout: float = 0.4
+    users: int = 1_500
+    candidates: int = 4_000
+
+    def __post_init__(self) -> None:
+        expect(self.spread > 0, "knowledge.spread", "a positive number", self.spread)
+        expect(0 < self.holdout < 1, "knowledge.holdout", "a number between 0 and 1", self.holdout)
+        for name in ("steps", "users", "candidates"):
+            expect(getattr(self, name) > 0, f"knowledge.{name}", "at least 1", getattr(self, name))
 
 
-def knowledge_kernel(factors: Sequence[PathFactors], weights: Mapping[str, float]) -> FactorKernel | None:
-    """K(j, i) = sum of w_r K_r(j, i) over relation types of positive weight; None if there are none."""
-    used = [f for f in factors if weights[f.relation] > 0]
+def prior_of(paths: Sequence[GatedPaths]) -> FactorKernel | None:
+    """W; None where no relation type has a gate that is open."""
+    used = [p for p in paths if p.gate.any()]
     if not used:
         return None
-    source = sparse.hstack([f.source * np.float32(weights[f.relation]) for f in used], format="csr")
-    target = sparse.hstack([f.target for f in used], format="csr")
+    source = sparse.hstack([p.factors.source * p.gate for p in used], format="csr")
+    target = sparse.hstack([p.factors.target for p in used], format="csr")
     return FactorKernel(sparse.csr_array(source), sparse.csr_array(target))
+
+
+def factors_of(snapshot: Snapshot, config: KnowledgeConfig) -> tuple[PathFactors, ...]:
+    """What ties items to nodes, for each relation type that has edges."""
+    return tuple(
+        shared_nodes(snapshot, relation, config.degree_exponent, config.max_degree)
+        for relation in snapshot.schema.knowledge_relations
+        if len(snapshot.edges[relation.name])
+    )
 
 
 class Knowledge(ChannelKind):
@@ -60,29 +93,83 @@ class Knowledge(ChannelKind):
     needs = frozenset({"facts"})
     start = 0.15
     cold_start = 0.1
+    is_prior = True
 
-    def popularity_exponent(self, settings: Sequence[object]) -> float:
-        """See :class:`ChannelKind`."""
-        return settings_of(settings, KnowledgeConfig).popularity_exponent
+    def popularity_exponent(self, settings: Sequence[object], chosen: Mapping[str, Mapping[str, Any]]) -> float:
+        """See :class:`ChannelKind`; W is scaled as the operators that are shrunk to it."""
+        first = settings_of(settings, TasteConfig).popularity[0]
+        return float(chosen.get("taste", {}).get("popularity_exponent", first))
 
     def candidates(self, data: TrainingData) -> Iterator[tuple[Mapping[str, Any], Kernel]]:
         """See :class:`ChannelKind`."""
-        fitted = self.fit(data, {})
+        from kg_rec.model.channels import gnn  # torch takes long to import
+
+        config, taste = data.settings_of(KnowledgeConfig), data.settings_of(TasteConfig)
+        factors = factors_of(data.snapshot, config)
+        if not factors:
+            return
+        data.progress(0, 1, "learn what binds items")
+        batch = gnn.batch_of(
+            data.interactions,
+            taste.l2[len(taste.l2) // 2],
+            taste.dropout,
+            taste.user_power,
+            config.holdout,
+            config.users,
+            config.candidates,
+            data.seed,
+            data.device,
+        )
+        if batch is None:
+            return
+        gates, losses = gnn.learn(data.snapshot, factors, batch, config.spread, config.steps, data.device)
+        data.log({"stage": "gates", "loss": losses, "mean": gates.mean})
+        chosen = {
+            "mean": gates.mean,
+            "deviation": {
+                relation: _by_node(data.snapshot, relation, values) for relation, values in gates.deviation.items()
+            },
+        }
+        fitted = self.fit(data, chosen)
         if fitted is not None:
-            yield {}, fitted.kernel
+            yield chosen, fitted.kernel
 
     def fit(self, data: TrainingData, chosen: Mapping[str, Any]) -> Fitted | None:
         """See :class:`ChannelKind`."""
-        if data.similarity is None:
-            return None
-        kernel = knowledge_kernel(data.similarity.factors, data.similarity.weights)
-        return None if kernel is None else Fitted(kernel)
+        paths = []
+        for factors in factors_of(data.snapshot, data.settings_of(KnowledgeConfig)):
+            gate = np.full(factors.source.shape[1], chosen["mean"].get(factors.relation, 0.0))
+            own = chosen["deviation"].get(factors.relation, {})
+            place = _nodes(data.snapshot, factors.relation).indices(list(own))
+            values = np.fromiter(own.values(), np.float64, len(own))
+            gate[place[place >= 0]] *= 1 + values[place >= 0]
+            paths.append(GatedPaths(factors, gate.astype(np.float32)))
+        kernel = prior_of(paths)
+        return None if kernel is None else Fitted(kernel, shared=tuple(paths))
 
     def without_edges(
-        self, kernel: Kernel, similarity: Similarity, regression: ColdItems | None, cold: NDArray[np.bool_]
+        self,
+        kernel: Kernel,
+        shared: Sequence[GatedPaths],
+        similarity: Similarity,
+        regression: ColdItems | None,
+        cold: NDArray[np.bool_],
     ) -> Kernel:
         """See :class:`ChannelKind`."""
-        return knowledge_kernel(similarity.factors, similarity.weights) or kernel
+        n = len(cold)
+        return prior_of(shared) or FactorKernel(sparse.csr_array((n, 1)), sparse.csr_array((n, 1)))
+
+
+def _nodes(snapshot: Snapshot, relation: str) -> IdMap:
+    """The nodes in the middle of paths along a relation type."""
+    kind = snapshot.schema.relation_types[relation]
+    return snapshot.ids[kind.target if kind.source == snapshot.schema.item.name else kind.source]
+
+
+def _by_node(snapshot: Snapshot, relation: str, values: NDArray[np.float64]) -> dict[str, float]:
+    """Deviations by key, those that are 0 left out."""
+    ids = _nodes(snapshot, relation)
+    return {ids.key(node): round(float(values[node]), 6) for node in np.flatnonzero(np.abs(values) >= 5e-7).tolist()}
 
 
 KNOWLEDGE = Knowledge()

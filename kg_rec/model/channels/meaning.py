@@ -76,7 +76,7 @@ class Meaning(ChannelKind):
     start = 0.3
     cold_start = 0.1
 
-    def popularity_exponent(self, settings: Sequence[object]) -> float:
+    def popularity_exponent(self, settings: Sequence[object], chosen: Mapping[str, Mapping[str, Any]]) -> float:
         """See :class:`ChannelKind`."""
         return settings_of(settings, MeaningConfig).popularity_exponent
 

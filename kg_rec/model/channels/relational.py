@@ -1,20 +1,39 @@
-"""Closeness in the relational embeddings of items, which a linear graph network makes (:mod:`.gnn`)."""
+"""Closeness in embeddings of items that message passing between users and items finds (:mod:`.spectral`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kg_rec.errors import ModelError
 from kg_rec.model.channels.about import About
 from kg_rec.model.channels.base import ChannelKind, Fitted, TrainingData
-from kg_rec.model.channels.gnn_numbers import GnnConfig, GnnParameters
 from kg_rec.model.cold.similarity import ColdItems, Similarity, fit_cold
+from kg_rec.model.item_paths import GatedPaths
 from kg_rec.model.kernel import FactorKernel, Kernel
+from kg_rec.settings import expect
+
+
+@dataclass(frozen=True, slots=True)
+class GnnConfig:
+    """The relational embeddings.
+
+    Attributes:
+        dimensions: numbers of dimensions (the low-pass cut) to choose from on validation.
+        exponents: degree exponents a = b of D_out^-a A D_in^-b to choose from on validation.
+        iterations: propagation steps of the orthogonal iteration that finds the eigenvectors.
+    """
+
+    dimensions: tuple[int, ...] = (16, 32, 64)
+    exponents: tuple[float, ...] = (0.2, 0.3, 0.4)
+    iterations: int = 12
+
+    def __post_init__(self) -> None:
+        expect(min(self.dimensions) > 0, "gnn.dimensions", "whole numbers from 1", self.dimensions)
+        expect(self.iterations > 0, "gnn.iterations", "at least 1", self.iterations)
 
 
 class Relational(ChannelKind):
@@ -28,8 +47,8 @@ class Relational(ChannelKind):
     about = About(
         titles={"en": "relations", "zh": "关系"},
         lines={
-            "en": "closeness in the embeddings of a linear graph network, over the relations of positive weight",
-            "zh": "在线性图网络（涵盖权重为正的关系）的嵌入中彼此接近",
+            "en": "closeness in the embeddings that passing messages between people and items finds",
+            "zh": "在用户与项目之间传递消息所得的嵌入中彼此接近",
         },
         colour="#0d8f8f",
     )
@@ -41,30 +60,24 @@ class Relational(ChannelKind):
 
     def candidates(self, data: TrainingData) -> Iterator[tuple[Mapping[str, Any], Kernel]]:
         """See :class:`ChannelKind`."""
-        from kg_rec.model.channels import gnn  # torch takes long to import
+        from kg_rec.model.channels.spectral import InteractionFilter  # torch takes long to import
 
-        if data.judge is None:
-            raise ModelError("expected a validation figure to train the graph network by; give TrainingData.judge")
         config = data.settings_of(GnnConfig)
-        parameters = gnn.fit(
-            data.snapshot,
-            data.interactions,
-            data.judge,
-            config,
-            data.seed,
-            data.device,
-            data.progress,
-            data.log,
-            data.shards,
-        )
-        yield asdict(parameters), gnn.embed(data.snapshot, parameters, config, data.seed, data.device, data.shards)
+        for exponent in config.exponents:
+            data.progress(0, len(config.exponents), "find eigenvectors")
+            layer = InteractionFilter(data.snapshot, exponent, data.device, data.shards)
+            vectors = layer.eigenvectors(max(config.dimensions), config.iterations, data.seed)
+            for d in sorted(config.dimensions):  # eigenvectors of fewer dimensions are the leading ones
+                yield {"exponent": exponent, "dimensions": d}, layer.kernel(vectors[:, :d])
 
     def fit(self, data: TrainingData, chosen: Mapping[str, Any]) -> Fitted:
         """See :class:`ChannelKind`."""
-        from kg_rec.model.channels import gnn
+        from kg_rec.model.channels.spectral import InteractionFilter
 
         config = data.settings_of(GnnConfig)
-        kernel = gnn.embed(data.snapshot, GnnParameters(**chosen), config, data.seed, data.device, data.shards)
+        layer = InteractionFilter(data.snapshot, chosen["exponent"], data.device, data.shards)
+        wide = max(config.dimensions)  # as when it was chosen
+        kernel = layer.kernel(layer.eigenvectors(wide, config.iterations, data.seed)[:, : chosen["dimensions"]])
         cold, similarity, landmarks = data.cold, data.similarity, data.landmarks
         if cold is None or similarity is None or landmarks is None:
             return Fitted(kernel)
@@ -77,7 +90,12 @@ class Relational(ChannelKind):
         return Fitted(FactorKernel(np.asarray(kernel.source), target), regression)
 
     def without_edges(
-        self, kernel: Kernel, similarity: Similarity, regression: ColdItems | None, cold: NDArray[np.bool_]
+        self,
+        kernel: Kernel,
+        shared: Sequence[GatedPaths],
+        similarity: Similarity,
+        regression: ColdItems | None,
+        cold: NDArray[np.bool_],
     ) -> Kernel:
         """See :class:`ChannelKind`."""
         if regression is None or not isinstance(kernel, FactorKernel):

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.model.channels.about import About
-from kg_rec.model.channels.base import ChannelKind, Fitted, TrainingData, settings_of
-from kg_rec.model.channels.taste import TasteConfig, regress
+from kg_rec.model.channels.base import PRIOR_FACTOR, ChannelKind, Fitted, TrainingData, settings_of
+from kg_rec.model.channels.ridge import Rest
+from kg_rec.model.channels.taste import TasteConfig, operator
 from kg_rec.model.histories import ranks_from_latest
-from kg_rec.model.kernel import Kernel, MatrixKernel
+from kg_rec.model.kernel import FactorKernel, Kernel
 from kg_rec.model.shards import HERE, Shards, transposed_product
 from kg_rec.progress import Progress, no_progress
 from kg_rec.settings import expect
@@ -69,8 +70,9 @@ def sequence_kernel(
     progress: Progress = no_progress,
     items: NDArray[np.int64] | None = None,
     shards: Shards = HERE,
-) -> MatrixKernel:
-    """B = (G + penalty)^-1 (C - diag(c)), with c such that the diagonal of B is zero; C = G without a direction.
+    prior: FactorKernel | None = None,
+) -> Rest:
+    """B = (G + L)^-1 (C + L W - diag(c)), with c such that the diagonal of B is zero; C = G without a direction.
 
     Args:
         edges: interactions with times; those of one user at the same time count in the order of their items.
@@ -82,11 +84,12 @@ def sequence_kernel(
         progress: called per block of items of the sparse form.
         items: the sparse form is computed for these items alone; None for all.
         shards: where rows of G and C, and blocks of items of the sparse form, are computed.
+        prior: W.
     """
     if n_items > taste.max_items:
         edges = edges.take(ranks_from_latest(edges) < config.latest)
     near, directed = pair_counts(edges, n_items, taste.user_power, config, direction, shards)
-    return regress(near, taste, l2, directed, progress, items, shards)
+    return operator(near, taste, l2, directed, prior, progress, items, shards)
 
 
 def pair_counts(
@@ -154,10 +157,12 @@ class Order(ChannelKind):
     needs = frozenset({"times"})
     start = 0.65
     beside_others = True
+    beyond_prior = True
 
-    def popularity_exponent(self, settings: Sequence[object]) -> float:
-        """See :class:`ChannelKind`."""
-        return settings_of(settings, TasteConfig).popularity_exponent
+    def popularity_exponent(self, settings: Sequence[object], chosen: Mapping[str, Mapping[str, Any]]) -> float:
+        """See :class:`ChannelKind`; it is that of taste."""
+        first = settings_of(settings, TasteConfig).popularity[0]
+        return float(chosen.get("taste", {}).get("popularity_exponent", first))
 
     def candidates(self, data: TrainingData) -> Iterator[tuple[Mapping[str, Any], Kernel]]:
         """See :class:`ChannelKind`."""
@@ -168,13 +173,15 @@ class Order(ChannelKind):
         """See :class:`ChannelKind`."""
         return Fitted(self._kernel(data, chosen["direction"]))
 
-    def _kernel(self, data: TrainingData, direction: float) -> MatrixKernel:
+    def _kernel(self, data: TrainingData, direction: float) -> Kernel:
         taste, config = data.settings_of(TasteConfig), data.settings_of(SequenceConfig)
-        l2 = data.chosen.get("taste", {}).get("l2", taste.l2[0])
+        of_taste = data.chosen.get("taste", {})
+        l2, factor = of_taste.get("l2", taste.l2[0]), of_taste.get(PRIOR_FACTOR, 0.0)
+        prior = data.prior if factor else None
         n_items = data.interactions.shape[1]
         return sequence_kernel(
-            data.edges, n_items, taste, config, direction, l2, data.progress, data.items, data.shards
-        )
+            data.edges, n_items, taste, config, direction, l2, data.progress, data.items, data.shards, prior
+        ).at(factor)
 
 
 SEQUENCE = Order()

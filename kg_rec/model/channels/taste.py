@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
-from kg_rec.arrays.cholesky import inverse, solve
+from kg_rec.arrays.types import Floats64
+from kg_rec.errors import ModelError
+from kg_rec.metrics import standard_error
 from kg_rec.model.channels.about import About
-from kg_rec.model.channels.base import ChannelKind, Fitted, TrainingData, settings_of
-from kg_rec.model.kernel import Kernel, MatrixKernel
-from kg_rec.model.shards import HERE, Shards, row_ranges, transposed_product
+from kg_rec.model.channels.base import PRIOR_FACTOR, ChannelKind, Fitted, TrainingData, settings_of
+from kg_rec.model.channels.ridge import Penalty, Rest, dense, of_neighbours, of_rank
+from kg_rec.model.kernel import FactorKernel, Kernel, SumKernel
+from kg_rec.model.shards import HERE, Shards, transposed_product
 from kg_rec.progress import Progress, no_progress
 from kg_rec.settings import expect
 
-#: Items per block of the sparse form.
-_ITEMS = 1000
+#: Standard errors by which another exponent has to be better than the first.
+_CERTAIN = 2.0
+#: How often the grid of penalties may grow.
+_GROWTH = 4
 
 
 @dataclass(frozen=True, slots=True)
 class TasteConfig:
-    """The closed-form item-item operator (EDLAE, Steck 2020, https://arxiv.org/abs/2006.15516).
+    """The closed-form item-item operator (:mod:`kg_rec.model.channels.ridge`).
 
     Attributes:
-        l2: ridge penalties to choose from on validation, in interactions.
+        l2: ridge penalties to choose from on validation, in interactions; beyond the ends it is doubled or halved as
+            long as that is better.
         dropout: probability p of the emphasised denoising penalty p/(1-p) diag(G), in [0, 1).
         user_power: users are weighted by (number of interactions)^-user_power in the Gram matrix.
-        popularity_exponent: scores of an item with n interactions are scaled by n^popularity_exponent.
+        prior: how many times what the graph says the operator is shrunk to; values to choose from on validation, of
+            those within ``fusion.tolerance`` of the best the largest.
+        popularity: exponents to choose from on validation; scores of an item with n interactions are scaled by n to
+            that power.  The first stays unless another one is better by more than chance.
+        max_users: where there are fewer users than items and at most so many, the operator is kept as factors of
+            their number, which is exact for any number of items.
         max_items: largest catalogue for the dense operator; beyond it each item is regressed on its neighbours.
         neighbours: neighbours per item of that sparse form.
     """
@@ -39,13 +49,17 @@ class TasteConfig:
     l2: tuple[float, ...] = (50.0, 200.0, 800.0)
     dropout: float = 0.4
     user_power: float = 0.2
-    popularity_exponent: float = -0.1
+    prior: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
+    popularity: tuple[float, ...] = (-0.1, 0.0, -0.2, -0.3)
+    max_users: int = 2_500
     max_items: int = 10_000
     neighbours: int = 100
 
     def __post_init__(self) -> None:
         expect(min(self.l2) >= 0, "taste.l2", "numbers from 0", self.l2)
         expect(0 <= self.dropout < 1, "taste.dropout", "a number from 0 to below 1", self.dropout)
+        expect(min(self.prior) >= 0, "taste.prior", "numbers from 0", self.prior)
+        expect(self.max_users >= 0, "taste.max_users", "a number from 0", self.max_users)
         expect(self.neighbours > 0, "taste.neighbours", "at least 1", self.neighbours)
 
 
@@ -57,6 +71,12 @@ def gram(interactions: sparse.csr_array, user_power: float, shards: Shards = HER
         user_power: exponent of the users' weights.
         shards: where rows of G are computed.
     """
+    weighted = weighted_rows(interactions, user_power)
+    return transposed_product(weighted, weighted, shards)
+
+
+def weighted_rows(interactions: sparse.csr_array, user_power: float) -> sparse.csr_array:
+    """X with rows n_u^(-user_power / 2) x_u, scaled to keep the trace of X^T X; float64 CSR, shape (users, items)."""
     counts = np.maximum(np.diff(interactions.indptr), 1).astype(np.float64)
     scale = np.repeat(counts ** (-user_power / 2), np.diff(interactions.indptr))
     weighted = interactions.astype(np.float64)
@@ -65,157 +85,80 @@ def gram(interactions: sparse.csr_array, user_power: float, shards: Shards = HER
     weighted.data *= np.sqrt(trace / max(float((weighted.data**2).sum()), 1e-12))
     if weighted.nnz < 2**31:  # half the memory of what follows
         weighted.indices, weighted.indptr = weighted.indices.astype(np.int32), weighted.indptr.astype(np.int32)
-    return transposed_product(weighted, weighted, shards)
+    return weighted
 
 
-def taste_kernel(
-    interactions: sparse.csr_array,
-    config: TasteConfig,
-    l2: float,
-    progress: Progress = no_progress,
-    shards: Shards = HERE,
-) -> MatrixKernel:
-    """EDLAE with users weighted by n_u^-user_power; ``interactions`` is binary CSR, shape (users, items)."""
-    return next(taste_kernels(interactions, config, (l2,), None, progress, shards))
-
-
-def taste_kernels(
-    interactions: sparse.csr_array,
-    config: TasteConfig,
-    l2: Sequence[float],
-    items: NDArray[np.int64] | None = None,
-    progress: Progress = no_progress,
-    shards: Shards = HERE,
-) -> Iterator[MatrixKernel]:
-    """:func:`taste_kernel` for each penalty; what they share is computed once.
-
-    Args:
-        interactions: binary CSR, shape (users, items).
-        config: settings.
-        l2: ridge penalties.
-        items: the sparse form is computed for these items alone, the others get no score; None for all.
-        progress: called per block of items of the sparse form.
-        shards: where rows of the Gram matrix, and blocks of items of the sparse form, are computed.
-    """
-    g = gram(interactions, config.user_power, shards)
-    if g.shape[0] <= config.max_items:
-        yield from (edlae(g, config, penalty) for penalty in l2)
-    else:
-        yield from neighbour_ridges(g, config, l2, None, items, progress, shards)
-
-
-def regress(
+def operator(
     g: sparse.csr_array,
     config: TasteConfig,
     l2: float,
     wanted: sparse.csr_array | None = None,
+    prior: FactorKernel | None = None,
     progress: Progress = no_progress,
     items: NDArray[np.int64] | None = None,
     shards: Shards = HERE,
-) -> MatrixKernel:
-    """:func:`edlae` up to ``max_items`` items, :func:`neighbour_ridges` beyond."""
+) -> Rest:
+    """The dense form up to ``max_items`` items, that of neighbours beyond; see :mod:`.ridge`."""
+    penalty = Penalty(l2, config.dropout)
     if g.shape[0] <= config.max_items:
-        return edlae(g, config, l2, wanted)
-    return neighbour_ridges(g, config, (l2,), wanted, items, progress, shards)[0]
+        return dense(g, penalty, wanted, prior)
+    return of_neighbours(g, penalty, config.neighbours, wanted, prior, items, progress, shards)
 
 
-def edlae(g: sparse.csr_array, config: TasteConfig, l2: float, wanted: sparse.csr_array | None = None) -> MatrixKernel:
-    """The item-item operator B = I - P / diag(P), P = (G + l2 I + p/(1-p) diag G)^-1.
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen, the kernel T, and its validation NDCG@10 together with the graph's part."""
 
-    EDLAE (Steck, "Autoencoders that don't overfit towards the identity", NeurIPS 2020).  The diagonal is zero: no item
-    is a reason for itself.  With other targets C than G itself, B = P (C - diag(c)), c such that the diagonal is zero.
+    l2: float
+    factor: float
+    exponent: float
+    kernel: Kernel
+    metric: float
 
-    Args:
-        g: Gram matrix G, shape (n, n).
-        config: dropout p.
-        l2: ridge penalty.
-        wanted: C, shape (n, n), column i: what item i shares with the others; None for G.
+
+def choose(rest_of: Callable[[float], Rest], config: TasteConfig, data: TrainingData) -> Choice:
+    """Penalty, factor of W and exponent of popularity, by the NDCG@10 of the whole operator B.
+
+    The grid of penalties grows at an end that is chosen.  Of the factors that are as good as the best, give or take
+    ``data.tolerance`` standard errors, the largest is taken: paths through facts can be checked.
     """
-    penalised = g.toarray()
-    penalised[np.diag_indices_from(penalised)] += l2 + config.dropout / (1 - config.dropout) * np.diag(penalised)
-    precision = inverse(penalised)
-    own = np.diag(precision)
-    if wanted is None:
-        operator = -precision / own[None, :]
-    else:
-        operator = np.asarray((wanted.T @ precision).T)
-        operator -= precision * (np.diag(operator) / own)[None, :]
-    operator = operator.astype(np.float32)
-    np.fill_diagonal(operator, 0)
-    return MatrixKernel(operator)
+    if data.judge is None:
+        raise ModelError("expected a validation metric to choose the operator by; give TrainingData.judge")
+    judge = data.judge
+    counts = np.maximum(np.bincount(data.edges.target, minlength=data.interactions.shape[1]), 1).astype(np.float32)
+    factors = config.prior if data.prior is not None else (0.0,)
 
+    def metric(rest: Rest, factor: float, exponent: float) -> Floats64:
+        parts = ((1.0, rest.alone), (-factor, rest.taken), (factor, data.prior))
+        known = tuple((f, kernel) for f, kernel in parts if kernel is not None and f)
+        return judge(SumKernel(known, counts ** np.float32(exponent)))
 
-def neighbour_ridges(
-    g: sparse.csr_array,
-    config: TasteConfig,
-    l2: Sequence[float],
-    wanted: sparse.csr_array | None = None,
-    items: NDArray[np.int64] | None = None,
-    progress: Progress = no_progress,
-    shards: Shards = HERE,
-) -> list[MatrixKernel]:
-    """The sparse form for large catalogues: each item is regressed on the items that share most with it.
+    def tried(l2: float) -> Choice:
+        data.progress(0, 1, f"fit taste, penalty {l2:g}")
+        rest, first = rest_of(l2), config.popularity[0]
+        metrics = {factor: metric(rest, factor, first) for factor in factors}
+        means = {f: float(m.mean()) for f, m in metrics.items()}
+        data.log({"stage": "taste", "l2": l2, "ndcg@10 by prior": means})
+        top = max(means, key=lambda f: means[f])
+        near = {f: data.tolerance * standard_error(m, metrics[top]) for f, m in metrics.items()}
+        factor = max(f for f, m in means.items() if means[top] - m <= near[f])
+        exponents = {e: metric(rest, factor, e) for e in config.popularity}
+        exponent = first
+        for other, m in exponents.items():
+            gain = float(m.mean() - exponents[exponent].mean())
+            if gain > _CERTAIN * standard_error(m, exponents[exponent]):
+                exponent = other
+        return Choice(l2, factor, exponent, rest.at(factor), float(exponents[exponent].mean()))
 
-    For item i and its ``neighbours`` N by C_ji / sqrt(G_jj): b = (G_NN + l2 I + p/(1-p) diag G_NN)^-1 C_Ni, the same
-    ridge problem as :func:`edlae` restricted to N (SLIM's neighbourhood form, Ning & Karypis 2011).  Memory and time
-    are linear in the number of items.
-
-    Args:
-        g: Gram matrix G, shape (n, n).
-        config: dropout p, neighbours.
-        l2: ridge penalties; one kernel each.
-        wanted: C as for :func:`edlae`.
-        items: compute the columns of these items alone; None for all.
-        progress: called per block of items.
-        shards: where blocks of items are computed.
-    """
-    n = g.shape[0]
-    targets = None if wanted is None else sparse.csr_array(wanted.T)  # row i: what item i shares with the others
-    asked = np.arange(n) if items is None else items
-    blocks = [asked[part] for part in row_ranges(len(asked), min(_ITEMS, shards.rows))]
-    found, done = [], 0
-    for block, part in zip(blocks, shards.map(_ridges, blocks, g, targets, config, tuple(l2)), strict=True):
-        progress(done, len(asked), "taste")
-        found.append(part)
-        done += len(block)
-    ends = (np.concatenate([rows for rows, _, _ in found]), np.concatenate([columns for _, columns, _ in found]))
-    values = np.concatenate([data for _, _, data in found], axis=1)
-    return [MatrixKernel(sparse.csr_array((v, ends), shape=(n, n))) for v in values]
-
-
-def _ridges(
-    items: NDArray[np.int64],
-    g: sparse.csr_array,
-    targets: sparse.csr_array | None,
-    config: TasteConfig,
-    l2: tuple[float, ...],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Rows, columns and the values per penalty, shape (penalties, cells), of some items' columns."""
-    targets, diagonal = g if targets is None else targets, np.maximum(g.diagonal(), 1e-12)
-    rows, columns = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    data = [np.empty((len(l2), 0), np.float32)]
-    with threadpool_limits(1):  # the systems are small; and sums have one order whatever the number of cores
-        for item in items:
-            others = targets.indices[targets.indptr[item] : targets.indptr[item + 1]]
-            shared = targets.data[targets.indptr[item] : targets.indptr[item + 1]]
-            keep = (others != item) & (shared > 0)
-            others, shared = others[keep], shared[keep]
-            if len(others) > config.neighbours:
-                best = np.argpartition(-shared / np.sqrt(diagonal[others]), config.neighbours)[: config.neighbours]
-                others, shared = others[best], shared[best]
-            if not len(others):
-                continue
-            block = g[others][:, others].toarray()
-            own = np.diag(block) + config.dropout / (1 - config.dropout) * diagonal[others]
-            found = np.empty((len(l2), len(others)), dtype=np.float32)
-            for place, penalty in enumerate(l2):
-                penalised = block.copy()
-                penalised[np.diag_indices_from(penalised)] = own + penalty
-                found[place] = solve(penalised, shared)
-            rows.append(others)
-            columns.append(np.full(len(others), item))
-            data.append(found)
-    return np.concatenate(rows), np.concatenate(columns), np.concatenate(data, axis=1)
+    grid = sorted(config.l2)
+    best = max((tried(l2) for l2 in grid), key=lambda c: c.metric)
+    for end, step in ((grid[0], 0.5), (grid[-1], 2.0)):
+        for _ in range(_GROWTH if best.l2 == end else 0):
+            further = tried(best.l2 * step)
+            if further.metric <= best.metric:
+                break
+            best = further
+    return best
 
 
 class Taste(ChannelKind):
@@ -234,23 +177,32 @@ class Taste(ChannelKind):
     table = "taste"
     settings = TasteConfig
     start = 1.0
+    beyond_prior = True
 
-    def popularity_exponent(self, settings: Sequence[object]) -> float:
+    def popularity_exponent(self, settings: Sequence[object], chosen: Mapping[str, Mapping[str, Any]]) -> float:
         """See :class:`ChannelKind`."""
-        return settings_of(settings, TasteConfig).popularity_exponent
+        first = settings_of(settings, TasteConfig).popularity[0]
+        return float(chosen.get("taste", {}).get("popularity_exponent", first))
 
     def candidates(self, data: TrainingData) -> Iterator[tuple[Mapping[str, Any], Kernel]]:
-        """See :class:`ChannelKind`."""
+        """See :class:`ChannelKind`; penalty, share of the graph and exponent are chosen together by ``data.judge``."""
         config = data.settings_of(TasteConfig)
-        kernels = taste_kernels(data.interactions, config, config.l2, data.items, data.progress, data.shards)
-        for step, l2 in enumerate(config.l2):
-            data.progress(step, len(config.l2), "fit taste")
-            yield {"l2": l2}, next(kernels)
+        best = choose(self._rest(data), config, data)
+        yield {"l2": best.l2, PRIOR_FACTOR: best.factor, "popularity_exponent": best.exponent}, best.kernel
 
     def fit(self, data: TrainingData, chosen: Mapping[str, Any]) -> Fitted:
         """See :class:`ChannelKind`."""
-        config = data.settings_of(TasteConfig)
-        return Fitted(taste_kernel(data.interactions, config, chosen["l2"], data.progress, data.shards))
+        return Fitted(self._rest(data)(chosen["l2"]).at(chosen[PRIOR_FACTOR]))
+
+    def _rest(self, data: TrainingData) -> Callable[[float], Rest]:
+        """The operator by penalty; what all have in common is computed once."""
+        config, items = data.settings_of(TasteConfig), data.interactions.shape[1]
+        active = data.interactions[np.diff(data.interactions.indptr) > 0]
+        if active.shape[0] < items and active.shape[0] <= config.max_users and items > config.max_users:
+            rows = weighted_rows(active, config.user_power)
+            return lambda l2: of_rank(rows, Penalty(l2, config.dropout), data.prior)
+        g = gram(data.interactions, config.user_power, data.shards)
+        return lambda l2: operator(g, config, l2, None, data.prior, data.progress, data.items, data.shards)
 
 
 TASTE = Taste()

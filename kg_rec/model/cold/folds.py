@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.arrays.topk import top_k
-from kg_rec.arrays.types import Floats32
+from kg_rec.arrays.types import Floats32, Floats64
 from kg_rec.metrics import per_user
 from kg_rec.model.cold.config import ColdConfig
 from kg_rec.model.kernel import Kernel
@@ -77,6 +77,10 @@ class NewItems:
         """Scores of every ranking from target embeddings of all items, shape (items, d)."""
         return np.concatenate([r @ embeddings[g].T for r, g in zip(reasons, self.groups, strict=True)])
 
+    def per_user(self, scores: Floats32) -> Floats64:
+        """NDCG@10 of every ranking, shape (all rankings,)."""
+        return per_user(top_k(scores, 10), self.relevant, 10)["ndcg"]
+
     def ndcg(self, scores: Floats32) -> float:
         """Mean NDCG@10 over the rankings."""
-        return float(per_user(top_k(scores, 10), self.relevant, 10)["ndcg"].mean())
+        return float(self.per_user(scores).mean())

@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kg_rec.arrays.types import Floats32
-from kg_rec.model.channels.base import TrainingData
+from kg_rec.model.channels.base import Fitted, TrainingData
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import popular
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.histories import histories
+from kg_rec.model.item_paths import GatedPaths
+from kg_rec.model.kernel import FactorKernel
 from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.train.device import device
 from kg_rec.model.train.new_items import anchor, similarity_of
-from kg_rec.model.train.tune import popularity_scale, used
+from kg_rec.model.train.tune import popularity_scale, prior_factor, used
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
 
@@ -64,23 +67,49 @@ def fit(
     first = anchor(chosen.cold) if chosen.cold else ""
     first_weight = (chosen.warm.get(first) or 1.0) / chosen.units.get(first, 1.0)
     channels, regression = [], None
+    data, shared = _with_prior(data, chosen, config)
     # first the channels that say nothing of new items; these are left out where known items do without them
     order = sorted((k for k in used(config) if k.name in chosen.channels), key=lambda k: k.cold_start is not None)
     for step, kind in enumerate(order):
         if kind.cold_start is None and not chosen.warm.get(kind.name):
             continue
         progress(step, len(order), f"fit {kind.name}")
-        fitted = kind.fit(data, chosen.channels[kind.name])
+        if kind.is_prior:
+            fitted = None if data.prior is None else Fitted(data.prior)
+        else:
+            fitted = kind.fit(data, chosen.channels[kind.name])
         if fitted is None:
             continue
         regression = regression or fitted.regression
         unit = chosen.units.get(kind.name, 1.0)
-        warm_weight = chosen.warm.get(kind.name, 0.0) / unit * popularity_scale(kind, counts, config)
+        warm_weight = chosen.warm.get(kind.name, 0.0) / unit * popularity_scale(kind, counts, config, chosen.channels)
+        if kind.is_prior:
+            warm_weight = warm_weight + _beside_operators(chosen, config, counts)
         cold_weight = chosen.cold.get(kind.name, 0.0) * first_weight
         weight = np.where(cold, cold_weight, warm_weight).astype(np.float32)
         channels.append(Channel(kind.name, fitted.kernel, weight))
     base = np.log1p(counts) * (chosen.warm["base"] / chosen.units["base"])
     progress(len(order), len(order), "fitted")
     return Recommender(
-        snapshot, config, chosen, tuple(channels), base.astype(np.float32), cold, similarity, regression, text
+        snapshot, config, chosen, tuple(channels), base.astype(np.float32), cold, shared, similarity, regression, text
     )
+
+
+def _with_prior(data: TrainingData, chosen: Chosen, config: TrainConfig) -> tuple[TrainingData, tuple[GatedPaths, ...]]:
+    """The data with what the graph says, and the paths that this is the sum of."""
+    for kind in used(config):
+        fitted = kind.fit(data, chosen.channels[kind.name]) if kind.is_prior and kind.name in chosen.channels else None
+        if fitted is not None and isinstance(fitted.kernel, FactorKernel):
+            return replace(data, prior=fitted.kernel), fitted.shared
+    return data, ()
+
+
+def _beside_operators(chosen: Chosen, config: TrainConfig, counts: NDArray[np.int64]) -> Floats32:
+    """The weight of W per item that goes with the operators that are shrunk to it, shape (items,)."""
+    total = np.zeros(len(counts), np.float32)
+    for kind in used(config):
+        factor = prior_factor(kind, chosen.channels) if kind.name in chosen.channels else 0.0
+        if factor:
+            weight = chosen.warm.get(kind.name, 0.0) / chosen.units.get(kind.name, 1.0)
+            total += np.float32(factor * weight) * popularity_scale(kind, counts, config, chosen.channels)
+    return total

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
-from kg_rec.arrays.types import Floats32
+from kg_rec.arrays.types import Floats32, Floats64
+from kg_rec.metrics import standard_error
 from kg_rec.model.config import FusionConfig
 from kg_rec.progress import Progress, no_progress
 
@@ -17,7 +18,7 @@ _RAISED = (0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02)
 def choose_lambdas(
     scores: Mapping[str, Floats32],
     start: Mapping[str, float],
-    judge: Callable[[Floats32], float],
+    judge: Callable[[Floats32], Floats64],
     config: FusionConfig,
     *,
     fixed: frozenset[str] = frozenset(),
@@ -31,17 +32,17 @@ def choose_lambdas(
     Args:
         scores: one matrix per channel, each shape (validation users, items).
         start: initial weights.
-        judge: validation metric of a score matrix (it may change the matrix), larger is better.
+        judge: validation metric of each user under a score matrix (which it may change), larger is better.
         config: steps and rounds.
         fixed: channels whose weight stays.
         positive: channels whose weight must not become 0.
         raised: channels whose weight is raised at the end as far as ``config.tolerance`` allows, because people can
             check their paths.
-        least: share of the metric that a move must add, so that weights stay where they are on mere chance.
+        least: standard errors that a move must add, so that weights stay where they are on mere chance.
         progress: called per weight.
 
     Returns:
-        The weights and their validation metric.  A weight moves only if the metric gets better, so channels that
+        The weights and their mean validation metric.  A weight moves only if the metric gets better, so channels that
         harm on validation end at 0, unless they are raised.
     """
     weights = dict(start)
@@ -60,24 +61,26 @@ def choose_lambdas(
                 if step == 0 and channel in positive:
                     continue
                 metric = judge(rest + old * step * scores[channel])
-                if metric > best * (1 + least):
+                if metric.mean() - best.mean() > least * standard_error(metric, best):
                     best, weights[channel], moved = metric, old * step, True
             total = rest + weights[channel] * scores[channel]
         if not moved:
             break
     progress(config.rounds * len(free), config.rounds * len(free), "weigh the channels")
-    limit = best - config.tolerance
+    highest = best
     for channel in raised:
         if channel not in free:
             continue
         rest = total - weights[channel] * scores[channel]
         for weight in _RAISED:
-            metric = judge(rest + weight * scores[channel]) if weight > weights[channel] else -1.0
-            if metric >= limit:
+            if weight <= weights[channel]:
+                break
+            metric = judge(rest + weight * scores[channel])
+            if highest.mean() - metric.mean() <= config.tolerance * standard_error(metric, highest):
                 weights[channel], best = weight, metric
                 total = rest + weight * scores[channel]
                 break
-    return weights, best
+    return weights, float(best.mean())
 
 
 def standardise(scores: Mapping[str, Floats32]) -> dict[str, float]:

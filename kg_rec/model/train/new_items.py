@@ -60,7 +60,9 @@ def tune_new_items(
         gram = similarity(landmarks, landmarks)
         scores[name] = predicted(leave_one_out(gram, targets[landmarks], ridge))
     for kind in used:
-        if kind.name in starts and kind.reads_similarity:
+        if kind.is_prior and data.prior is not None:
+            scores[kind.name] = new.scores(data.prior)
+        elif kind.name in starts and kind.reads_similarity and not kind.is_prior:
             for _, kernel in kind.candidates(replace(data, similarity=similarity)):
                 scores[kind.name] = new.scores(kernel)
                 break
@@ -71,7 +73,7 @@ def tune_new_items(
     lambdas, metric = choose_lambdas(
         scores,
         {c: starts[c] / starts[first] for c in scores},
-        new.ndcg,
+        new.per_user,
         config.fusion,
         fixed=frozenset({first}),
         raised=tuple(kind.name for kind in used if kind.paths == "facts"),

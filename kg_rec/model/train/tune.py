@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.arrays.types import Floats32
-from kg_rec.metrics import ValidationSet
-from kg_rec.model.channels.base import ChannelKind, TrainingData
+from kg_rec.arrays.types import Floats32, Floats64
+from kg_rec.metrics import ValidationSet, standard_error
+from kg_rec.model.channels.base import PRIOR_FACTOR, ChannelKind, TrainingData
 from kg_rec.model.channels.registry import kind_of, kinds
 from kg_rec.model.chosen import Chosen, RatingScale
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.histories import histories, ranks_from_latest, rating_scale
-from kg_rec.model.kernel import Kernel
+from kg_rec.model.kernel import FactorKernel, Kernel, SumKernel
 from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.train.device import device
 from kg_rec.model.train.fusion import choose_lambdas, standardise
@@ -56,8 +56,9 @@ def tune(
 ) -> Chosen:
     """Choose every hyperparameter on ``split.valid``; ``split.test`` is not looked at.
 
-    First the channels that learn from interactions, one after the other; then how alike items are by facts and texts,
-    on known items that take turns as new ones; then the channels that read this likeness; at last the weights.
+    First what the graph says; then the channels that learn from interactions, one after the other, of which some are
+    shrunk to it; then how alike items are by facts and texts, on known items that take turns as new ones; then the
+    channels that read this likeness; at last the weights.
 
     Args:
         snapshot: the graph.
@@ -81,30 +82,32 @@ def tune(
         seed=config.seed,
         device=device(config),
         items=validation.items,
+        tolerance=config.fusion.tolerance,
         progress=progress,
         log=log,
         shards=shards,
     )
+    data = with_prior(data, used(config))
     kernels: dict[str, Kernel] = {}
     variants: dict[str, list[Candidate]] = {}
     given = {r: validation.weighted(shape, r) for r in (config.recency if data.timed else (0.0,))}
     first: Kernel | None = None
     for kind in used(config):
-        if kind.reads_similarity or ("times" in kind.needs and not data.timed):
+        if kind.is_prior or kind.reads_similarity or ("times" in kind.needs and not data.timed):
             continue
         if kind.beside_others:
             candidates = list(kind.candidates(data))
             best = next(iter(candidates), None)
             variants |= {kind.name: candidates} if candidates else {}
         else:
-            rows = next(iter(given.values()))
-            best = choose_candidate(kind, _judged(data, validation, rows), validation, given, log)
+            best = choose_candidate(kind, _judged(data, validation, given), validation, given, log)
         if best is None:
             continue
         data = replace(data, chosen={**data.chosen, kind.name: best[0]})
         kernels |= {} if kind.beside_others else {kind.name: best[1]}
         if first is None:  # the first channel decides how interactions count
-            first, recency = best[1], choose_recency(best[1], validation, given, log)
+            first = _with_prior(kind, best[1], data)
+            recency = choose_recency(first, validation, given, log)
             given = {recency: given[recency]}
     recency, rows = next(iter(given.items()))
     embedded = {
@@ -113,14 +116,17 @@ def tune(
     similarity, ridge, cold = tune_new_items(data, config, used(config), text, embedded)
     data = replace(data, similarity=similarity)
     for kind in used(config):
-        if kind.reads_similarity:
-            best = choose_candidate(kind, _judged(data, validation, rows), validation, given, log)
+        if kind.reads_similarity and not kind.is_prior:
+            best = choose_candidate(kind, _judged(data, validation, given), validation, given, log)
             if best is not None:
                 data = replace(data, chosen={**data.chosen, kind.name: best[0]})
                 kernels[kind.name] = best[1]
+    for kind in used(config):
+        if kind.is_prior and data.prior is not None:
+            kernels[kind.name] = data.prior
     rating = choose_rating(first, validation, shape, recency, config, log)
     rows = validation.weighted(shape, recency, rating)
-    scores = _Scores(validation, rows, np.bincount(train.target, minlength=shape[1]), config)
+    scores = _Scores(validation, rows, np.bincount(train.target, minlength=shape[1]), config, data)
     fused, chosen = choose_beside(kernels, variants, scores, dict(data.chosen), progress, log)
     log({"stage": "fusion", "ndcg@10": fused.metric, "alone": fused.alone, "lambda": fused.lambdas})
     return Chosen(
@@ -154,9 +160,37 @@ def _learning_edges(split: Split, shape: tuple[int, int], config: TrainConfig) -
     return warm, train
 
 
-def _judged(data: TrainingData, validation: Validation, rows: sparse.csr_array) -> TrainingData:
-    """The data with a judge of kernels on some histories."""
-    return replace(data, judge=lambda kernel: validation.ndcg(kernel, rows))
+def with_prior(data: TrainingData, kinds_used: Sequence[ChannelKind]) -> TrainingData:
+    """The data with what the graph says, as the first channel that can learn it says it."""
+    for kind in kinds_used:
+        best = next(iter(kind.candidates(data)), None) if kind.is_prior else None
+        if best is not None and isinstance(best[1], FactorKernel):
+            return replace(data, prior=best[1], chosen={**data.chosen, kind.name: best[0]})
+    return data
+
+
+def _with_prior(kind: ChannelKind, kernel: Kernel, data: TrainingData) -> Kernel:
+    """A channel's kernel with the part of the graph that goes with it: the whole operator."""
+    factor = prior_factor(kind, data.chosen)
+    return kernel if data.prior is None or not factor else SumKernel(((1.0, kernel), (factor, data.prior)))
+
+
+def prior_factor(kind: ChannelKind, chosen: Mapping[str, Mapping[str, Any]]) -> float:
+    """k: how many times W goes with a channel; 0 for channels that are not shrunk to W.
+
+    The operator of taste chooses it for all.
+    """
+    own = chosen.get(kind.name, {}).get(PRIOR_FACTOR, chosen.get("taste", {}).get(PRIOR_FACTOR, 0.0))
+    return float(own) if kind.beyond_prior else 0.0
+
+
+def _judged(data: TrainingData, validation: Validation, given: Mapping[float, sparse.csr_array]) -> TrainingData:
+    """The data with a judge of kernels under whichever recency is best for them."""
+
+    def judge(kernel: Kernel) -> Floats64:
+        return max((validation.per_user(kernel, rows) for rows in given.values()), key=lambda metric: metric.mean())
+
+    return replace(data, judge=judge)
 
 
 def choose_candidate(
@@ -165,11 +199,12 @@ def choose_candidate(
     """The candidate of a channel that ranks best by itself, under whichever recency is best for it; None for none."""
     best: Candidate | None = None
     highest = -1.0
-    for chosen, kernel in kind.candidates(data):
+    for chosen, rest in kind.candidates(data):
+        kernel = _with_prior(kind, rest, replace(data, chosen={**data.chosen, kind.name: chosen}))
         metrics = {r: validation.ndcg(kernel, rows) for r, rows in given.items()}
         log({"stage": kind.name, **chosen, "ndcg@10 by recency": metrics})
         if max(metrics.values()) > highest:
-            best, highest = (chosen, kernel), max(metrics.values())
+            best, highest = (chosen, rest), max(metrics.values())
     return best
 
 
@@ -205,13 +240,15 @@ class _Scores:
         validation: the users and the items that they rank.
         rows: their histories, CSR, shape (users, items).
         popularity: interactions of each item in training, shape (items,).
-        config: exponents of popularity.
+        config: settings.
+        data: what was chosen, and what the graph says.
     """
 
     validation: Validation
     rows: sparse.csr_array
     popularity: NDArray[np.int64]
     config: TrainConfig
+    data: TrainingData
 
     @property
     def _popularity(self) -> NDArray[np.int64]:
@@ -219,9 +256,10 @@ class _Scores:
         return self.popularity if items is None else self.popularity[items]
 
     def of(self, channel: str, kernel: Kernel) -> Floats32:
-        """Of a channel, scaled by popularity, shape (users, items ranked)."""
-        scale = popularity_scale(kind_of(channel), self._popularity, self.config)
-        return kernel.scores(self.rows, self.validation.items) * scale
+        """Of a channel with the graph's part that goes with it, scaled by popularity, shape (users, items ranked)."""
+        kind = kind_of(channel)
+        scale = popularity_scale(kind, self._popularity, self.config, self.data.chosen)
+        return _with_prior(kind, kernel, self.data).scores(self.rows, self.validation.items) * scale
 
     def base(self) -> Floats32:
         """Of popularity alone, shape (users, items ranked)."""
@@ -237,12 +275,18 @@ class Fusion:
         units: standard deviation of each channel's scores.
         metric: validation NDCG@10 of the weighted sum.
         alone: validation NDCG@10 of each channel by itself.
+        per_user: validation NDCG@10 of each user.
     """
 
     lambdas: Mapping[str, float]
     units: Mapping[str, float]
     metric: float
     alone: Mapping[str, float]
+    per_user: Floats64
+
+    def beats(self, other: Fusion, least: float) -> bool:
+        """Whether it is better by more than so many standard errors of the difference."""
+        return self.metric - other.metric > least * standard_error(self.per_user, other.per_user)
 
 
 def choose_beside(
@@ -269,7 +313,7 @@ def choose_beside(
             own = scores.of(name, kernel)
             fusion = fuse({n: own if n == name else part for n, part in parts.items()}, judge, config, progress)
             log({"stage": name, **numbers, "ndcg@10": fusion.metric})
-            if picked is None or fusion.metric > picked[0].metric * (1 + config.fusion.least):
+            if picked is None or fusion.beats(picked[0], config.fusion.least):
                 picked = fusion, own
                 chosen[name] = numbers
         if picked is not None:
@@ -282,10 +326,12 @@ def fuse(scores: Mapping[str, Floats32], judge: ValidationSet, config: TrainConf
     scores = {name: values.copy() for name, values in scores.items()}
     units = standardise(scores)
     alone = {name: judge.ndcg(values.copy()) for name, values in scores.items()}
+    whole = any(kind.beyond_prior and kind.name in scores for kind in used(config))
+    starts = {kind.name: 0.0 if kind.is_prior and whole else kind.start for kind in used(config)}
     lambdas, metric = choose_lambdas(
         scores,
-        {kind.name: kind.start for kind in used(config)} | {"base": BASE_START},
-        judge.ndcg,
+        starts | {"base": BASE_START},
+        judge.per_user,
         config.fusion,
         positive=frozenset({"base"}),
         raised=checkable(config),
@@ -293,7 +339,9 @@ def fuse(scores: Mapping[str, Floats32], judge: ValidationSet, config: TrainConf
         progress=progress,
     )
     in_order = [c for c in (*(kind.name for kind in used(config)), "base") if c in scores]
-    return Fusion({c: lambdas[c] for c in in_order}, units, metric, {c: alone[c] for c in in_order})
+    whole_score = sum((np.float32(lambdas[c]) * scores[c] for c in scores), np.float32(0))
+    per_user = judge.per_user(np.asarray(whole_score))
+    return Fusion({c: lambdas[c] for c in in_order}, units, metric, {c: alone[c] for c in in_order}, per_user)
 
 
 def checkable(config: TrainConfig) -> tuple[str, ...]:
@@ -301,8 +349,13 @@ def checkable(config: TrainConfig) -> tuple[str, ...]:
     return tuple(kind.name for kind in used(config) if kind.paths == "facts")
 
 
-def popularity_scale(kind: ChannelKind, popularity: NDArray[np.int64], config: TrainConfig) -> Floats32:
+def popularity_scale(
+    kind: ChannelKind,
+    popularity: NDArray[np.int64],
+    config: TrainConfig,
+    chosen: Mapping[str, Mapping[str, Any]],
+) -> Floats32:
     """What a channel's scores are multiplied by, shape as given."""
-    exponent = np.float32(kind.popularity_exponent(config.parts))
+    exponent = np.float32(kind.popularity_exponent(config.parts, chosen))
     scale: Floats32 = np.maximum(popularity, 1).astype(np.float32) ** exponent
     return scale

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from kg_rec.arrays.types import Floats64
 from kg_rec.errors import ModelError
 from kg_rec.metrics import ValidationSet
 from kg_rec.model.chosen import RatingScale
@@ -53,9 +54,13 @@ class Validation:
         judge = ValidationSet(given, seen[:, items], relevant[:, items], split.valid_candidates[items])
         return cls(rows, train, judge, items)
 
+    def per_user(self, kernel: Kernel, rows: sparse.csr_array) -> Floats64:
+        """NDCG@10 of each user under a kernel by itself, shape (users,)."""
+        return self.judge.per_user(kernel.scores(rows, self.items))
+
     def ndcg(self, kernel: Kernel, rows: sparse.csr_array) -> float:
         """Mean NDCG@10 of a kernel by itself."""
-        return self.judge.ndcg(kernel.scores(rows, self.items))
+        return float(self.per_user(kernel, rows).mean())
 
     def weighted(self, shape: tuple[int, int], recency: float, rating: RatingScale | None = None) -> sparse.csr_array:
         """The users' a_uj under a recency and a rating scale, CSR, shape (users, items)."""

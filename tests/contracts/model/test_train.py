@@ -14,7 +14,7 @@ import torch
 from toy_graph import CONFIG, NO_TEXT, edges, films, snapshot, trained
 
 from kg_rec.errors import ConfigError, MissingDependencyError, ModelError
-from kg_rec.model.channels.gnn_numbers import GnnConfig
+from kg_rec.model.channels.relational import GnnConfig
 from kg_rec.model.cold.config import ColdConfig
 from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.model.recommender import Recommender
@@ -27,9 +27,7 @@ from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 from kg_rec.split import cold_items_split, random_split, temporal_split
 
 USERS = np.arange(60)
-QUICK = replace(
-    NO_TEXT, gnn=GnnConfig(dimensions=(4,), exponents=(0.3,), epochs=1), cold=ColdConfig(rounds=1, steps=(0.4,))
-)
+QUICK = replace(NO_TEXT, gnn=GnnConfig(dimensions=(4,), exponents=(0.3,)), cold=ColdConfig(rounds=1, steps=(0.4,)))
 KNOWLEDGE = ("DIRECTED_BY", "FOLLOWED_BY", "HAS_GENRE", "STARRING")
 
 

@@ -13,8 +13,8 @@ from toy_graph import edges, snapshot
 import kg_rec.model.operator as operator_module
 from kg_rec.arrays.topk import masked, top_k, topk_candidates
 from kg_rec.evaluation.evaluate import rank_split
-from kg_rec.model.channels.gnn_numbers import GnnConfig
 from kg_rec.model.channels.meaning import MeaningConfig
+from kg_rec.model.channels.relational import GnnConfig
 from kg_rec.model.channels.taste import TasteConfig
 from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.model.kernel import MatrixKernel
@@ -29,7 +29,7 @@ N_USERS, N_ITEMS, GROUPS = 300, 6_000, 20
 CONFIG = TrainConfig(
     device="cpu",
     taste=TasteConfig(l2=(20.0, 100.0), max_items=1_000, neighbours=30),
-    gnn=GnnConfig(dimensions=(8, 16), exponents=(0.3,), epochs=2),
+    gnn=GnnConfig(dimensions=(8, 16), exponents=(0.3,)),
     meaning=MeaningConfig(encoder="none"),
     fusion=FusionConfig(rounds=1, candidates=800),
 )

@@ -29,9 +29,7 @@ def check_training_on_ray(folder: Path) -> None:
             used.append(function.__name__)
             return super().map(function, parts, *shared)
 
-    config = replace(
-        NO_TEXT, taste=replace(NO_TEXT.taste, max_items=30), gnn=replace(NO_TEXT.gnn, epochs=1, iterations=3)
-    )
+    config = replace(NO_TEXT, taste=replace(NO_TEXT.taste, max_items=30), gnn=replace(NO_TEXT.gnn, iterations=3))
     persist.save(train(films(), config, shards=Counted(rows=31)), folder / "sharded")
     persist.save(train(films(), config), folder / "alone")
     for file in ("model.json", "tensors.safetensors"):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from kg_rec.arrays.types import Floats32
+from kg_rec.arrays.types import Floats32, Floats64
 from kg_rec.model.config import FusionConfig
 from kg_rec.model.train.fusion import choose_lambdas, standardise
 
@@ -16,13 +16,24 @@ SCORES = {"taste": np.float32([[1, 0]]), "knowledge": np.float32([[0, 1]])}
 START = {"taste": 1.0, "knowledge": 0.1}
 
 
-def judge(metric: Callable[[float, float], float]) -> Callable[[Floats32], float]:
-    """A judge by the weights of taste and knowledge."""
-    return lambda scores: metric(float(scores[0, 0]), float(scores[0, 1]))
+def judge(metric: Callable[[float, float], float], spread: float = 0.0) -> Callable[[Floats32], Floats64]:
+    """A judge by the weights of taste and knowledge, the same for four users but for what a change adds to each.
+
+    The first pair of users gains ``spread`` times the weight of taste more than the mean, the second as much less: with
+    one unit of taste more, the standard error of the mean difference is ``spread`` / 2.
+    """
+
+    def judged(scores: Floats32) -> Floats64:
+        taste, knowledge = float(scores[0, 0]), float(scores[0, 1])
+        return metric(taste, knowledge) + spread * (taste + knowledge) * np.array([1.0, 1.0, -1.0, -1.0])
+
+    return judged
 
 
-def chosen(metric: Callable[[float, float], float], config: FusionConfig, **kwargs: object) -> dict[str, float]:
-    weights, _ = choose_lambdas(SCORES, START, judge(metric), config, **kwargs)  # type: ignore[arg-type]
+def chosen(
+    metric: Callable[[float, float], float], config: FusionConfig, spread: float = 0.0, **kwargs: object
+) -> dict[str, float]:
+    weights, _ = choose_lambdas(SCORES, START, judge(metric, spread), config, **kwargs)  # type: ignore[arg-type]
     return weights
 
 
@@ -31,38 +42,37 @@ def test_a_weight_moves_to_where_the_metric_is_best() -> None:
     assert found == pytest.approx({"taste": 3.0, "knowledge": 0.0}, abs=0.2)
 
 
-def test_a_gain_below_the_least_share_is_chance_and_moves_nothing() -> None:
-    """Three times the weight of taste adds .2 % to the metric."""
+def test_a_gain_within_the_noise_of_the_users_is_chance_and_moves_nothing() -> None:
+    """Two more units of taste add .02 to the mean, and its standard error is .01."""
 
     def metric(taste: float, knowledge: float) -> float:
-        return 1 + 0.001 * taste - knowledge
+        return 1 + 0.01 * taste - knowledge
 
     config = FusionConfig(steps=(3.0,), rounds=1)
-    assert chosen(metric, config, least=0.004)["taste"] == 1.0
-    assert chosen(metric, config, least=0.0015)["taste"] == 3.0
-    assert chosen(metric, config)["taste"] == 3.0
+    assert chosen(metric, config, 0.01, least=2.1)["taste"] == 1.0
+    assert chosen(metric, config, 0.01, least=1.9)["taste"] == 3.0
+    assert chosen(metric, config, 0.01)["taste"] == 3.0
 
 
-def test_the_least_share_is_relative_to_the_metric() -> None:
-    """A gain of .001 is little beside 1 and much beside .1."""
+def test_the_same_gain_counts_where_there_is_less_noise() -> None:
     config = FusionConfig(steps=(2.0,), rounds=1)
-    assert chosen(lambda taste, _: 1.0 + 0.001 * taste, config, least=0.004)["taste"] == 1.0
-    assert chosen(lambda taste, _: 0.1 + 0.001 * taste, config, least=0.004)["taste"] == 2.0
+    assert chosen(lambda taste, _: 0.01 * taste, config, 0.03, least=1.0)["taste"] == 1.0
+    assert chosen(lambda taste, _: 0.01 * taste, config, 0.01, least=1.0)["taste"] == 2.0
 
 
 def test_a_checkable_channel_is_raised_as_far_as_the_tolerance_allows() -> None:
-    """Each unit of knowledge costs .01: the ascent sets it to 0, the tolerance gives .1 of it back, and .15 not."""
-    config = FusionConfig(tolerance=0.0012)
+    """A unit of knowledge costs .01 with a standard error of .005: within two of them, however much is raised."""
 
     def metric(taste: float, knowledge: float) -> float:
         return 1 - 0.01 * knowledge
 
-    assert chosen(metric, config)["knowledge"] == 0.0
-    weights, reached = choose_lambdas(SCORES, START, judge(metric), config, raised=("knowledge",))
-    assert weights["knowledge"] == 0.1
-    assert reached == pytest.approx(1 - 0.01 * 0.1)
-    assert chosen(metric, FusionConfig(tolerance=0.0), raised=("knowledge",))["knowledge"] == 0.0
-    assert chosen(metric, config, raised=("knowledge",), fixed=frozenset({"knowledge"}))["knowledge"] == 0.1  # as given
+    config = FusionConfig(tolerance=2.1)
+    assert chosen(metric, config, 0.01)["knowledge"] == 0.0
+    weights, reached = choose_lambdas(SCORES, START, judge(metric, 0.01), config, raised=("knowledge",))
+    assert weights["knowledge"] == 0.4
+    assert reached == pytest.approx(1 - 0.01 * 0.4)
+    assert chosen(metric, FusionConfig(tolerance=1.9), 0.01, raised=("knowledge",))["knowledge"] == 0.0
+    assert chosen(metric, config, 0.01, raised=("knowledge",), fixed=frozenset({"knowledge"}))["knowledge"] == 0.1
 
 
 def test_raising_never_lowers_a_weight() -> None:

@@ -98,7 +98,7 @@ def test_the_description_is_readable(model: Recommender, saved: Path) -> None:
     assert about["snapshot"] == model.snapshot.digest
     assert about["items"] == 45
     assert set(about["versions"]) >= {"kg-rec", "numpy", "torch"}
-    assert about["config"]["gnn"]["epochs"] == model.config.gnn.epochs
+    assert about["config"]["gnn"]["iterations"] == model.config.gnn.iterations
 
 
 def test_saving_twice_gives_the_same_bytes(model: Recommender, saved: Path, tmp_path: Path) -> None:

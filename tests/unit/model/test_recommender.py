@@ -104,7 +104,9 @@ def test_recency_weighs_the_addends(model: Recommender) -> None:
 
 def test_a_new_user_is_served_without_training(model: Recommender) -> None:
     twin = model.snapshot.interactions
-    rated = {int(i): 4.0 for i in model.histories[[5]].indices}
+    assert twin.weight is not None
+    own = (twin.source == 5) & np.isin(twin.target, model.histories[[5]].indices)
+    rated = dict(zip(twin.target[own].tolist(), twin.weight[own].tolist(), strict=True))
     graph = with_user(model.snapshot, "u05b", rated)
     later = model.with_snapshot(graph)
     new = later.users.index("u05b")
@@ -177,12 +179,16 @@ def test_positions(model: Recommender) -> None:
 
 
 def lost(model: Recommender, relation: str, item: int) -> tuple[Recommender, dict[int, float]]:
-    """The model without one attribute edge of an item, and what the edge added to its cosine with each other item."""
+    """The model without one attribute edge of an item, and what the edge added to W with each other item."""
     edges = model.snapshot.edges[relation]
     row = int(np.flatnonzero(edges.source == item)[0])
     middle = int(edges.target[row])
-    factors = next(f for f in model.similarity.factors if f.relation == relation)
-    shared = factors.source[:, [middle]].toarray()[:, 0] * factors.target[[item]].toarray()[0, middle]
+    paths = next(p for p in model.shared if p.factors.relation == relation)
+    source, target = (
+        paths.factors.source[:, [middle]].toarray()[:, 0],
+        paths.factors.target[[item]].toarray()[0, middle],
+    )
+    shared = source * target * float(paths.gate[middle])
     kept = edges.take(np.arange(len(edges)) != row)
     return model.with_snapshot(model.snapshot.with_edges(relation, kept)), dict(enumerate(shared.tolist()))
 
@@ -196,7 +202,7 @@ def test_a_deleted_fact_takes_exactly_its_paths(relation: str) -> None:
         before, after = model.scores(USERS), less.scores(USERS)
         for user in (0, 20, 41):
             parts = model.contributions(user, item)
-            per_unit = parts.weights * model.similarity.weights[relation] * float(knowledge.weight[item])
+            per_unit = parts.weights * float(knowledge.weight[item])
             stated = sum(w * shared[int(j)] for w, j in zip(per_unit, parts.sources, strict=True) if j != item)
             assert before[user, item] - after[user, item] == pytest.approx(stated, rel=1e-4, abs=1e-7)
         others = np.setdiff1d(np.arange(39), [item])

@@ -13,7 +13,7 @@ from toy_graph import edges
 
 from kg_rec.errors import ConfigError
 from kg_rec.model.channels.sequence import SequenceConfig, pair_counts, sequence_kernel
-from kg_rec.model.channels.taste import TasteConfig, gram, taste_kernel
+from kg_rec.model.channels.taste import TasteConfig, gram, operator
 from kg_rec.model.histories import histories
 from kg_rec.snapshot import NO_TIME, EdgeTable
 
@@ -54,7 +54,7 @@ def test_pairs_counted_one_by_one() -> None:
 def test_each_column_is_the_ridge_regression_of_later_items_on_the_others() -> None:
     config, table = SequenceConfig(blocks=3, span=4, far=0.5), record()
     near, directed = (m.toarray() for m in pair_counts(table, ITEMS, 0.0, config, 0.4))
-    operator = sequence_kernel(table, ITEMS, TASTE, config, 0.4, 2.0).matrix
+    operator = sequence_kernel(table, ITEMS, TASTE, config, 0.4, 2.0).alone.matrix
     for item in range(ITEMS):
         others = [j for j in range(ITEMS) if j != item]
         left = near[np.ix_(others, others)]
@@ -66,8 +66,8 @@ def test_each_column_is_the_ridge_regression_of_later_items_on_the_others() -> N
 
 def test_the_neighbours_form_with_every_neighbour_is_the_dense_one() -> None:
     config, table = SequenceConfig(), record(users=60)
-    dense = sequence_kernel(table, ITEMS, TASTE, config, 0.5, 2.0).matrix
-    near = sequence_kernel(table, ITEMS, replace(TASTE, max_items=ITEMS - 1), config, 0.5, 2.0).matrix
+    dense = sequence_kernel(table, ITEMS, TASTE, config, 0.5, 2.0).alone.matrix
+    near = sequence_kernel(table, ITEMS, replace(TASTE, max_items=ITEMS - 1), config, 0.5, 2.0).alone.matrix
     assert sparse.issparse(near)
     np.testing.assert_allclose(near.toarray(), dense, atol=1e-6)
 
@@ -76,9 +76,9 @@ def test_a_large_catalogue_pairs_the_latest_interactions() -> None:
     """Two users had 0, 1, 2 in this order; of the latest two interactions, only 1 and 2 are a pair."""
     table = edges([(u, i) for u in (0, 1) for i in range(3)], time=[1, 2, 3] * 2)
     config = SequenceConfig(latest=2)
-    found = sequence_kernel(table, 3, replace(TASTE, max_items=2), config, 0.5, 2.0).matrix.toarray()
+    found = sequence_kernel(table, 3, replace(TASTE, max_items=2), config, 0.5, 2.0).alone.matrix.toarray()
     assert sorted(zip(*np.nonzero(found), strict=True)) == [(1, 2), (2, 1)]
-    assert np.count_nonzero(sequence_kernel(table, 3, TASTE, config, 0.5, 2.0).matrix) == 6
+    assert np.count_nonzero(sequence_kernel(table, 3, TASTE, config, 0.5, 2.0).alone.matrix) == 6
 
 
 def test_without_direction_and_nearness_it_is_the_taste_operator() -> None:
@@ -89,14 +89,14 @@ def test_without_direction_and_nearness_it_is_the_taste_operator() -> None:
         np.testing.assert_allclose(
             pair_counts(table, ITEMS, power, config, 0.0)[0].toarray(), gram(binary, power).toarray(), rtol=1e-12
         )
-        found = sequence_kernel(table, ITEMS, taste, config, 0.0, 3.0).matrix
-        np.testing.assert_allclose(found, taste_kernel(binary, taste, 3.0).matrix, atol=1e-6)
+        found = sequence_kernel(table, ITEMS, taste, config, 0.0, 3.0).alone.matrix
+        np.testing.assert_allclose(found, operator(gram(binary, taste.user_power), taste, 3.0).alone.matrix, atol=1e-6)
 
 
 def test_what_follows_weighs_more_than_what_went_before() -> None:
     """Everybody had 0, then 1: 0 speaks for 1 more than 1 for 0."""
     table = edges([(u, i) for u in range(8) for i in (0, 1)], time=[5, 9] * 8)
-    forth, back = (sequence_kernel(table, 2, TASTE, SequenceConfig(), 0.5, 2.0).matrix[a, 1 - a] for a in (0, 1))
+    forth, back = (sequence_kernel(table, 2, TASTE, SequenceConfig(), 0.5, 2.0).alone.matrix[a, 1 - a] for a in (0, 1))
     assert forth > back > 0
 
 
@@ -108,7 +108,7 @@ def test_missing_times_come_first_and_equal_times_go_by_item() -> None:
 
 def test_one_interaction_or_none_makes_no_sequence() -> None:
     for table in (edges([], time=[]), edges([(0, 1)], time=[3])):
-        assert not sequence_kernel(table, 3, TASTE, SequenceConfig(), 0.5, 1.0).matrix.any()
+        assert not sequence_kernel(table, 3, TASTE, SequenceConfig(), 0.5, 1.0).alone.matrix.any()
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,18 @@ from toy_graph import edges
 
 from kg_rec.arrays.cholesky import inverse
 from kg_rec.errors import ModelError
-from kg_rec.model.channels.taste import TasteConfig, edlae, gram, neighbour_ridges, taste_kernel, taste_kernels
+from kg_rec.model.channels.taste import TasteConfig, gram, operator
 from kg_rec.model.histories import histories
+from kg_rec.model.kernel import Kernel
 from kg_rec.snapshot import NO_TIME
 
 CONFIG = TasteConfig(dropout=0.25, user_power=0.0)
+SPARSE = replace(CONFIG, max_items=1)
+
+
+def taste_kernel(x: sparse.csr_array, config: TasteConfig, l2: float, **kwargs: object) -> Kernel:
+    """The operator that interactions alone make."""
+    return operator(gram(x, config.user_power), config, l2, **kwargs).alone  # type: ignore[arg-type]
 
 
 def interactions(users: int = 40, items: int = 12, density: float = 0.5, seed: int = 1) -> sparse.csr_array:
@@ -27,7 +34,7 @@ def interactions(users: int = 40, items: int = 12, density: float = 0.5, seed: i
 def test_each_column_is_the_ridge_regression_of_that_item_on_the_others(l2: float) -> None:
     x = interactions()
     dense = x.toarray().astype(np.float64)
-    operator = edlae(gram(x, 0.0), CONFIG, l2).matrix
+    operator = taste_kernel(x, CONFIG, l2).matrix
     for item in range(dense.shape[1]):
         others = [j for j in range(dense.shape[1]) if j != item]
         a = dense[:, others]
@@ -45,16 +52,14 @@ def test_the_neighbours_form_with_every_neighbour_is_the_dense_one() -> None:
     x = interactions(density=0.7)
     assert (x.T @ x).nnz == 12 * 12  # every pair occurs together, so no neighbour is missing
     for config in (replace(CONFIG, neighbours=12), TasteConfig(neighbours=50)):
-        g = gram(x, config.user_power)
-        dense, near = edlae(g, config, 3.0), neighbour_ridges(g, config, (3.0,))[0]
+        dense, near = (taste_kernel(x, replace(config, max_items=most), 3.0) for most in (12, 1))
         np.testing.assert_allclose(near.matrix.toarray(), dense.matrix, atol=1e-6)
 
 
 def test_fewer_neighbours_keep_the_most_alike() -> None:
     """Items 0, 1, 2 come together, 3 seldom joins: of two neighbours, item 0 keeps 1 and 2."""
     rows = [[1, 1, 1, 0]] * 6 + [[1, 0, 0, 1], [0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 1]]
-    g = gram(sparse.csr_array(np.array(rows, dtype=np.float32)), 0.0)
-    kernel = neighbour_ridges(g, replace(CONFIG, neighbours=2), (1.0,))[0]
+    kernel = taste_kernel(sparse.csr_array(np.array(rows, dtype=np.float32)), replace(SPARSE, neighbours=2), 1.0)
     assert np.flatnonzero(kernel.matrix.toarray()[:, 0]).tolist() == [1, 2]
     assert (kernel.matrix.diagonal() == 0).all()
     assert (np.diff(kernel.matrix.tocsc().indptr) <= 2).all()
@@ -67,7 +72,7 @@ def test_the_size_of_the_catalogue_decides_the_form() -> None:
 
 
 def test_without_any_pair_the_sparse_form_is_empty() -> None:
-    kernel = neighbour_ridges(gram(sparse.csr_array(np.eye(3, dtype=np.float32)), 0.0), CONFIG, (1.0,))[0]
+    kernel = taste_kernel(sparse.csr_array(np.eye(3, dtype=np.float32)), SPARSE, 1.0)
     assert kernel.matrix.shape == (3, 3)
     assert kernel.matrix.nnz == 0
 
@@ -134,13 +139,12 @@ def test_a_penalty_too_small_is_an_error_in_both_forms(max_items: int, l2: float
         taste_kernel(x, replace(CONFIG, dropout=0.0, user_power=0.0, max_items=max_items), l2)
 
 
-def test_several_penalties_and_some_items_give_the_same_numbers() -> None:
+def test_some_items_alone_have_the_same_numbers() -> None:
     x = sparse.csr_array((np.random.default_rng(8).random((40, 12)) < 0.3).astype(np.float32))
     config, items = replace(CONFIG, max_items=3, neighbours=5), np.array([1, 4, 5])
-    for l2, kernel in zip((2.0, 9.0), taste_kernels(x, config, (2.0, 9.0), items), strict=True):
-        whole = taste_kernel(x, config, l2).matrix.toarray()
-        np.testing.assert_array_equal(kernel.matrix.toarray()[:, items], whole[:, items])
-        assert not np.delete(kernel.matrix.toarray(), items, axis=1).any()
+    part, whole = (taste_kernel(x, config, 2.0, items=some).matrix.toarray() for some in (items, None))
+    np.testing.assert_array_equal(part[:, items], whole[:, items])
+    assert not np.delete(part, items, axis=1).any()
 
 
 # --- histories -----------------------------------------------------------------------------------------
