@@ -51,7 +51,7 @@ class SettingError(ConfigError):
 
     Args:
         message: what was expected and what was got.
-        setting: its path, such as ``gnn.epochs`` or ``candidates.caps[0].most``.
+        setting: its path, such as ``gnn.iterations`` or ``candidates.caps[0].most``.
     """
 
     def __init__(self, message: str, setting: str) -> None:

@@ -63,7 +63,7 @@ def setting_line(text: str, setting: str) -> int:
 
     Args:
         text: valid TOML.
-        setting: a path such as ``gnn.epochs`` or ``candidates.caps[0].most``.
+        setting: a path such as ``gnn.iterations`` or ``candidates.caps[0].most``.
     """
     path = [int(index) if index else name for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", setting)]
     lines = text.splitlines(keepends=True)

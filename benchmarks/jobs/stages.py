@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-
 from kg_rec.model.channels.gnn_numbers import GnnConfig
+
 from kg_rec.model.channels.meaning import MeaningConfig
 from kg_rec.model.channels.taste import TasteConfig
 from kg_rec.model.config import FusionConfig, TrainConfig

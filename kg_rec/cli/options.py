@@ -115,7 +115,7 @@ def settings_options(command: F) -> F:
             metavar="KEY=VALUE",
             callback=key_values,
             multiple=True,
-            help="One setting, over the file's: --set gnn.epochs=10. Repeatable.",
+            help="One setting, over the file's: --set knowledge.steps=40. Repeatable.",
         ),
         click.option("--seed", type=click.IntRange(min=0), help="Seed of every random choice.  [default: 2026]"),
         click.option("--device", metavar="NAME", help="cpu, cuda, or auto: cuda where there is one.  [default: auto]"),
@@ -155,7 +155,7 @@ def read_settings(
 
 
 def assign(values: dict[str, Any], key: str, value: Any) -> None:
-    """Set one of nested settings, such as ``gnn.epochs``; a list of choices takes one value as a list of it.
+    """Set one of nested settings, such as ``knowledge.steps``; a list of choices takes one value as a list of it.
 
     Raises:
         ConfigError: a part of the key is a value, not a group of settings.

@@ -54,7 +54,8 @@ class FusionConfig:
 class TrainConfig:
     """Everything that decides a model, besides the snapshot.
 
-    The settings of each channel are arguments by the name of their table: ``TrainConfig(gnn=GnnConfig(epochs=10))``.
+    The settings of each channel are arguments by the name of their table, such as
+    ``TrainConfig(gnn=GnnConfig(iterations=20))``.
 
     Attributes:
         seed: of every random choice.
@@ -117,7 +118,7 @@ class TrainConfig:
         return settings_of(self.parts, settings)
 
     def with_parts(self, *settings: object) -> TrainConfig:
-        """The same with other settings of some channels, such as ``config.with_parts(GnnConfig(epochs=10))``."""
+        """The same with other settings of some channels, such as ``config.with_parts(GnnConfig(iterations=20))``."""
         return replace(self, parts=(*settings, *self.parts))
 
     @classmethod

@@ -152,7 +152,7 @@ def test_export_then_train_on_the_snapshot(world: World) -> None:
         sorted((p.relative_to(d), p.read_bytes()) for p in d.rglob("*.arrow")) for d in map(Path, ("first", "second"))
     ]
     assert files_of[0] == files_of[1]
-    Path("my.toml").write_text("seed = 4\n[gnn]\nhops = 2\n", encoding="utf-8")
+    Path("my.toml").write_text("seed = 4\n[gnn]\niterations = 5\n", encoding="utf-8")
     trained = run(
         "train", "--snapshot", "first", "--out", "m", "--json", "--config", "my.toml", *SMALL, "--device", "cpu"
     )
@@ -161,13 +161,7 @@ def test_export_then_train_on_the_snapshot(world: World) -> None:
     assert 0 < found["valid"]["ndcg@10"] <= 1
     assert found["choices"]["warm"]["taste"] >= 0
     config = persist.load("m").config
-    assert (config.seed, config.device, config.gnn.hops, config.gnn.epochs, config.gnn.dimensions) == (
-        4,
-        "cpu",
-        2,
-        1,
-        (4,),
-    )
+    assert (config.seed, config.device, config.gnn.iterations, config.gnn.dimensions) == (4, "cpu", 5, (4,))
     assert config.meaning.encoder == "none"
 
 

@@ -47,7 +47,7 @@ def test_propagation_in_parts_of_the_rows_has_the_same_bytes(rows: int) -> None:
 
 
 def test_a_model_trained_in_parts_has_the_same_bytes(tmp_path: Path) -> None:
-    config = replace(NO_TEXT, taste=replace(NO_TEXT.taste, max_items=30), gnn=replace(NO_TEXT.gnn, epochs=1))
+    config = replace(NO_TEXT, taste=replace(NO_TEXT.taste, max_items=30), gnn=replace(NO_TEXT.gnn, iterations=3))
     persist.save(train(films(), config, shards=InTurn(13)), tmp_path / "parts")
     persist.save(train(films(), config), tmp_path / "whole")
     for file in ("model.json", "tensors.safetensors"):
