@@ -128,22 +128,6 @@ def test_the_paths_of_a_new_item_are_parts_of_its_relational_terms(model: Recomm
         e = whole(model, f"u{user:02d}", f"f{item}")
         parts = model.similarity.parts(np.array([item]), landmarks)
         weighted = {name: model.similarity.weights[name] * p[0].astype(np.float64) for name, p in parts.items()}
-<<<<<<< HEAD
-=======
-        alike = np.sum(list(weighted.values()), axis=0)
-        told = np.sum([weighted[name] for name in [f.relation for f in model.similarity.factors] + [TEXT]], axis=0)
-        sources = np.flatnonzero(likes[user])
-        reasons = kernel.source[sources] @ model.regression.coefficients.T  # type: ignore[attr-defined]
-        own = model.histories[[user]].toarray()[0, sources].astype(np.float64)  # a_uj
-        cells = own[:, None] * reasons.astype(np.float64) * float(channel.weight[item])
-        # exact: every term is the sum over the known items
-        for row, j in enumerate(sources):
-            assert (cells[row] * alike).sum() == pytest.approx(
-                terms_of(e, "relational").get(f"f{j:02d}", 0.0), rel=1e-3, abs=1e-7
-            )
-        # shown: the cells that speak for the item and whose steps exist in the graph
-        expected: dict[str, float] = defaultdict(float)
->>>>>>> 6fbeedf (Settings and tests follow the gates)
         others = np.delete(likes, user, axis=0).astype(int)
         term = terms_of(e, "relational")
         shown: dict[tuple[str, object], float] = {}
