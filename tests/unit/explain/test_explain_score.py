@@ -146,7 +146,7 @@ def test_the_paths_of_a_new_item_are_parts_of_its_relational_terms(model: Recomm
         for j in np.flatnonzero(likes[user]).tolist():
             source = f"f{j:02d}"
             reasons = kernel.source[[j]].astype(np.float64) @ model.regression.coefficients.T.astype(np.float64)  # type: ignore[attr-defined]
-            cells = reasons[0] * float(channel.weight[item])
+            cells = float(model.histories[user, j]) * reasons[0] * float(channel.weight[item])
             expected: dict[tuple[str | None, str | None], float] = defaultdict(float)
             for f in model.similarity.factors:
                 relation = graph.schema.relation_types[f.relation]
