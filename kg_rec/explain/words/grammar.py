@@ -1,244 +1,244 @@
-"""Explanations in words, from a phrasebook and the grammar made from the schema's labels.
+"""The clauses of a language, for one kind of sentence: what may be said, and nothing else.
 
-Deterministic, offline, and every name, number and relation in the text is on a path: a sentence is first a pattern
-with typed slots (:mod:`kg_rec.explain.words.patterns`), then filled.  English and Chinese; any schema.
+A language's grammar (:attr:`kg_rec.explain.words.languages.base.Language.grammar`) is written in the EBNF of lark.  Its
+terminals ``LIKED ITEM SHARED BRIDGE COUNT SHARE RATE`` are slots; small names that no rule defines are words, which the
+schema gives (:meth:`Language.words`).  It has these rules, each a sentence without its full stop or a part of one, for
+the tones ``short``, ``friendly``, ``formal``, and ``more`` for what phrases may say besides:
+
+===========================================  =====================================================================
+``own_{shared,text,direct}_TONE``            sentences about items of the user
+``{counted,counts,crowd}_TONE{next}``        what others did, ``next`` with the next item
+``onward_{shared,text,direct}``              how it goes on from there to the recommended item
+``rate``                                     how many of all users had the item
+``audit``                                    which share of the reasons it makes
+===========================================  =====================================================================
+
+From the same rules come the sentences that ship (:func:`sentences`), the check of any other one
+(:func:`check_phrase`: it must derive completely), and the mask of a language model that writes one (:func:`ebnf`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from zlib import crc32
+from itertools import product
 
-from kg_rec.errors import ArgumentError, ConfigError
-from kg_rec.explain.path import PathGroup, PathNode
-from kg_rec.explain.words.languages.chinese import REMARKS as CHINESE_REMARKS
-from kg_rec.explain.words.languages.english import REMARKS as ENGLISH_REMARKS
-from kg_rec.explain.words.numbers import percent
-from kg_rec.explain.words.patterns import LANGUAGES, SHARE, Pattern, language_of
-from kg_rec.explain.words.patterns import pattern as pattern_for
-from kg_rec.explain.words.phrasebook import TONES, Phrasebook, SchemaPhrases, Tone
-from kg_rec.explain.words.sentence_kinds import Kind, Language, Reader, Role, texts_of
-from kg_rec.explain.words.slots import Slot, SlotPattern, Template
-from kg_rec.schema import GraphSchema
+from lark import Lark
+from lark.exceptions import UnexpectedInput
+from lark.grammar import NonTerminal, Rule, Symbol
 
-__all__ = ["LANGUAGES", "Teller", "compiled", "pattern_of", "seed_of", "verbalize"]
+from kg_rec.explain.words.languages.base import Language, language
+from kg_rec.explain.words.patterns import Kind, Pattern, Tone
 
-_NOTES = ("already_interacted", "no_interactions")
+_SLOTS = ("COUNT", "LIKED", "BRIDGE", "SHARED", "ITEM", "SHARE", "RATE")
+_SLOT = re.compile(r"\[([A-Z][A-Z0-9_]*_[0-9]+)\]")
+_SLOT_LIKE = re.compile(r"\[[^\]]*\]?|\]|[{}]")
+#: Stands where a schema lacks a word: no text holds it, so nothing that needs the word derives.
+_NEVER = "\ue000"
+_SPOKEN = ("short", "friendly", "formal")
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """The sentences for one kind, ready to be filled: the phrases of a tone, or the grammar's sentence.
-
-    Attributes:
-        pattern: what they say.
-        naming: at least one, in the order of the phrasebook; they name the recommended item.
-        later: the same, saying "this film" instead, for sentences after the first.
-    """
-
-    pattern: Pattern
-    naming: tuple[Template, ...]
-    later: tuple[Template, ...]
-
-
-@dataclass(frozen=True)
-class Teller:
-    """Speaks about one schema in one language and tone; keeps what it compiled.
-
-    Attributes:
-        schema: gives the words.
-        lang: ``en`` or ``zh``.
-        language: names, numbers and the grammar.
-        tone: ``short``, ``friendly``, ``formal`` or ``audit``.
-        phrases: where they have none, the grammar speaks.
-        reader: finds the kinds of paths.
-    """
-
-    schema: GraphSchema
-    lang: str
-    language: Language
-    tone: Tone
-    phrases: SchemaPhrases | None
-    reader: Reader
-    _kinds: dict[Kind, Compiled] = field(default_factory=dict, repr=False)
-
-    def compiled(self, kind: Kind) -> Compiled:
-        """The sentences for a kind.
-
-        Raises:
-            SchemaError: the schema cannot say a relation in this language.
-        """
-        found = self._kinds.get(kind)
-        if found is None:
-            pattern = pattern_for(self.schema, self.lang, kind)
-            some = self.phrases.variants.get((pattern.key, self.tone), ()) if self.phrases else ()
-            texts = [phrase.text for phrase in some] or [pattern.sentence(self.tone)]
-            roles = {slot.tag: slot.role for slot in (*pattern.slots, SHARE)}
-            tag, this = f"[{pattern.tags['item']}]", self.language.this_item()
-            later = [(this[0].upper() + this[1:] if t.startswith(tag) else this).join(t.split(tag)) for t in texts]
-            naming, anew = (tuple(Template.parse(t, roles) for t in some) for some in (texts, later))
-            found = self._kinds[kind] = Compiled(pattern, naming, anew)
-        return found
-
-    def say(self, kind: Kind, texts: Mapping[Role, str], seed: int = 0) -> str:
-        """One sentence.
-
-        Args:
-            kind: what it says.
-            texts: what fills each slot; see :func:`kg_rec.explain.words.sentence_kinds.texts_of`.  Without ``item`` the
-            sentence says
-                "this film"; the tone ``audit`` takes ``share`` besides.
-            seed: chooses among variants.
-        """
-        sentences = self.compiled(kind)
-        templates = sentences.naming if "item" in texts else sentences.later
-        return templates[seed % len(templates)].fill(texts)
-
-    def tell(
-        self,
-        groups: Sequence[PathGroup],
-        item_name: str,
-        notes: Sequence[str] = (),
-        *,
-        base_only: bool = False,
-        sentences: int = 3,
-        seed: int = 0,
-    ) -> str:
-        """An explanation in words; see :func:`verbalize`."""
-        unknown = sorted(set(notes) - set(_NOTES))
-        if unknown:
-            raise ArgumentError(f"expected the notes {', '.join(_NOTES)}; got {', '.join(unknown)}")
-        item = PathNode(self.schema.item.name, "", item_name)
-        said = []
-        for n, paths in enumerate(self.reader.merge(groups)[:sentences]):
-            kind = self.reader.kind(paths)
-            texts = texts_of(paths, kind, self.language, None if n else item)
-            if self.tone == "audit":
-                texts["share"] = percent(sum(p.share for p in paths))
-            said.append(self.say(kind, texts, seed + n))
-        if not said:
-            why = "no_interactions" if "no_interactions" in notes else "base_only" if base_only else "no_path"
-            said.append(self.remark(why, item))
-        if "already_interacted" in notes:
-            said.append(self.remark("already_interacted", item))
-        return self.language.gap.join(said)
-
-    def remark(self, note: str, item: PathNode) -> str:
-        """What is said where there is no path to tell: ``already_interacted``, ``no_interactions``, ``base_only``,
-        ``no_path``.
-        """
-        text = (ENGLISH_REMARKS if self.lang == "en" else CHINESE_REMARKS)[note]
-        return Template.parse(text, {"ITEM_1": "item"}).fill({"item": self.language.name(item)})
-
-
-def compiled(
-    schema: GraphSchema, lang: str = "en", tone: Tone = "friendly", phrasebook: Phrasebook | None = None
-) -> Teller:
-    """What tells explanations of a schema; the same arguments give the same teller, with what it compiled.
-
-    Args:
-        schema: gives the words.
-        lang: ``en`` or ``zh``; a region is ignored (``zh-CN``).
-        tone: which phrases.
-        phrasebook: phrases; None for the grammar alone.
+def sentences(pattern: Pattern, tone: Tone) -> tuple[str, ...]:
+    """The sentences that ship for a pattern in a tone, best first.
 
     Raises:
-        ConfigError: the tone is unknown.
-        SchemaError: no grammar for the language.
-        PhraseError: a phrase of the book does not fit the schema.
+        SchemaError: the schema cannot say a relation in the language.
     """
-    return _teller(_Schema(schema), lang, tone, phrasebook)
+    words = _words(pattern)
+    frames = _frames(language(pattern.lang), pattern.kind.lead, pattern.kind.link, tone)
+    found = [_WORD.sub(lambda m: (words.get(m.group(1)) or (_NEVER,))[0], frame) for frame in frames]
+    return tuple(dict.fromkeys(pattern.by_tags(text) for text in found if _NEVER not in text))
 
 
-@dataclass(frozen=True, eq=False)
-class _Schema:
-    """A schema as a key: its digest stands for it."""
+def check_phrase(pattern: Pattern, text: str, lang: str, tone: Tone = "friendly") -> tuple[str, ...]:
+    """Reasons to reject a sentence for a pattern; empty if it derives completely from the language's grammar.
 
-    schema: GraphSchema
+    Args:
+        pattern: what it must say.
+        text: the proposed sentence, with slots.
+        lang: its language.
+        tone: its tone; ``audit`` sentences have the slot ``[SHARE_1]`` besides the pattern's.
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Schema) and other.schema.digest == self.schema.digest
+    Raises:
+        SchemaError: the schema cannot say a relation in the language.
+    """
+    if lang != pattern.lang:
+        return (f"expected a phrase in {pattern.lang}, got one in {lang}",)
+    problems = check_slots(text, tuple(s.tag for s in pattern.slots_of(tone)), (pattern.tags["rate"],))
+    if problems:
+        return problems
+    said = pattern.by_roles(text)
+    try:
+        _parser(ebnf(pattern, tone == "audit")).parse(said)
+    except UnexpectedInput as error:
+        place = len(said) if error.pos_in_stream is None or error.pos_in_stream < 0 else error.pos_in_stream
+        said_until, rest = pattern.by_tags(said[:place]), pattern.by_tags(said[place:])
+        if not rest:
+            return (f"it breaks off: no true sentence of this pattern ends with {said_until[-40:]!r}",)
+        return (f"after {said_until[-40:]!r} no true sentence of this pattern goes on with {rest[:40]!r}",)
+    return ()
 
-    def __hash__(self) -> int:
-        return hash(self.schema.digest)
+
+def check_slots(text: str, tags: Sequence[str], optional: Sequence[str] = ()) -> tuple[str, ...]:
+    """What is wrong with a sentence for a set of slots; empty if it uses each once and nothing else like a slot.
+
+    Args:
+        text: a proposed sentence.
+        tags: the tags it must use, ``("FILM_1", "COUNT_1")``.
+        optional: tags that it may use once.
+    """
+    used = Counter(_SLOT.findall(text))
+    problems = [f"[{tag}] occurs {used[tag]} times, expected once" for tag in tags if used[tag] != 1]
+    problems += [f"[{tag}] occurs {used[tag]} times, expected at most once" for tag in optional if used[tag] > 1]
+    problems += [f"[{tag}] is not a slot of this pattern" for tag in used if tag not in (*tags, *optional)]
+    rest = _SLOT_LIKE.search(_SLOT.sub("", text))
+    if rest:
+        problems.append(f"{rest.group()!r} looks like a slot; sentences hold no brackets or braces besides their slots")
+    return tuple(problems)
+
+
+@lru_cache(maxsize=512)
+def ebnf(pattern: Pattern, audit: bool = False, *, by_tags: bool = False) -> str:
+    """The grammar of one pattern in plain EBNF, its start rule ``start``: rules of literal texts alone.
+
+    Args:
+        pattern: the pattern.
+        audit: of the tone ``audit``; the other tones differ in what ships, not in what may be said.
+        by_tags: slots as tags of the pattern, not as roles.
+
+    Raises:
+        SchemaError: the schema cannot say a relation in the language.
+    """
+    spoken = language(pattern.lang)
+    kind, words = pattern.kind, _words(pattern)
+    defined = [f"{name}: {_any(texts)}" for name, texts in _all_words(spoken, words).items()]
+    wanted = ["audit"] if audit else [*_SPOKEN, "more"]
+    rules = _rules(spoken, "\n".join(defined), [_start(kind.lead, kind.link, t) for t in wanted])
+    rules = {name: [e for e in options if _NEVER not in "".join(e)] for name, options in rules.items()}
+    while empty := {name for name, options in rules.items() if not options}:
+        rules = {n: [e for e in o if not empty & {*e}] for n, o in rules.items() if n not in empty}
+    starts = [_start(kind.lead, kind.link, t) for t in wanted]
+    lines = [f"start: {' | '.join(s for s in starts if s in rules)}"]
+    for name, options in rules.items():
+        said = [
+            " ".join(s if s in rules else _quoted(pattern.by_tags(s) if by_tags else s) for s in option) or '""'
+            for option in options
+        ]
+        lines.append(f"{name}: {' | '.join(said)}")
+    return "\n".join(lines)
+
+
+@lru_cache(maxsize=256)
+def _parser(grammar: str) -> Lark:
+    return Lark(grammar.replace('""', ""), parser="earley", lexer="dynamic", ambiguity="resolve")
+
+
+def _words(pattern: Pattern) -> Mapping[str, tuple[str, ...]]:
+    kind = pattern.kind
+    return language(pattern.lang)(pattern.schema).words(kind.steps, kind.link, kind.several, kind.many)
+
+
+_WORD = re.compile(r"\{(\w+)\}")
+
+
+@lru_cache(maxsize=512)
+def _frames(spoken: type[Language], lead: str, link: str, tone: Tone) -> tuple[str, ...]:
+    """The sentences of a tone with slots by role and ``{words}``."""
+    start = _start(lead, link, tone)
+    rules = _abstract(spoken)
+    return tuple(_derived(start, rules))
 
 
 @lru_cache(maxsize=32)
-def _teller(key: _Schema, lang: str, tone: Tone, phrasebook: Phrasebook | None) -> Teller:
-    if tone not in TONES:
-        raise ConfigError(f"expected one of the tones {', '.join(TONES)}, got {tone!r}")
-    short, language = language_of(key.schema, lang)
-    phrases = phrasebook.for_schema(key.schema, short) if phrasebook else None
-    return Teller(key.schema, short, language, tone, phrases, Reader(key.schema))
+def _abstract(spoken: type[Language]) -> dict[str, list[tuple[str, ...]]]:
+    words = "\n".join(f'{name}: "{{{name}}}"' for name in _undefined(spoken.grammar))
+    starts = [
+        _start(lead, link, tone)
+        for lead in ("one", "counted", "counts", "crowd")
+        for link in ("none", "text", "shared", "direct")
+        for tone in (*_SPOKEN, "audit")
+        if (lead, link) not in (("one", "none"), ("crowd", "none"))
+    ]
+    return _rules(spoken, words, starts)
 
 
-def verbalize(
-    schema: GraphSchema,
-    groups: Sequence[PathGroup],
-    item_name: str,
-    notes: Sequence[str] = (),
-    lang: str = "en",
-    *,
-    base_only: bool = False,
-    sentences: int = 3,
-    tone: Tone = "friendly",
-    phrasebook: Phrasebook | None = None,
-    seed: int = 0,
-) -> str:
-    """An explanation in words.
+def _rules(spoken: type[Language], words: str, starts: Sequence[str]) -> dict[str, list[tuple[str, ...]]]:
+    """The rules that some starts need, as lark reads them: by name, each option a row of names and literal texts."""
+    slots = "\n".join(f'{slot}: "[{slot}]"' for slot in _SLOTS)
+    composed = "\n".join(line for start in starts for line in _composed(spoken, start))
+    text = "\n".join([spoken.grammar, composed, words, slots])
+    read = Lark(text, start=list(starts), parser="earley", lexer="dynamic")
+    literal = {t.name: t.pattern.value for t in read.terminals}
 
-    Only paths that speak for the item are told, the most important first; groups that differ in the channel only,
-    and attributes of one relation shared with the same items, share a sentence.  For many explanations make a
-    :func:`compiled` teller once.
+    def said(symbol: Symbol) -> str:
+        return symbol.name if isinstance(symbol, NonTerminal) else literal[symbol.name]
 
-    Args:
-        schema: gives the words.
-        groups: the paths shown, largest first.
-        item_name: name of the recommended item; data, it is cleaned.
-        notes: ``already_interacted``, ``no_interactions``.
-        lang: ``en`` or ``zh``; a region is ignored (``zh-CN``).
-        base_only: the score has no term besides the base; said where there is no path to tell.
-        sentences: most sentences about paths.
-        tone: which phrases.
-        phrasebook: phrases; where they have none, and without a book, the grammar speaks.
-        seed: chooses among variants; see :func:`seed_of`.
-
-    Raises:
-        SchemaError: no grammar for the language, or the schema has neither a phrase nor a label for a relation in it,
-            or a path does not fit the schema.
-        PhraseError: a phrase of the book does not fit the schema.
-        ArgumentError: a note that is not known.
-    """
-    teller = compiled(schema, lang, tone, phrasebook)
-    return teller.tell(groups, item_name, notes, base_only=base_only, sentences=sentences, seed=seed)
-
-
-def seed_of(user: str, item: str) -> int:
-    """A whole number for a user and an item, the same on every machine (CRC-32)."""
-    return crc32(f"{user}\0{item}".encode("utf-8", "surrogatepass"))
-
-
-def pattern_of(group: PathGroup, schema: GraphSchema, lang: str = "en") -> SlotPattern:
-    """The grammar's sentence about one group, with slots instead of names.
-
-    Args:
-        group: paths of one pattern.
-        schema: gives the words.
-        lang: ``en`` or ``zh``.
-
-    Raises:
-        SchemaError: see :func:`verbalize`.
-        ArgumentError: no path of the group speaks for the item, so there is nothing to say.
-    """
-    teller = compiled(schema, lang)
-    told = teller.reader.merge([group])
-    if not told:
-        raise ArgumentError(
-            "expected a group with at least one path of positive value through existing nodes, got none"
+    names: dict[str, str] = {}
+    found: dict[str, list[tuple[str, ...]]] = {}
+    rules: list[Rule] = sorted(read.rules, key=lambda rule: rule.order)
+    for rule in rules:
+        found.setdefault(_plain(rule.origin.name, names), []).append(
+            tuple(_plain(s.name, names) if isinstance(s, NonTerminal) else said(s) for s in rule.expansion)
         )
-    kind = teller.reader.kind(told[0])
-    texts = texts_of(told[0], kind, teller.language, told[0][0].nodes[-1])
-    found = teller.compiled(kind).pattern
-    return SlotPattern(found.reference, tuple(Slot(slot.tag, texts[slot.role]) for slot in found.slots))
+    return found
+
+
+def _plain(name: str, names: dict[str, str]) -> str:
+    """A rule's name without the marks that lark gives to its own."""
+    if name not in names:
+        names[name] = name if re.fullmatch(r"[a-z][a-z_]*", name) else f"rule_{len(names)}"
+    return names[name]
+
+
+def _composed(spoken: type[Language], start: str) -> Iterator[str]:
+    """The start rule of a kind and tone, from the parts that the grammar has."""
+    lead, link, tone = start.split("_")[1:]
+    stop = json.dumps(spoken.stop, ensure_ascii=False)
+    part, end = ("short", f"audit {stop}") if tone == "audit" else (tone, stop)
+    if lead == "one":
+        yield f"{start}: own_{link}_{part} {end}"
+    elif link != "none":
+        yield f"{start}: {lead}_{part}{{did_bridge}} onward_{link} {end}"
+    elif lead != "counted":
+        yield f"{start}: {lead}_{part}{{did_item}} {end}"
+    elif part == "more":
+        every = " | ".join(f"counted_{t}{{did_item}}" for t in (*_SPOKEN, "more"))
+        yield f"{start}: ({every}) rate? {end}"
+    else:
+        yield f"{start}: counted_{part}{{did_item}} rate {end}"
+
+
+def _start(lead: str, link: str, tone: str) -> str:
+    return f"say_{'one' if lead == 'several' else lead}_{link}_{tone}"
+
+
+def _derived(symbol: str, rules: Mapping[str, list[tuple[str, ...]]]) -> Iterator[str]:
+    if symbol not in rules:
+        yield symbol
+        return
+    for option in rules[symbol]:
+        for parts in product(*(tuple(_derived(part, rules)) for part in option)):
+            yield "".join(parts)
+
+
+def _undefined(grammar: str) -> tuple[str, ...]:
+    """The small names that a grammar uses and does not define: words of the schema."""
+    bare = re.sub(r'"(?:[^"\\]|\\.)*"', " ", re.sub(r"//[^\n]*", "", grammar))
+    defined = {*re.findall(r"^\s*([a-z_]+)(?:\{\w+\})?\s*:", bare, re.MULTILINE), *re.findall(r"^\s*[a-z_]+\{(\w+)\}", bare, re.MULTILINE)}
+    used = dict.fromkeys([*re.findall(r"\b[a-z_]+\b", bare), "did_bridge", "did_item"])
+    return tuple(name for name in used if name not in defined)
+
+
+def _all_words(spoken: type[Language], words: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {name: words.get(name) or (_NEVER,) for name in _undefined(spoken.grammar)}
+
+
+def _any(texts: Sequence[str]) -> str:
+    return " | ".join(_quoted(text) if text else "" for text in texts)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -1,7 +1,8 @@
 """All sentences that the paths of a schema can need, without names: patterns with typed slots.
 
-A pattern says what its sentence must say: who did what (``claims``), with which words it may be said, and the
-grammar's own sentence as the reference.
+The kinds are those of the model.  From an item the user interacted with, one step of taste ("others who had both")
+leads to the recommended item or to a bridge, a known item next to it; one link leads on: a shared attribute, a
+direct relation, or similar text.
 """
 
 from __future__ import annotations
@@ -9,20 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
-from kg_rec.errors import SchemaError
-from kg_rec.explain.path import PathEdge
-from kg_rec.explain.words.languages.chinese import Chinese
-from kg_rec.explain.words.languages.english import English
-from kg_rec.explain.words.lexicon import Lexicon
-from kg_rec.explain.words.sentence_kinds import Kind, Language, Lead, Role
-from kg_rec.explain.words.vocabulary import Words, words_for
+from kg_rec.explain.explanation import PathEdge
 from kg_rec.schema import GraphSchema
 
-#: Languages with a grammar.
-LANGUAGES = ("en", "zh")
-
+Lead = Literal["one", "several", "counted", "counts", "crowd"]
+Link = Literal["none", "shared", "direct", "text"]
+Role = Literal["count", "liked", "bridge", "shared", "item", "share", "rate"]
 Tone = Literal["short", "friendly", "formal", "audit"]
 TONES: tuple[Tone, ...] = get_args(Tone)
 
@@ -31,17 +27,74 @@ _CROWDS: tuple[Lead, ...] = ("counted", "counts", "crowd")
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """What one sentence says, whatever the names: finitely many for a schema.
+
+    Attributes:
+        lead: how it starts: with one item that the user had, with ``several``, with one item and how many others had
+            it (``counted``), with several and their counts (``counts``), or with others who are not counted
+            (``crowd``: several bridges).
+        link: what leads to the recommended item: nothing more, an attribute ``shared`` through the same relation, a
+            relation between the items (``direct``), or similar ``text``.
+        steps: relations, each read from its subject: ``shared``: from the recommended item to the attribute;
+            ``direct``: from it to the known item.
+        several: several attributes are shared.
+    """
+
+    lead: Lead
+    link: Link
+    steps: tuple[PathEdge, ...] = ()
+    several: bool = False
+
+    @property
+    def key(self) -> str:
+        """Stable name, the same in all languages: ``several shared DIRECTED_BY one``, ``one direct ^FOLLOWED_BY``.
+
+        ``^`` marks a relation read against its direction; the last word of ``shared`` tells the number of attributes.
+        """
+        steps = [f"{'' if e.forward else '^'}{e.type}" for e in self.steps]
+        number = ["several" if self.several else "one"] if self.link == "shared" else []
+        return " ".join([self.lead, self.link, *steps, *number])
+
+    @property
+    def through_others(self) -> bool:
+        """Whether other users stand between the user's items and the next one."""
+        return self.lead in _CROWDS
+
+    @property
+    def bridged(self) -> bool:
+        """Whether a known item stands between the others and the recommended one."""
+        return self.through_others and self.link != "none"
+
+    @property
+    def many(self) -> bool:
+        """Whether the known items next to the recommended one are several."""
+        return self.lead == "crowd" if self.through_others else self.lead == "several"
+
+    @property
+    def roles(self) -> tuple[tuple[Role, bool], ...]:
+        """The slots, in a fixed order: what stands there, and whether it may be several."""
+        found: list[tuple[Role, bool]] = [("count", False)] if self.lead == "counted" else []
+        found.append(("liked", self.lead in ("several", "counts", "crowd")))
+        if self.bridged:
+            found.append(("bridge", self.lead == "crowd"))
+        if self.link == "shared":
+            found.append(("shared", self.several))
+        return (*found, ("item", False))
+
+
+@dataclass(frozen=True, slots=True)
 class PatternSlot:
     """A place for names or a number.
 
     Attributes:
-        tag: what stands for it in a sentence: ``[FILM_1]`` without the brackets.
-        role: ``count`` (a number of other users with its noun, "37 viewers"), ``liked`` (what the user had, where
-            the lead is ``counts`` with numbers: "Heat (37 viewers) or Ronin (12)"), ``bridge`` (what the others had
-            too), ``shared`` (the attribute), ``through`` (what lies between), ``item`` (the recommended item, or
-            "this film" where it was named before).
-        type: node type of the schema; for ``through`` of a chain, the item's.
-        several: a list of names may stand here ("Heat and Ronin").
+        tag: what stands for it in a sentence: ``FILM_1`` without the brackets.
+        role: ``count`` (how many of those who had an item had the next one too: "112 of the 147 viewers"), ``liked``
+            (what the user had; where the lead is ``counts``, who had each: "112 of the 147 viewers who liked A and 80
+            of the 120 who liked B"), ``bridge`` (what the others had too), ``shared`` (the attribute), ``item`` (the
+            recommended item, or "this film" where it was named before).
+        type: node type of the schema.
+        several: a list of names may stand here ("A and B").
     """
 
     tag: str
@@ -52,63 +105,65 @@ class PatternSlot:
 
 #: The sentences of the tone ``audit`` also say which share of what speaks for the item their paths make.
 SHARE = PatternSlot("SHARE_1", "share", "", False)
+#: A sentence about one item and those who had it may also say which share of all users had the recommended item.
+RATE = PatternSlot("RATE_1", "rate", "", False)
 
-_AUDIT = {"en": "{} ([SHARE_1] of what speaks for it).", "zh": "{}（占推荐理由的[SHARE_1]）。"}
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Pattern:
-    """What one sentence says, in one language.
+    """What one sentence says, in one language; two patterns of equal schemas, language and kind are equal.
 
     Attributes:
-        key: stable name, the same in all languages; see :attr:`kg_rec.explain.words.sentence_kinds.Kind.key`.
-        lang: ``en`` or ``zh``.
+        schema: the schema.
+        lang: code of the language.
         kind: the parts of the key.
         slots: in a fixed order; each occurs in a sentence exactly once.
-        reference: the grammar's sentence, e.g. ``Like [FILM_1], which you liked, [FILM_2] stars [PERSON_1].``
-        words: the vocabulary that a phrase for it is checked against.
     """
 
-    key: str
+    schema: GraphSchema
     lang: str
     kind: Kind
     slots: tuple[PatternSlot, ...]
-    reference: str
-    words: Words
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pattern) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
 
     @property
+    def _identity(self) -> tuple[str, str, Kind]:
+        return self.schema.digest, self.lang, self.kind
+
+    @property
+    def key(self) -> str:
+        """Stable name, the same in all languages; see :attr:`Kind.key`."""
+        return self.kind.key
+
+    @cached_property
     def tags(self) -> Mapping[Role, str]:
-        """Tag by role, without brackets."""
-        return {slot.role: slot.tag for slot in self.slots}
+        """Tag by role, without brackets, those that not every sentence has included."""
+        return {slot.role: slot.tag for slot in (*self.slots, SHARE, RATE)}
 
     def slots_of(self, tone: Tone) -> tuple[PatternSlot, ...]:
         """The slots that a sentence of a tone must have: ``audit`` also tells the share."""
         return (*self.slots, SHARE) if tone == "audit" else self.slots
 
-    def sentence(self, tone: Tone) -> str:
-        """The grammar's sentence in a tone: the reference, for ``audit`` with the share."""
-        return _AUDIT[self.lang].format(self.reference[:-1]) if tone == "audit" else self.reference
+    def by_tags(self, text: str) -> str:
+        """A text with slots by role, ``[LIKED]``, as one with slots by tag, ``[FILM_1]``."""
+        for role, tag in self.tags.items():
+            text = text.replace(f"[{role.upper()}]", f"[{tag}]")
+        return text
 
-
-def language_of(schema: GraphSchema, lang: str) -> tuple[str, Language]:
-    """The short name of a language (a region is ignored: ``zh-CN``), and how it speaks about a schema.
-
-    Raises:
-        SchemaError: no grammar for the language.
-    """
-    short = lang.replace("_", "-").split("-")[0].lower()
-    if short not in LANGUAGES:
-        raise SchemaError(f"no grammar for the language {lang!r}; expected one of {', '.join(LANGUAGES)}")
-    words = Lexicon(schema, short)
-    language: Language = English(words) if short == "en" else Chinese(words)
-    return short, language
+    def by_roles(self, text: str) -> str:
+        """The reverse of :meth:`by_tags`."""
+        for role, tag in self.tags.items():
+            text = text.replace(f"[{tag}]", f"[{role.upper()}]")
+        return text
 
 
 def kinds(schema: GraphSchema) -> Iterator[Kind]:
-    """What the model's paths can say for a schema, in a fixed order.
-
-    Attributes joined through two different relations are told by the grammar alone; the model makes no such path.
-    """
+    """What the model's paths can say for a schema, in a fixed order."""
     item, user = schema.item.name, schema.user.name
     leads: tuple[Lead, ...] = (*_SINGLE, *_CROWDS)
     yield from (Kind(lead, "none") for lead in _CROWDS[:2])
@@ -125,20 +180,11 @@ def kinds(schema: GraphSchema) -> Iterator[Kind]:
         step = (PathEdge(relation.name, relation.source == item),)
         yield from (Kind(lead, "shared", step, several) for lead in _SINGLE for several in (False, True))
         yield from (Kind(lead, "shared", step) for lead in _CROWDS)
-    yield from (Kind(lead, "chain") for lead in ("you", *leads))
 
 
 def pattern(schema: GraphSchema, lang: str, kind: Kind) -> Pattern:
-    """The pattern of one kind of sentence.
-
-    Raises:
-        SchemaError: no grammar for the language, or the schema cannot say a relation in it.
-    """
-    short, language = language_of(schema, lang)
-    slots = _slots(kind, schema)
-    reference = language.sentence(kind, {slot.role: f"[{slot.tag}]" for slot in slots})
-    words = words_for(Lexicon(schema, short), kind, [slot.type for slot in slots])
-    return Pattern(kind.key, short, kind, slots, reference, words)
+    """The pattern of one kind of sentence."""
+    return Pattern(schema, lang, kind, _slots(kind, schema))
 
 
 def patterns(schema: GraphSchema, lang: str) -> tuple[Pattern, ...]:
@@ -146,10 +192,7 @@ def patterns(schema: GraphSchema, lang: str) -> tuple[Pattern, ...]:
 
     Args:
         schema: any schema.
-        lang: ``en`` or ``zh``.
-
-    Raises:
-        SchemaError: no grammar for the language, or the schema cannot say a relation in it.
+        lang: code of a language.
     """
     return tuple(pattern(schema, lang, kind) for kind in kinds(schema))
 
@@ -162,13 +205,13 @@ def _slots(kind: Kind, schema: GraphSchema) -> tuple[PatternSlot, ...]:
         node_type = item
         if role == "count":
             node_type = schema.user.name
-        elif role == "shared" or (role == "through" and kind.link == "mixed"):
+        elif role == "shared":
             step = kind.steps[0]
             relation = schema.relation_types[step.type or ""]
-            away = step.forward if role == "shared" else not step.forward
-            node_type = relation.target if away else relation.source
-        stem = "count" if role == "count" else "nodes" if kind.link == "chain" and role == "through" else node_type
-        stem = re.sub(r"[^A-Z0-9_]", "_", stem.upper()) + ("S" if several and stem != "nodes" else "")
+            node_type = relation.target if step.forward else relation.source
+        stem = "COUNT" if role == "count" else re.sub(r"[^A-Z0-9_]", "_", node_type.upper()) + "S" * several
+        if stem in ("COUNT", "SHARE", "RATE") and role != "count":
+            stem += "_NODE"
         counts[stem] = counts.get(stem, 0) + 1
         slots.append(PatternSlot(f"{stem}_{counts[stem]}", role, node_type, several))
     return tuple(slots)

@@ -1,139 +1,222 @@
-"""Chinese: names, numbers and the sentences of the grammar.
+"""Chinese: everything that is said in it.
 
-Names of works with a title stand in 《》, which the measure word tells (部, 首, 本, ...); names of other items in 「」;
-names of people, places and other attributes stand bare.
+Names of works with a title stand in 《》, which the measure word tells (部, 首, 本, ...); other names in “”.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
-from kg_rec.explain.path import PathEdge, PathNode
-from kg_rec.explain.words.lexicon import Lexicon
-from kg_rec.explain.words.sentence_kinds import Kind, Role
+from kg_rec.explain.explanation import PathEdge, PathNode
+from kg_rec.explain.words.languages.base import Language
 from kg_rec.explain.words.slots import clean_name
 
-REMARKS = {
-    "already_interacted": "它已在你的历史记录中。",
-    "no_interactions": "目前还不了解你的喜好，[ITEM_1]的得分来自它的整体受欢迎程度。",
-    "base_only": "你的历史记录与[ITEM_1]没有关联，它的得分来自整体受欢迎程度。",
-    "no_path": "没有哪一条路径单独支持[ITEM_1]，它的得分来自整体受欢迎程度和你的全部历史记录。",
-}
+#: Measure words of works with a title.
+_TITLED = frozenset("部首本篇册卷出集期张")
 
 
-@dataclass(frozen=True, slots=True)
-class Chinese:
-    """See :class:`kg_rec.explain.words.sentence_kinds.Language`."""
+class Chinese(Language):
+    """See :class:`kg_rec.explain.words.languages.base.Language`."""
 
-    words: Lexicon
-    gap: ClassVar[str] = ""
+    code = "zh"
+    title = "Chinese"
+    locale = "zh"
+    gap = ""
+    stop = "。"
+    longest = 130
+
+    grammar = """
+    own_shared_short: "和" yours "一样，" fact
+        | fact "，和" yours "一样"
+        | ITEM "与" yours "有相同的" noun "：" SHARED
+    own_shared_friendly: "就像" yours "一样，" fact
+        | "你" did_liked "，" ITEM also_shared
+        | ITEM "和" yours "有共同的" noun "：" SHARED
+    own_shared_formal: "与" yours "相同，" fact
+        | fact "，" yours "亦是如此"
+        | ITEM "与" yours "有相同的" noun "，即" SHARED
+    own_shared_more: "你" did_liked "，而" ITEM also_shared
+        | "同" yours "一样，" fact
+        | "正如" yours "，" ITEM also_shared
+        | "推荐理由之一：和" yours "一样，" fact
+        | "你" did_liked "，" ITEM "的" noun "也是" SHARED
+
+    own_text_short: ITEM "的" text_one "与" yours "的" text_one "相近"
+        | ITEM "与" yours "的" text_one "相似"
+    own_text_friendly: "你" did_liked "，而" ITEM "的" text_one "与" again "的很相似"
+        | "从" text_one "来看，" ITEM "和" yours "很接近"
+    own_text_formal: ITEM "的" text_one "与" yours "的" text_one "相似"
+        | "根据" text_one "，" ITEM "与" yours "相近"
+    own_text_more: "从" text_one "来看，" ITEM "与" yours ("相近"|"相似"|"接近")
+        | ITEM "的" text_one ("和"|"与") yours "的" text_one ("接近"|"很相似")
+
+    own_direct_short: ITEM forth_liked
+        | yours back_item
+    own_direct_friendly: "你" did_liked "，而" ITEM forth_again
+        | yours back_item
+    own_direct_formal: "根据图谱，" ITEM forth_liked
+        | "根据图谱，" yours back_item
+    own_direct_more: "你" did_liked "，" ITEM forth_again
+        | "推荐理由之一：" ITEM forth_liked
+
+    counted_short{next}: "和你一样" did_liked "的" COUNT "也" next
+    counted_friendly{next}: "跟你一样" did_liked "的" COUNT "也" next
+        | "你" did_liked "，和你一样的" COUNT "也" next
+    counted_formal{next}: "与你一样" did_liked "的" COUNT "同时也" next
+        | "根据图谱，与你一样" did_liked "的" COUNT "也" next
+    counted_more{next}: ("和"|"与"|"跟") "你一样" did_liked "的" COUNT ("还"|"同样也"|"也都") next
+        | "你" did_liked "；和你一样的" COUNT "也" next
+    counts_short{next}: LIKED "也" next "；你也" did_those
+    counts_friendly{next}: LIKED "也" next "，而你也" did_those
+    counts_formal{next}: "根据图谱，" LIKED "也" next "；你同样" did_those
+    counts_more{next}: LIKED "同样也" next "；你也" did_those
+    crowd_short{next}: "有些" users "和你一样" did_liked "，也" next
+    crowd_friendly{next}: "有些" users "跟你一样" did_liked "，也" next
+    crowd_formal{next}: "根据图谱，有些" users "与你一样" did_liked "，同时也" next
+    crowd_more{next}: "一些" users ("和"|"与"|"跟") "你一样" did_liked ("，还"|"，也"|"，同时也") next
+
+    onward_shared: "；和" again "一样，" fact
+        | "；" fact "，和" again "一样"
+    onward_text: "；" ITEM "的" text_one "与" again "的相近"
+    onward_direct: "；" ITEM forth_again
+    rate: "（在所有" users "中，这一比例为" RATE "）"
+    audit: "，占推荐理由的" SHARE
+
+    fact: ITEM has_shared
+    """
+
+    remarks: ClassVar = {
+        "already_interacted": "这{measure}{item}已在你的历史记录中。",
+        "no_interactions": "目前还不了解你的喜好，[ITEM]的得分来自它的整体受欢迎程度。",
+        "base_only": "你的历史记录与[ITEM]没有关联，得分来自整体受欢迎程度。",
+        "no_path": "没有哪一条路径单独支持[ITEM]，得分来自整体受欢迎程度和你的全部历史记录。",
+        "low": "[ITEM]不值得推荐：支持的理由共[FOR]，不超过反对的理由[AGAINST]。",
+        "whole": "你的历史记录中有[NUMBER]{measure}{item}支持[ITEM]，以下理由占其中的[SHARE]。",
+        "whole_one": "你的历史记录中有[NUMBER]{measure}{item}支持[ITEM]，以下理由占其中的[SHARE]。",
+        "against": "反对的理由：你历史记录中的[LIKED]，抵消其中的[SHARE]。",
+        "against_several": "反对的理由：你历史记录中的[LIKED]，共抵消其中的[SHARE]。",
+    }
+    weights = ("主要理由：", "其次：", "此外：")
+
+    headings: ClassVar = {
+        "base": "基础",
+        "taste": "口味",
+        "relational": "关系",
+        "sequence": "顺序",
+        "knowledge": "知识",
+        "meaning": "语义",
+        "score": "得分",
+        "for_user": "用户{}",
+        "you": "你",
+        "others": "其他{}人",
+        "similar": "相似文本",
+        "channels": "得分的构成",
+        "interactions": "各次互动的贡献",
+        "interaction": "互动",
+        "more": "另外{}项",
+        "value": "数值",
+        "share": "占比",
+        "paths": "路径",
+        "shown": "所示路径占推荐理由的{}，其余{}未显示。",
+        "none_shown": "没有显示路径。",
+        "counts": "其他人数是在图中数出来的。数值并不由人数算出，而是模型从所有人的互动中为两个项目学到的权重，"
+        "所以人数多不一定数值大。",
+        "details": "数值与核对用的查询",
+        "query": "Cypher",
+        "parameters": "参数",
+        "drawn": "图中为{1}条路径中最大的{0}条。",
+        "all": "全部路径",
+        "pick": "指向或选择一条路径，图中会突出显示。",
+        "part": "占推荐理由的{}",
+        "other_paths": "图中未画的路径",
+    }
+    what_if: ClassVar = {
+        "leaves": "就目前的模型而言：如果没有{reasons}，{item}就不在你的前{k}名里，{new}会取而代之。",
+        "leaves_alone": "就目前的模型而言：如果没有{reasons}，{item}就不在你的前{k}名里。",
+        "smaller": "不排除更小的组合：至少要去掉{n}项。",
+        "stays": "无论去掉你的哪些历史记录，{item}都在你的前{k}名里。",
+        "open": "{item}在你的前{k}名里；在限定时间内没有找到可以去掉的组合，至少要去掉{n}项。",
+        "not_listed": "{item}不在你的前{k}名里，排第{n}名。",
+        "had": "{item}不在你的前{k}名里，已在你的历史记录中。",
+        "entered": "{new}会进入你的前{k}名。",
+        "left": "{old}会离开。",
+        "same": "你的前{k}名不会有变化。",
+    }
+    prompts: ClassVar = {
+        "system": "请改写推荐理由。每个方括号占位符必须恰好出现一次，只说原句的意思，不增加内容，只回答一个句子。",
+        "sentence": "原句：{}",
+        "answer": "换句话说：{}",
+        "one": "请写出一个这样的句子，只回答句子本身。",
+        "many": '请写出{n}个句式各不相同的句子，只用JSON回答：{{"sentences": ["……", "……"]}}',
+        "short": "语气：尽量简短。",
+        "friendly": "语气：亲切轻松。",
+        "formal": "语气：礼貌客观。",
+        "audit": "语气：平实准确，并说明占比。",
+    }
+    fallback_did = "接触过{}"
+    fallback_linked = "与{{}}有关（{label}）"
+
+    def measure(self, node_type: str) -> str:
+        """The measure word of a node type; 个 where the schema gives none."""
+        return self.type(node_type).measure_words.get(self.code, "个")
 
     def name(self, node: PathNode) -> str:
-        """The cleaned name, in 《》 or 「」 where it is an item's."""
+        """The cleaned name, in 《》 where it is a title."""
+        if self.measure(node.type) not in _TITLED:
+            return super().name(node)
         name = clean_name(node.name, node.key)
-        if self.words.titled(node.type):
-            return f"《{name.replace('《', '〈').replace('》', '〉')}》"
-        if self.words.type(node.type).role == "item":
-            return f"「{name.replace('「', '『').replace('」', '』')}」"
-        return name
+        return f"《{name.replace('《', '〈').replace('》', '〉')}》"
 
-    def join(self, names: Sequence[str], more: int, node_type: str, *, either: bool = False) -> str:
-        """《盗火线》、《浪人》等5部电影; with "or": 《盗火线》、《浪人》或另外3部电影之一."""
-        if not either:
-            return "、".join(names) + (f"等{self._number(len(names) + more, node_type)}" if more else "")
-        if more:
-            names = [*names, f"另外{self._number(more, node_type)}{'之一' if more > 1 else ''}"]
-        return names[0] if len(names) == 1 else f"{'、'.join(names[:-1])}或{names[-1]}"
+    def listed(self, names: Sequence[str], others: int, node_type: str) -> str:
+        """《盗火线》、《浪人》等69部电影."""
+        if not others:
+            return self.join(names)
+        return f"{'、'.join(names)}等{self._counted(len(names) + others, node_type)}"
 
-    def people(self, count: int, *, noun: bool = True) -> str:
-        """37位观众; 25位."""
-        user = self.words.schema.user.name
-        return self._number(count, user) if noun else f"{count}{self.words.measure(user)}"
+    def people(self, common: int, total: int) -> str:
+        """147位观众中有112位."""
+        user = self.schema.user.name
+        return f"{self._counted(total, user)}中有{self.number(common)}{self.measure(user)}"
 
-    def beside(self, name: str, number: str) -> str:
-        """《盗火线》（25位）."""
-        return f"{name}（{number}）"
+    def people_of(self, name: str, common: int, total: int, first: bool) -> str:
+        """喜欢《A》的147位观众中有112位."""
+        return f"{self.did().replace('{}', name)}的{self.people(common, total)}"
+
+    def crowd(self, count: int) -> str:
+        """37位观众."""
+        return self._counted(count, self.schema.user.name)
 
     def this_item(self) -> str:
         """这部电影."""
-        item = self.words.schema.item.name
-        return f"这{self.words.measure(item)}{self.words.noun(item)}"
+        item = self.schema.item.name
+        return f"这{self.measure(item)}{self.noun(item)}"
 
-    def sentence(self, kind: Kind, tags: dict[Role, str]) -> str:
-        """One sentence with slots."""
-        item = tags["item"]
-        if kind.lead in ("counted", "counts", "crowd"):
-            return f"{self._crowd(kind, tags)}{self._onward(kind, tags)}。"
-        if "liked" not in tags:
-            return f"{item}{_through(tags)}与你相关联。"
-        liked = self._yours(tags["liked"], kind.lead == "several")
-        if kind.link == "shared":
-            return f"和{liked}一样，{item}{self._fact(kind, tags)}。"
-        if kind.link == "mixed":
-            return f"{self._mixed(kind, tags, liked)}。"
-        if kind.link == "direct":
-            return f"{self._direct(kind, item, liked)}。"
-        if kind.link == "chain":
-            return f"{item}{_through(tags)}与{liked}相关联。"
-        return f"{item}的简介与{liked}的简介相近。"
+    def again(self, many: bool) -> str:
+        """那部电影, 那些电影."""
+        item = self.schema.item.name
+        return f"那{'些' if many else self.measure(item)}{self.noun(item)}"
 
-    def _crowd(self, kind: Kind, tags: dict[Role, str]) -> str:
-        """有37位观众和你一样喜欢A，也喜欢B."""
-        did = self.words.did()
-        people = tags.get("count") or f"一些{self.words.noun(self.words.schema.user.name)}"
-        reached = tags["bridge"] if kind.bridged else tags["item"]
-        return f"有{people}和你一样{_put(did, tags['liked'])}，也{_put(did, reached)}"
+    def copula(self, phrase: str) -> bool:
+        """Whether it begins with 是."""
+        return phrase.startswith("是")
 
-    def _onward(self, kind: Kind, tags: dict[Role, str]) -> str:
-        """How it goes on from the bridge to the item."""
-        if not kind.bridged:
-            return ""
-        item, it = tags["item"], "它们" if kind.lead == "crowd" else "它"
-        if kind.link == "shared":
-            return f"；和{it}一样，{item}{self._fact(kind, tags)}"
-        if kind.link == "mixed":
-            return f"；{self._mixed(kind, tags, it)}"
-        if kind.link == "direct":
-            return f"；{self._direct(kind, item, it)}"
-        if kind.link == "text":
-            return f"，而{item}的简介与{it}的简介相近"
-        return f"；{item}{_through(tags)}与{it}相关联"
-
-    def _fact(self, kind: Kind, tags: dict[Role, str]) -> str:
-        return _put(self.words.verb(kind.steps[0]), tags["shared"])
-
-    def _mixed(self, kind: Kind, tags: dict[Role, str], known: str) -> str:
-        to_known, to_item = (self.words.verb(edge) for edge in kind.steps)
-        return f"{tags['through']}{_put(to_known, known)}，{_also(_put(to_item, tags['item']))}"
-
-    def _direct(self, kind: Kind, item: str, known: str) -> str:
-        edge = kind.steps[0]
-        forth = PathEdge(edge.type, not edge.forward)
-        if self.words.phrase(edge) is None and (phrase := self.words.phrase(forth)) is not None:
-            return f"{known}{_put(phrase, item)}"
-        return f"{item}{_put(self.words.verb(edge), known)}"
-
-    def _yours(self, liked: str, several: bool) -> str:
-        """你喜欢的A, or A（你给它打了高分）where the phrase has no open end."""
-        did = self.words.did()
+    def yours(self, names: str, several: bool) -> str:
+        """你喜欢的A, or A（你给那部电影打了高分）where the phrase has no open end."""
+        did = self.did()
         if did.endswith("{}"):
-            return f"你{did[:-2].removesuffix('了')}的{liked}"
-        return f"{liked}（你{_put(did, '它们' if several else '它')}）"
+            return f"你{did[:-2].removesuffix('了')}的{names}"
+        return f"{names}（你{did.replace('{}', self.again(several))}）"
 
-    def _number(self, count: int, node_type: str) -> str:
-        return f"{count}{self.words.measure(node_type)}{self.words.noun(node_type, count)}"
+    def words(self, steps: Sequence[PathEdge], link: str, several: bool, many: bool) -> dict[str, tuple[str, ...]]:
+        """Chinese adds 你喜欢的A, and 也 before a verb that can follow it."""
+        found = super().words(steps, link, several, many) | {
+            "yours": (self.yours("[LIKED]", many),),
+            "did_those": (self.did().replace("{}", self.again(True)),),
+            "text_one": ("简介" if self.described() else "名称与各项信息",),
+        }
+        verbs = [verb for verb in found.get("has_shared", ()) if not verb.startswith("的")]
+        return found | ({"also_shared": tuple(f"也{verb}" for verb in verbs)} if verbs else {})
 
-
-def _put(phrase: str, what: str) -> str:
-    return phrase.replace("{}", what)
-
-
-def _also(verb: str) -> str:
-    """A verb that follows on: 的分级是R becomes 其分级是R."""
-    return f"其{verb[1:]}" if verb.startswith("的") else f"也{verb}"
-
-
-def _through(tags: dict[Role, str]) -> str:
-    return f"通过{tags['through']}"
+    def _counted(self, count: int, node_type: str) -> str:
+        return f"{self.number(count)}{self.measure(node_type)}{self.noun(node_type)}"

@@ -1,129 +1,247 @@
-"""English: names, numbers and the sentences of the grammar."""
+"""English: everything that is said in it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
-from kg_rec.explain.path import PathEdge, PathNode
-from kg_rec.explain.words.lexicon import Lexicon
-from kg_rec.explain.words.sentence_kinds import Kind, Role
+from kg_rec.explain.explanation import PathEdge, PathNode
+from kg_rec.explain.words.languages.base import Language
 from kg_rec.explain.words.slots import clean_name
 
-REMARKS = {
-    "already_interacted": "It is already in your history.",
-    "no_interactions": "Nothing is known about your taste yet; [ITEM_1] is scored by its general popularity.",
-    "base_only": "Nothing in your history leads to [ITEM_1]; it is scored by its general popularity.",
-    "no_path": "No single path speaks for [ITEM_1]; its score comes from its popularity and your history as a whole.",
-}
+#: Articles that catalogues put behind a title: "Fish Called Wanda, A".
+_ARTICLE = re.compile(r"(.+), (The|A|An|La|Le|Les|L'|El|Los|Las|Il|Der|Die|Das)( \(\d{4}\))?")
 
 
-@dataclass(frozen=True, slots=True)
-class English:
-    """See :class:`kg_rec.explain.words.sentence_kinds.Language`."""
+class English(Language):
+    """See :class:`kg_rec.explain.words.languages.base.Language`."""
 
-    words: Lexicon
-    gap: ClassVar[str] = " "
+    code = "en"
+    title = "English"
+    locale = "en"
+
+    grammar = """
+    own_shared_short: "Like " yours ", " fact
+        | fact ", like " yours
+        | "You " did_liked "; " fact " too"
+        | ITEM " shares the " noun " " SHARED " with " yours
+    own_shared_friendly: "You " did_liked ", and " fact " as well"
+        | "Just like " yours ", " fact
+        | yours shut " and " ITEM " have the " noun " " SHARED " in common"
+        | SHARED " " of_liked which shut " and also " of_item
+    own_shared_formal: "In common with " yours ", " fact
+        | fact "; the same is true of " yours
+        | "One reason is that, like " yours ", " fact
+        | ITEM " has the " noun " " SHARED " in common with " yours
+    own_shared_more: "As with " yours ", " fact
+        | "You " did_liked "; like " again ", " fact
+        | "You " did_liked ", and like " again ", " fact
+        | "You " did_liked ", and " ITEM " also " has_shared
+        | SHARED " " of_item " as well as " of_liked which
+        | yours shut " and " ITEM " share the " noun " " SHARED
+        | "Similarly to " yours ", " fact
+
+    own_text_short: "The " text_one " of " ITEM " " is " close to " that " of " yours
+        | "The " text_many " of " ITEM " and of " yours shut " are alike"
+    own_text_friendly: "The " text_one " of " ITEM " " is " much like " that " of " yours
+        | "You " did_liked ", whose " text_yours " " are_yours " much like " that_item " of " ITEM
+    own_text_formal: "The " text_one " of " ITEM " closely " resembles " " that " of " yours
+        | "One reason is that the " text_one " of " ITEM " " is " close to " that " of " yours
+    own_text_more: "You " did_liked ", whose " text_yours " " are_yours (" close to " | " similar to ") that_item " of " ITEM
+        | "The " text_one " of " ITEM " " is " similar to " that " of " yours
+        | "The " text_one " of " ITEM " " resembles " " that " of " yours
+
+    own_direct_short: ITEM " " forth_liked which
+        | yours shut " " back_item
+    own_direct_friendly: "You " did_liked ", and " ITEM " " forth_again
+        | yours shut " " back_item
+    own_direct_formal: "According to the graph, " ITEM " " forth_liked which
+        | "According to the graph, " yours shut " " back_item
+    own_direct_more: "You " did_liked "; " ITEM " " forth_again
+        | "One reason is that " ITEM " " forth_liked which
+
+    counted_short{next}: COUNT " who, like you, " did_liked " also " next
+    counted_friendly{next}: COUNT " who " did_liked ", just as you did, also " next
+        | "You " did_liked ", and " COUNT " who did the same also " next
+    counted_formal{next}: COUNT " who " did_liked ", as you did, also " next
+        | "According to the graph, " COUNT " who, like you, " did_liked " also " next
+    counted_more{next}: COUNT " who " did_liked ", as you did too, also " next
+        | COUNT " who, just like you, " did_liked " also " next
+        | COUNT " who, as you did, " did_liked " also " next
+        | "You " did_liked "; " COUNT " who did the same also " next
+    counts_short{next}: LIKED " also " next "; you " did_those " too"
+    counts_friendly{next}: LIKED " also " next ", and you " did_those " as well"
+    counts_formal{next}: "According to the graph, " LIKED " also " next "; you " did_those " too"
+    counts_more{next}: LIKED " also " next "; like them, you " did_those
+    crowd_short{next}: "Some " users " who, like you, " did_liked " also " next
+    crowd_friendly{next}: "Some " users " who " did_liked ", just as you did, also " next
+    crowd_formal{next}: "According to the graph, some " users " who, like you, " did_liked " also " next
+    crowd_more{next}: "Some " users " who, just like you, " did_liked " also " next
+        | "Some " users " who " did_liked ", as you did, also " next
+        | "There are " users " who, like you, " did_liked " and also " next
+
+    onward_shared: "; like " again ", " fact
+        | "; " fact ", like " again
+    onward_text: ", whose " text_yours " " are_yours " close to " that_item " of " ITEM
+    onward_direct: "; " ITEM " " forth_again
+    rate: " (" RATE " of all " users " did)"
+    audit: "; this accounts for " SHARE " of what speaks for this recommendation"
+
+    fact: ITEM " " has_shared
+    yours: LIKED which
+    """
+
+    remarks: ClassVar = {
+        "already_interacted": "You know this {item} already: it is in your history.",
+        "no_interactions": "Nothing is known about your taste yet; [ITEM] is scored by its general popularity.",
+        "base_only": "Nothing in your history leads to [ITEM]; it is scored by its general popularity.",
+        "no_path": "No single path speaks for [ITEM]; its score comes from its popularity and your history as a whole.",
+        "low": "[ITEM] is no recommendation: what speaks for it, [FOR], does not outweigh what speaks against it, "
+        "[AGAINST].",
+        "whole": "[NUMBER] of your {items} speak for [ITEM]; what is told here makes up [SHARE] of that.",
+        "whole_one": "One of your {items} speaks for [ITEM]; what is told here makes up [SHARE] of that.",
+        "against": "Against it: [LIKED] in your history, which takes away [SHARE] of that.",
+        "against_several": "Against it: [LIKED] in your history, which together take away [SHARE] of that.",
+    }
+    weights = ("Mainly: ", "Also: ", "A little: ")
+
+    headings: ClassVar = {
+        "base": "base",
+        "taste": "taste",
+        "relational": "relations",
+        "sequence": "sequence",
+        "knowledge": "knowledge",
+        "meaning": "meaning",
+        "score": "score",
+        "for_user": "for {}",
+        "you": "you",
+        "others": "{} others",
+        "similar": "similar text",
+        "channels": "What the score is made of",
+        "interactions": "What your interactions contribute",
+        "interaction": "interaction",
+        "more": "{} more",
+        "value": "value",
+        "share": "share",
+        "paths": "Paths",
+        "shown": "The paths shown account for {} of what speaks for it; {} is not shown.",
+        "none_shown": "No path is shown.",
+        "counts": "The numbers of others are counted in the graph. The values are not made from them: a value is the "
+        "weight that the model learned for two items from everyone's interactions, so more people need not mean more.",
+        "details": "Numbers and the query that checks them",
+        "query": "Cypher",
+        "parameters": "Parameters",
+        "drawn": "The {} largest of {} paths are drawn.",
+        "all": "all paths",
+        "pick": "Point at a path, or choose it, to see it in the picture.",
+        "part": "{} of what speaks for it",
+        "other_paths": "Paths not drawn",
+    }
+    what_if: ClassVar = {
+        "leaves": "As the model stands now: without {reasons}, {item} would leave your top {k}; {new} would come in.",
+        "leaves_alone": "As the model stands now: without {reasons}, {item} would leave your top {k}.",
+        "smaller": "A smaller set is not ruled out: at least {n} would have to go.",
+        "stays": "{item} stays in your top {k}, whatever is taken out of your history.",
+        "open": "{item} is in your top {k}; no set of interactions to take out was found in the time given. "
+        "At least {n} would have to go.",
+        "not_listed": "{item} is not in your top {k}: it has rank {n}.",
+        "had": "{item} is not in your top {k}: you had it.",
+        "entered": "{new} would come into your top {k}.",
+        "left": "{old} would go out.",
+        "same": "Your top {k} would hold the same.",
+    }
+    prompts: ClassVar = {
+        "system": "You reword a sentence that tells a person why something is recommended. Keep every placeholder in "
+        "square brackets exactly once, say the same and nothing more. Answer with one sentence.",
+        "sentence": "Sentence: {}",
+        "answer": "In other words: {}",
+        "one": "Give one such sentence, and nothing else.",
+        "many": 'Give {n} such sentences, each built differently, as JSON: {{"sentences": ["...", "..."]}}',
+        "short": "Tone: as short as can be.",
+        "friendly": "Tone: warm and light.",
+        "formal": "Tone: polite and factual.",
+        "audit": "Tone: dry and exact, with the share.",
+    }
+    fallback_did = "interacted with {}"
+    fallback_linked = "is linked to {{}} ({label})"
 
     def name(self, node: PathNode) -> str:
-        """The cleaned name."""
-        return clean_name(node.name, node.key)
+        """The name in quotation marks, its article in front: “A Fish Called Wanda”."""
+        moved = _ARTICLE.fullmatch(clean_name(node.name, node.key))
+        if moved is None or self.type(node.type).role != "item":
+            return super().name(node)
+        rest, article, year = moved.groups()
+        gap = "" if article.endswith("'") else " "
+        return self.quoted(f"{article}{gap}{rest}{year or ''}")
 
-    def join(self, names: Sequence[str], more: int, node_type: str, *, either: bool = False) -> str:
-        """ "Heat, Ronin and 3 other films"; "Heat, Ronin or one of 3 other films"."""
-        if more:
-            others = f"{more:,} other {self.words.noun(node_type, more)}"
-            names = [*names, f"one of {others}" if either and more > 1 else others]
-        return _join(names, "or" if either else "and")
+    def listed(self, names: Sequence[str], others: int, node_type: str) -> str:
+        """ "“Heat”, “Ronin”, and 67 other films"."""
+        more = [f"{self.number(others)} other {self.noun(node_type, others)}"] if others else []
+        return self.join([*names, *more])
 
-    def people(self, count: int, *, noun: bool = True) -> str:
-        """ "2,481 viewers"."""
-        return f"{count:,} {self.words.noun(self.words.schema.user.name, count)}" if noun else f"{count:,}"
+    def people(self, common: int, total: int) -> str:
+        """ "112 of the 147 viewers"; "the one viewer" where there is but one."""
+        users = self.noun(self.schema.user.name, total)
+        if common == total:
+            return f"all {self.number(total)} {users}" if total > 1 else f"the only {users}"
+        return f"{self.number(common)} of the {self.number(total)} {users}"
 
-    def beside(self, name: str, number: str) -> str:
-        """ "Heat (25)"."""
-        return f"{name} ({number})"
+    def people_of(self, name: str, common: int, total: int, first: bool) -> str:
+        """ "112 of the 147 viewers who liked A"."""
+        people = self.people(common, total)
+        noun = f" {self.noun(self.schema.user.name, total)}"
+        return f"{people if first else people.removesuffix(noun)} who {self.did().replace('{}', name)}"
 
     def this_item(self) -> str:
         """ "this film"."""
-        return f"this {self.words.noun(self.words.schema.item.name)}"
+        return f"this {self.noun(self.schema.item.name)}"
 
-    def sentence(self, kind: Kind, tags: dict[Role, str]) -> str:
-        """One sentence with slots."""
-        item = tags["item"]
-        if kind.lead in ("counted", "counts", "crowd"):
-            return f"{self._crowd(kind, tags)}{self._onward(kind, tags)}."
-        if "liked" not in tags:
-            return f"{item} is linked with you{_through(tags)}."
-        liked = self._yours(tags["liked"], kind.lead == "several")
-        if kind.link == "shared":
-            return f"Like {liked}, {item} {self._fact(kind, tags)}."
-        if kind.link == "mixed":
-            return f"{self._mixed(kind, tags, liked + ',')}."
-        if kind.link == "direct":
-            return f"{self._direct(kind, item, liked)}."
-        if kind.link == "chain":
-            return f"{item} is linked with {liked},{_through(tags)}."
-        return f"The description of {item} is close to {'those' if kind.lead == 'several' else 'that'} of {liked}."
+    def again(self, many: bool) -> str:
+        """ "that film", "those films"."""
+        noun = self.noun(self.schema.item.name, 2 if many else 1)
+        return f"{'those' if many else 'that'} {noun}"
 
-    def _crowd(self, kind: Kind, tags: dict[Role, str]) -> str:
-        """ "37 viewers who, like you, liked A also liked B"."""
-        did = self.words.did()
-        people = tags.get("count") or _capital(self.words.noun(self.words.schema.user.name, 2))
-        reached = tags["bridge"] if kind.bridged else tags["item"]
-        return f"{people} who, like you, {_put(did, tags['liked'])} also {_put(did, reached)}"
+    def opened(self, text: str) -> str:
+        """A small letter at the start, unless a slot stands there."""
+        return text[:1].lower() + text[1:]
 
-    def _onward(self, kind: Kind, tags: dict[Role, str]) -> str:
-        """How it goes on from the bridge to the item."""
-        if not kind.bridged:
-            return ""
-        several, item = kind.lead == "crowd", tags["item"]
-        it = "them" if several else "it"
-        if kind.link == "shared":
-            return f"; like {it}, {item} {self._fact(kind, tags)}"
-        if kind.link == "mixed":
-            return f"; {self._mixed(kind, tags, it)}"
-        if kind.link == "direct":
-            return f"; {self._direct(kind, item, it)}"
-        if kind.link == "text":
-            return f", whose {'descriptions are' if several else 'description is'} close to that of {item}"
-        return f"; {item} is linked with {it}{_through(tags)}"
+    def copula(self, phrase: str) -> bool:
+        """Whether it says "is ... of"."""
+        return phrase.startswith(("is ", "was ", "had "))
 
-    def _fact(self, kind: Kind, tags: dict[Role, str]) -> str:
-        return _put(self.words.verb(kind.steps[0], several=kind.several), tags["shared"])
+    def verbs(self, edge: PathEdge, several: bool) -> tuple[str, ...]:
+        """Verb phrases; the object's noun takes the plural where it is several: "is of the genres {}"."""
+        if not several:
+            return super().verbs(edge, several)
+        one, many = (f"{self.noun(self.end(edge), n)} {{}}" for n in (1, 2))
+        return tuple(re.sub(rf"\b{re.escape(one)}", many, phrase) for phrase in super().verbs(edge, several))
 
-    def _mixed(self, kind: Kind, tags: dict[Role, str], known: str) -> str:
-        to_known, to_item = (self.words.verb(edge) for edge in kind.steps)
-        return f"{tags['through']} {_put(to_known, known)} and {_put(to_item, tags['item'])}"
-
-    def _direct(self, kind: Kind, item: str, known: str) -> str:
-        edge = kind.steps[0]
-        forth = PathEdge(edge.type, not edge.forward)
-        if self.words.phrase(edge) is None and (phrase := self.words.phrase(forth)) is not None:
-            comma = "," if known not in ("it", "them") else ""
-            return f"{known}{comma} {_put(phrase, item)}"
-        return f"{item} {_put(self.words.verb(edge), known)}"
-
-    def _yours(self, liked: str, several: bool) -> str:
+    def yours(self, names: str, several: bool) -> str:
         """ "A, which you liked" — or "A (you gave it five stars)" where the phrase has no open end."""
-        did = self.words.did()
-        if did.endswith(" {}"):
-            return f"{liked}, which you {did[:-3]}"
-        return f"{liked} (you {_put(did, 'them' if several else 'it')})"
+        return names + self._which(several)
 
+    def _which(self, several: bool) -> str:
+        did, item = self.did(), self.schema.item
+        if not did.endswith(" {}"):
+            return f" (you {did.replace('{}', self.again(several))})"
+        which = "whom" if item.measure_words.get("zh") in ("位", "名") else "which"
+        return f", {which} you {did.removesuffix(' {}')}"
 
-def _put(phrase: str, what: str) -> str:
-    return phrase.replace("{}", what)
-
-
-def _join(parts: Sequence[str], last: str) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _through(tags: dict[Role, str]) -> str:
-    return f" through {tags['through']}"
+    def words(self, steps: Sequence[PathEdge], link: str, several: bool, many: bool) -> dict[str, tuple[str, ...]]:
+        """English adds the relative clause, and the forms that agree with its subject."""
+        which = self._which(many)
+        facts = not self.described()
+        return super().words(steps, link, several, many) | {
+            "which": (which,),
+            "shut": ("," if which.startswith(",") else "",),
+            "did_those": (self.did().replace("{}", self.again(True)),),
+            "text_one": ("title and facts" if facts else "description",),
+            "text_many": ("titles and facts" if facts else "descriptions",),
+            "is": ("are" if facts else "is",),
+            "resembles": ("resemble" if facts else "resembles",),
+            "that": ("those" if facts or many else "that",),
+            "that_item": ("those" if facts else "that",),
+            "text_yours": (f"{'titles' if many else 'title'} and facts" if facts else f"description{'s' * many}",),
+            "are_yours": ("are" if facts or many else "is",),
+        }

@@ -1,0 +1,342 @@
+"""What a language gives to explanations: one class in one file, with everything that is said in it.
+
+A language of another package is registered by the entry point ``kg_rec.languages`` or by :func:`register`; it is a
+subclass of :class:`Language`.  What is the same in all languages (the schema's words, names made fit for a line of
+text, lists and numbers by the rules of CLDR through babel) is here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.resources import files
+from typing import Any, ClassVar
+
+from babel import Locale
+from babel.numbers import format_decimal, format_percent
+
+from kg_rec.errors import SchemaError
+from kg_rec.explain.explanation import PathEdge, PathNode
+from kg_rec.explain.words.slots import clean_name
+from kg_rec.schema import GraphSchema, NodeType, RelationType
+
+#: The languages that ship: where their classes are.
+_SHIPPED = {
+    "en": "kg_rec.explain.words.languages.english:English",
+    "zh": "kg_rec.explain.words.languages.chinese:Chinese",
+}
+_registered: dict[str, type[Language]] = {}
+
+
+class Language:
+    """Everything that is said in one language about one schema.
+
+    Attributes:
+        code: its name in options and files: ``en``.
+        title: what it is called, in English.
+        locale: whose rules of CLDR lists, numbers and percentages follow.
+        gap: between two sentences.
+        stop: the mark that ends a sentence.
+        longest: most characters of a sentence besides its slots.
+        quotes: marks around a name.
+        inner: what stands for these marks inside a name.
+        grammar: the clauses, in the EBNF of lark; :mod:`kg_rec.explain.words.grammar` says which rules it must have.
+        remarks: sentences about a score as a whole, by name; ``[ITEM]`` and other slots are filled in.
+        weights: what stands before a reason, by its share: large, middle, small.
+        headings: words of tables and pictures.
+        what_if: sentences of counterfactuals and what-ifs.
+        prompts: what a language model is told.
+        fallback_did, fallback_linked: phrases of an interaction and of a relation without one.
+    """
+
+    code: ClassVar[str]
+    title: ClassVar[str]
+    locale: ClassVar[str]
+    gap: ClassVar[str] = " "
+    stop: ClassVar[str] = "."
+    longest: ClassVar[int] = 260
+    quotes: ClassVar[tuple[str, str]] = ("“", "”")
+    inner: ClassVar[tuple[str, str]] = ("‘", "’")
+    grammar: ClassVar[str]
+    remarks: ClassVar[Mapping[str, str]]
+    weights: ClassVar[tuple[str, str, str]]
+    headings: ClassVar[Mapping[str, str]]
+    what_if: ClassVar[Mapping[str, str]]
+    prompts: ClassVar[Mapping[str, str]]
+    fallback_did: ClassVar[str]
+    fallback_linked: ClassVar[str]
+
+    def __init__(self, schema: GraphSchema) -> None:
+        self.schema = schema
+
+    # --- the schema's words ---------------------------------------------------------------------------
+
+    def type(self, name: str) -> NodeType:
+        """A node type by name; SchemaError if the schema has none of that name."""
+        try:
+            return self.schema.node_types[name]
+        except KeyError:
+            known = ", ".join(self.schema.node_types)
+            raise SchemaError(f"schema {self.schema.name} has no node type {name!r}; expected one of {known}") from None
+
+    def noun(self, node_type: str, count: int = 1) -> str:
+        """What a node of this type is called, in the form for so many; the type's name where it has no label."""
+        found = self.type(node_type)
+        label = found.labels.get(self.code, found.name)
+        return label if self._cldr.plural_form(count) == "one" else found.plurals.get(self.code, label)
+
+    def did(self) -> str:
+        """Verb phrase of the interaction with ``{}`` for the item: "liked {}"."""
+        return self.schema.interaction.phrases.get(self.code, self.fallback_did)
+
+    def phrase(self, edge: PathEdge) -> str | None:
+        """The schema's verb phrase for a step, its start as subject and ``{}`` for its end; None if it has none."""
+        relation = self._relation(edge)
+        return (relation.phrases if edge.forward else relation.inverse_phrases).get(self.code)
+
+    def verb(self, edge: PathEdge) -> str:
+        """Like :meth:`phrase`, or what can be said with the relation's label.
+
+        Raises:
+            SchemaError: the relation has neither a phrase nor a label in this language.
+        """
+        phrase = self.phrase(edge)
+        if phrase is not None:
+            return phrase
+        relation = self._relation(edge)
+        label = relation.labels.get(self.code)
+        if label is None:
+            raise SchemaError(
+                f"schema {self.schema.name}: {relation.name} cannot be said in {self.code!r}: expected "
+                f"kr:phrase, kr:inversePhrase or rdfs:label with @{self.code}, got none; add one to the schema"
+            )
+        return self.fallback_linked.format(label=label)
+
+    def end(self, edge: PathEdge) -> str:
+        """Node type where a step ends."""
+        relation = self._relation(edge)
+        return relation.target if edge.forward else relation.source
+
+    def described(self) -> bool:
+        """Whether items have a description: a property that the schema marks as text (``kr:use kr:text``)."""
+        return bool(self.schema.item.text_properties)
+
+    def more(self, relation: str, what: str) -> tuple[str, ...]:
+        """Further words for a relation of a bundled schema: ``noun``, ``phrases``, ``inverse``."""
+        return tuple(_further(self.schema.name, self.code).get(relation, {}).get(what, ()))
+
+    def _relation(self, edge: PathEdge) -> RelationType:
+        found = self.schema.relation_types.get(edge.type or "")
+        if found is None:
+            known = ", ".join(self.schema.relation_types)
+            raise SchemaError(
+                f"schema {self.schema.name} has no relation type {edge.type!r}; expected one of {known}"
+            )
+        return found
+
+    # --- names and numbers ----------------------------------------------------------------------------
+
+    @cached_property
+    def _cldr(self) -> Locale:
+        return Locale.parse(self.locale)
+
+    def quoted(self, name: str) -> str:
+        """A cleaned name between the language's marks; such marks inside it become the inner ones."""
+        for mark, inside in zip(self.quotes, self.inner, strict=True):
+            name = name.replace(mark, inside)
+        return f"{self.quotes[0]}{name}{self.quotes[1]}"
+
+    def name(self, node: PathNode) -> str:
+        """A node's name, cleaned and marked off, so that whatever it says it is read as a name.
+
+        Names of items always stand in quotation marks; a name of another node that is made of capitalised words only
+        ("Robert De Niro") needs none.
+        """
+        name = clean_name(node.name, node.key)
+        if self.type(node.type).role != "item" and proper(name):
+            return name
+        return self.quoted(name)
+
+    def number(self, count: int) -> str:
+        """A whole number: "2,481"."""
+        return str(format_decimal(count, locale=self._cldr))
+
+    def percent(self, share: float) -> str:
+        """A share as a percentage, two significant digits where it is small: "31%", "0.4%", "0.02%"."""
+        digits = "#,##0%" if share >= 0.095 or share == 0 else "#,##0.#%" if share >= 0.00095 else "#,##0.##%"
+        return str(format_percent(share, format=digits, locale=self._cldr)) if share >= 0.00005 else "<0.01%"
+
+    def join(self, names: Sequence[str], *, either: bool = False) -> str:
+        """Names as a list: "A, B, and C"; joined with "or" where ``either``."""
+        if len(names) == 1:
+            return names[0]
+        patterns = self._cldr.list_patterns["or" if either else "standard"]
+        if len(names) == 2:
+            return str(patterns["2"]).replace("{0}", "\0").replace("{1}", names[1]).replace("\0", names[0])
+        text = names[0]
+        for n, name in enumerate(names[1:], start=2):
+            place = "end" if n == len(names) else "start" if n == 2 else "middle"
+            before, between, after = re.split(r"\{[01]\}", str(patterns[place]))
+            text = f"{before}{text}{between}{name}{after}"
+        return text
+
+    def listed(self, names: Sequence[str], others: int, node_type: str) -> str:
+        """Names of which ``others`` more are counted: "A, B, and 67 other films"."""
+        raise NotImplementedError
+
+    def people(self, common: int, total: int) -> str:
+        """How many of those who had an item had another too: "112 of the 147 viewers"."""
+        raise NotImplementedError
+
+    def people_of(self, name: str, common: int, total: int, first: bool) -> str:
+        """The same with the item: "112 of the 147 viewers who liked A", "80 of the 120 who liked B"."""
+        raise NotImplementedError
+
+    def crowd(self, count: int) -> str:
+        """A number of other users: "37 viewers"."""
+        return f"{self.number(count)} {self.noun(self.schema.user.name, count)}"
+
+    def this_item(self) -> str:
+        """What stands for the recommended item where it was named before: "this film"."""
+        raise NotImplementedError
+
+    def yours(self, names: str, several: bool) -> str:
+        """Items with the remark that the user had them: "A, which you liked", 你喜欢的A."""
+        raise NotImplementedError
+
+    def opened(self, text: str) -> str:
+        """A sentence as it goes on after a weight ("Mainly: you liked ..."): a small letter where there was none."""
+        return text
+
+    # --- the grammar's words --------------------------------------------------------------------------
+
+    def words(self, steps: Sequence[PathEdge], link: str, several: bool, many: bool) -> dict[str, tuple[str, ...]]:
+        """The words of one kind of sentence by the name of the grammar's rule; what is missing is left out.
+
+        Those that every language has, and :attr:`grammar` may use, are::
+
+            did_liked did_bridge did_item    what the user (or others) did with the item in that slot
+            has_shared                       what the recommended item has or is, the attribute in its slot
+            of_liked of_item                 what the attribute did or is (one attribute, no "is ... of")
+            forth_liked forth_again          the relation of the recommended item to the known one
+            back_item                        the relation of the known one to the recommended one
+            noun user users item items       nouns; ``noun``: what the attribute is for the item
+            again                            what stands for the known items where they were named before
+
+        The first text of each is used by the sentences that ship; phrases may use the others too.
+
+        Args:
+            steps: of the kind; see :class:`kg_rec.explain.words.patterns.Kind`.
+            link: of the kind.
+            several: several attributes are shared.
+            many: several known items.
+        """
+        schema = self.schema
+        acts = (self.did(), *self.more(schema.interaction.name, "phrases"))
+        found = {f"did_{slot}": _put(acts, f"[{slot.upper()}]") for slot in ("liked", "bridge", "item")}
+        found |= {
+            "user": (self.noun(schema.user.name),),
+            "users": (self.noun(schema.user.name, 2),),
+            "item": (self.noun(schema.item.name),),
+            "items": (self.noun(schema.item.name, 2),),
+            "again": (self.again(many),),
+        }
+        if link == "shared":
+            step = steps[0]
+            found["has_shared"] = _put(self.verbs(step, several), "[SHARED]")
+            back = self._phrases(PathEdge(step.type, not step.forward))
+            if not several and back and not self.copula(back[0]):
+                found["of_liked"], found["of_item"] = _put(back, "[LIKED]"), _put(back, "[ITEM]")
+            nouns = self.more(step.type or "", "noun")
+            if nouns:
+                found["noun"] = (nouns[-1] if several else nouns[0],)
+        elif link == "direct":
+            step = steps[0]
+            back = PathEdge(step.type, not step.forward)
+            forth = self._phrases(step) or (() if self._phrases(back) and not many else (self.verb(step),))
+            found["forth_liked"], found["forth_again"] = _put(forth, "[LIKED]"), _put(forth, self.again(many))
+            found["back_item"] = () if many else _put(self._phrases(back), "[ITEM]")
+        return found
+
+    def verbs(self, edge: PathEdge, several: bool) -> tuple[str, ...]:
+        """Verb phrases of a step, the first one from the schema."""
+        return self._phrases(edge) or (self.verb(edge),)
+
+    def again(self, many: bool) -> str:
+        """What stands for known items: "that film", "those films"."""
+        raise NotImplementedError
+
+    def copula(self, phrase: str) -> bool:
+        """Whether a verb phrase says that the attribute *is* something of the item ("is the genre of {}")."""
+        raise NotImplementedError
+
+    def _phrases(self, edge: PathEdge) -> tuple[str, ...]:
+        own = self.phrase(edge)
+        more = self.more(edge.type or "", "phrases" if edge.forward else "inverse")
+        return more if own is None else (own, *more)
+
+
+def register(language: type[Language]) -> None:
+    """Make a language known to this process; one of the same code is replaced.
+
+    Packages do it for every process by the entry point ``kg_rec.languages``: ``fr = "their_package.french:French"``.
+    """
+    _registered[language.code] = language
+
+
+def languages() -> tuple[str, ...]:
+    """The codes of all languages: those that ship, those of entry points, those registered."""
+    found = [e.name for e in entry_points(group="kg_rec.languages")]
+    return tuple(dict.fromkeys([*_SHIPPED, *sorted(found), *_registered]))
+
+
+def language(lang: str) -> type[Language]:
+    """A language by its code; a region is ignored (``zh-CN``).
+
+    Raises:
+        SchemaError: there is none of that code.
+    """
+    code = lang.replace("_", "-").split("-")[0].lower()
+    if code in _registered:
+        return _registered[code]
+    if code in _SHIPPED:
+        module, _, name = _SHIPPED[code].partition(":")
+        found: Any = getattr(import_module(module), name)
+    else:
+        found = next((e.load() for e in entry_points(group="kg_rec.languages") if e.name == code), None)
+    if found is None:
+        raise SchemaError(f"no grammar for the language {lang!r}; expected one of {', '.join(languages())}")
+    register(found)
+    return _registered[code]
+
+
+def speaker(schema: GraphSchema, lang: str) -> Language:
+    """A language that speaks about a schema.
+
+    Raises:
+        SchemaError: no grammar for the language.
+    """
+    return language(lang)(schema)
+
+
+def proper(name: str) -> bool:
+    """Whether a name is made of a few capitalised words only: "Robert De Niro", "Sci-Fi", "J. K. Rowling"."""
+    words = name.split(" ")
+    return len(words) <= 6 and all(
+        word[:1].isupper() and all(c.isupper() or c.islower() or c in ".'’-" for c in word) for word in words
+    )
+
+
+@cache
+def _further(schema: str, lang: str) -> Mapping[str, Mapping[str, Sequence[str]]]:
+    text = files("kg_rec.explain.words").joinpath("relations.json").read_text(encoding="utf-8")
+    found: Mapping[str, Mapping[str, Sequence[str]]] = json.loads(text).get(schema, {}).get(lang, {})
+    return found
+
+
+def _put(phrases: Sequence[str], what: str) -> tuple[str, ...]:
+    return tuple(phrase.replace("{}", what) for phrase in phrases)
