@@ -27,8 +27,7 @@ from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.lists import explain_lists as explain_scores
 from kg_rec.explain.single import explain as explain_score
 from kg_rec.explain.versus import Versus
-from kg_rec.explain.words.grammar import compiled
-from kg_rec.explain.words.phrasebook import Phrasebook, Tone
+from kg_rec.explain.words.wording import Wording
 from kg_rec.model import persist
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.recommender import Recommender
@@ -100,37 +99,33 @@ class Model:
         item: str,
         *,
         lang: str = "en",
+        wording: Wording | None = None,
         config: ExplainConfig | None = None,
         top: int | None = None,
         paths_per_group: int | None = None,
         channels: Collection[str] | None = None,
-        tone: Tone = "friendly",
-        phrasebook: Phrasebook | None = None,
     ) -> Explanation:
         """Why the item has its score for the user; see :func:`kg_rec.explain.single.explain`.
 
         Args:
             user: user key.
             item: item key.
-            lang: ``en`` or ``zh``.
+            lang: code of a language that ships (``en``, ``zh``) or is registered.
+            wording: language, tone and phrasebook, in place of ``lang``.
             config: which of the true paths are shown.
             top: overrides ``config.groups``.
             paths_per_group: overrides ``config.paths_per_group``.
             channels: overrides ``config.channels``.
-            tone: ``short``, ``friendly``, ``formal`` or ``audit`` (sober, with the share of what speaks for the item).
-            phrasebook: phrases; None for those that ship.  ``Phrasebook()`` leaves all to the grammar.
         """
-        phrases = Phrasebook.shipped() if phrasebook is None else phrasebook
         return explain_score(
             self.recommender,
             user,
             item,
-            lang=lang,
+            wording=wording or Wording(lang),
             config=config,
             top=top,
             paths_per_group=paths_per_group,
             channels=channels,
-            teller=compiled(self.recommender.snapshot.schema, lang, tone, phrases),
         )
 
     def explain_lists(
@@ -140,24 +135,22 @@ class Model:
         *,
         lists: pa.Table | None = None,
         lang: str = "en",
+        wording: Wording | None = None,
         config: ExplainConfig | None = None,
-        tone: Tone = "friendly",
-        phrasebook: Phrasebook | None = None,
         workers: int | None = None,
         progress: Progress = no_progress,
     ) -> Iterator[pa.RecordBatch]:
         """Why every item of top-k lists is there, in Arrow batches; see :func:`kg_rec.explain.lists.explain_lists`.
 
-        The words are those of :meth:`explain`, as are ``lang``, ``config``, ``tone`` and ``phrasebook``.
+        The words are those of :meth:`explain`, as are ``lang``, ``wording`` and ``config``.
         """
-        phrases = Phrasebook.shipped() if phrasebook is None else phrasebook
         return explain_scores(
             self.recommender,
             users,
             k,
             lists=lists,
             config=config,
-            teller=compiled(self.recommender.snapshot.schema, lang, tone, phrases),
+            wording=wording or Wording(lang),
             workers=workers,
             progress=progress,
         )

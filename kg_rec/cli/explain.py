@@ -10,7 +10,7 @@ import click
 
 from kg_rec.cli.console import Command, dumps, note, print_json, progress_bar
 from kg_rec.cli.lists import open_model
-from kg_rec.cli.options import TONES, list_file, live_graph_option
+from kg_rec.cli.options import TONES, lang_option, list_file, live_graph_option
 from kg_rec.tables import suffixes
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from kg_rec.explain.config import ExplainConfig
     from kg_rec.explain.explanation import Explanation
     from kg_rec.explain.formats import Display
-    from kg_rec.explain.words.phrasebook import Phrasebook, Tone
+    from kg_rec.explain.words.patterns import Tone
+    from kg_rec.explain.words.wording import Wording
     from kg_rec.progress import Progress
     from kg_rec.store import GraphStore
 
@@ -84,13 +85,13 @@ def _known_display(_: click.Context, __: click.Parameter, value: str | None) -> 
 @click.argument("user", required=False)
 @click.argument("item", required=False)
 @live_graph_option
-@click.option("--lang", default="en", show_default=True, help="Language of the words: en or zh.")
+@lang_option
 @click.option("--tone", type=click.Choice(TONES), default="friendly", show_default=True, help="How the words sound.")
 @click.option(
     "--phrasebook",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Phrases that kg-rec phrase made, before those that ship.",
+    help="Phrases that kg-rec phrase made, in place of those that ship.",
 )
 @shown_options
 @click.option("--format", "form", cls=_Format, metavar="NAME", callback=_known_display)
@@ -154,7 +155,7 @@ def explain(
             loaded, store = open_model(model, graph, progress, read_only=True)
             if store is not None:
                 store.close()
-            rows = _all(loaded, k or 10, out, config, lang, tone, _phrases(phrasebook), workers, progress)
+            rows = _all(loaded, k or 10, out, config, _wording(lang, tone, phrasebook), workers, progress)
         if form == "json":
             print_json({"users": len(loaded.recommender.users), "rows": rows, "k": k or 10, "out": str(out)})
         else:
@@ -170,8 +171,7 @@ def explain(
             if counterfactual:
                 _without(loaded, user, item, k or 10, lang, form, out)
                 return
-            phrases = _phrases(phrasebook)
-            explanation = loaded.explain(user, item, lang=lang, config=config, tone=tone, phrasebook=phrases)
+            explanation = loaded.explain(user, item, wording=_wording(lang, tone, phrasebook), config=config)
             differences = _verify(store, explanation) if verify and store is not None else ()
         finally:
             if store is not None:
@@ -199,26 +199,22 @@ def _all(
     k: int,
     out: Path,
     config: ExplainConfig,
-    lang: str,
-    tone: Tone,
-    phrases: Phrasebook,
+    wording: Wording,
     workers: int | None,
     progress: Progress,
 ) -> int:
     from kg_rec.explain.lists import EXPLANATION_FIELDS
     from kg_rec.tables import write_table
 
-    batches = model.explain_lists(
-        k=k, config=config, lang=lang, tone=tone, phrasebook=phrases, workers=workers, progress=progress
-    )
+    batches = model.explain_lists(k=k, config=config, wording=wording, workers=workers, progress=progress)
     return write_table(batches, out, EXPLANATION_FIELDS)
 
 
-def _phrases(file: Path | None) -> Phrasebook:
+def _wording(lang: str, tone: Tone, phrasebook: Path | None) -> Wording:
     from kg_rec.explain.words.phrasebook import Phrasebook
+    from kg_rec.explain.words.wording import Wording
 
-    shipped = Phrasebook.shipped()
-    return shipped if file is None else Phrasebook.load(file).add(shipped.phrases)
+    return Wording(lang, tone, None if phrasebook is None else Phrasebook.load(phrasebook))
 
 
 def _without(model: Model, user: str, item: str, k: int, lang: str, form: str | None, out: Path | None) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: The graph where none is named.
 DEFAULT_GRAPH = "kg.graph"
-#: As in kg_rec.explain.words.phrasebook, which takes long to import.
+#: As in kg_rec.explain.words.patterns, which takes long to import.
 TONES = ("short", "friendly", "formal", "audit")
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -65,6 +65,41 @@ def source_options(command: F) -> F:
 def json_option(command: F) -> F:
     """``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
+
+
+class _Languages(click.Option):
+    """An option whose help lists the languages that ship or are installed, looked up when it is asked for."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option, and the languages."""
+        from kg_rec.explain.words.languages.base import language, languages
+
+        self.help = f"Language of the words: {', '.join(f'{c} ({language(c).title})' for c in languages())}."
+        return super().get_help_record(ctx)
+
+
+def _known_languages(_: click.Context, __: click.Parameter, value: Any) -> Any:
+    from kg_rec.errors import SchemaError
+    from kg_rec.explain.words.languages.base import language
+
+    try:
+        return tuple(language(v).code for v in value) if isinstance(value, tuple) else language(value).code
+    except SchemaError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def lang_option(command: F) -> F:
+    """``--lang``, one language."""
+    option = click.option(
+        "--lang", cls=_Languages, default="en", show_default=True, metavar="CODE", callback=_known_languages
+    )
+    return option(command)
+
+
+def langs_option(command: F) -> F:
+    """``--lang``, repeatable; none for all."""
+    option = click.option("--lang", cls=_Languages, multiple=True, metavar="CODE", callback=_known_languages)
+    return option(command)
 
 
 def list_file(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from kg_rec.cli.console import Command, note, print_json, print_table, progress_bar
-from kg_rec.cli.options import TONES, json_option, json_value, key_values
+from kg_rec.cli.options import TONES, json_option, json_value, key_values, langs_option
 
 if TYPE_CHECKING:
     from kg_rec.explain.generate.budget import Budget
     from kg_rec.explain.generate.language_model import LanguageModel
     from kg_rec.explain.generate.phrases import PhraseReport
-    from kg_rec.explain.words.phrasebook import Tone
+    from kg_rec.explain.words.patterns import Tone
+    from kg_rec.schema import GraphSchema
 
-_LANGUAGES = ("en", "zh")
 #: Options that only make sense with one of the two kinds of model.
 _ONLY_LOCAL = ("device",)
 _ONLY_ENDPOINT = (
@@ -35,12 +35,27 @@ _ONLY_ENDPOINT = (
 )
 
 
-@click.command(cls=Command, short_help="Fill a phrasebook by a language model.")
-@click.option("--schema", "schema_name", required=True, metavar="NAME|FILE.ttl", help="Whose patterns to phrase.")
-@click.option("--lm", metavar="FOLDER|ID", help="A causal chat model of transformers: a folder, or a hub id.")
+@click.command(cls=Command, short_help="Fill a phrasebook by a language model, or check sentences.")
+@click.option(
+    "--schema",
+    "schema_name",
+    default="movies",
+    show_default=True,
+    metavar="NAME|FILE.ttl",
+    help="Whose patterns to phrase.",
+)
+@click.option(
+    "--lm", metavar="FOLDER|ID|FILE.gguf", help="A causal model of transformers."
+)
 @click.option("--endpoint", metavar="URL", help="An OpenAI-compatible server instead: https://HOST/v1.")
 @click.option("--model", metavar="NAME", help="The model's name at --endpoint.")
-@click.option("--lang", type=click.Choice(_LANGUAGES), multiple=True, default=_LANGUAGES, show_default=True)
+@click.option(
+    "--check",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.tsv",
+    help="Instead: does each sentence say what its pattern says? Columns language, pattern, phrase.",
+)
+@langs_option
 @click.option("--tone", type=click.Choice(TONES), multiple=True, default=TONES, show_default=True)
 @click.option(
     "--variants", type=click.IntRange(1, 100), default=8, show_default=True, help="For each pattern, language and tone."
@@ -85,6 +100,7 @@ def phrase(
     lm: str | None,
     endpoint: str | None,
     model: str | None,
+    check: Path | None,
     lang: tuple[str, ...],
     tone: tuple[str, ...],
     variants: int,
@@ -98,16 +114,18 @@ def phrase(
     as_json: bool,
     **limits: Any,
 ) -> None:
-    """Fill a phrasebook by a language model.
+    """Fill a phrasebook by a language model, or check sentences with --check.
 
     Asks for sentences for every pattern that the schema's paths can have, checks each, and appends those that say
     what the pattern says, and nothing else, to --out. Where none is accepted, the grammar speaks. The model sees words
     of the schema and slots like [FILM_1], never a name from the graph.
 
-    A run that was stopped goes on when it is started again. A local model is held to the slots while it writes; an
+    A run that was stopped goes on when it is started again. A local model is held to the grammar while it writes; an
     endpoint is tried again after faults that pass, and its caps are not exceeded.
 
     \b
+      kg-rec phrase --check sentences.tsv
+      kg-rec phrase --schema movies --lm SmolLM2-135M-Instruct.Q4_1.gguf --lang en
       kg-rec phrase --schema movies --lm Qwen/Qwen3-4B-Instruct-2507
       kg-rec phrase --schema movies --lm models/qwen --lang zh --tone friendly --variants 12
       kg-rec phrase --schema my.ttl --endpoint http://localhost:8000/v1 --model qwen3
@@ -115,6 +133,14 @@ def phrase(
         --key-env OPENAI_API_KEY --max-cost 2 --price-in 0.25 --price-out 2 --per-minute 60 \\
         --answer-tokens 4000 -o max_tokens=null -o max_completion_tokens=4000 -o temperature=null
     """
+    if check is not None:
+        if lm is not None or endpoint is not None:
+            raise click.UsageError("--check takes no model")
+        from kg_rec.schema import GraphSchema
+
+        if not _checked(GraphSchema.find(schema_name), check, as_json):
+            ctx.exit(1)
+        return
     if (lm is None) == (endpoint is None):
         raise click.UsageError("give --lm or --endpoint, one of them")
     if endpoint is not None and not model:
@@ -147,7 +173,7 @@ def phrase(
             schema,
             writer,
             out,
-            languages=tuple(dict.fromkeys(lang)),
+            languages=tuple(dict.fromkeys(lang)) or None,
             tones=cast("tuple[Tone, ...]", tuple(dict.fromkeys(tone))),
             variants=variants,
             rounds=rounds,
@@ -163,6 +189,21 @@ def phrase(
         click.echo(f"\n{budget.requests:,} requests with retries, {budget.tokens:,} tokens, cost {budget.cost:.4f}")
     if report.stopped is not None:
         note(f"stopped early: {report.stopped}; the same command with other caps goes on")
+
+
+def _checked(schema: GraphSchema, file: Path, as_json: bool) -> bool:
+    """Print the verdict on each line; whether all are accepted."""
+    from kg_rec.explain.words.checks import verdicts
+
+    found = verdicts(schema, file)
+    refused = sum(not v.accepted for v in found)
+    if as_json:
+        print_json({"schema": schema.name, "lines": [v.to_dict() for v in found], "refused": refused})
+    else:
+        for v in found:
+            click.echo(f"{v.line}\t{'accepted' if v.accepted else 'refused'}\t{v.phrase}\t{'; '.join(v.reasons)}")
+        click.echo(f"{len(found) - refused:,} accepted, {refused:,} refused")
+    return not refused
 
 
 def _print_report(report: PhraseReport) -> None:

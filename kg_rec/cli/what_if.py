@@ -9,7 +9,7 @@ import click
 
 from kg_rec.cli.console import Command, print_json, print_table, progress_bar
 from kg_rec.cli.lists import open_model
-from kg_rec.cli.options import json_option, key_values, live_graph_option
+from kg_rec.cli.options import json_option, key_values, lang_option, live_graph_option
 
 if TYPE_CHECKING:
     from kg_rec.explain.counterfactuals.counterfactual import Counterfactual
@@ -42,7 +42,7 @@ def _factors(ctx: click.Context, option: click.Parameter, values: tuple[str, ...
     help="Multiply the weight of a channel (2 doubles it, 0 leaves it out), or of base. Repeatable.",
 )
 @click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="Length of the list.")
-@click.option("--lang", default="en", show_default=True, help="Language of the words: en or zh.")
+@lang_option
 @json_option
 def what_if(
     model: Path,

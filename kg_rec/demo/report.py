@@ -27,7 +27,7 @@ from kg_rec.evaluation.evaluate import EvaluationReport
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.text import to_html
 from kg_rec.explain.show.view import View, score_parts
-from kg_rec.explain.words.lexicon import Lexicon
+from kg_rec.explain.words.languages.base import Language, speaker
 from kg_rec.explain.words.slots import clean_name
 from kg_rec.model.channels.about import BASE
 from kg_rec.model.channels.registry import about_of
@@ -143,7 +143,7 @@ def counts(snapshot: Snapshot) -> dict[str, int]:
 def render(report: ReportData) -> str:
     """The page as HTML text."""
     model, snapshot = report.model.recommender, report.model.recommender.snapshot
-    words = Lexicon(snapshot.schema, "en")
+    words = speaker(snapshot.schema, "en")
     main = report.examples[len(report.examples) // 2].explanation if report.examples else None
     source = files("kg_rec.demo").joinpath("report.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -197,7 +197,7 @@ def _label(snapshot: Snapshot, relation: str) -> str:
     return known.labels.get("en", relation) if known else relation
 
 
-def _types(snapshot: Snapshot, words: Lexicon) -> list[tuple[str, int]]:
+def _types(snapshot: Snapshot, words: Language) -> list[tuple[str, int]]:
     return [(words.noun(name, len(ids)), len(ids)) for name, ids in snapshot.ids.items() if len(ids)]
 
 
@@ -209,7 +209,7 @@ def _relations(snapshot: Snapshot) -> list[tuple[str, str, str, int]]:
     return sorted(rows, key=lambda row: -row[3])
 
 
-def _central(snapshot: Snapshot, words: Lexicon) -> list[tuple[str, str, int, float]]:
+def _central(snapshot: Snapshot, words: Language) -> list[tuple[str, str, int, float]]:
     """The two most central attributes of each type, by PageRank."""
     rows = []
     for name, node_type in snapshot.schema.node_types.items():

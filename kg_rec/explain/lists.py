@@ -26,8 +26,8 @@ from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path, PathEdge, PathGroup, PathNode
 from kg_rec.explain.paths.search import PathTable, find
 from kg_rec.explain.single import assembled, notes_of
-from kg_rec.explain.words.grammar import Teller, compiled
-from kg_rec.explain.words.verbalizer import Narrator
+from kg_rec.explain.words.verbalizer import Verbalizer
+from kg_rec.explain.words.wording import Wording
 from kg_rec.model.recommender import Recommender, positions
 from kg_rec.progress import Progress, no_progress
 
@@ -76,8 +76,7 @@ def explain_lists(
     *,
     lists: pa.Table | None = None,
     config: ExplainConfig | None = None,
-    lang: str = "en",
-    teller: Teller | None = None,
+    wording: Wording | None = None,
     workers: int | None = None,
     progress: Progress = no_progress,
 ) -> Iterator[pa.RecordBatch]:
@@ -89,8 +88,7 @@ def explain_lists(
         k: list length.
         lists: explain these instead: a table with the columns user, item and rank, as ``recommend`` gives.
         config: which of the true paths are shown.
-        lang: ``en`` or ``zh``.
-        teller: puts the paths into words; None for the grammar of ``lang`` alone.
+        wording: language, tone and phrasebook; None for friendly English.
         workers: processes; None for one per core.  They are forked, so on a system without fork there is one.
         progress: called with the scores explained, or the users where the lists are made here.
 
@@ -101,13 +99,14 @@ def explain_lists(
     Raises:
         NotFoundError: a user or an item is unknown; raised before the first batch.
         ConfigError: ``k`` or ``workers`` is below 1, or a setting does not fit the model.
-        SchemaError: the schema has no words for ``lang``.
+        SchemaError: the schema has no words for the language.
+        PhraseError: a phrase of the phrasebook is refused.
         WorkerError: a worker process died.
     """
     if k < 1 or (workers is not None and workers < 1):
         raise ConfigError(f"expected k and workers of at least 1, got {k} and {workers}")
     config = config or ExplainConfig()
-    narrator = Narrator(model, teller or compiled(model.snapshot.schema, lang))
+    verbalizer = Verbalizer(model, wording or Wording())
     size = int(np.clip(_CELLS // max(len(model.items), 1), 16, _PAIRS))
     find(model, np.empty(0, np.int64), np.empty(0, np.int64), config)  # settings that do not fit are refused here
     if lists is None:
@@ -132,7 +131,7 @@ def explain_lists(
 
     def batch(number: int) -> pa.RecordBatch:
         users, items, ranks = block(number * size)
-        return _record_batch(narrator, find(model, users, items, config), ranks)
+        return _record_batch(verbalizer, find(model, users, items, config), ranks)
 
     blocks = -(-count // size)
     chosen = min(_cores() if workers is None else workers, blocks)
@@ -212,8 +211,8 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _record_batch(narrator: Narrator, table: PathTable, ranks: NDArray[np.int32]) -> pa.RecordBatch:
-    model, addends = narrator.model, table.addends
+def _record_batch(verbalizer: Verbalizer, table: PathTable, ranks: NDArray[np.int32]) -> pa.RecordBatch:
+    model, addends = verbalizer.model, table.addends
     notes = notes_of(model, addends)
     items = pa.array(addends.items)
     groups = pa.StructArray.from_arrays(
@@ -229,7 +228,7 @@ def _record_batch(narrator: Narrator, table: PathTable, ranks: NDArray[np.int32]
         pa.array(addends.base),
         pa.array(table.shown_share),
         pa.array(notes, pa.list_(pa.string())),
-        pa.array(narrator.tell(table, notes), pa.string()),
+        pa.array(verbalizer.tell(table, notes), pa.string()),
         _listed(table.groups, groups),
     ]
     return pa.record_batch(columns, schema=EXPLANATION_FIELDS)

@@ -15,8 +15,8 @@ from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path, PathGroup, PathNode, Term
 from kg_rec.explain.paths.search import PathTable, find
 from kg_rec.explain.show.cypher import cypher_for
-from kg_rec.explain.words.grammar import Teller, compiled
-from kg_rec.explain.words.verbalizer import Narrator
+from kg_rec.explain.words.verbalizer import Verbalizer
+from kg_rec.explain.words.wording import Wording
 from kg_rec.model.recommender import Addends, Recommender
 
 
@@ -25,12 +25,11 @@ def explain(
     user: str,
     item: str,
     *,
-    lang: str = "en",
+    wording: Wording | None = None,
     config: ExplainConfig | None = None,
     top: int | None = None,
     paths_per_group: int | None = None,
     channels: Collection[str] | None = None,
-    teller: Teller | None = None,
 ) -> Explanation:
     """Explain the score of an item for a user.
 
@@ -38,26 +37,26 @@ def explain(
         model: a trained model.
         user: user key.
         item: item key.
-        lang: ``en`` or ``zh``.
+        wording: language, tone and phrasebook; None for friendly English.
         config: which of the true paths are shown.
         top: overrides ``config.groups``.
         paths_per_group: overrides ``config.paths_per_group``.
         channels: overrides ``config.channels``; terms always list all.
-        teller: puts the paths into words, in the language ``lang``; None for the grammar alone.
 
     Raises:
         NotFoundError: the user or the item is not in the model's graph.
         ConfigError: a setting is out of range, or a channel or relation type is unknown.
-        SchemaError: the schema has no words for ``lang``.
+        SchemaError: the schema has no words for the language.
+        PhraseError: a phrase of the phrasebook is refused.
     """
     config = settings(config, top, paths_per_group, channels)
     u, i = np.array([model.users.index(user)]), np.array([model.items.index(item)])
     table = find(model, u, i, config)
     notes = notes_of(model, table.addends)
-    teller = teller or compiled(model.snapshot.schema, lang)
-    text = Narrator(model, teller).tell(table, notes)[0]
+    verbalizer = Verbalizer(model, wording or Wording())
+    text = verbalizer.tell(table, notes)[0]
     shown = float(table.shown_share[0])
-    return assembled(model, table.addends, path_groups(model, table)[0], shown, notes[0], text, lang)
+    return assembled(model, table.addends, path_groups(model, table)[0], shown, notes[0], text, verbalizer.wording.lang)
 
 
 def settings(

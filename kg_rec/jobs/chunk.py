@@ -14,6 +14,7 @@ from scipy import sparse
 
 from kg_rec.arrays.segments import ranges
 from kg_rec.explain.lists import EXPLANATION_FIELDS, explain_lists
+from kg_rec.explain.words.wording import Wording
 from kg_rec.jobs.candidates import Reranker, reranker
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.plan import Plan
@@ -91,7 +92,9 @@ class Scorer:
         if self.job.explanations == "off":
             return rows
         table = pa.Table.from_batches([rows])
-        parts = explain_lists(self.model, lists=table, lang=self.job.language, workers=1) if len(rows) else ()
+        parts = (
+            explain_lists(self.model, lists=table, wording=Wording(self.job.language), workers=1) if len(rows) else ()
+        )
         found = pa.Table.from_batches(parts, schema=EXPLANATION_FIELDS)
         texts = found["text"].to_pylist() if self.job.explanations == "sentences" else [None] * len(rows)
         paths = [[_path(p) for group in groups for p in group["paths"]] for groups in found["groups"].to_pylist()]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import stat
 import sys
 from collections.abc import Mapping
@@ -38,6 +39,19 @@ MAX_SENTENCE = 1000
 #: Longest wait before another try, in seconds; a server that asks for more is left alone.
 MAX_WAIT = 120.0
 
+#: The form of an answer, as a JSON schema.
+_ANSWER = {
+    "name": "sentences",
+    "strict": True,
+    "schema": {
+        "type": "object",
+        "properties": {"sentences": {"type": "array", "items": {"type": "string"}}},
+        "required": ["sentences"],
+        "additionalProperties": False,
+    },
+}
+#: A line of a list, where a model answers with one instead.
+_LISTED = re.compile(r"^\s*(?:\d+[.)、]|[-*•])\s*(.+)$", re.MULTILINE)
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 _HINTS = {
     401: "; check the API key",
@@ -163,9 +177,14 @@ class OpenAiCompatible:
             "model": self.model,
             "messages": [
                 {"role": "system", "content": request.system},
-                {"role": "user", "content": f"{request.task}\n\n{request.many}"},
+                *(
+                    {"role": role, "content": text}
+                    for example in request.examples
+                    for role, text in zip(("user", "assistant"), example, strict=True)
+                ),
+                {"role": "user", "content": f"{request.task}\n\n{request.rules}\n\n{request.many}"},
             ],
-            "response_format": {"type": "json_object"},
+            "response_format": {"type": "json_schema", "json_schema": _ANSWER},
             "temperature": 0.9,
             "max_tokens": self.budget.limits.answer_tokens,
             "seed": request.seed,
@@ -272,7 +291,9 @@ def _sentences(answer: Mapping[str, Any], variants: int) -> tuple[str, ...]:
         raise AnswerError("the answer holds no text")
     if choice.get("finish_reason") == "length":
         raise AnswerError("the answer was cut off; allow more answer tokens or ask for fewer variants")
-    found = _json(content, "the text of the answer").get("sentences")
+    found: Any = _LISTED.findall(content)
+    if not found:
+        found = _json(content, "the text of the answer").get("sentences")
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
         raise AnswerError('the text of the answer is not {"sentences": [text, ...]}')
     if any(len(text) > MAX_SENTENCE for text in found):

@@ -1,65 +1,68 @@
-"""A causal chat model of transformers, on this machine, held to the slots while it writes."""
+"""A causal language model of transformers, on this machine, held to a grammar while it writes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jinja2.exceptions import TemplateError
+from transformers import LogitsProcessor
 
-from kg_rec.errors import LanguageModelError
-from kg_rec.explain.generate.constrained import SlotAutomaton, SlotConstraint, Vocabulary
+from kg_rec.errors import LanguageModelError, MissingDependencyError
 from kg_rec.explain.generate.language_model import Request
+
+if TYPE_CHECKING:
+    from llguidance import LLTokenizer
 
 
 @dataclass(frozen=True)
 class TransformersModel:
     """See :class:`kg_rec.explain.generate.language_model.LanguageModel`.
 
-    Texts are sampled under :class:`~kg_rec.explain.generate.constrained.SlotConstraint`, all variants of a request at
-    once. The same request gives the same texts on the same machine.  Code that comes with a model is never run.
+    All variants of a request are sampled at once under :class:`GrammarConstraint`, so whatever the weights are each
+    text derives from the request's grammar.  The same request gives the same texts on the same machine.  Code that
+    comes with a model is never run.  Needs the extra ``lm`` (llguidance; gguf and accelerate for GGUF files).
 
     Attributes:
-        source: folder or hub id of a causal language model with a chat template and safetensors weights.
+        source: folder or hub id of a causal language model with safetensors weights, or a file ``NAME.gguf``.  A model
+            without a chat template is told by examples alone.
         device: torch device, or ``auto``: cuda where there is one.
         temperature: of the sampling; higher is more varied.
-        top_p: share of the probability that is sampled from (nucleus sampling, Holtzman et al. 2020).
-        words: tokens for the words of a sentence, besides those that its slots take.
+        tokens: most tokens of a text.
     """
 
     source: str
     device: str = "auto"
-    temperature: float = 0.8
-    top_p: float = 0.95
-    words: int = 96
+    temperature: float = 1.2
+    tokens: int = 160
 
     @property
     def name(self) -> str:
-        """Folder or hub id."""
+        """Folder, file or hub id."""
         return self.source
 
     def write(self, request: Request) -> tuple[str, ...]:
-        """Sentences in which every slot occurs exactly once; the words between them are unchecked.
+        """Sentences of the request's grammar; one that does not end in :attr:`tokens` tokens is left out.
 
         Raises:
-            LanguageModelError: the model cannot be loaded, has no chat template, cannot write the slots, or the prompt
-                is too long for it.
+            LanguageModelError: the model cannot be loaded, its chat template fails, its tokenizer cannot write the
+                grammar, or the prompt is too long for it.
+            MissingDependencyError: llguidance, gguf or accelerate is not installed.
         """
-        tokenizer, model, vocabulary = self._parts
+        tokenizer, model, words = self._parts
         prompt = self._prompt(request)
-        automaton = SlotAutomaton(vocabulary, [f"[{tag}]" for tag in request.slots])
-        budget = int(automaton.need(automaton.start)) + self.words
         length = prompt["input_ids"].shape[1]
         longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        if longest is not None and length + budget > longest:
+        if longest is not None and length + self.tokens > longest:
             raise LanguageModelError(
-                f"{self.source}: the prompt of {length} tokens and an answer of {budget} do not fit into the model's "
-                f"{longest}; choose a model with a longer context"
+                f"{self.source}: the prompt of {length} tokens and an answer of {self.tokens} do not fit into the "
+                f"model's {longest}; choose a model with a longer context"
             )
-        constraint = SlotConstraint(automaton, request.variants, budget)
+        constraint = GrammarConstraint(words, request.grammar, request.variants)
         devices = [model.device] if model.device.type == "cuda" else []
         with torch.random.fork_rng(devices), torch.inference_mode():
             torch.manual_seed(request.seed)
@@ -69,62 +72,77 @@ class TransformersModel:
                 num_beams=1,
                 num_return_sequences=request.variants,
                 temperature=self.temperature,
-                top_p=self.top_p,
                 top_k=0,
-                max_new_tokens=budget,
+                top_p=1.0,
+                max_new_tokens=self.tokens,
                 min_new_tokens=None,
-                eos_token_id=list(vocabulary.ends),
-                pad_token_id=vocabulary.ends[0],
+                eos_token_id=words.eos_token,
+                pad_token_id=words.eos_token,
                 logits_processor=[constraint],
             )
-        texts = tokenizer.batch_decode(
-            written[:, length:].tolist(), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return tuple(" ".join(text.split()) for text in texts)
+        ended = [row for row in written[:, length:].tolist() if words.eos_token in row]
+        texts = tokenizer.batch_decode(ended, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return tuple(text.strip() for text in texts)
 
     @cached_property
-    def _parts(self) -> tuple[Any, Any, Vocabulary]:
+    def _parts(self) -> tuple[Any, Any, LLTokenizer]:
         from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging
 
+        try:
+            from llguidance.hf import from_tokenizer
+        except ImportError as error:
+            raise _missing(error) from error
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         device = ("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device
         dtype = torch.float32 if torch.device(device).type == "cpu" else "auto"
+        file = Path(self.source)
+        packed = {"gguf_file": file.name} if file.suffix == ".gguf" else {}
+        place = str(file.parent) if packed else self.source
+        weights = packed or {"use_safetensors": True}
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self.source, trust_remote_code=False)
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                self.source, trust_remote_code=False, use_safetensors=True, dtype=dtype
-            )
+            tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **packed)
+            model: Any = AutoModelForCausalLM.from_pretrained(place, trust_remote_code=False, dtype=dtype, **weights)
+        except ImportError as error:
+            raise _missing(error) from error
         except (OSError, ValueError, SafetensorError) as error:
             raise LanguageModelError(
                 f"cannot load the language model {self.source!r}: expected a folder or hub id of a causal transformers "
-                f"model with safetensors weights ({str(error)[:200]})"
+                f"model with safetensors weights, or a .gguf file ({str(error)[:200]})"
             ) from error
-        if not tokenizer.chat_template:
-            raise LanguageModelError(
-                f"{self.source}: expected a chat model, got one without a chat template; choose its instruct form"
-            )
-        ends = model.generation_config.eos_token_id
-        ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
-        if tokenizer.eos_token_id is not None and tokenizer.eos_token_id not in ends:
-            ends.append(tokenizer.eos_token_id)
-        if not ends:
+        if tokenizer.eos_token_id is None:
             raise LanguageModelError(f"{self.source}: expected a token that ends an answer (eos_token), got none")
         size = model.get_output_embeddings().weight.shape[0]
-        return tokenizer, model.eval().to(device), Vocabulary.of(tokenizer, ends, size)
+        try:
+            words = from_tokenizer(tokenizer, n_vocab=size)
+        except ValueError as error:
+            raise LanguageModelError(
+                f"{self.source}: expected a fast tokenizer whose tokens are bytes of text; got another ({error})"
+            ) from error
+        return tokenizer, model.eval().to(device), words
 
     def _prompt(self, request: Request) -> Mapping[str, torch.Tensor]:
         """The prompt's tokens in the model's own form; where that has no system text, it comes before the task."""
-        task = f"{request.task}\n\n{request.one}"
-        system = [{"role": "system", "content": request.system}, {"role": "user", "content": task}]
-        alone = [{"role": "user", "content": f"{request.system}\n\n{task}"}]
+        tokenizer, model, _ = self._parts
+        if not tokenizer.chat_template:
+            shown = [f"{task}\n{request.answer.format(said)}" for task, said in request.examples]
+            asked = f"{request.task}\n{request.answer.format('').rstrip()}"
+            encoded = tokenizer("\n\n".join([request.system, *shown, asked]), return_tensors="pt")
+            return {key: encoded[key].to(model.device) for key in ("input_ids", "attention_mask")}
+        turns = [
+            {"role": role, "content": text}
+            for example in request.examples
+            for role, text in zip(("user", "assistant"), example, strict=True)
+        ]
+        task = {"role": "user", "content": f"{request.task}\n{request.one}"}
         try:
-            return self._tokens(system)
+            return self._tokens([{"role": "system", "content": request.system}, *turns, task])
         except TemplateError:
             pass
+        first, *rest = [*turns, task]
         try:
-            return self._tokens(alone)
+            return self._tokens([{**first, "content": f"{request.system}\n\n{first['content']}"}, *rest])
         except TemplateError as error:
             raise LanguageModelError(f"{self.source}: its chat template fails: {str(error)[:200]}") from error
 
@@ -139,3 +157,53 @@ class TransformersModel:
             enable_thinking=False,  # for templates that know it: an answer, no thoughts
         )
         return {key: encoded[key].to(model.device) for key in ("input_ids", "attention_mask")}
+
+
+class GrammarConstraint(LogitsProcessor):
+    """Lets ``generate`` write only what derives from a grammar; for sampling and greedy search, not for beams.
+
+    The mask of each token comes from llguidance, which parses the text so far.
+
+    Args:
+        words: the tokenizer.
+        grammar: EBNF with the rule ``start``.
+        rows: number of texts written at once.
+
+    Raises:
+        LanguageModelError: the grammar cannot be used.
+    """
+
+    def __init__(self, words: LLTokenizer, grammar: str, rows: int) -> None:
+        from llguidance import LLMatcher
+        from llguidance.numpy import allocate_token_bitmask
+
+        self._matchers = [LLMatcher(words, LLMatcher.grammar_from_lark(grammar), log_level=0) for _ in range(rows)]
+        for matcher in self._matchers:
+            if matcher.is_error():
+                raise LanguageModelError(f"the grammar cannot be used for decoding: {matcher.get_error()}")
+        self._masks = allocate_token_bitmask(rows, words.vocab_size)
+        self._started = False
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores of the tokens that are not allowed become minus infinity; both are of shape (rows, ...)."""
+        from llguidance.numpy import fill_next_token_bitmask
+
+        for row, matcher in enumerate(self._matchers):
+            if self._started and not matcher.is_stopped():
+                matcher.consume_token(int(input_ids[row, -1]))
+            if not matcher.is_stopped():
+                fill_next_token_bitmask(matcher, self._masks, row)
+            else:
+                self._masks[row] = -1  # generate fills ended texts up itself
+        self._started = True
+        bits = torch.from_numpy(self._masks).to(scores.device)
+        places = torch.arange(scores.shape[1], device=scores.device)
+        allowed = (bits[:, places // 32] >> (places % 32)) & 1
+        return scores.masked_fill(allowed == 0, float("-inf"))
+
+
+def _missing(error: ImportError) -> MissingDependencyError:
+    return MissingDependencyError(
+        f"{error.name or 'gguf'} is not installed, which language models on this machine need; type "
+        "`pip install 'kg-rec[lm]'`"
+    )

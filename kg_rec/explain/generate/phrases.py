@@ -22,7 +22,10 @@ from typing import IO, Any
 from kg_rec.errors import AnswerError, BudgetSpentError, ConfigError, LanguageModelError
 from kg_rec.explain.generate import prompts
 from kg_rec.explain.generate.language_model import LanguageModel
-from kg_rec.explain.words.phrasebook import LANGUAGES, TONES, Pattern, Phrase, Phrasebook, Tone, check_phrase, patterns
+from kg_rec.explain.words.grammar import check_phrase
+from kg_rec.explain.words.languages.base import languages as known_languages
+from kg_rec.explain.words.patterns import TONES, Pattern, Tone, patterns
+from kg_rec.explain.words.phrasebook import Phrase, Phrasebook
 from kg_rec.explain.words.slots import clean_name
 from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema
@@ -133,7 +136,7 @@ def phrase(
     model: LanguageModel,
     file: Path,
     *,
-    languages: Sequence[str] = LANGUAGES,
+    languages: Sequence[str] | None = None,
     tones: Sequence[Tone] = TONES,
     variants: int = 8,
     rounds: int = 2,
@@ -147,7 +150,7 @@ def phrase(
         model: writes the sentences.
         file: the phrasebook, JSON Lines; made if it is not there.  What it holds is not asked for again, and phrases
             for other schemas stay as they are.
-        languages: of ``en``, ``zh``.
+        languages: their codes; None for all.
         tones: of ``short``, ``friendly``, ``formal``, ``audit``.
         variants: phrases wanted for each pattern, language and tone.
         rounds: most requests for each; a second one asks for what the first left missing.
@@ -163,6 +166,7 @@ def phrase(
     for name, value in (("variants", variants), ("rounds", rounds)):
         if value < 1:
             raise ConfigError(f"{name}: expected a number from 1 on, got {value}")
+    languages = known_languages() if languages is None else languages
     listed = {lang: patterns(schema, lang) for lang in languages}
     wanted = [(pattern, tone) for lang in languages for tone in tones for pattern in listed[lang]]
     with _appending(file) as book:
@@ -269,9 +273,9 @@ def _texts(
 ) -> dict[tuple[str, str, Tone], tuple[str, ...]]:
     """Texts by language, pattern and tone."""
     return {
-        (lang, pattern, tone): tuple(phrase.text for phrase in some)
+        (lang, pattern, tone): some
         for lang in languages
-        for (pattern, tone), some in book.for_schema(schema, lang).variants.items()
+        for (pattern, tone), some in book.for_schema(schema, lang).items()
     }
 
 

@@ -39,7 +39,7 @@ def card(view: View, *, text: str, parameters: str, page: bool) -> str:
         e=view.explanation,
         view=view,
         words=view.words,
-        lang="zh" if view.explanation.lang.startswith("zh") else "en",
+        lang=view.language.code,
         text=text,
         parameters=parameters,
         page=page,

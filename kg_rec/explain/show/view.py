@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path, PathEdge, PathNode
-from kg_rec.explain.words.lexicon import Lexicon
+from kg_rec.explain.words.languages.base import Language, speaker
 from kg_rec.explain.words.numbers import percent
 from kg_rec.explain.words.slots import clean_name
 from kg_rec.model.channels.about import BASE
@@ -18,57 +19,6 @@ def score_parts() -> dict[str, str]:
     """The parts of a score in the order in which they are shown, the base first, and the colour of each."""
     return {"base": BASE.colour, **{kind.name: kind.about.colour for kind in kinds()}}
 
-
-_EN = {
-    "score": "score",
-    "for_user": "for {}",
-    "you": "you",
-    "similar": "similar text",
-    "channels": "What the score is made of",
-    "interactions": "What your interactions contribute",
-    "interaction": "interaction",
-    "more": "{} more",
-    "value": "value",
-    "share": "share",
-    "paths": "Paths",
-    "shown": "The paths shown account for {} of what speaks for it; {} is not shown.",
-    "none_shown": "No path is shown.",
-    "counts": "The numbers of others are counted in the graph. The values are not made from them: a value is the "
-    "weight that the model learned for two items from everyone's interactions, so more people need not mean more.",
-    "details": "Numbers and the query that checks them",
-    "query": "Cypher",
-    "parameters": "Parameters",
-    "drawn": "The {} largest of {} paths are drawn.",
-    "all": "all paths",
-    "pick": "Point at a path, or choose it, to see it in the picture.",
-    "part": "{} of what speaks for it",
-    "other_paths": "Paths not drawn",
-}
-_ZH = {
-    "score": "得分",
-    "for_user": "用户{}",
-    "you": "你",
-    "similar": "相似文本",
-    "channels": "得分的构成",
-    "interactions": "各次互动的贡献",
-    "interaction": "互动",
-    "more": "另外{}项",
-    "value": "数值",
-    "share": "占比",
-    "paths": "路径",
-    "shown": "所示路径占推荐理由的{}，其余{}未显示。",
-    "none_shown": "没有显示路径。",
-    "counts": "其他人数是在图中数出来的。数值并不由人数算出，而是模型从所有人的互动中为两个项目学到的权重，"
-    "所以人数多不一定数值大。",
-    "details": "数值与核对用的查询",
-    "query": "Cypher",
-    "parameters": "参数",
-    "drawn": "图中为{1}条路径中最大的{0}条。",
-    "all": "全部路径",
-    "pick": "指向或选择一条路径，图中会突出显示。",
-    "part": "占推荐理由的{}",
-    "other_paths": "图中未画的路径",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +41,9 @@ class View:
     explanation: Explanation
 
     @cached_property
-    def words(self) -> dict[str, str]:
-        """Headings in the explanation's language, English where there are none."""
-        return _ZH if self.explanation.lang.startswith("zh") else _EN
+    def words(self) -> Mapping[str, str]:
+        """Headings in the explanation's language."""
+        return self.language.headings
 
     @property
     def item(self) -> str:
@@ -110,7 +60,7 @@ class View:
 
     def title(self, part: str) -> str:
         """What a part of the score is called."""
-        return about_of(part).title("zh" if self.words is _ZH else "en")
+        return about_of(part).title(self.language.code)
 
     def sources(self, limit: int) -> tuple[tuple[Source, ...], int, float]:
         """The interactions that contribute most, by absolute value; how many more there are, and their sum."""
@@ -133,10 +83,7 @@ class View:
             return self.words["you"]
         if node.key is not None:
             return clean_name(node.name, node.key)
-        words = self._lexicon
-        if words.lang == "zh":
-            return f"{node.count}{words.measure(node.type)}{words.noun(node.type)}"
-        return f"{node.count:,} {words.noun(node.type, node.count)}"
+        return self.language.crowd(node.count)
 
     def step(self, edge: PathEdge) -> str:
         """Label of a relation, in words."""
@@ -144,7 +91,7 @@ class View:
             return self.words["similar"]
         known = self.explanation.schema.relation_types.get(edge.type)
         labels = known.labels if known else {}
-        return labels.get("zh" if self.words is _ZH else "en") or edge.type.lower().replace("_", " ")
+        return labels.get(self.language.code) or edge.type.lower().replace("_", " ")
 
     def line(self, path: Path) -> str:
         """A path in one line: ``you —rated→ Heat ←rated— 37 others —rated→ The Score``."""
@@ -170,5 +117,6 @@ class View:
         return self.words["counts"] if crowd else ""
 
     @cached_property
-    def _lexicon(self) -> Lexicon:
-        return Lexicon(self.explanation.schema, "zh" if self.words is _ZH else "en")
+    def language(self) -> Language:
+        """What speaks about the explanation's schema in its language."""
+        return speaker(self.explanation.schema, self.explanation.lang)

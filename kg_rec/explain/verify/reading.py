@@ -1,250 +1,238 @@
-"""Reading the finished text of an explanation back, to see whether it says only what its paths say.
+"""Reading the finished text of an explanation back: is every name in it a name, and every number true in the graph?
 
-The text is cut into sentences, each is recognised by the literal words of the known sentences (the grammar's and the
-phrasebook's, which say for each slot what role it plays), and what stands in the slots is looked up on the paths:
-
-- every name is the name of a node on the paths in that role, and every pair that the sentence claims (this item, that
-  attribute) is on one path;
-- every number is a number of others on such a path, or how many more names there are than those said;
-- the relation of the sentence is that of these paths.
-
-Nothing of the code that fills sentences is used, so a fault there shows here.
+Nothing of the code that words explanations is used: names are found by their marks, numbers by the words around them,
+and both are looked up in the graph (:class:`~kg_rec.explain.verify.truth.Facts`), on the paths and in the terms.  A
+number that no claim below explains is a false one.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 from kg_rec.explain.explanation import Explanation
-from kg_rec.explain.path import Path, PathNode
-from kg_rec.explain.verify.sentences import ENDS, Sentence, Sentences
-from kg_rec.explain.words.slots import clean_name
+from kg_rec.explain.verify.truth import Facts
 
-_NUMBER = re.compile(r"\d[\d,]*")
-_BESIDE = re.compile(r" ?[(（](\d[\d,]*)[^)）]*[)）]")
-_BETWEEN = re.compile(r", |、| and | or |或")
-_MORE = re.compile(r"(?: and | or one of | or |等|或?另外)(\d[\d,]*)([^\d]*)$")
+#: A name, as the text to look into holds it: its place in the list of names.
+_N = r"\x02(\d+)\x03"
+_INT = r"(\d[\d,]*)"
+_LIST = r"(?:\x02\d+\x03(?:, and |, or |, | and | or |、|和|或)?)+"
+
+#: What a number may claim, by language: how many of the others who had an item had the next one; how many more items
+#: of the user share a fact, or how many do; how many of all users had the item; how many items speak for it; shares.
+_CLAIMS: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "of": rf"(?:{_INT} of the {_INT}|(?:[Aa]ll) {_INT}|[Tt]he only)(?: other \w+)?"
+        rf"(?: who[^\d\x02.;]*?{_N}|(?<=\w) who did the same)",
+        "more": rf"({_LIST}){_INT} other \w+",
+        "rate": r"\((<?[\d.]+%) of all \w+ did\)",
+        "speak": rf"(?:{_INT}|\bOne) of your \w+ speaks? for",
+        "told": r"told here makes up ([\d.]+%)",
+        "share": r"accounts for (<?[\d.]+%) of what speaks",
+        "against": r"takes? away ([\d.]+%)",
+        "sides": r"speaks for it, ([\d.e+-]+), does not outweigh what speaks against it, ([\d.e+-]+)\.",
+    },
+    "zh": {
+        "of": rf"(?:{_N})?[^\d\x02。；]*其他{_INT}[^\d\x02。；]*?中有{_INT}[^\d\x02。；、和或]",
+        "more": rf"({_LIST})等{_INT}",
+        "rate": r"这一比例为(<?[\d.]+%)",
+        "speak": rf"历史记录中有{_INT}",
+        "told": r"以下理由占其中的([\d.]+%)",
+        "share": r"占推荐理由的(<?[\d.]+%)",
+        "against": r"抵消其中的([\d.]+%)",
+        "sides": r"支持的理由共([\d.e+-]+)，不超过反对的理由([\d.e+-]+)。",
+    },
+}
+_QUOTED = re.compile(r"“([^“”]*)”|《([^《》]*)》")
+_ARTICLE = re.compile(r"(.+), (The|A|An|La|Le|Les|L'|El|Los|Las|Il|Der|Die|Das)( \(\d{4}\))?")
 
 
-def misread(sentences: Sentences, explanation: Explanation) -> tuple[str, ...]:
-    """What the text says and the paths do not, one line each; empty if it says only what is on them.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a text says that is not so, one line each.
+
+    Attributes:
+        names: names that nothing on the paths or in the terms has.
+        numbers: numbers that are not true in the graph, or that no claim explains.
+    """
+
+    names: tuple[str, ...]
+    numbers: tuple[str, ...]
+
+
+def read(facts: Facts, explanation: Explanation) -> Reading:
+    """Read a text in English or Chinese back.
 
     Args:
-        sentences: of the explanation's schema and language, with the phrasebook it was told with.
-        explanation: the explanation.
+        facts: the graph.
+        explanation: the explanation, in the words of a schema whose user and item nouns are one word.
     """
-    text = explanation.text
-    candidates = [
-        s for s in sentences.known if s.longest in text and all(part.rstrip(".") in text for part in s.literals)
-    ]
-    start, problems = 0, []
-    while start < len(text):
-        best: tuple[str, ...] | None = None
-        for end in _ends(text, start):
-            for sentence, shape in ((s, shape) for s in candidates for shape in s.shapes):
-                match = shape.fullmatch(text, start, end)
-                if match is None:
-                    continue
-                wrong = _Claim(sentences, explanation, sentence, match.groups()).problems()
-                if not wrong:
-                    best = ()
-                    break
-                best = best or wrong
-            if best == ():
-                start = end + (text[end : end + 1] == " ")
-                break
-        if best != ():
-            problems.append(f"{text[start : start + 200]!r}: {'; '.join(best or ('no known sentence',))}")
-            break
-    return tuple(problems)
+    reader = _Reader(facts, explanation)
+    return Reading(tuple(reader.names()), tuple(reader.numbers()))
 
 
-def _ends(text: str, start: int) -> Iterator[int]:
-    """Where a sentence may end: after a closing mark before a blank or the end (anywhere in Chinese)."""
-    for n in range(start, len(text)):
-        if text[n] in ENDS and (n + 1 == len(text) or text[n + 1] == " " or text[n] in "。！？"):
-            yield n + 1
-    if text[-1] not in ENDS:
-        yield len(text)
+class _Reader:
+    def __init__(self, facts: Facts, explanation: Explanation) -> None:
+        self.facts, self.e = facts, explanation
+        self.user = explanation.user
+        self.found: list[str] = []
+        self.text = _QUOTED.sub(self._marked, explanation.text)
+        snapshot = facts.snapshot
+        item = snapshot.schema.item.name
+        nodes = [(n.type, n.key, n.name) for p in explanation.paths for n in p.nodes[1:] if n.key is not None]
+        nodes += [(item, t.source, t.source_name) for t in explanation.terms]
+        nodes.append((item, explanation.item, explanation.item_name))
+        self.keys: dict[str, set[tuple[str, str]]] = {}
+        for kind, key, name in nodes:
+            for form in _forms(name or key):
+                self.keys.setdefault(form, set()).add((kind, str(key)))
 
+    def _marked(self, match: re.Match[str]) -> str:
+        self.found.append(next(group for group in match.groups() if group is not None))
+        return f"\x02{len(self.found) - 1}\x03"
 
-@dataclass(frozen=True)
-class _Claim:
-    """One sentence, what stands in its slots, and the paths that could bear it out."""
+    def names(self) -> Iterator[str]:
+        """Names in marks, and capitalised words without marks, that belong to nothing the explanation is about."""
+        for name in self.found:
+            if _folded(name) not in self.keys:
+                yield f"no node is called {name!r}"
+        bare = self.text
+        for form in sorted(self.keys, key=len, reverse=True):
+            bare = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", " ", bare) if form[:1].isupper() else bare
+        places = r"(?<=[a-z,;] )[A-Z]\w+" if self.e.lang == "en" else r"[A-Za-z]\w+"
+        for word in re.findall(places, bare):
+            yield f"{word!r} is no part of a name on the paths"
 
-    sentences: Sentences
-    explanation: Explanation
-    sentence: Sentence
-    groups: tuple[str, ...]
+    def numbers(self) -> Iterator[str]:
+        """Numbers that are not so."""
+        left = self.text
+        for claim, pattern in _CLAIMS[self.e.lang].items():
+            for match in re.finditer(pattern, self.text):
+                if not getattr(self, f"_{claim}")(match):
+                    yield f"{claim}: {self._shown(match.group())!r} is not so"
+            left = re.sub(pattern, " ", left)
+        bare = re.sub(r"\x02\d+\x03", " ", left)
+        for form in sorted(self.keys, key=len, reverse=True):  # names without marks can hold figures
+            bare = bare.replace(form, " ")
+        for number in re.findall(r"\d[\d,.]*", bare):
+            yield f"{number!r} is no number of a known claim"
 
-    def problems(self) -> tuple[str, ...]:
-        said = dict(zip(self.sentence.roles, self.groups, strict=True))
-        e = self.explanation
-        if "item" in said and said["item"] != self._shown(
-            PathNode(self.sentences.schema.item.name, e.item, e.item_name)
-        ):
-            return (f"{said['item']!r} is not the item",)
-        if self.sentence.key.startswith("remark "):
-            return self._remark(self.sentence.key.removeprefix("remark "))
-        lead, link, *steps = self.sentence.key.split(" ")
-        paths = [p for p in e.paths if p.value > 0 and self._fits(p, lead, link, steps)]
-        if not paths:
-            return (f"no path says {self.sentence.key!r}",)
-        start = 3 if lead in ("counted", "counts", "crowd") else 1
-        places = {"liked": 1, "bridge": 3, "shared": -2}
-        named: dict[str, tuple[str, ...]] = {}
-        more: dict[str, int] = {}
-        for role, text in said.items():
-            if role in ("item", "count", "share"):
-                continue
-            if role == "through":
-                nodes = [n for p in paths for n in p.nodes[start + 1 : -1]]
-            else:
-                nodes = [p.nodes[places[role]] for p in paths]
-            read = self._names(text, nodes)
-            if read is None:
-                return (f"{text!r} is not a list of names on the paths ({role})",)
-            named[role], more[role], numbers = read
-            beside = [(self._shown(p.nodes[1]), p.nodes[2].count) for p in paths if numbers]
-            wrong = [
-                f"no path has {number} others at {name}" for name, number in numbers if (name, number) not in beside
-            ]
-            if wrong:
-                return tuple(wrong)
-        return self._together(paths, named, more, places) or self._count(said, paths, named)
+    def _shown(self, text: str) -> str:
+        return re.sub(_N, lambda m: self.found[int(m.group(1))], text)
 
-    def _remark(self, note: str) -> tuple[str, ...]:
-        e = self.explanation
-        true = {
-            "already_interacted": "already_interacted" in e.notes,
-            "no_interactions": "no_interactions" in e.notes and not e.terms,
-            "base_only": not e.terms,
-            "no_path": bool(e.terms) and not any(p.value > 0 for p in e.paths),
-        }
-        return () if true[note] else (f"the remark {note} does not hold",)
+    def _items(self, place: str) -> set[str]:
+        item = self.facts.snapshot.schema.item.name
+        return {key for kind, key in self.keys.get(_folded(self.found[int(place)]), ()) if kind == item}
 
-    def _fits(self, path: Path, lead: str, link: str, steps: Sequence[str]) -> bool:
-        """Whether a path runs as the key says, read from its nodes and edges alone."""
-        crowd = len(path.nodes) > 3 and path.nodes[2].key is None
-        if crowd != (lead in ("counted", "counts", "crowd")) or lead == "you":
+    def _of(self, match: re.Match[str]) -> bool:
+        """So many of the others who had this item had another one that is on a path with it."""
+        if self.e.lang == "en":
+            common, total, every, place = match.groups()
+            total = total or every or "1"
+            common = common or total
+            before = re.findall(_N, self.text[: match.start()])
+            place = place or (before[-1] if before else "")
+        else:
+            before = re.findall(_N, self.text[: match.start()])
+            place, total, common = match.group(1) or (before[-1] if before else ""), match.group(2), match.group(3)
+        if place == "":
             return False
-        tail = path.edges[3 if crowd else 1 :]
-        if link == "none":
-            return not tail
-        if link == "text":
-            return len(tail) == 1 and tail[0].type is None
-        if link == "direct":
-            return (
-                len(tail) == 1 and tail[0].type == steps[0].lstrip("^") and tail[0].forward == steps[0].startswith("^")
-            )
-        if link == "shared":
-            back = steps[0].startswith("^")
-            return (
-                len(tail) == 2
-                and tail[0].type == tail[1].type == steps[0].lstrip("^")
-                and (tail[0].forward, tail[1].forward) == (not back, back)
-            )
-        return link == "chain"
+        for source in self._items(place):
+            others = self.facts.who_liked(source) - {self.user}
+            for path in self.e.paths:
+                nodes = path.nodes
+                if len(nodes) > 3 and nodes[2].key is None and nodes[1].key == source:
+                    both = others & self.facts.who_liked(str(nodes[3].key))
+                    if (len(both), len(others)) == (_whole(common), _whole(total)):
+                        return True
+        return False
 
-    def _shown(self, node: PathNode) -> str:
-        name = clean_name(node.name, node.key)
-        if self.sentences.lang != "zh":
-            return name
-        kind = self.sentences.schema.node_types[node.type]
-        if kind.measure_words.get("zh", "个") in "部首本篇册卷出集期张":
-            return f"《{name.replace('《', '〈').replace('》', '〉')}》"
-        return f"「{name.replace('「', '『').replace('」', '』')}」" if kind.role == "item" else name
+    def _more(self, match: re.Match[str]) -> bool:
+        """These items and so many more, or so many in all, that the user had share a fact on a path."""
+        named = [self._items(place) for place in re.findall(_N, match.group(1))]
+        total = _whole(match.groups()[-1]) + (len(named) if self.e.lang == "en" else 0)
+        for path in self.e.paths:
+            if len(path.nodes) == 4 and path.nodes[2].key is not None:
+                edge, entity = path.edges[-1], path.nodes[2].key
+                sharing = {
+                    item
+                    for item in self.facts.liked_by(self.user) - {self.e.item}
+                    if self.facts.holds(
+                        *((str(edge.type), entity, item) if edge.forward else (str(edge.type), item, entity))
+                    )
+                }
+                if len(sharing) == total and all(some & sharing for some in named):
+                    return True
+        return False
 
-    def _names(self, text: str, nodes: Sequence[PathNode]) -> tuple[tuple[str, ...], int, list[tuple[str, int]]] | None:
-        """Names at the start of a text, how many more it says there are, and names with the numbers beside them.
+    def _rate(self, match: re.Match[str]) -> bool:
+        share = len(self.facts.who_liked(self.e.item)) / len(self.facts.snapshot.users)
+        return _near(match.group(1), share)
 
-        A name stands there at most as often as there are nodes of that name.
-        """
-        left = Counter(self._shown(n) for n in {n.key: n for n in nodes if n.key is not None}.values())
-        longest = sorted(left, key=len, reverse=True)
-        found: list[str] = []
-        numbers: list[tuple[str, int]] = []
-        at = 0
-        while True:
-            name = next((n for n in longest if left[n] and text.startswith(n, at)), None)
-            if name is None:
-                return None
-            left[name] -= 1
-            found.append(name)
-            at += len(name)
-            beside = _BESIDE.match(text, at)
-            if beside:
-                numbers.append((name, _whole(beside.group(1))))
-                at = beside.end()
-            if at == len(text):
-                return tuple(found), 0, numbers
-            between = _BETWEEN.match(text, at)
-            if between and any(left[n] and text.startswith(n, between.end()) for n in longest):
-                at = between.end()
-                continue
-            tail = _MORE.fullmatch(text, at)
-            if tail is None:
-                return None
-            total = _whole(tail.group(1))
-            return tuple(found), total - len(found) if text[at] == "等" else total, numbers
+    def _speak(self, match: re.Match[str]) -> bool:
+        sums = self._sums()
+        return _whole(match.group(1) or "1") == sum(value > 0 for value in sums.values())
 
-    def _together(
-        self,
-        paths: Sequence[Path],
-        named: Mapping[str, tuple[str, ...]],
-        more: Mapping[str, int],
-        places: Mapping[str, int],
-    ) -> tuple[str, ...]:
-        """Every named pair is on one path, and there are as many more as it says."""
-        lists = [(places[role], names) for role, names in named.items() if role in places]
-        for n, (place, names) in enumerate(lists):
-            for other, others in lists[n + 1 :]:
-                pairs = {(self._shown(p.nodes[place]), self._shown(p.nodes[other])) for p in paths}
-                free = self.sentence.key.startswith("crowd")  # several lead to several: each is on some path
-                apart = [(one, two) for one in names for two in others if (one, two) not in pairs and not free]
-                if apart:
-                    return (f"no path through {' and '.join(apart[0])}",)
-        for role, count in more.items():
-            if count == 0:
-                continue
-            whole = {r: names for r, names in named.items() if r != role and not more[r] and r in places}
-            fitting = [p for p in paths if all(self._shown(p.nodes[places[r]]) in names for r, names in whole.items())]
-            counts = self._counts(fitting, places[role], named[role])
-            if len(named[role]) + count not in counts:
-                return (f"{count} more at {role}, but {sorted(counts)} in all on the paths",)
-        return ()
+    def _told(self, match: re.Match[str]) -> bool:
+        shares = [group.share for group in self.e.groups]
+        return any(
+            _near(match.group(1), sum(some)) for n in range(1, len(shares) + 1) for some in combinations(shares, n)
+        )
 
-    def _counts(self, paths: Sequence[Path], place: int, names: Sequence[str]) -> set[int]:
-        """How many nodes stand at a place of the paths, in each group that has these names, and in all such groups."""
-        nodes = [
-            {p.nodes[place].key for p in group.paths if p in paths}
-            for group in self.explanation.groups
-            if set(names) <= {self._shown(p.nodes[place]) for p in group.paths if p in paths}
-        ]
-        return {len(keys) for keys in (*nodes, set().union(*nodes))}
+    _share = _told
 
-    def _count(
-        self, said: Mapping[str, str], paths: Sequence[Path], named: Mapping[str, tuple[str, ...]]
-    ) -> tuple[str, ...]:
-        """The number of others, and the share, are those of the paths."""
-        told = [p for p in paths if "liked" not in named or self._shown(p.nodes[1]) in named["liked"]]
-        told = [p for p in told if "bridge" not in named or self._shown(p.nodes[3]) in named["bridge"]]
-        if "count" in said:
-            numbers = [_whole(x) for x in _NUMBER.findall(said["count"])]
-            if len(numbers) != 1 or not any(n.count == numbers[0] for p in told for n in p.nodes if n.key is None):
-                return (f"{said['count']!r} is not the number of others on the path",)
-        if "share" in said:
-            shares = [float(x) for x in re.findall(r"\d+(?:\.\d+)?", said["share"])]
-            told = [p for p in told if "shared" not in named or self._shown(p.nodes[-2]) in named["shared"]]
-            most = 100 * sum(p.share for p in paths)
-            least = 100 * min((p.share for p in told), default=0.0)
-            if len(shares) != 1 or not least - 0.06 <= shares[0] <= most + 0.06:
-                return (f"{said['share']!r} is not the share of the paths",)
-        return ()
+    def _against(self, match: re.Match[str]) -> bool:
+        """What the named items take away, as a part of all that speaks for it."""
+        sentence = self.text[: match.start()]
+        start = max(sentence.rfind(stop) for stop in ("Against", "反对的理由："))
+        named = [self._items(place) for place in re.findall(_N, sentence[start:])]
+        sums = self._sums()
+        shares = [(g.value, g.share) for g in self.e.groups if g.share > 0]
+        if not shares or not named:
+            return not shares
+        positive = shares[0][0] / shares[0][1]
+        taken = -sum(min(sums.get(key, 0.0) for key in keys) for keys in named if keys)
+        return all(named) and _near(match.group(1), taken / positive)
+
+    def _sides(self, match: re.Match[str]) -> bool:
+        values = [*self._sums().values(), self.e.base]
+        sides = sum(v for v in values if v > 0), -sum(v for v in values if v < 0)
+        return all(
+            abs(float(said) - side) <= 1e-3 * max(side, 1e-9) for said, side in zip(match.groups(), sides, strict=True)
+        )
+
+    def _sums(self) -> dict[str, float]:
+        sums: dict[str, float] = {}
+        for term in self.e.terms:
+            sums[term.source] = sums.get(term.source, 0.0) + term.value
+        return sums
+
+
+def _near(said: str, share: float) -> bool:
+    """Whether a percentage is a share, as it was rounded."""
+    if said.startswith("<"):
+        return share < 1e-4
+    figures = said.removesuffix("%")
+    digits = len(figures.partition(".")[2])
+    return abs(float(figures) - 100 * min(share, 1.0)) <= 0.5 * 10**-digits + 1e-9
 
 
 def _whole(text: str) -> int:
     return int(text.replace(",", ""))
+
+
+def _folded(name: str) -> str:
+    """A name without what tells apart how it can be written: white space, marks, its length."""
+    kept = "".join(c for c in name if c.isalnum())
+    return kept[:100] or name
+
+
+def _forms(name: str) -> set[str]:
+    """How a name can stand in a text."""
+    moved = _ARTICLE.fullmatch(" ".join(name.split()))
+    forms = {name, _folded(name)}
+    if moved:
+        forms.add(_folded(f"{moved.group(2)} {moved.group(1)}{moved.group(3) or ''}"))
+    return forms

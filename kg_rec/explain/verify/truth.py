@@ -3,8 +3,8 @@
 - :func:`missing`: every node, edge and count of every path is looked up in the snapshot.  The same question is put to
   the store by the explanation's own Cypher (:func:`kg_rec.explain.show.cypher.mismatches`).
 - :func:`error`: base and terms against the model's score, and paths against the terms they are parts of.
-- :func:`misread`: the finished text is read back, and every name, number and relation in it is looked up on the paths
-  (:mod:`kg_rec.explain.verify.reading`).
+
+The finished text is read back by :mod:`kg_rec.explain.verify.reading`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,8 @@ from numpy.typing import NDArray
 
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path
-from kg_rec.explain.verify.reading import misread
-from kg_rec.explain.verify.sentences import Sentences
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot import Snapshot
-
-__all__ = ["Facts", "Sentences", "error", "misread", "missing"]
 
 
 @dataclass(frozen=True)
@@ -36,11 +32,13 @@ class Facts:
         edges: per relation type, source index * number of targets + target index of every edge; positive ones only
             for the interaction.
         likers: per item key, the keys of the users who liked it.
+        liked: per user key, the keys of the items that the user liked.
     """
 
     snapshot: Snapshot
     edges: Mapping[str, frozenset[int]]
     likers: Mapping[str, frozenset[str]]
+    liked: Mapping[str, frozenset[str]]
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Facts:
@@ -51,10 +49,13 @@ class Facts:
             codes = table.source * len(snapshot.ids[relation.target]) + table.target
             edges[name] = frozenset(codes.tolist())
         likers: defaultdict[str, set[str]] = defaultdict(set)
+        likes: defaultdict[str, set[str]] = defaultdict(set)
         liked, users, items = snapshot.liked(), snapshot.users.keys.to_pylist(), snapshot.items.keys.to_pylist()
         for user, item in zip(liked.source.tolist(), liked.target.tolist(), strict=True):
             likers[items[item]].add(users[user])
-        return cls(snapshot, edges, {item: frozenset(users) for item, users in likers.items()})
+            likes[users[user]].add(items[item])
+        frozen = ({key: frozenset(found) for key, found in some.items()} for some in (likers, likes))
+        return cls(snapshot, edges, *frozen)
 
     def holds(self, relation: str, source: str, target: str) -> bool:
         """Whether the graph has an edge between two keys."""
@@ -67,6 +68,10 @@ class Facts:
     def who_liked(self, item: str) -> frozenset[str]:
         """The keys of the users who liked an item; none for an unknown one."""
         return self.likers.get(item, frozenset())
+
+    def liked_by(self, user: str) -> frozenset[str]:
+        """The keys of the items that a user liked; none for an unknown one."""
+        return self.liked.get(user, frozenset())
 
 
 def missing(facts: Facts, explanation: Explanation) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from lark.exceptions import UnexpectedInput
 from lark.grammar import NonTerminal, Rule, Symbol
 
 from kg_rec.explain.words.languages.base import Language, language
-from kg_rec.explain.words.patterns import Kind, Pattern, Tone
+from kg_rec.explain.words.patterns import Pattern, Tone
 
 _SLOTS = ("COUNT", "LIKED", "BRIDGE", "SHARED", "ITEM", "SHARE", "RATE")
 _SLOT = re.compile(r"\[([A-Z][A-Z0-9_]*_[0-9]+)\]")
@@ -227,7 +227,10 @@ def _derived(symbol: str, rules: Mapping[str, list[tuple[str, ...]]]) -> Iterato
 def _undefined(grammar: str) -> tuple[str, ...]:
     """The small names that a grammar uses and does not define: words of the schema."""
     bare = re.sub(r'"(?:[^"\\]|\\.)*"', " ", re.sub(r"//[^\n]*", "", grammar))
-    defined = {*re.findall(r"^\s*([a-z_]+)(?:\{\w+\})?\s*:", bare, re.MULTILINE), *re.findall(r"^\s*[a-z_]+\{(\w+)\}", bare, re.MULTILINE)}
+    defined = {
+        *re.findall(r"^\s*([a-z_]+)(?:\{\w+\})?\s*:", bare, re.MULTILINE),
+        *re.findall(r"^\s*[a-z_]+\{(\w+)\}", bare, re.MULTILINE),
+    }
     used = dict.fromkeys([*re.findall(r"\b[a-z_]+\b", bare), "did_bridge", "did_item"])
     return tuple(name for name in used if name not in defined)
 

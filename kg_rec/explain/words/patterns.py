@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
 
-from kg_rec.explain.explanation import PathEdge
+from kg_rec.explain.path import PathEdge
 from kg_rec.schema import GraphSchema
 
 Lead = Literal["one", "several", "counted", "counts", "crowd"]

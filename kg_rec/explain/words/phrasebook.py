@@ -1,14 +1,13 @@
-"""Phrases: checked sentences for patterns, in several variants and tones, kept in files that people can read.
+"""Phrases: sentences that people or language models wrote for patterns, kept in files that people can read.
 
 One phrase is one line of JSON::
 
     {"schema": "movies", "lang": "en", "pattern": "one shared DIRECTED_BY one", "tone": "friendly",
-     "text": "You liked [FILM_1]; [PERSON_1] directed it, and [FILM_2] too."}
+     "text": "You liked [FILM_1], and [FILM_2] was directed by [PERSON_1] as well."}
 
-A line for schema ``*``, or whose pattern holds ``*`` or ``/``, or whose text holds braces, is a frame
-(:mod:`kg_rec.explain.words.frames`): it makes a phrase for each pattern that it covers.  Names are filled in
-afterwards.  A phrase that :func:`kg_rec.explain.words.checker.check_phrase` rejects is never used: the grammar's
-sentence stands in for it.
+Names are filled in afterwards.  Where a book has phrases for a pattern and tone they are spoken in place of the
+sentences that ship (:func:`kg_rec.explain.words.grammar.sentences`).  A book with a phrase that
+:func:`kg_rec.explain.words.grammar.check_phrase` refuses is refused as a whole.
 """
 
 from __future__ import annotations
@@ -16,31 +15,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
 from kg_rec.errors import PhraseError
-from kg_rec.explain.words.checker import check_phrase
-from kg_rec.explain.words.frames import expand, fits, is_frame
-from kg_rec.explain.words.patterns import LANGUAGES, TONES, Pattern, PatternSlot, Tone, pattern, patterns
+from kg_rec.explain.words.grammar import check_phrase
+from kg_rec.explain.words.languages.base import languages
+from kg_rec.explain.words.patterns import TONES, Pattern, Tone, patterns
 from kg_rec.schema import GraphSchema
 from kg_rec.textfile import parse_json, read_text
-
-__all__ = [
-    "LANGUAGES",
-    "TONES",
-    "Pattern",
-    "PatternSlot",
-    "Phrase",
-    "Phrasebook",
-    "SchemaPhrases",
-    "Tone",
-    "check_phrase",
-    "pattern",
-    "patterns",
-]
 
 _FIELDS = ("schema", "lang", "pattern", "tone", "text")
 
@@ -51,7 +34,7 @@ class Phrase:
 
     Attributes:
         schema: name of the schema that it is for.
-        lang: ``en`` or ``zh``.
+        lang: code of its language.
         pattern: key of the pattern.
         tone: ``short``, ``friendly``, ``formal`` or ``audit``.
         text: the sentence, each slot of the pattern in square brackets once.
@@ -66,33 +49,6 @@ class Phrase:
     origin: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaPhrases:
-    """The phrases of one schema in one language, checked; see :meth:`Phrasebook.for_schema`.
-
-    Attributes:
-        lang: ``en`` or ``zh``.
-        variants: texts by key of the pattern and tone, in the order of the files.
-        refused: what frames made for a pattern and the checker refused, with its reasons; never used.
-    """
-
-    lang: str
-    variants: Mapping[tuple[str, Tone], tuple[Phrase, ...]]
-    refused: tuple[tuple[Phrase, tuple[str, ...]], ...] = ()
-
-    def choose(self, pattern: str, tone: Tone, seed: int) -> Phrase | None:
-        """One of the variants, always the same for the same seed; None if there is none: use the grammar.
-
-        Args:
-            pattern: key of the pattern.
-            tone: the tone.
-            seed: any whole number from 0, different from list entry to list entry so that a list does not read
-                monotonously; see :func:`kg_rec.explain.words.grammar.seed_of`.
-        """
-        some = self.variants.get((pattern, tone))
-        return some[seed % len(some)] if some else None
-
-
 @dataclass(frozen=True, eq=False)
 class Phrasebook:
     """Phrases of any schemas and languages; a book is equal to itself only.
@@ -104,22 +60,22 @@ class Phrasebook:
     phrases: tuple[Phrase, ...] = ()
 
     @classmethod
-    def load(cls, *paths: str | Path) -> Phrasebook:
+    def load(cls, *paths: str | Path, schema: GraphSchema | None = None) -> Phrasebook:
         """Read JSON Lines files.
 
-        Raises:
-            PhraseError: a file cannot be read, or a line is not a phrase; the message names file and line.
-        """
-        return cls(tuple(phrase for path in paths for phrase in _read(Path(path))))
+        Args:
+            paths: the files.
+            schema: phrases for it, in all languages, are checked at once; others when they are first spoken.
 
-    @staticmethod
-    @cache
-    def shipped() -> Phrasebook:
-        """The phrases that ship with kg_rec: for every schema, and more for the bundled ones."""
-        folder = files("kg_rec.explain.words") / "phrases"
-        texts = {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.name.endswith(".jsonl")}
-        order = sorted(texts, key=lambda name: (name.startswith("any."), name))  # those for one schema come first
-        return Phrasebook(tuple(phrase for name in order for phrase in _lines(texts[name], name)))
+        Raises:
+            PhraseError: a file cannot be read, a line is not a phrase, or a phrase for ``schema`` is refused; the
+                message names file and line.
+        """
+        book = cls(tuple(phrase for path in paths for phrase in _read(Path(path))))
+        if schema is not None:
+            for lang in dict.fromkeys(phrase.lang for phrase in book.phrases):
+                book.for_schema(schema, lang)
+        return book
 
     def save(self, file: str | Path) -> None:
         """Write all phrases into one JSON Lines file, sorted, so that two versions can be compared."""
@@ -135,35 +91,21 @@ class Phrasebook:
             known.setdefault(replace(phrase, origin=""), phrase)
         return Phrasebook(tuple(known.values()))
 
-    def for_schema(self, schema: GraphSchema, lang: str) -> SchemaPhrases:
-        """The phrases for one schema and language, checked against its patterns.
+    def for_schema(self, schema: GraphSchema, lang: str) -> Mapping[tuple[str, Tone], tuple[str, ...]]:
+        """The texts for one schema and language by key of the pattern and tone, in the order of the files.
 
         Raises:
-            PhraseError: a phrase names a pattern that the schema does not have, or is rejected by
-                :func:`check_phrase`; the message names its file and line.
-            SchemaError: the schema has no words for the language.
+            PhraseError: a phrase names a pattern that the schema does not have, or is refused; the message names its
+                file and line.
+            SchemaError: there is no such language, or the schema cannot say a relation in it.
         """
         known = {p.key: p for p in patterns(schema, lang)}
-        variants: dict[tuple[str, Tone], list[Phrase]] = {}
-        refused: list[tuple[Phrase, tuple[str, ...]]] = []
+        found: dict[tuple[str, Tone], dict[str, None]] = {}
         for phrase in self.phrases:
-            if phrase.schema not in (schema.name, "*") or phrase.lang != lang:
-                continue
-            if not is_frame(phrase.schema, phrase.pattern, phrase.text):
+            if phrase.schema == schema.name and phrase.lang == lang:
                 _require(phrase, known, schema)
-                variants.setdefault((phrase.pattern, phrase.tone), []).append(phrase)
-                continue
-            for key, found in known.items():
-                text = expand(phrase.text, found, schema) if fits(phrase.pattern, key) else None
-                if text is None:
-                    continue
-                made = replace(phrase, schema=schema.name, pattern=key, text=text)
-                wrong = check_phrase(found, text, lang, phrase.tone)
-                if wrong:
-                    refused.append((made, wrong))
-                elif all(text != p.text for p in variants.get((key, phrase.tone), ())):
-                    variants.setdefault((key, phrase.tone), []).append(made)
-        return SchemaPhrases(lang, {key: tuple(some) for key, some in variants.items()}, tuple(refused))
+                found.setdefault((phrase.pattern, phrase.tone), {})[phrase.text] = None
+        return {key: tuple(texts) for key, texts in found.items()}
 
 
 def _require(phrase: Phrase, known: Mapping[str, Pattern], schema: GraphSchema) -> None:
@@ -178,11 +120,8 @@ def _require(phrase: Phrase, known: Mapping[str, Pattern], schema: GraphSchema) 
 
 
 def _read(file: Path) -> Sequence[Phrase]:
-    return _lines(read_text(file, PhraseError), str(file))
-
-
-def _lines(text: str, origin: str) -> Sequence[Phrase]:
-    return [_phrase(line, f"{origin}:{n}") for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    lines = read_text(file, PhraseError).split("\n")
+    return [_phrase(line, f"{file}:{n}") for n, line in enumerate(lines, start=1) if line.strip()]
 
 
 def _phrase(line: str, origin: str) -> Phrase:
@@ -192,8 +131,8 @@ def _phrase(line: str, origin: str) -> Phrase:
         raise PhraseError(f"{origin}: expected one JSON object a line, got {line[:60]!r}: {error}") from error
     if not isinstance(row, dict) or set(row) != set(_FIELDS) or not all(isinstance(v, str) for v in row.values()):
         raise PhraseError(f"{origin}: expected an object with the texts {', '.join(_FIELDS)}, got {line[:80]!r}")
-    if row["tone"] not in TONES:
-        raise PhraseError(f"{origin}: expected one of the tones {', '.join(TONES)}, got {row['tone']!r}")
-    if row["lang"] not in LANGUAGES:
-        raise PhraseError(f"{origin}: expected one of the languages {', '.join(LANGUAGES)}, got {row['lang']!r}")
+    for what, known in (("tone", TONES), ("lang", languages())):
+        if row[what] not in known:
+            kind = {"tone": "tones", "lang": "languages"}[what]
+            raise PhraseError(f"{origin}: expected one of the {kind} {', '.join(known)}, got {row[what]!r}")
     return Phrase(row["schema"], row["lang"], row["pattern"], cast(Tone, row["tone"]), row["text"], origin)

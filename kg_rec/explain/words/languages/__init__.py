@@ -1,1 +1,1 @@
-"""One file a language."""
+"""One file a language, and what they have in common."""

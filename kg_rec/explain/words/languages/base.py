@@ -20,7 +20,7 @@ from babel import Locale
 from babel.numbers import format_decimal, format_percent
 
 from kg_rec.errors import SchemaError
-from kg_rec.explain.explanation import PathEdge, PathNode
+from kg_rec.explain.path import PathEdge, PathNode
 from kg_rec.explain.words.slots import clean_name
 from kg_rec.schema import GraphSchema, NodeType, RelationType
 
@@ -87,16 +87,17 @@ class Language:
         """What a node of this type is called, in the form for so many; the type's name where it has no label."""
         found = self.type(node_type)
         label = found.labels.get(self.code, found.name)
-        return label if self._cldr.plural_form(count) == "one" else found.plurals.get(self.code, label)
+        return _word(label if self._cldr.plural_form(count) == "one" else found.plurals.get(self.code, label))
 
     def did(self) -> str:
         """Verb phrase of the interaction with ``{}`` for the item: "liked {}"."""
-        return self.schema.interaction.phrases.get(self.code, self.fallback_did)
+        return _word(self.schema.interaction.phrases.get(self.code, self.fallback_did))
 
     def phrase(self, edge: PathEdge) -> str | None:
         """The schema's verb phrase for a step, its start as subject and ``{}`` for its end; None if it has none."""
         relation = self._relation(edge)
-        return (relation.phrases if edge.forward else relation.inverse_phrases).get(self.code)
+        found = (relation.phrases if edge.forward else relation.inverse_phrases).get(self.code)
+        return None if found is None else _word(found)
 
     def verb(self, edge: PathEdge) -> str:
         """Like :meth:`phrase`, or what can be said with the relation's label.
@@ -114,7 +115,7 @@ class Language:
                 f"schema {self.schema.name}: {relation.name} cannot be said in {self.code!r}: expected "
                 f"kr:phrase, kr:inversePhrase or rdfs:label with @{self.code}, got none; add one to the schema"
             )
-        return self.fallback_linked.format(label=label)
+        return self.fallback_linked.format(label=_word(label).replace("{", "(").replace("}", ")"))
 
     def end(self, edge: PathEdge) -> str:
         """Node type where a step ends."""
@@ -133,9 +134,7 @@ class Language:
         found = self.schema.relation_types.get(edge.type or "")
         if found is None:
             known = ", ".join(self.schema.relation_types)
-            raise SchemaError(
-                f"schema {self.schema.name} has no relation type {edge.type!r}; expected one of {known}"
-            )
+            raise SchemaError(f"schema {self.schema.name} has no relation type {edge.type!r}; expected one of {known}")
         return found
 
     # --- names and numbers ----------------------------------------------------------------------------
@@ -189,11 +188,11 @@ class Language:
         raise NotImplementedError
 
     def people(self, common: int, total: int) -> str:
-        """How many of those who had an item had another too: "112 of the 147 viewers"."""
+        """How many of those who had an item had another too: "112 of the 147 other viewers"."""
         raise NotImplementedError
 
     def people_of(self, name: str, common: int, total: int, first: bool) -> str:
-        """The same with the item: "112 of the 147 viewers who liked A", "80 of the 120 who liked B"."""
+        """The same with the item: "112 of the 147 other viewers who liked A", "80 of the 120 who liked B"."""
         raise NotImplementedError
 
     def crowd(self, count: int) -> str:
@@ -321,6 +320,12 @@ def speaker(schema: GraphSchema, lang: str) -> Language:
         SchemaError: no grammar for the language.
     """
     return language(lang)(schema)
+
+
+@cache
+def _word(text: str) -> str:
+    """A word of a schema, made fit for a line of text: anybody may have written it."""
+    return clean_name(text, longest=None)
 
 
 def proper(name: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from kg_rec.explain.explanation import PathEdge, PathNode
+from kg_rec.explain.path import PathEdge, PathNode
 from kg_rec.explain.words.languages.base import Language
 from kg_rec.explain.words.slots import clean_name
 
@@ -97,15 +97,9 @@ class Chinese(Language):
         "against": "反对的理由：你历史记录中的[LIKED]，抵消其中的[SHARE]。",
         "against_several": "反对的理由：你历史记录中的[LIKED]，共抵消其中的[SHARE]。",
     }
-    weights = ("主要理由：", "其次：", "此外：")
+    weights = ("主要理由：", "此外：", "另有少许：")
 
     headings: ClassVar = {
-        "base": "基础",
-        "taste": "口味",
-        "relational": "关系",
-        "sequence": "顺序",
-        "knowledge": "知识",
-        "meaning": "语义",
         "score": "得分",
         "for_user": "用户{}",
         "you": "你",
@@ -147,6 +141,7 @@ class Chinese(Language):
         "system": "请改写推荐理由。每个方括号占位符必须恰好出现一次，只说原句的意思，不增加内容，只回答一个句子。",
         "sentence": "原句：{}",
         "answer": "换句话说：{}",
+        "rules": "只接受由以下语法的start规则推导出的句子：\n{}",
         "one": "请写出一个这样的句子，只回答句子本身。",
         "many": '请写出{n}个句式各不相同的句子，只用JSON回答：{{"sentences": ["……", "……"]}}',
         "short": "语气：尽量简短。",
@@ -175,12 +170,12 @@ class Chinese(Language):
         return f"{'、'.join(names)}等{self._counted(len(names) + others, node_type)}"
 
     def people(self, common: int, total: int) -> str:
-        """147位观众中有112位."""
+        """其他147位观众中有112位."""
         user = self.schema.user.name
-        return f"{self._counted(total, user)}中有{self.number(common)}{self.measure(user)}"
+        return f"其他{self._counted(total, user)}中有{self.number(common)}{self.measure(user)}"
 
     def people_of(self, name: str, common: int, total: int, first: bool) -> str:
-        """喜欢《A》的147位观众中有112位."""
+        """喜欢《A》的其他147位观众中有112位."""
         return f"{self.did().replace('{}', name)}的{self.people(common, total)}"
 
     def crowd(self, count: int) -> str:
@@ -212,6 +207,7 @@ class Chinese(Language):
         """Chinese adds 你喜欢的A, and 也 before a verb that can follow it."""
         found = super().words(steps, link, several, many) | {
             "yours": (self.yours("[LIKED]", many),),
+            "measure": (self.measure(self.schema.item.name),),
             "did_those": (self.did().replace("{}", self.again(True)),),
             "text_one": ("简介" if self.described() else "名称与各项信息",),
         }

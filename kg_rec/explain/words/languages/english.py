@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar
 
-from kg_rec.explain.explanation import PathEdge, PathNode
+from kg_rec.explain.path import PathEdge, PathNode
 from kg_rec.explain.words.languages.base import Language
 from kg_rec.explain.words.slots import clean_name
 
@@ -48,7 +48,8 @@ class English(Language):
         | "You " did_liked ", whose " text_yours " " are_yours " much like " that_item " of " ITEM
     own_text_formal: "The " text_one " of " ITEM " closely " resembles " " that " of " yours
         | "One reason is that the " text_one " of " ITEM " " is " close to " that " of " yours
-    own_text_more: "You " did_liked ", whose " text_yours " " are_yours (" close to " | " similar to ") that_item " of " ITEM
+    own_text_more: "You " did_liked ", whose " text_yours " " are_yours " close to " that_item " of " ITEM
+        | "You " did_liked ", whose " text_yours " " are_yours " similar to " that_item " of " ITEM
         | "The " text_one " of " ITEM " " is " similar to " that " of " yours
         | "The " text_one " of " ITEM " " resembles " " that " of " yours
 
@@ -107,12 +108,6 @@ class English(Language):
     weights = ("Mainly: ", "Also: ", "A little: ")
 
     headings: ClassVar = {
-        "base": "base",
-        "taste": "taste",
-        "relational": "relations",
-        "sequence": "sequence",
-        "knowledge": "knowledge",
-        "meaning": "meaning",
         "score": "score",
         "for_user": "for {}",
         "you": "you",
@@ -156,6 +151,7 @@ class English(Language):
         "square brackets exactly once, say the same and nothing more. Answer with one sentence.",
         "sentence": "Sentence: {}",
         "answer": "In other words: {}",
+        "rules": "Only what derives from the rule start of this grammar is accepted:\n{}",
         "one": "Give one such sentence, and nothing else.",
         "many": 'Give {n} such sentences, each built differently, as JSON: {{"sentences": ["...", "..."]}}',
         "short": "Tone: as short as can be.",
@@ -181,17 +177,18 @@ class English(Language):
         return self.join([*names, *more])
 
     def people(self, common: int, total: int) -> str:
-        """ "112 of the 147 viewers"; "the one viewer" where there is but one."""
+        """ "112 of the 147 other viewers"; "the only other viewer" where there is but one."""
         users = self.noun(self.schema.user.name, total)
         if common == total:
-            return f"all {self.number(total)} {users}" if total > 1 else f"the only {users}"
-        return f"{self.number(common)} of the {self.number(total)} {users}"
+            return f"all {self.number(total)} other {users}" if total > 1 else f"the only other {users}"
+        return f"{self.number(common)} of the {self.number(total)} other {users}"
 
     def people_of(self, name: str, common: int, total: int, first: bool) -> str:
-        """ "112 of the 147 viewers who liked A"."""
+        """ "112 of the 147 other viewers who liked A", "80 of the 120 who liked B"."""
         people = self.people(common, total)
-        noun = f" {self.noun(self.schema.user.name, total)}"
-        return f"{people if first else people.removesuffix(noun)} who {self.did().replace('{}', name)}"
+        if not first and common < total:
+            people = f"{self.number(common)} of the {self.number(total)}"
+        return f"{people} who {self.did().replace('{}', name)}"
 
     def this_item(self) -> str:
         """ "this film"."""

@@ -1,0 +1,78 @@
+"""Sentences of a file, each checked against the grammar of its pattern."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kg_rec.errors import PhraseError, SchemaError
+from kg_rec.explain.words.grammar import check_phrase
+from kg_rec.explain.words.languages.base import language
+from kg_rec.explain.words.patterns import patterns
+from kg_rec.schema import GraphSchema
+
+#: The columns of the file, named in its first line.
+COLUMNS = ("language", "pattern", "phrase")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """On one line.
+
+    Attributes:
+        line: its number, from 1.
+        language, pattern, phrase: what it holds.
+        reasons: why it is refused; empty if it is accepted.
+    """
+
+    line: int
+    language: str
+    pattern: str
+    phrase: str
+    reasons: tuple[str, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it may be said."""
+        return not self.reasons
+
+    def to_dict(self) -> dict[str, Any]:
+        """As one JSON object."""
+        return {**asdict(self), "accepted": self.accepted}
+
+
+def verdicts(schema: GraphSchema, file: Path) -> list[Verdict]:
+    """The verdicts on all lines of a tab-separated file.
+
+    A sentence with the slot of the share is checked as one of the tone ``audit``.
+
+    Raises:
+        PhraseError: the file cannot be read, or a line has not the columns; the message names file and line.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PhraseError(f"{file}: cannot read the sentences: {error}") from error
+    rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    if not rows or tuple(rows[0]) != COLUMNS:
+        raise PhraseError(f"{file}:1: expected the columns {', '.join(COLUMNS)}, separated by tabs")
+    found = []
+    for number, row in enumerate(rows[1:], start=2):
+        if row and len(row) != len(COLUMNS):
+            raise PhraseError(f"{file}:{number}: expected {len(COLUMNS)} columns, got {len(row)}")
+        if row:
+            found.append(Verdict(number, *row, reasons=_reasons(schema, *row)))
+    return found
+
+
+def _reasons(schema: GraphSchema, lang: str, key: str, text: str) -> tuple[str, ...]:
+    try:
+        code = language(lang).code
+    except SchemaError as error:
+        return (str(error),)
+    known = {p.key: p for p in patterns(schema, code)}
+    if key not in known:
+        return (f"schema {schema.name} has no pattern {key!r}",)
+    return check_phrase(known[key], text, code, "audit" if "[SHARE_1]" in text else "friendly")
