@@ -19,7 +19,6 @@
     ├── NotFoundError              a user or an item is not in the model's graph
     ├── MissingDependencyError     an optional part is not installed
     ├── WorkerError                a worker process ended before its work was done
-    ├── SlotError                  a sentence does not use every slot of its pattern once
     ├── PhraseError                a phrasebook is malformed, or a phrase does not fit
     ├── LanguageModelError         a language model cannot be used, or gave nothing that can
     │   ├── AnswerError            one answer cannot be used; others may be good
@@ -125,10 +124,6 @@ class MissingDependencyError(KgRecError):
 
 class WorkerError(KgRecError):
     """A worker process ended before its work was done."""
-
-
-class SlotError(KgRecError):
-    """A sentence does not use every slot of its pattern exactly once."""
 
 
 class PhraseError(KgRecError):

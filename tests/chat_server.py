@@ -148,16 +148,11 @@ def breaks_off(handler: Handler, _: dict[str, Any]) -> None:
 
 def quoted_sentence(body: dict[str, Any]) -> str:
     """The sentence that a request asks to reword."""
-    text = body["messages"][1]["content"]
-    line = next(line for line in text.splitlines() if line.startswith(("The sentence: ", "原句：")))
+    text = body["messages"][-1]["content"]
+    line = next(line for line in text.splitlines() if line.startswith(("Sentence: ", "原句：")))
     sentence = json.loads(line[line.index('"') :])
     assert isinstance(sentence, str)
-    return plain(sentence)
-
-
-def plain(sentence: str) -> str:
-    """Without the parentheses that the grammar sets around the share."""
-    return sentence.replace(" (", ", with ").replace("（", "，").replace(")", "").replace("）", "")
+    return sentence
 
 
 def repeats(handler: Handler, body: dict[str, Any]) -> None:

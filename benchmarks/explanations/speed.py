@@ -20,8 +20,7 @@ from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.lists import explain_lists
 from kg_rec.explain.single import explain
-from kg_rec.explain.words.grammar import Teller, compiled
-from kg_rec.explain.words.phrasebook import Phrasebook
+from kg_rec.explain.words.wording import Wording
 from kg_rec.model.recommender import Recommender
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
@@ -40,7 +39,7 @@ Pairs = list[tuple[str, str]]
 def measure(model: kg.Model, store_url: str | None, *, seed: int, progress: Progress = no_progress) -> dict[str, float]:
     """Figures of speed on this machine.
 
-    ``per_second``: explanations of the top 10 of all users (three groups, a sentence from the shipped phrasebook), the
+    ``per_second``: explanations of the top 10 of all users (three groups, with the words of each), the
     ranking included, on two processes; the median of three runs.  ``cpu_us``: processor time of one, which does not
     depend on what else the machine does.  ``warm_up_s``: what the first explanation of a loaded model takes.
     ``single_ms``: median of :func:`explain` afterwards, and ``single_cpu_ms`` of its processor time.
@@ -60,21 +59,21 @@ def measure(model: kg.Model, store_url: str | None, *, seed: int, progress: Prog
     """
     parts = 6
     recommender = model.recommender
-    teller = compiled(recommender.snapshot.schema, "en", "friendly", Phrasebook.shipped())
+    wording = Wording()
     pairs = sample(recommender, SINGLES, seed)
     progress(0, parts, "explanations one by one")
     started = time.perf_counter()
-    explain(recommender, *pairs[0], config=CONFIG, teller=teller)
+    explain(recommender, *pairs[0], config=CONFIG, wording=wording)
     found = {"warm_up_s": time.perf_counter() - started}
-    walls, cpus = zip(*(one(recommender, pair, teller) for pair in pairs), strict=True)
+    walls, cpus = zip(*(one(recommender, pair, wording) for pair in pairs), strict=True)
     found |= {"single_ms": 1e3 * statistics.median(walls), "single_cpu_ms": 1e3 * statistics.median(cpus)}
     progress(1, parts, "explanations of all users")
-    found |= throughput(recommender, teller)
+    found |= throughput(recommender, wording)
     progress(2, parts, "memory")
-    found |= memory(recommender, teller)
+    found |= memory(recommender, wording)
     progress(3, parts, "networkx")
     explained = [
-        explain(recommender, *pair, config=ExplainConfig(max_hops=3), teller=teller) for pair in pairs[:SAMPLE]
+        explain(recommender, *pair, config=ExplainConfig(max_hops=3), wording=wording) for pair in pairs[:SAMPLE]
     ]
     found |= by_networkx(recommender, explained)
     progress(4, parts, "cypher")
@@ -97,19 +96,19 @@ def sample(model: Recommender, count: int, seed: int) -> Pairs:
     ]
 
 
-def one(model: Recommender, pair: tuple[str, str], teller: Teller) -> tuple[float, float]:
+def one(model: Recommender, pair: tuple[str, str], wording: Wording) -> tuple[float, float]:
     """Seconds of one explanation, and of processor time."""
     wall, cpu = time.perf_counter(), time.process_time()
-    explain(model, *pair, config=CONFIG, teller=teller)
+    explain(model, *pair, config=CONFIG, wording=wording)
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def throughput(model: Recommender, teller: Teller) -> dict[str, float]:
+def throughput(model: Recommender, wording: Wording) -> dict[str, float]:
     """Explanations per second of all users' lists, and the processor time of one."""
     rates, costs = [], []
     for _ in range(RUNS):
         before, started = processor_time(), time.perf_counter()
-        count = sum(len(batch) for batch in explain_lists(model, k=K, config=CONFIG, teller=teller, workers=WORKERS))
+        count = sum(len(batch) for batch in explain_lists(model, k=K, config=CONFIG, wording=wording, workers=WORKERS))
         rates.append(count / (time.perf_counter() - started))
         costs.append(1e6 * (processor_time() - before) / count)
     return {"per_second": statistics.median(rates), "cpu_us": statistics.median(costs), "explained": float(count)}
@@ -121,22 +120,22 @@ def processor_time() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in of)
 
 
-def memory(model: Recommender, teller: Teller) -> dict[str, float]:
+def memory(model: Recommender, wording: Wording) -> dict[str, float]:
     """Resident memory while one process explains all users' lists, in a process of its own; Linux only."""
     if not Path("/proc/self/clear_refs").exists():
         return {}
     receiver, sender = multiprocessing.get_context("fork").Pipe(duplex=False)
-    process = multiprocessing.get_context("fork").Process(target=_memory, args=(model, teller, sender))
+    process = multiprocessing.get_context("fork").Process(target=_memory, args=(model, wording, sender))
     process.start()
     before, peak = receiver.recv()
     process.join()
     return {"peak_memory_mb": peak / 1024, "memory_growth_mb": (peak - before) / 1024}
 
 
-def _memory(model: Recommender, teller: Teller, sender: Connection) -> None:
+def _memory(model: Recommender, wording: Wording, sender: Connection) -> None:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak so far
     before = _status("VmRSS")
-    for _ in explain_lists(model, k=K, config=CONFIG, teller=teller, workers=1):
+    for _ in explain_lists(model, k=K, config=CONFIG, wording=wording, workers=1):
         pass
     sender.send((before, _status("VmHWM")))
 

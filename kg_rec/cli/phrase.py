@@ -44,9 +44,7 @@ _ONLY_ENDPOINT = (
     metavar="NAME|FILE.ttl",
     help="Whose patterns to phrase.",
 )
-@click.option(
-    "--lm", metavar="FOLDER|ID|FILE.gguf", help="A causal model of transformers."
-)
+@click.option("--lm", metavar="FOLDER|ID|FILE.gguf", help="A causal model of transformers.")
 @click.option("--endpoint", metavar="URL", help="An OpenAI-compatible server instead: https://HOST/v1.")
 @click.option("--model", metavar="NAME", help="The model's name at --endpoint.")
 @click.option(

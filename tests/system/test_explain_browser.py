@@ -14,8 +14,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.text import to_html
 from kg_rec.explain.single import explain
-from kg_rec.explain.words.grammar import compiled
-from kg_rec.explain.words.phrasebook import Phrasebook
+from kg_rec.explain.words.wording import Wording
 from kg_rec.schema import GraphSchema
 
 __all__ = ["films"]
@@ -26,7 +25,7 @@ MOVIES = GraphSchema.bundled("movies")
 def real(lang: str) -> Explanation:
     model = toy_graph.everything()
     user, item = model.users.key(3), model.items.key(30)
-    return explain(model, user, item, lang=lang, teller=compiled(MOVIES, lang, "friendly", Phrasebook.shipped()))
+    return explain(model, user, item, wording=Wording(lang))
 
 
 class Watched:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from jinja2.exceptions import TemplateError
 from transformers import LogitsProcessor
@@ -46,14 +47,15 @@ class TransformersModel:
         return self.source
 
     def write(self, request: Request) -> tuple[str, ...]:
-        """Sentences of the request's grammar; one that does not end in :attr:`tokens` tokens is left out.
+        """Sentences of the request's grammar; one that does not end in :attr:`tokens` tokens is
+        left out.
 
         Raises:
             LanguageModelError: the model cannot be loaded, its chat template fails, its tokenizer cannot write the
                 grammar, or the prompt is too long for it.
             MissingDependencyError: llguidance, gguf or accelerate is not installed.
         """
-        tokenizer, model, words = self._parts
+        _, model, words = self._parts
         prompt = self._prompt(request)
         length = prompt["input_ids"].shape[1]
         longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
@@ -80,9 +82,12 @@ class TransformersModel:
                 pad_token_id=words.eos_token,
                 logits_processor=[constraint],
             )
-        ended = [row for row in written[:, length:].tolist() if words.eos_token in row]
-        texts = tokenizer.batch_decode(ended, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return tuple(text.strip() for text in texts)
+        ended = [
+            row[: row.index(words.eos_token)]
+            for row, matcher in zip(written[:, length:].tolist(), constraint.matchers, strict=True)
+            if words.eos_token in row and not matcher.is_error()
+        ]
+        return tuple(words.decode_bytes(row).decode("utf-8", "replace") for row in ended)
 
     @cached_property
     def _parts(self) -> tuple[Any, Any, LLTokenizer]:
@@ -100,7 +105,7 @@ class TransformersModel:
         file = Path(self.source)
         packed = {"gguf_file": file.name} if file.suffix == ".gguf" else {}
         place = str(file.parent) if packed else self.source
-        weights = packed or {"use_safetensors": True}
+        weights: dict[str, Any] = dict(packed) or {"use_safetensors": True}
         try:
             tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **packed)
             model: Any = AutoModelForCausalLM.from_pretrained(place, trust_remote_code=False, dtype=dtype, **weights)
@@ -114,8 +119,9 @@ class TransformersModel:
         if tokenizer.eos_token_id is None:
             raise LanguageModelError(f"{self.source}: expected a token that ends an answer (eos_token), got none")
         size = model.get_output_embeddings().weight.shape[0]
+        fast: Any = tokenizer
         try:
-            words = from_tokenizer(tokenizer, n_vocab=size)
+            words = from_tokenizer(fast, n_vocab=size)
         except ValueError as error:
             raise LanguageModelError(
                 f"{self.source}: expected a fast tokenizer whose tokens are bytes of text; got another ({error})"
@@ -162,7 +168,7 @@ class TransformersModel:
 class GrammarConstraint(LogitsProcessor):
     """Lets ``generate`` write only what derives from a grammar; for sampling and greedy search, not for beams.
 
-    The mask of each token comes from llguidance, which parses the text so far.
+    The mask of each token comes from llguidance, which parses the text so far (``matchers``, one a row).
 
     Args:
         words: the tokenizer.
@@ -177,24 +183,26 @@ class GrammarConstraint(LogitsProcessor):
         from llguidance import LLMatcher
         from llguidance.numpy import allocate_token_bitmask
 
-        self._matchers = [LLMatcher(words, LLMatcher.grammar_from_lark(grammar), log_level=0) for _ in range(rows)]
-        for matcher in self._matchers:
+        self.matchers = [LLMatcher(words, LLMatcher.grammar_from_lark(grammar), log_level=0) for _ in range(rows)]
+        for matcher in self.matchers:
             if matcher.is_error():
                 raise LanguageModelError(f"the grammar cannot be used for decoding: {matcher.get_error()}")
         self._masks = allocate_token_bitmask(rows, words.vocab_size)
+        self._end = np.zeros_like(self._masks[0])
+        self._end[words.eos_token // 32] |= np.int32(np.uint32(1 << words.eos_token % 32).view(np.int32))
         self._started = False
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
         """Scores of the tokens that are not allowed become minus infinity; both are of shape (rows, ...)."""
         from llguidance.numpy import fill_next_token_bitmask
 
-        for row, matcher in enumerate(self._matchers):
+        for row, matcher in enumerate(self.matchers):
             if self._started and not matcher.is_stopped():
                 matcher.consume_token(int(input_ids[row, -1]))
             if not matcher.is_stopped():
                 fill_next_token_bitmask(matcher, self._masks, row)
             else:
-                self._masks[row] = -1  # generate fills ended texts up itself
+                self._masks[row] = self._end
         self._started = True
         bits = torch.from_numpy(self._masks).to(scores.device)
         places = torch.arange(scores.shape[1], device=scores.device)

@@ -216,7 +216,7 @@ def _near(said: str, share: float) -> bool:
         return share < 1e-4
     figures = said.removesuffix("%")
     digits = len(figures.partition(".")[2])
-    return abs(float(figures) - 100 * min(share, 1.0)) <= 0.5 * 10**-digits + 1e-9
+    return bool(abs(float(figures) - 100 * min(share, 1.0)) <= 0.5 * 10.0**-digits + 1e-9)
 
 
 def _whole(text: str) -> int:

@@ -63,7 +63,7 @@ def verdicts(schema: GraphSchema, file: Path) -> list[Verdict]:
         if row and len(row) != len(COLUMNS):
             raise PhraseError(f"{file}:{number}: expected {len(COLUMNS)} columns, got {len(row)}")
         if row:
-            found.append(Verdict(number, *row, reasons=_reasons(schema, *row)))
+            found.append(Verdict(number, row[0], row[1], row[2], _reasons(schema, *row)))
     return found
 
 

@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import product
+from typing import Any, cast
 
 from lark import Lark
 from lark.exceptions import UnexpectedInput
@@ -38,6 +39,8 @@ _SLOT = re.compile(r"\[([A-Z][A-Z0-9_]*_[0-9]+)\]")
 _SLOT_LIKE = re.compile(r"\[[^\]]*\]?|\]|[{}]")
 #: Stands where a schema lacks a word: no text holds it, so nothing that needs the word derives.
 _NEVER = "\ue000"
+#: Stands before the name of a rule, to tell it from a literal text.
+_RULE = "\ue001"
 _SPOKEN = ("short", "friendly", "formal")
 
 
@@ -48,9 +51,11 @@ def sentences(pattern: Pattern, tone: Tone) -> tuple[str, ...]:
         SchemaError: the schema cannot say a relation in the language.
     """
     words = _words(pattern)
-    frames = _frames(language(pattern.lang), pattern.kind.lead, pattern.kind.link, tone)
+    frames = _frames(cast(Any, language(pattern.lang)), pattern.kind.lead, pattern.kind.link, tone)
     found = [_WORD.sub(lambda m: (words.get(m.group(1)) or (_NEVER,))[0], frame) for frame in frames]
-    return tuple(dict.fromkeys(pattern.by_tags(text) for text in found if _NEVER not in text))
+    tags = tuple(slot.tag for slot in pattern.slots_of(tone))
+    told = (pattern.by_tags(text) for text in dict.fromkeys(found) if _NEVER not in text)
+    return tuple(text for text in told if not check_slots(text, tags, (pattern.tags["rate"],)))
 
 
 def check_phrase(pattern: Pattern, text: str, lang: str, tone: Tone = "friendly") -> tuple[str, ...]:
@@ -74,7 +79,8 @@ def check_phrase(pattern: Pattern, text: str, lang: str, tone: Tone = "friendly"
     try:
         _parser(ebnf(pattern, tone == "audit")).parse(said)
     except UnexpectedInput as error:
-        place = len(said) if error.pos_in_stream is None or error.pos_in_stream < 0 else error.pos_in_stream
+        at = getattr(error, "pos_in_stream", None)
+        place = len(said) if at is None or at < 0 else int(at)
         said_until, rest = pattern.by_tags(said[:place]), pattern.by_tags(said[place:])
         if not rest:
             return (f"it breaks off: no true sentence of this pattern ends with {said_until[-40:]!r}",)
@@ -107,33 +113,45 @@ def ebnf(pattern: Pattern, audit: bool = False, *, by_tags: bool = False) -> str
     Args:
         pattern: the pattern.
         audit: of the tone ``audit``; the other tones differ in what ships, not in what may be said.
-        by_tags: slots as tags of the pattern, not as roles.
+        by_tags: slots as tags of the pattern, not as roles, as llguidance reads it.
 
     Raises:
         SchemaError: the schema cannot say a relation in the language.
     """
-    spoken = language(pattern.lang)
-    kind, words = pattern.kind, _words(pattern)
-    defined = [f"{name}: {_any(texts)}" for name, texts in _all_words(spoken, words).items()]
-    wanted = ["audit"] if audit else [*_SPOKEN, "more"]
-    rules = _rules(spoken, "\n".join(defined), [_start(kind.lead, kind.link, t) for t in wanted])
-    rules = {name: [e for e in options if _NEVER not in "".join(e)] for name, options in rules.items()}
-    while empty := {name for name, options in rules.items() if not options}:
-        rules = {n: [e for e in o if not empty & {*e}] for n, o in rules.items() if n not in empty}
-    starts = [_start(kind.lead, kind.link, t) for t in wanted]
-    lines = [f"start: {' | '.join(s for s in starts if s in rules)}"]
-    for name, options in rules.items():
-        said = [
-            " ".join(s if s in rules else _quoted(pattern.by_tags(s) if by_tags else s) for s in option) or '""'
-            for option in options
-        ]
-        lines.append(f"{name}: {' | '.join(said)}")
+    rules, words, kind = _abstract(cast(Any, language(pattern.lang))), _words(pattern), pattern.kind
+    starts = [_RULE + _start(kind.lead, kind.link, t) for t in (("audit",) if audit else (*_SPOKEN, "more"))]
+    found: dict[str, list[tuple[str, ...]]] = {}
+    wanted = list(starts)
+    while wanted:
+        name = wanted.pop()
+        if name not in found:
+            word = _WORD.fullmatch(name)
+            found[name] = rules[name] if word is None else [(text,) for text in words.get(word.group(1), ())]
+            wanted += [s for option in found[name] for s in option if s in rules or _WORD.fullmatch(s)]
+    while empty := {name for name, options in found.items() if not options}:
+        found = {n: [e for e in o if not empty & {*e}] for n, o in found.items() if n not in empty}
+
+    def said(symbol: str) -> str:
+        if symbol in found:
+            return _name(symbol)
+        if not symbol:  # nothing: lark leaves it out, llguidance writes it
+            return '""' if by_tags else ""
+        return _quoted(pattern.by_tags(symbol) if by_tags else symbol)
+
+    lines = [f"start: {' | '.join(_name(s) for s in starts if s in found)}"]
+    for name, options in found.items():
+        lines.append(f"{_name(name)}: {' | '.join(' '.join(map(said, option)) for option in options)}")
     return "\n".join(lines)
+
+
+def _name(symbol: str) -> str:
+    """The name of a rule, or of a word, in the grammar of one pattern."""
+    return symbol[1:] if symbol[0] == _RULE else f"word_{symbol[1:-1]}"
 
 
 @lru_cache(maxsize=256)
 def _parser(grammar: str) -> Lark:
-    return Lark(grammar.replace('""', ""), parser="earley", lexer="dynamic", ambiguity="resolve")
+    return Lark(grammar, parser="earley", lexer="dynamic", ambiguity="resolve")
 
 
 def _words(pattern: Pattern) -> Mapping[str, tuple[str, ...]]:
@@ -145,21 +163,19 @@ _WORD = re.compile(r"\{(\w+)\}")
 
 
 @lru_cache(maxsize=512)
-def _frames(spoken: type[Language], lead: str, link: str, tone: Tone) -> tuple[str, ...]:
+def _frames(spoken: Any, lead: str, link: str, tone: Tone) -> tuple[str, ...]:
     """The sentences of a tone with slots by role and ``{words}``."""
-    start = _start(lead, link, tone)
-    rules = _abstract(spoken)
-    return tuple(_derived(start, rules))
+    return tuple(_derived(_RULE + _start(lead, link, tone), _abstract(spoken)))
 
 
 @lru_cache(maxsize=32)
-def _abstract(spoken: type[Language]) -> dict[str, list[tuple[str, ...]]]:
+def _abstract(spoken: Any) -> dict[str, list[tuple[str, ...]]]:
     words = "\n".join(f'{name}: "{{{name}}}"' for name in _undefined(spoken.grammar))
     starts = [
         _start(lead, link, tone)
         for lead in ("one", "counted", "counts", "crowd")
         for link in ("none", "text", "shared", "direct")
-        for tone in (*_SPOKEN, "audit")
+        for tone in (*_SPOKEN, "more", "audit")
         if (lead, link) not in (("one", "none"), ("crowd", "none"))
     ]
     return _rules(spoken, words, starts)
@@ -189,7 +205,7 @@ def _rules(spoken: type[Language], words: str, starts: Sequence[str]) -> dict[st
 def _plain(name: str, names: dict[str, str]) -> str:
     """A rule's name without the marks that lark gives to its own."""
     if name not in names:
-        names[name] = name if re.fullmatch(r"[a-z][a-z_]*", name) else f"rule_{len(names)}"
+        names[name] = _RULE + (name if re.fullmatch(r"[a-z][a-z_]*", name) else f"rule_{len(names)}")
     return names[name]
 
 
@@ -233,14 +249,6 @@ def _undefined(grammar: str) -> tuple[str, ...]:
     }
     used = dict.fromkeys([*re.findall(r"\b[a-z_]+\b", bare), "did_bridge", "did_item"])
     return tuple(name for name in used if name not in defined)
-
-
-def _all_words(spoken: type[Language], words: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    return {name: words.get(name) or (_NEVER,) for name in _undefined(spoken.grammar)}
-
-
-def _any(texts: Sequence[str]) -> str:
-    return " | ".join(_quoted(text) if text else "" for text in texts)
 
 
 def _quoted(text: str) -> str:

@@ -385,7 +385,8 @@ class Verbalizer:
 
 def _against(table: PathTable, net: NDArray[np.float64]) -> dict[int, tuple[list[int], float]]:
     """By score, the user's items that speak most against it, two at most, and how much they take away together."""
-    addends, found = table.addends, {}
+    addends = table.addends
+    found: dict[int, tuple[list[int], float]] = {}
     strong = np.flatnonzero(net < -AGAINST_EACH * table.positive[addends.pairs])
     for cell in strong[np.argsort(net[strong], kind="stable")].tolist():
         pair = int(addends.pairs[cell])

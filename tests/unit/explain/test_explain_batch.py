@@ -20,8 +20,7 @@ from kg_rec.errors import ConfigError, NotFoundError, WorkerError
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.lists import EXPLANATION_FIELDS, explain_lists, rebuilt
 from kg_rec.explain.single import explain
-from kg_rec.explain.words.grammar import compiled
-from kg_rec.explain.words.phrasebook import Phrasebook
+from kg_rec.explain.words.wording import Wording
 from kg_rec.model.recommender import Recommender
 from kg_rec.tables import write_table
 
@@ -46,13 +45,13 @@ def table(batches: Any) -> pa.Table:
 )
 def test_a_row_is_the_explanation_of_its_pair(model: Recommender, lang: str, tone: Any, config: ExplainConfig) -> None:
     """In every field, also of films that nobody had, and of a user who did nothing."""
-    teller = compiled(model.snapshot.schema, lang, tone, Phrasebook.shipped())
-    rows = table(explain_lists(model, k=40, config=config, teller=teller, workers=1)).to_pylist()
+    wording = Wording(lang, tone)
+    rows = table(explain_lists(model, k=40, config=config, wording=wording, workers=1)).to_pylist()
     some = [row for n, row in enumerate(rows) if n % 11 == 0 or row["user"] == "u20a" or row["item"] >= "f41"][::3]
     assert {row["notes"] == ["no_interactions"] for row in some} == {True, False}
     assert any(row["item"] >= "f39" for row in some)
     for row in some:
-        alone = explain(model, row["user"], row["item"], lang=lang, config=config, teller=teller)
+        alone = explain(model, row["user"], row["item"], wording=wording, config=config)
         assert rebuilt(model, row, lang) == alone
         assert (row["score"], row["base"], row["name"]) == (alone.score, alone.base, alone.item_name)
 
@@ -69,10 +68,10 @@ def test_the_lists_are_those_of_recommend(model: Recommender) -> None:
 
 
 def test_the_words_are_those_of_explain(model: Recommender) -> None:
-    rows = table(Model(model).explain_lists(["u05", "u06"], 6, lang="zh", tone="formal")).to_pylist()
+    rows = table(Model(model).explain_lists(["u05", "u06"], 6, wording=Wording("zh", "formal"))).to_pylist()
     assert len(rows) == 12
     for row in rows:
-        assert row["text"] == Model(model).explain(row["user"], row["item"], lang="zh", tone="formal").text
+        assert row["text"] == Model(model).explain(row["user"], row["item"], wording=Wording("zh", "formal")).text
 
 
 @pytest.mark.system

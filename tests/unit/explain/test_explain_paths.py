@@ -18,8 +18,6 @@ from kg_rec.explain.path import PathGroup
 from kg_rec.explain.paths.metrics import entity_popularity, interaction_recency
 from kg_rec.explain.paths.search import find
 from kg_rec.explain.single import explain, path_groups
-from kg_rec.explain.words.grammar import compiled, seed_of
-from kg_rec.explain.words.phrasebook import Phrasebook, Tone
 from kg_rec.model.recommender import Recommender
 
 #: All paths of all groups.
@@ -56,16 +54,6 @@ def test_many_at_once_are_each_alone(model: Recommender, config: ExplainConfig) 
         assert alone.score == table.score[n]
         assert alone.shown_share == table.shown_share[n]
     assert sum(map(len, groups)) > 100
-
-
-@pytest.mark.parametrize(("lang", "tone"), [("en", "friendly"), ("zh", "audit")])
-def test_the_words_are_those_of_the_paths_as_objects(model: Recommender, lang: str, tone: Tone) -> None:
-    teller = compiled(model.snapshot.schema, lang, tone, Phrasebook.shipped())
-    for pair in mixed(model, 60):
-        user, item = keys(model, pair)
-        e = explain(model, user, item, lang=lang, config=WIDE, teller=teller)
-        seed = seed_of(user, item)
-        assert e.text == teller.tell(e.groups, e.item_name, e.notes, base_only=not e.terms, seed=seed)
 
 
 def test_the_groups_shown_are_the_largest_of_all(model: Recommender) -> None:

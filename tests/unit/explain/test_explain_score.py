@@ -20,8 +20,7 @@ from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.cypher import mismatches
 from kg_rec.explain.show.text import to_json
 from kg_rec.explain.single import explain
-from kg_rec.explain.words.grammar import compiled
-from kg_rec.explain.words.phrasebook import Phrasebook
+from kg_rec.explain.words.wording import Wording
 from kg_rec.model.cold.similarity import TEXT
 from kg_rec.model.recommender import Recommender
 from kg_rec.store import GraphStore
@@ -232,7 +231,7 @@ def test_recency_enters_the_explanation(model: Recommender) -> None:
 @pytest.mark.parametrize("item", [WARM, COLD])
 def test_words_in_both_languages(model: Recommender, item: str) -> None:
     title = model.snapshot.name("Film", model.items.index(item))
-    english, chinese = (explain(model, "u04", item, lang=lang) for lang in ("en", "zh"))
+    english, chinese = (explain(model, "u04", item, wording=Wording(lang)) for lang in ("en", "zh"))
     assert title in english.text
     assert title in chinese.text
     assert english.lang == "en"
@@ -247,7 +246,7 @@ def test_words_in_both_languages(model: Recommender, item: str) -> None:
 
 def test_a_language_without_words(model: Recommender) -> None:
     with pytest.raises(SchemaError, match="no grammar for the language 'xx'; expected one of en, zh"):
-        explain(model, "u04", WARM, lang="xx")
+        explain(model, "u04", WARM, wording=Wording("xx"))
 
 
 def test_an_item_that_the_user_had_already(model: Recommender) -> None:
@@ -266,7 +265,7 @@ def test_an_item_that_the_user_had_already(model: Recommender) -> None:
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_a_user_without_interactions(model: Recommender, lang: str) -> None:
     later = model.with_snapshot(with_user(model.snapshot, "u99", {}))
-    e = explain(later, "u99", WARM, lang=lang)
+    e = explain(later, "u99", WARM, wording=Wording(lang))
     assert e.notes == ("no_interactions",)
     assert e.terms == ()
     assert e.paths == ()
@@ -296,7 +295,7 @@ def test_the_json_fits_its_schema(model: Recommender) -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     for user, item in some_pairs(model, 30):
         for lang in ("en", "zh"):
-            found = json.loads(to_json(explain(model, user, item, lang=lang)))
+            found = json.loads(to_json(explain(model, user, item, wording=Wording(lang))))
             jsonschema.validate(found, SCHEMA)
             required = {"user", "item", "score", "base", "terms", "paths", "text", "lang", "cypher", "parameters"}
             assert required <= set(found)
@@ -306,8 +305,7 @@ def test_the_json_fits_its_schema(model: Recommender) -> None:
 
 def test_the_python_api(model: Recommender) -> None:
     e = Model(model).explain("u04", WARM, lang="zh", top=2)
-    teller = compiled(model.snapshot.schema, "zh", "friendly", Phrasebook.shipped())
-    assert e == explain(model, "u04", WARM, lang="zh", top=2, teller=teller)
+    assert e == explain(model, "u04", WARM, wording=Wording("zh"), top=2)
     assert e.item_name in e._repr_html_()
 
 

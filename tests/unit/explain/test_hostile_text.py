@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import jsonschema
 import networkx as nx
 import pytest
-from explain_paths import SIMILAR, Make, back, forth
+from explain_paths import SIMILAR, Make, back, forth, rows
 from markdown_it import MarkdownIt
 from test_explain_render import CONTROL, schema
 
@@ -22,10 +22,10 @@ from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import PathGroup, PathNode
 from kg_rec.explain.show.cypher import cypher_for
 from kg_rec.explain.show.text import to_html, to_json, to_markdown, to_text
-from kg_rec.explain.words.grammar import compiled
-from kg_rec.explain.words.phrasebook import TONES, Phrasebook
-from kg_rec.explain.words.sentence_kinds import texts_of
+from kg_rec.explain.words.patterns import TONES
 from kg_rec.explain.words.slots import MAX_NAME
+from kg_rec.explain.words.verbalizer import sentences_of
+from kg_rec.explain.words.wording import Wording
 from kg_rec.schema import GraphSchema
 
 PARTS = (
@@ -132,26 +132,25 @@ def groups(make: Make, a: str, b: str, person: str) -> list[PathGroup]:
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_ten_thousand_names_fill_one_slot_each(films: Make, lang: str) -> None:
-    """Every sentence is its template, with a clean name in each slot."""
+    """Every sentence is its template, with a clean name in marks in each slot, which no mark of the name ends."""
     assert len(names()) == 10_000
-    tellers = [compiled(films.schema, lang, tone, Phrasebook.shipped()) for tone in TONES]
-    kind_groups = groups(films, "A", "B", "C")
+    spoken = [sentences_of(films.schema, Wording(lang, tone)) for tone in TONES]
+    language = spoken[0].language
+    reasons = rows(groups(films, "A", "B", "C"), language)
+    opening, closing = ("《", "》") if lang == "zh" else ("“", "”")
     for n, name in enumerate(names()):
-        teller = tellers[n % len(tellers)]
-        paths = teller.reader.merge([kind_groups[n % 3]])[0]
-        kind = teller.reader.kind(paths)
-        item = PathNode("Film", "key", name)
-        texts = texts_of(paths, kind, teller.language, item)
-        clean = texts["item"]
+        clean = language.name(PathNode("Film", "key", name))
         assert clean.isprintable(), repr(name[:60])
         assert len(clean) <= MAX_NAME + 2
+        assert (clean[0], clean[-1]) == (opening, closing)
+        assert opening not in clean[1:-1]
+        assert closing not in clean[1:-1]
         clean.encode("utf-8")
-        texts["share"] = "1 %"
-        said, plain = teller.say(kind, texts, n), teller.say(kind, {**texts, "item": "X"}, n)
-        before, after = plain.split("X")
-        assert said.startswith(before)
-        assert said.endswith(after) or (after[0] == "." and said == before + clean + after[1:])
-        assert said[len(before) :].startswith(clean)
+        person = language.name(PathNode("Person", "key", name))
+        assert person == language.quoted(person[1:-1]) or not set("0123456789,.;:，。、") & set(person) - {"."}
+        said, plain = (spoken[n % 4].say(reasons[n % 3], item, n) for item in (clean, f"{opening}X{closing}"))
+        before, after = plain.split(f"{opening}X{closing}")
+        assert said == before + clean + after
 
 
 class Outline(HTMLParser):

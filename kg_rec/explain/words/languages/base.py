@@ -167,7 +167,9 @@ class Language:
     def percent(self, share: float) -> str:
         """A share as a percentage, two significant digits where it is small: "31%", "0.4%", "0.02%"."""
         digits = "#,##0%" if share >= 0.095 or share == 0 else "#,##0.#%" if share >= 0.00095 else "#,##0.##%"
-        return str(format_percent(share, format=digits, locale=self._cldr)) if share >= 0.00005 else "<0.01%"
+        return (
+            str(format_percent(share, format=digits, locale=self._cldr)) if share >= 0.00005 or not share else "<0.01%"
+        )
 
     def join(self, names: Sequence[str], *, either: bool = False) -> str:
         """Names as a list: "A, B, and C"; joined with "or" where ``either``."""
@@ -255,10 +257,10 @@ class Language:
                 found["noun"] = (nouns[-1] if several else nouns[0],)
         elif link == "direct":
             step = steps[0]
-            back = PathEdge(step.type, not step.forward)
-            forth = self._phrases(step) or (() if self._phrases(back) and not many else (self.verb(step),))
+            turned = self._phrases(PathEdge(step.type, not step.forward))
+            forth = self._phrases(step) or (() if turned and not many else (self.verb(step),))
             found["forth_liked"], found["forth_again"] = _put(forth, "[LIKED]"), _put(forth, self.again(many))
-            found["back_item"] = () if many else _put(self._phrases(back), "[ITEM]")
+            found["back_item"] = () if many else _put(turned, "[ITEM]")
         return found
 
     def verbs(self, edge: PathEdge, several: bool) -> tuple[str, ...]:

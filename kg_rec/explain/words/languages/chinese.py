@@ -51,14 +51,14 @@ class Chinese(Language):
     own_text_more: "从" text_one "来看，" ITEM "与" yours ("相近"|"相似"|"接近")
         | ITEM "的" text_one ("和"|"与") yours "的" text_one ("接近"|"很相似")
 
-    own_direct_short: ITEM forth_liked
+    own_direct_short: ITEM forth_yours
         | yours back_item
     own_direct_friendly: "你" did_liked "，而" ITEM forth_again
         | yours back_item
-    own_direct_formal: "根据图谱，" ITEM forth_liked
+    own_direct_formal: "根据图谱，" ITEM forth_yours
         | "根据图谱，" yours back_item
     own_direct_more: "你" did_liked "，" ITEM forth_again
-        | "推荐理由之一：" ITEM forth_liked
+        | "推荐理由之一：" ITEM forth_yours
 
     counted_short{next}: "和你一样" did_liked "的" COUNT "也" next
     counted_friendly{next}: "跟你一样" did_liked "的" COUNT "也" next
@@ -211,6 +211,9 @@ class Chinese(Language):
             "did_those": (self.did().replace("{}", self.again(True)),),
             "text_one": ("简介" if self.described() else "名称与各项信息",),
         }
+        found["forth_yours"] = tuple(
+            verb.replace("[LIKED]", self.yours("[LIKED]", many)) for verb in found.get("forth_liked", ())
+        )
         verbs = [verb for verb in found.get("has_shared", ()) if not verb.startswith("的")]
         return found | ({"also_shared": tuple(f"也{verb}" for verb in verbs)} if verbs else {})
 
