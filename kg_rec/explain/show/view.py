@@ -20,7 +20,6 @@ def score_parts() -> dict[str, str]:
     return {"base": BASE.colour, **{kind.name: kind.about.colour for kind in kinds()}}
 
 
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """What one interaction contributes, over all channels."""

@@ -372,14 +372,14 @@ class Verbalizer:
 
     def _others_who_liked(self, item: int) -> int:
         """How many users besides the one who is told liked an item of theirs."""
-        indptr = self.model.likers.indptr
+        indptr = self.model.users_of_items.indptr
         return int(indptr[item + 1] - indptr[item]) - 1
 
     def _rate(self, item: int) -> str:
         found = self._numbers.get((-1, item))
         if found is None:
-            likers = self._others_who_liked(item) + 1
-            found = self._numbers[-1, item] = self.sentences.language.percent(likers / len(self.model.users))
+            count = self._others_who_liked(item) + 1
+            found = self._numbers[-1, item] = self.sentences.language.percent(count / len(self.model.users))
         return found
 
 

@@ -91,7 +91,7 @@ def test_an_item_that_its_base_keeps_there_stays() -> None:
     found = counterfactual(replace(model, base=base), "u01", model.items.key(last), 1)
     assert (found.outcome, found.removed, found.proven, found.rank) == ("stays", (), True, 1)
     schema, name = model.snapshot.schema, found.item_name
-    assert tell_counterfactual(found, schema) == f"{name} stays in your top 1, whatever is taken out of your history."
+    assert tell_counterfactual(found, schema) == f"“{name}” stays in your top 1, whatever is taken out of your history."
     assert tell_counterfactual(found, schema, "zh") == f"无论去掉你的哪些历史记录，《{name}》都在你的前1名里。"
 
 
@@ -249,9 +249,9 @@ def test_words_name_what_is_taken_out_and_what_comes_in() -> None:
     assert found.outcome == "leaves"
     schema = model.snapshot.schema
     english, chinese = (tell_counterfactual(found, schema, lang) for lang in ("en", "zh"))
-    assert english.startswith("Without ")
-    assert f"which you liked, {found.item_name} would leave your top 3; " in english
-    assert chinese.startswith("如果没有你喜欢的")
+    assert english.startswith("As the model stands now: without “")
+    assert f"which you liked, “{found.item_name}” would leave your top 3; " in english
+    assert chinese.startswith("就目前的模型而言：如果没有你喜欢的")
     for name in (found.item_name, *(n for _, n in found.removed), *(e.name for e in found.replacements)):
         assert name in english
         assert f"《{name}》" in chinese
@@ -267,6 +267,6 @@ def test_a_name_cannot_change_the_sentence() -> None:
     schema = everything().snapshot.schema
     assert (
         tell_counterfactual(found, schema)
-        == "Without {new} and x, which you liked, {k} [FILM_1] 》 would leave your top 2."
+        == "As the model stands now: without “{new}” and “x”, which you liked, “{k} [FILM_1] 》” would leave your top 2."
     )
     assert "《{k} [FILM_1] 〉》" in tell_counterfactual(found, schema, "zh")
