@@ -267,6 +267,7 @@ def test_a_name_cannot_change_the_sentence() -> None:
     schema = everything().snapshot.schema
     assert (
         tell_counterfactual(found, schema)
-        == "As the model stands now: without “{new}” and “x”, which you liked, “{k} [FILM_1] 》” would leave your top 2."
+        == "As the model stands now: without “{new}” and “x”, which you liked, “{k} [FILM_1] 》” would leave your "
+        "top 2."
     )
     assert "《{k} [FILM_1] 〉》" in tell_counterfactual(found, schema, "zh")

@@ -260,7 +260,7 @@ def test_a_file_with_a_false_sentence_is_refused_when_loaded(
         Phrasebook.load(file, schema=MOVIES)
     with pytest.raises(PhraseError, match=message):
         sentences_of(MOVIES, Wording(phrasebook=Phrasebook.load(file)))
-    with pytest.raises(PhraseError, match=r"absent\.jsonl: cannot read"):
+    with pytest.raises(PhraseError, match=r"absent\.jsonl"):
         Phrasebook.load(tmp_path / "absent.jsonl")
 
 
