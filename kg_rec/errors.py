@@ -24,6 +24,8 @@
     │   ├── AnswerError            one answer cannot be used; others may be good
     │   ├── BudgetSpentError       the next request could exceed a cap; it was not sent
     │   └── TemporaryFaultError    no answer this time; a later try may succeed
+    ├── EvaluationError            a log cannot answer what is asked of it
+    ├── FeedbackError              an event is not valid, or there is nothing to learn from
     └── JobError                   a run of a batch job cannot go on
         ├── StoppedError           the run was asked to stop; it can be resumed
         └── CancelledError         another process cancelled the run
@@ -153,6 +155,14 @@ class TemporaryFaultError(LanguageModelError):
     def __init__(self, message: str, wait: float = 0.0) -> None:
         super().__init__(message)
         self.wait = wait
+
+
+class EvaluationError(KgRecError):
+    """A log cannot answer what is asked of it: too few rounds, or numbers that are no probabilities."""
+
+
+class FeedbackError(KgRecError):
+    """An event of feedback is not valid, or there is nothing to learn from or to take back."""
 
 
 class JobError(KgRecError):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from kg_rec.cli.console import Command, figure, note, print_json, print_table, progress_bar, staged
+from kg_rec.cli.feedback import print_replay
 from kg_rec.cli.options import (
     json_option,
     key_values,
@@ -158,6 +159,13 @@ def _disagreement(snapshot: Snapshot, progress: Progress) -> str | None:
     callback=key_values,
     help='Which path is measured, e.g. recency=2 or channels=["knowledge"]; the fields of ExplainConfig. Repeatable.',
 )
+@click.option(
+    "--replay",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="MODEL",
+    help="Train nothing: from the lists that `kg-rec feedback show` logged, estimate what MODEL would have brought.",
+)
+@click.option("--policy", default="greedy", show_default=True, metavar="POLICY", help="With --replay: how it chooses.")
 @click.option("--no-lift", is_flag=True, help="Leave nothing out: one training instead of three.")
 @json_option
 @click.option(
@@ -174,6 +182,8 @@ def evaluate(
     ablate: tuple[str, ...],
     explanations: bool,
     explain_set: list[tuple[str, str]],
+    replay: Path | None,
+    policy: str,
     no_lift: bool,
     as_json: bool,
     out: Path | None,
@@ -189,7 +199,11 @@ def evaluate(
       kg-rec evaluate --protocol all --json --out report.json
       kg-rec evaluate --split splits/random --ablate no_text --set fusion.rounds=1
       kg-rec evaluate --explanations --no-lift
+      kg-rec evaluate --replay model --policy plackett-luce:0.3
     """
+    if replay is not None:
+        print_replay(replay, graph, policy, as_json, out)
+        return
     if split is not None and protocol == "all":
         raise click.UsageError("--split is one split: name its --protocol")
     config = read_settings(**settings)

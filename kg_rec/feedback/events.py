@@ -1,0 +1,151 @@
+"""Events in the graph: what was shown, and what people did with it.
+
+An event is an edge from user to item, of a relation type of kg_rec's own, so nothing is written into nodes: SHOWN edges
+carry rank, propensity and policy, REACTED edges a kind (:data:`kg_rec.feedback.posterior.REWARDS`).  Each has an id;
+writing an event again changes nothing, so a sender may repeat what it is not sure of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from kg_rec.errors import FeedbackError, NotFoundError
+from kg_rec.feedback.explore import SHOWN
+from kg_rec.feedback.posterior import REWARDS
+from kg_rec.schema import GraphSchema
+from kg_rec.store.base import GraphStore
+from kg_rec.store.cypher import quoted
+
+#: Relation types of events, from user to item.
+SHOWN_TYPE, REACTED_TYPE = "KG_REC_SHOWN", "KG_REC_REACTED"
+
+#: One row per thing that a person did.
+REACTED = pa.schema(
+    [
+        ("event", pa.string()),
+        ("list", pa.string()),  # the list it was done in; empty where that is unknown
+        ("user", pa.string()),
+        ("item", pa.string()),
+        ("at", pa.int64()),  # Unix seconds
+        ("kind", pa.string()),
+        ("value", pa.float64()),  # f: what it is worth, 1 unless said
+    ]
+)
+_MOST_ROWS = 50_000_000
+_BATCH = 5_000
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """The events of one graph.
+
+    Attributes:
+        store: the graph, open for writing where something is written.
+        schema: its schema.
+    """
+
+    store: GraphStore
+    schema: GraphSchema
+
+    @classmethod
+    def of(cls, store: GraphStore) -> EventLog:
+        """The events of a store.
+
+        Raises:
+            SchemaNotAppliedError: the store holds no schema.
+        """
+        return cls(store, store.schema())
+
+    def record_shown(self, rows: pa.Table) -> int:
+        """Write lists that were shown; a table of :data:`SHOWN`.
+
+        Returns:
+            Number of rows.
+
+        Raises:
+            NotFoundError: a user or an item is not in the graph; nothing is written.
+        """
+        return self._write(rows.cast(SHOWN), SHOWN_TYPE)
+
+    def record_reactions(self, rows: pa.Table) -> int:
+        """Write what people did; a table of :data:`REACTED`.
+
+        Returns:
+            Number of rows.
+
+        Raises:
+            FeedbackError: a kind is unknown, an id is missing, or a value is not finite; nothing is written.
+            NotFoundError: a user or an item is not in the graph; nothing is written.
+        """
+        rows = rows.cast(REACTED)
+        for row in rows.to_pylist():
+            if not row["event"]:
+                raise FeedbackError("each event needs an id of its own, which makes repeating it harmless; got none")
+            if row["kind"] not in REWARDS:
+                raise FeedbackError(f"event {row['event']}: kind is one of {', '.join(REWARDS)}, got {row['kind']!r}")
+            if row["at"] is None or row["value"] is None or not abs(row["value"]) < float("inf"):
+                raise FeedbackError(f"event {row['event']}: expected a time and a finite value, got {row}")
+        return self._write(rows, REACTED_TYPE)
+
+    def shown(self, since: int | None = None, until: int | None = None) -> pa.Table:
+        """What was shown from ``since`` to before ``until`` (Unix seconds), by time, list and rank: :data:`SHOWN`."""
+        return self._read(SHOWN_TYPE, SHOWN, since, until, "at, list, rank")
+
+    def reactions(self, since: int | None = None, until: int | None = None) -> pa.Table:
+        """What people did from ``since`` to before ``until``, by time: :data:`REACTED`."""
+        return self._read(REACTED_TYPE, REACTED, since, until, "at, event")
+
+    def prune(self, before: int) -> int:
+        """Delete all events before a time, Unix seconds; returns how many there were."""
+        count = 0
+        for kind in (SHOWN_TYPE, REACTED_TYPE):
+            found = self.store.query(
+                f"MATCH ()-[e:{kind}]->() WHERE e.at < $before RETURN count(e) AS n", {"before": before}
+            )
+            count += int(found.column("n")[0].as_py())
+            self.store.transact([(f"MATCH ()-[e:{kind}]->() WHERE e.at < $before DELETE e", {"before": before})])
+        return count
+
+    def _write(self, rows: pa.Table, kind: str) -> int:
+        self._check_ends(rows)
+        user, item = self.schema.user, self.schema.item
+        statement = (
+            f"UNWIND $rows AS row MATCH (u:{quoted(user.name)} {{{quoted(user.key)}: row.user}}) "
+            f"MATCH (i:{quoted(item.name)} {{{quoted(item.key)}: row.item}}) "
+            f"MERGE (u)-[e:{kind} {{event: row.event}}]->(i) "
+            + "SET "
+            + ", ".join(f"e.{name} = row.{name}" for name in rows.schema.names if name not in ("user", "item", "event"))
+        )
+        for batch in rows.to_batches(max_chunksize=_BATCH):
+            self.store.transact([(statement, {"rows": batch.to_pylist()})])
+        return len(rows)
+
+    def _check_ends(self, rows: pa.Table) -> None:
+        for node_type, column in ((self.schema.user, "user"), (self.schema.item, "item")):
+            keys = sorted(set(rows.column(column).to_pylist()), key=str)
+            known = self._known(node_type.name, node_type.key, [key for key in keys if key is not None])
+            missing = [key for key in keys if key not in known]
+            if missing:
+                raise NotFoundError(
+                    f"{len(missing)} of {len(keys)} {node_type.name} keys of the events are not in {self.store.url}, "
+                    f"such as {missing[0]!r}; nothing was written"
+                )
+
+    def _known(self, label: str, key: str, keys: Sequence[str]) -> set[str]:
+        cypher = f"MATCH (n:{quoted(label)}) WHERE n.{quoted(key)} IN $keys RETURN n.{quoted(key)} AS key"
+        return set(self.store.query(cypher, {"keys": list(keys)}, limit=_MOST_ROWS).column("key").to_pylist())
+
+    def _read(self, kind: str, fields: pa.Schema, since: int | None, until: int | None, order: str) -> pa.Table:
+        user, item = self.schema.user, self.schema.item
+        values = ", ".join(f"e.{name} AS {name}" for name in fields.names if name not in ("user", "item"))
+        found = self.store.query(
+            f"MATCH (u:{quoted(user.name)})-[e:{kind}]->(i:{quoted(item.name)}) WHERE e.at >= $since AND e.at < $until "
+            f"RETURN u.{quoted(user.key)} AS user, i.{quoted(item.key)} AS item, {values} ORDER BY {order}",
+            {"since": -(2**62) if since is None else since, "until": 2**62 if until is None else until},
+            limit=_MOST_ROWS,
+            timeout=600,
+        )
+        return pa.Table.from_pylist(found.to_pylist(), schema=fields)
