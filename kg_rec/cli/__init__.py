@@ -15,6 +15,7 @@ import click
 from kg_rec.cli.catalog import formats, schema
 from kg_rec.cli.console import Command, Program, print_json, progress_bar
 from kg_rec.cli.explain import explain
+from kg_rec.cli.feedback import feedback
 from kg_rec.cli.graph import check, export, load, query
 from kg_rec.cli.inspect import inspect
 from kg_rec.cli.jobs import job
@@ -22,6 +23,7 @@ from kg_rec.cli.lists import recommend
 from kg_rec.cli.model import evaluate, train
 from kg_rec.cli.options import json_option
 from kg_rec.cli.phrase import phrase
+from kg_rec.cli.serve import serve, serve_token
 from kg_rec.cli.what_if import what_if
 
 __all__ = ["main"]
@@ -86,7 +88,7 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, as_json: bo
 
 _COMMANDS = (
     *(load, formats, schema, check, query, export, train, inspect, evaluate, recommend),
-    *(job, explain, what_if, phrase),
+    *(job, explain, what_if, phrase, feedback, serve, serve_token),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

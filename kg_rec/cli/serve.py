@@ -1,0 +1,67 @@
+"""``kg-rec serve`` and ``kg-rec serve-token``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kg_rec.cli.console import Command, note
+from kg_rec.cli.options import graph_option
+
+_ROLES = ("app", "support", "auditor", "admin")
+
+
+@click.command(cls=Command, short_help="Lists and reasons over HTTP, and a page.")
+@click.argument("model", type=click.Path(path_type=Path))
+@graph_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for a free one.")
+@click.option("--poll", type=float, default=1.0, show_default=True, help="Seconds between looks for changes.")
+@click.option("--tokens", type=click.Path(path_type=Path), metavar="FILE", help="Ask for tokens: see serve-token.")
+@click.option("--rate", type=click.IntRange(min=0), default=0, help="Requests a minute from one address; 0: no bound.")
+@click.option("--audit", type=click.Path(path_type=Path), metavar="FILE", help="A line per look at a user.")
+def serve(
+    model: Path, graph: str, host: str, port: int, poll: float, tokens: Path | None, rate: int, audit: Path | None
+) -> None:
+    """Serve a MODEL over a graph as it is now: JSON under /v1, described by /openapi.json, and a page at /.
+
+    A user's interactions are read from the graph for each request; other changes of the graph, and a newly trained
+    model, are taken up within --poll seconds without a failed request.
+
+    \b
+      kg-rec serve model --graph kg.graph
+      kg-rec serve model --graph neo4j://localhost:7687 --tokens tokens.jsonl --host 0.0.0.0
+    """
+    from kg_rec.errors import MissingDependencyError
+
+    try:
+        import uvicorn
+
+        from kg_rec.serve.app import create_app
+    except ImportError as error:
+        raise MissingDependencyError(f"{error.name} is not installed; pip install 'kg-rec[serve]'") from error
+    from kg_rec.serve.config import ServeConfig
+    from kg_rec.serve.live import Live
+    from kg_rec.store import connect
+
+    config = ServeConfig(host=host, port=port, poll=poll, tokens=tokens, rate=rate, audit=audit)
+    live = Live(lambda: connect(graph, read_only=True), model)
+    app = create_app(live, lambda: connect(graph), config)
+    note(f"serving {model} over {graph} on http://{host}:{port} (stop with Ctrl-C)")
+    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_keep_alive=30, server_header=False)
+
+
+@click.command(name="serve-token", cls=Command, short_help="Make a token for the service.")
+@click.argument("name")
+@click.option("--role", type=click.Choice(_ROLES), required=True, help="Each may do what those before it may.")
+@click.option("--tokens", type=click.Path(path_type=Path), required=True, metavar="FILE", help="Where hashes are kept.")
+def serve_token(name: str, role: str, tokens: Path) -> None:
+    """Make a token for NAME and print it once; only its hash is kept.
+
+    \b
+      kg-rec serve-token shop --role app --tokens tokens.jsonl
+    """
+    from kg_rec.serve.tokens import add_token
+
+    click.echo(add_token(tokens, name, role))

@@ -1,0 +1,243 @@
+"""The model as it is served: over the graph as it is now, changed without a gap when graph or model change.
+
+A list is made from the user's interactions **as the graph holds them at that moment**: they are read for each request.
+What else changes (items, facts, other users) is found by a look at the graph's counts every second, and read anew in
+the background; until then the last state answers.  Each state is frozen, so any number of threads may use it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from kg_rec.api import Model
+from kg_rec.errors import KgRecError, ModelError, NotFoundError, StoreError
+from kg_rec.snapshot import NO_TIME, EdgeTable, export
+from kg_rec.store.base import GraphStore
+from kg_rec.store.cypher import quoted
+
+_log = logging.getLogger(__name__)
+_MOST = 1_000_000
+
+
+@dataclass(frozen=True)
+class State:
+    """One state of model and graph.
+
+    Attributes:
+        number: counts up with each change.
+        model: over the graph as it was read.
+        counts: of nodes and relationships, by type, when it was read.
+        folder: of the model, as (modification time, size) of its description.
+        since: when it was read, Unix seconds.
+    """
+
+    number: int
+    model: Model
+    counts: dict[str, int]
+    folder: tuple[float, int]
+    since: float
+
+
+class Live:
+    """A model over a graph that others write to.
+
+    Args:
+        connect: opens the graph for reading.
+        folder: of the model.
+    """
+
+    def __init__(self, connect: Callable[[], GraphStore], folder: Path) -> None:
+        self._connect, self._folder = connect, folder
+        self._store: GraphStore | None = None
+        self._files: tuple[tuple[str, int, int], ...] = ()
+        self._lock, self._refreshing = threading.Lock(), threading.Lock()
+        self._stopped = threading.Event()
+        self.fault: str | None = None
+        self._state = self._read(0)
+
+    @property
+    def state(self) -> State:
+        """The newest state."""
+        return self._state
+
+    def watch(self, poll: float) -> threading.Thread:
+        """Look for changes every ``poll`` seconds, in a thread of its own, until :meth:`close`."""
+
+        def loop() -> None:
+            while not self._stopped.wait(poll):
+                try:
+                    self.refresh()
+                    self.fault = None
+                except (KgRecError, OSError) as error:  # the last state goes on answering; the fault is told
+                    if self.fault is None:
+                        _log.warning("the graph or the model cannot be read, the last state answers: %s", error)
+                    self.fault = str(error)
+
+        thread = threading.Thread(target=loop, name="kg_rec-watch", daemon=True)
+        thread.start()
+        return thread
+
+    def refresh(self, *, whole: bool = False) -> State:
+        """Read graph and model anew if they changed, or in any case if ``whole``.
+
+        Raises:
+            StoreError: the graph cannot be read.
+            ModelError: the model cannot.
+        """
+        with self._refreshing:
+            now = self._state
+            if whole or now.folder != self._stamp() or now.counts != self._counts():
+                self._state = self._read(now.number + 1)
+            return self._state
+
+    def of_user(self, user: str) -> tuple[State, Model]:
+        """The model with this user's interactions as they are in the graph now.
+
+        Raises:
+            NotFoundError: the user is not in the graph.
+            StoreError: the graph cannot be read.
+        """
+        state = self._state
+        recommender = state.model.recommender
+        if user not in recommender.users:
+            state = self.refresh(whole=self._exists(user))
+            recommender = state.model.recommender
+        row = recommender.users.index(user)
+        fresh = self._interactions(user, state.model)
+        edges = recommender.snapshot.interactions
+        first, last = np.searchsorted(edges.source, [row, row + 1])
+        if _equal(edges.take(np.arange(first, last)), fresh):
+            return state, state.model
+        parts = [edges.take(np.arange(first)), fresh, edges.take(np.arange(last, len(edges)))]
+        return state, Model(recommender.with_interactions(_joined(parts, edges)))
+
+    def close(self) -> None:
+        """Stop watching and let go of the graph."""
+        self._stopped.set()
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+
+    @contextmanager
+    def reading(self) -> Iterator[GraphStore]:
+        """The open graph, for one thread at a time."""
+        with self._lock:
+            if self._store is not None and self._files != _files(self._store.url):
+                self._store.close()  # a reader of an embedded graph sees it as it was when it was opened
+                self._store = None
+            if self._store is None:
+                self._store = self._connect()
+                self._files = _files(self._store.url)
+            try:
+                yield self._store
+            except StoreError:
+                self._store.close()  # the next one connects anew
+                self._store = None
+                raise
+
+    def query(self, cypher: str, parameters: dict[str, object] | None = None, limit: int = _MOST) -> pa.Table:
+        """Read from the graph."""
+        with self.reading() as store:
+            return store.query(cypher, parameters, limit=limit)
+
+    def _read(self, number: int) -> State:
+        stamp, loaded = self._stamp(), Model.load(self._folder)
+        counts = self._counts(loaded)
+        with self.reading() as store:
+            model = loaded.with_snapshot(export(store))
+        recommender = model.recommender
+        if len(recommender.users):  # what is computed on first use is computed before anybody waits for it
+            recommender.rank(np.array([0]), 1)
+        return State(number, model, counts, stamp, time.time())
+
+    def _stamp(self) -> tuple[float, int]:
+        try:
+            found = (self._folder / "model.json").stat()
+        except OSError as error:
+            raise ModelError(
+                f"{self._folder}: not a model ({error.strerror}); train one with `kg-rec train`"
+            ) from error
+        return found.st_mtime, found.st_size
+
+    def _counts(self, model: Model | None = None) -> dict[str, int]:
+        schema = (model or self._state.model).recommender.snapshot.schema
+        parts = [(n, f"MATCH (x:{quoted(n)}) RETURN count(x) AS n") for n in schema.node_types]
+        parts += [(n, f"MATCH ()-[x:{quoted(n)}]->() RETURN count(x) AS n") for n in schema.relation_types]
+        return {name: int(self.query(cypher).column("n")[0].as_py()) for name, cypher in parts}
+
+    def _exists(self, user: str) -> bool:
+        node = self._state.model.recommender.snapshot.schema.user
+        cypher = f"MATCH (u:{quoted(node.name)} {{{quoted(node.key)}: $user}}) RETURN count(u) AS n"
+        if not self.query(cypher, {"user": user}).column("n")[0].as_py():
+            raise NotFoundError(f"no {node.name} with key {user!r} in the graph")
+        return True
+
+    def _interactions(self, user: str, model: Model) -> EdgeTable:
+        snapshot = model.recommender.snapshot
+        schema, relation = snapshot.schema, snapshot.schema.interaction
+        columns = [f"i.{quoted(schema.item.key)} AS item"]
+        columns += [f"r.{quoted(p)} AS {n}" for n, p in (("weight", relation.weight), ("time", relation.time)) if p]
+        found = self.query(
+            f"MATCH (u:{quoted(schema.user.name)} {{{quoted(schema.user.key)}: $user}})-[r:{quoted(relation.name)}]->"
+            f"(i:{quoted(schema.item.name)}) RETURN {', '.join(columns)}",
+            {"user": user},
+        )
+        items = snapshot.items.indices(pa.array(found.column("item").to_pylist(), pa.string())) if len(found) else _NONE
+        order = np.argsort(items, kind="stable")
+        order = order[items[order] >= 0]
+        order = order[np.unique(items[order], return_index=True)[1]]
+        edges = snapshot.interactions
+        weight = None if edges.weight is None else _column(found, "weight", np.float32, np.nan)[order]
+        moment = None if edges.time is None else _column(found, "time", np.int64, NO_TIME)[order]
+        return EdgeTable(np.full(len(order), snapshot.users.index(user)), items[order], weight, moment)
+
+
+_NONE = np.empty(0, dtype=np.int64)
+
+
+def _files(url: str) -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of the files of an embedded graph; nothing for a server."""
+    folder = Path(url)
+    if "://" in url or not folder.is_dir():
+        return ()
+    found = [(f.name, s.st_size, s.st_mtime_ns) for f in folder.iterdir() if (s := f.stat()) and f.is_file()]
+    return tuple(sorted(found))
+
+
+def _column(table: pa.Table, name: str, dtype: type, missing: float) -> np.ndarray:
+    if name not in table.column_names:
+        return np.full(len(table), missing, dtype=dtype)
+    return np.array([missing if v is None else v for v in table.column(name).to_pylist()], dtype=dtype)
+
+
+def _equal(one: EdgeTable, other: EdgeTable) -> bool:
+    pairs = [(one.target, other.target), (one.weight, other.weight), (one.time, other.time)]
+    return all(
+        a is b
+        or (
+            a is not None
+            and b is not None
+            and a.shape == b.shape
+            and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        )
+        for a, b in pairs
+    )
+
+
+def _joined(parts: list[EdgeTable], like: EdgeTable) -> EdgeTable:
+    return EdgeTable(
+        np.concatenate([p.source for p in parts]),
+        np.concatenate([p.target for p in parts]),
+        None if like.weight is None else np.concatenate([p.weight for p in parts if p.weight is not None]),
+        None if like.time is None else np.concatenate([p.time for p in parts if p.time is not None]),
+    )

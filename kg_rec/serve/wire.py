@@ -1,0 +1,72 @@
+"""What requests hold: types that the OpenAPI document is made from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import Depends, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from kg_rec.serve.service import Service
+from kg_rec.serve.tokens import ANYBODY, Token, holder
+
+Key = Annotated[str, Query(min_length=1, max_length=1000, description="Key of a user or an item.")]
+Length = Annotated[int, Query(ge=1, le=100, description="Length of the list.")]
+Lang = Annotated[str, Query(min_length=1, max_length=20, description="Language of the words: en, zh, ...")]
+
+
+class Needs:
+    """Lets a request through whose token has a role.
+
+    Args:
+        role: the least role, one of :data:`kg_rec.serve.tokens.ROLES`.
+    """
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+
+    def __call__(self, request: Request) -> Token:
+        """Who asks."""
+        service: Service = request.app.state.service
+        if service.config.tokens is None:
+            return ANYBODY
+        token = holder(service.tokens, request.headers.get("authorization"))
+        if token is None:
+            raise HTTPException(401, "send a token: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
+        if not token.may(self.role):
+            raise HTTPException(403, f"this needs the role {self.role}, the token of {token.name} has {token.role}")
+        return token
+
+
+App = Annotated[Token, Depends(Needs("app"))]
+Support = Annotated[Token, Depends(Needs("support"))]
+Auditor = Annotated[Token, Depends(Needs("auditor"))]
+Admin = Annotated[Token, Depends(Needs("admin"))]
+
+
+class Event(BaseModel):
+    """What a person did with an item."""
+
+    model_config = ConfigDict(extra="forbid")
+    event: str = Field(min_length=1, max_length=200, description="Id of the event; sending it again changes nothing.")
+    user: str = Field(min_length=1, max_length=1000)
+    item: str = Field(min_length=1, max_length=1000)
+    kind: Literal["click", "like", "buy", "dismiss"]
+    list: str = Field("", max_length=200, description="The list it was done in.")
+    at: int | None = Field(None, ge=0, le=2**40, description="Unix seconds; now where it is left out.")
+    value: float = Field(1.0, ge=-1e9, le=1e9, allow_inf_nan=False, description="What it is worth.")
+
+
+class Change(BaseModel):
+    """Another history, or other weights of the channels."""
+
+    model_config = ConfigDict(extra="forbid")
+    add: list[str] = Field(default_factory=list, max_length=1000, description="Items as if the user had liked them.")
+    remove: list[str] = Field(
+        default_factory=list, max_length=1000, description="Items as if the user had not had them."
+    )
+    weights: dict[str, Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]] = Field(
+        default_factory=dict, max_length=50, description="Factor on a channel's weight; 0 leaves it out."
+    )
+    k: int = Field(10, ge=1, le=100)

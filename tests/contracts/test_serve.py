@@ -1,0 +1,244 @@
+"""The service over a real graph: fresh lists, reasons that add up, roles, limits, problems; on both stores."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+from toy_graph import everything, fill, films
+
+from kg_rec.errors import ConfigError
+from kg_rec.feedback.events import EventLog
+from kg_rec.model import persist
+from kg_rec.serve.app import create_app
+from kg_rec.serve.config import ServeConfig
+from kg_rec.serve.live import Live
+from kg_rec.serve.search import NameIndex
+from kg_rec.serve.tokens import add_token, read_tokens
+from kg_rec.store import GraphStore, connect
+
+MODEL = everything()
+USER = MODEL.users.key(0)
+
+
+class World:
+    """A graph, a model's folder, and applications over them."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url, self.folder = url, folder
+        self.opened: list[Live] = []
+
+    def client(self, **settings: object) -> TestClient:
+        live = Live(lambda: connect(self.url, read_only=True), self.folder)
+        self.opened.append(live)
+        app = create_app(live, lambda: connect(self.url), ServeConfig(**settings))  # type: ignore[arg-type]
+        return TestClient(app, raise_server_exceptions=False)
+
+
+@pytest.fixture
+def world(tmp_store: GraphStore, tmp_path: Path) -> Iterator[World]:
+    fill(tmp_store, films())
+    tmp_store.close()
+    persist.save(MODEL, tmp_path / "model")
+    made = World(tmp_store.url, tmp_path / "model")
+    yield made
+    for live in made.opened:
+        live.close()
+
+
+def rate(world: World, user: str, item: str, rating: float = 5.0) -> None:
+    """As another program would write to the graph."""
+    schema = MODEL.snapshot.schema
+    relation = schema.interaction
+    with_weight = f" SET r.{relation.weight} = $rating" if relation.weight else ""
+    store = connect(world.url)
+    try:
+        store.transact(
+            [
+                (
+                    f"MATCH (u:{schema.user.name} {{{schema.user.key}: $user}}) "
+                    f"MATCH (i:{schema.item.name} {{{schema.item.key}: $item}}) MERGE (u)-[r:{relation.name}]->(i)"
+                    + with_weight,
+                    {"user": user, "item": item, "rating": rating},
+                )
+            ]
+        )
+    finally:
+        store.close()
+
+
+def test_a_list_adds_up_is_the_models_and_can_be_checked_in_the_graph(world: World) -> None:
+    with world.client() as client:
+        found = client.get("/v1/recommendations", params={"user": USER, "k": 5}).json()
+        top, scores = MODEL.rank(MODEL.users.indices([USER]), 5)
+        assert [one["item"] for one in found["items"]] == [MODEL.items.key(i) for i in top[0]]
+        for one, score in zip(found["items"], scores[0], strict=True):
+            assert one["score"] == pytest.approx(score, rel=1e-6)
+            assert one["base"] + sum(one["channels"].values()) == pytest.approx(one["score"], rel=1e-5)
+            assert one["why"]
+        item = found["items"][0]["item"]
+        why = client.get("/v1/explanation", params={"user": USER, "item": item}).json()
+        assert why["base"] + sum(t["value"] for t in why["terms"]) == pytest.approx(why["score"], rel=1e-5)
+        checked = client.get("/v1/check", params={"user": USER, "item": item}).json()
+        assert checked["wrong"] == []
+        assert checked["paths"] == len(why["paths"])
+
+
+def test_a_rating_that_anybody_writes_counts_in_the_next_request(world: World) -> None:
+    with world.client(poll=1000.0) as client:
+        before = client.get("/v1/recommendations", params={"user": USER, "k": 3}).json()["items"]
+        rate(world, USER, before[0]["item"])
+        after = client.get("/v1/recommendations", params={"user": USER, "k": 3}).json()["items"]
+        assert before[0]["item"] not in [one["item"] for one in after]
+        assert after[0]["score"] != before[1]["score"]
+        history = client.get("/v1/history", params={"user": USER}).json()["items"]
+        assert before[0]["item"] in [one["item"] for one in history]
+
+
+def test_a_new_user_is_served_at_once_and_an_unknown_one_is_a_problem(world: World) -> None:
+    schema = MODEL.snapshot.schema
+    with world.client(poll=1000.0) as client:
+        answer = client.get("/v1/recommendations", params={"user": "newcomer"})
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+        assert "newcomer" in answer.json()["detail"]
+        store = connect(world.url)
+        store.transact([(f"CREATE (:{schema.user.name} {{{schema.user.key}: $u}})", {"u": "newcomer"})])
+        store.close()
+        rate(world, "newcomer", MODEL.items.key(0))
+        found = client.get("/v1/recommendations", params={"user": "newcomer", "k": 2})
+        assert found.status_code == 200
+        assert len(found.json()["items"]) == 2
+
+
+def test_what_if_and_counterfactual_are_the_librarys(world: World) -> None:
+    from kg_rec.api import Model
+
+    with world.client() as client:
+        item = client.get("/v1/recommendations", params={"user": USER, "k": 1}).json()["items"][0]["item"]
+        removed = client.get("/v1/history", params={"user": USER}).json()["items"][0]["item"]
+        body = {"remove": [removed], "k": 5}
+        found = client.post("/v1/what-if", params={"user": USER}, json=body).json()
+        expected = Model(MODEL).what_if(USER, removed=[removed], k=5).to_dict()
+        assert [c["item"] for c in found["after"]] == [c["item"] for c in expected["after"]]
+        found = client.get("/v1/counterfactual", params={"user": USER, "item": item, "k": 5}).json()
+        assert {r["item"] for r in found["removed"]} == {
+            key for key, _ in Model(MODEL).counterfactual(USER, item, 5).removed
+        }
+
+
+def test_feedback_is_in_the_graph_when_the_answer_comes_and_sent_again_changes_nothing(world: World) -> None:
+    event = {"event": "one", "user": USER, "item": MODEL.items.key(1), "kind": "click", "at": 5}
+    with world.client() as client:
+        for _ in range(2):
+            assert client.post("/v1/feedback", json=[event]).json() == {"written": 1}
+        store = connect(world.url, read_only=True)
+        rows = EventLog.of(store).reactions().to_pylist()
+        store.close()
+        assert [(r["event"], r["user"], r["kind"], r["at"]) for r in rows] == [("one", USER, "click", 5)]
+        wrong = client.post("/v1/feedback", json=[{**event, "event": "two", "user": "nobody"}])
+        assert wrong.status_code == 404
+        for bad in ({**event, "kind": "shrug"}, {**event, "more": 1}, {**event, "value": "much"}):
+            answer = client.post("/v1/feedback", json=[bad])
+            assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+
+
+def test_a_new_model_and_a_changed_graph_are_taken_up(world: World) -> None:
+    with world.client(poll=1000.0) as client:
+        first = client.get("/v1/version").json()
+        live = world.opened[-1]
+        assert live.refresh().number == first["state"]  # nothing changed
+        rate(world, USER, MODEL.items.key(2))
+        changed = live.refresh().number
+        persist.save(MODEL, world.folder)
+        assert live.refresh().number in (changed, changed + 1)  # the same bytes may have the same time
+        assert client.post("/v1/refresh").json()["state"] > first["state"]
+
+
+def test_many_threads_get_what_one_gets(world: World) -> None:
+    users = MODEL.users.keys.to_pylist()[:8]
+    with world.client() as client:
+
+        def ask(user: str) -> str:
+            return json.dumps(client.get("/v1/recommendations", params={"user": user, "k": 3}).json()["items"])
+
+        alone = {user: ask(user) for user in users}
+    with world.client(cached=1) as client, ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(ask, users * 4))
+    assert together == [alone[user] for user in users * 4]
+    assert threading.active_count() < 50
+
+
+def test_roles_are_asked_for_and_looks_are_written_down(world: World, tmp_path: Path) -> None:
+    file, audit = tmp_path / "tokens", tmp_path / "audit"
+    tokens = {role: add_token(file, f"the {role}", role) for role in ("app", "support", "admin")}
+    assert file.stat().st_mode & 0o077 == 0
+    assert not any(token in file.read_text() for token in tokens.values())
+
+    def head(role: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {tokens[role]}"}
+
+    with world.client(tokens=file, audit=audit) as client:
+        ask = {"user": USER, "item": MODEL.items.key(0)}
+        assert client.get("/v1/recommendations", params=ask).status_code == 401
+        assert client.get("/v1/recommendations", params=ask, headers={"Authorization": "Bearer no"}).status_code == 401
+        assert client.get("/v1/recommendations", params=ask, headers=head("app")).status_code == 200
+        assert client.get("/v1/explanation", params=ask, headers=head("app")).status_code == 403
+        assert client.get("/v1/explanation", params=ask, headers=head("support")).status_code == 200
+        assert client.get("/v1/check", params=ask, headers=head("support")).status_code == 403
+        assert client.get("/v1/check", params=ask, headers=head("admin")).status_code == 200
+        assert client.get("/health").status_code == 200
+    looks = [json.loads(line) for line in audit.read_text().splitlines()]
+    assert [(look["who"], look["what"], look["user"]) for look in looks] == [
+        ("the app", "recommendations", USER),
+        ("the support", "explanation", USER),
+        ("the admin", "check", USER),
+    ]
+
+
+def test_limits_headers_and_metrics(world: World) -> None:
+    with world.client(rate=5, body=200) as client:
+        answer = client.get("/v1/version")
+        assert "script-src 'self'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert client.post("/v1/feedback", content=b"x" * 300).status_code == 413
+        for _ in range(5):
+            answer = client.get("/health")
+        assert answer.status_code == 429
+        assert answer.headers["retry-after"] == "60"
+    with world.client() as client:
+        client.get("/v1/recommendations", params={"user": USER})
+        told = client.get("/metrics").text
+        assert 'kg_rec_requests_total{route="/v1/recommendations",status="200"} 1.0' in told
+        document = client.get("/openapi.json").json()
+        assert "/v1/explanation" in document["paths"]
+
+
+def test_a_host_that_others_reach_needs_tokens() -> None:
+    with pytest.raises(ConfigError, match="serve-token"):
+        ServeConfig(host="0.0.0.0")
+    assert ServeConfig(host="::1").tokens is None
+
+
+def test_a_file_of_tokens_that_is_none_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text('{"name": "a", "role": "king", "sha256": "00"}\n')
+    with pytest.raises(ConfigError, match=r"tokens:1: expected a role"):
+        read_tokens(file)
+
+
+def test_names_are_found_as_people_type_them() -> None:
+    import pyarrow as pa
+
+    names = ["Amélie", "Blade Runner", "Runner Runner", "The Blade", "Heat"]
+    index = NameIndex(pa.array(["1", "2", "3", "4", "5"]), pa.array(names))
+    assert index.find("amelie")[0].name == "Amélie"
+    assert index.find("runner blade")[0].name == "Blade Runner"
+    assert index.find("blad")[0].name == "Blade Runner"
+    assert index.find("blade runer")[0].name == "Blade Runner"
+    assert index.find("zzzz") == []
+    assert index.find("  ") == []
