@@ -409,14 +409,14 @@ def export(graph: str, out: Path, since: int | None, as_json: bool) -> None:
     """Write shown.parquet and reactions.parquet."""
     from kg_rec.feedback.events import REACTED, EventLog
     from kg_rec.feedback.explore import SHOWN
-    from kg_rec.recommend import write_file
+    from kg_rec.tables import write_table
 
     out.mkdir(parents=True, exist_ok=True)
     with opened(graph) as store:
         log = EventLog.of(store)
         found = {"shown": (log.shown(since), SHOWN), "reactions": (log.reactions(since), REACTED)}
     counts = {
-        name: write_file(iter(table.to_batches()), out / f"{name}.parquet", fields)
+        name: write_table(iter(table.to_batches()), out / f"{name}.parquet", fields)
         for name, (table, fields) in found.items()
     }
     if as_json:
