@@ -56,8 +56,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 _unit_test: str | None = None
 
 
-def _watch(event: str, _: object) -> None:
-    if _unit_test is not None and event in _FORBIDDEN:
+def _watch(event: str, arguments: tuple[object, ...]) -> None:
+    finds_library = event == "subprocess.Popen" and arguments[0] == "/sbin/ldconfig"  # when torch is imported
+    if _unit_test is not None and event in _FORBIDDEN and not finds_library:
         pytest.fail(f"{_unit_test} caused {event}: a unit test starts no process and no server; see CONTRIBUTING.md")
 
 
