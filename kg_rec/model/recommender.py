@@ -19,13 +19,12 @@ from scipy import sparse
 from kg_rec.arrays.segments import bounds_of, ranges, sums
 from kg_rec.arrays.topk import masked, topk_candidates, topk_sorted
 from kg_rec.arrays.types import Floats32
-from kg_rec.errors import ModelError
-from kg_rec.model.channels.registry import kind_of
+from kg_rec.model.adapt import adapted
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.histories import histories
-from kg_rec.model.item_paths import GatedPaths, Links, gates_there, links, still_there
+from kg_rec.model.item_paths import GatedPaths, Links, links
 from kg_rec.model.kernel import DENSE, Kernel, MatrixKernel
 from kg_rec.model.operator import Operator
 from kg_rec.snapshot import EdgeTable, IdMap, Snapshot
@@ -184,35 +183,17 @@ class Recommender:
         return histories(self.snapshot.liked(), self.shape, 0).tocsc()
 
     def with_snapshot(self, snapshot: Snapshot) -> Recommender:
-        """The same parameters for another state of the graph; its items must be the same.
+        """The same parameters for another state of the graph; see :mod:`kg_rec.model.adapt`.
 
-        Users and interactions are those of ``snapshot``.  An attribute edge that is gone takes what it added to scores
-        with it: the paths through it in the knowledge channel, and in the relational embeddings of items without
-        interactions.  Everything learned from the graph stays as in training: degrees, norms, counts of facts, the
-        taste and relational embeddings of known items.  New attribute edges count after the next training only, and so
-        do edges that come back after a call without them: call this on the model as it was trained.
+        Users, items, facts and interactions are those of ``snapshot``.  Everything learned stays as in training:
+        degrees, norms, the embeddings of known items; so a fact that is gone takes exactly what it added to scores
+        with it.  One line is logged where items came or went.  Call this on the model as it was trained: a fact that
+        comes back after a call without it counts as a new one.
 
         Raises:
-            ModelError: the items differ, or a relation type of the model is not in the schema; train again.
+            ModelError: a relation type of the model is not in the schema; train again.
         """
-        if not snapshot.items.keys.equals(self.items.keys):
-            raise ModelError(
-                f"the model knows {len(self.items)} items, the graph has {len(snapshot.items)}, some of them others; "
-                "train again"
-            )
-        unknown = [f.relation for f in self.similarity.factors if f.relation not in snapshot.schema.relation_types]
-        if unknown:
-            raise ModelError(f"the model uses the relation type {unknown[0]}, which the schema lacks; train again")
-        factors = tuple(still_there(f, self.snapshot, snapshot) for f in self.similarity.factors)
-        shared = tuple(gates_there(p, self.snapshot, snapshot) for p in self.shared)
-        if all(new is old for new, old in zip(factors, self.similarity.factors, strict=True)):
-            return replace(self, snapshot=snapshot)
-        similarity = replace(self.similarity, factors=factors)
-        channels = tuple(
-            replace(c, kernel=kind_of(c.name).without_edges(c.kernel, shared, similarity, self.regression, self.cold))
-            for c in self.channels
-        )
-        return replace(self, snapshot=snapshot, shared=shared, similarity=similarity, channels=channels)
+        return adapted(self, snapshot)
 
     def with_interactions(self, edges: EdgeTable) -> Recommender:
         """The same parameters with other interactions of the same users and items."""

@@ -112,17 +112,35 @@ def build(
             numbers[column] = values / np.float32(cold.number_scale)
     centred = None
     if text is not None:
-        told = np.asarray(text.any(axis=1))
-        known = np.intersect1d(snapshot.interactions.target, np.flatnonzero(told))
-        shifted = (text - text[known if len(known) else told].mean(axis=0)) * told[:, None]
-        centred = shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-9)
+        centred = centred_texts(text, text, snapshot.interactions.target)
     names = [*(f.relation for f in factors), *numbers, *([TEXT] if centred is not None else [])]
     names += [PROFILE] if relations else []
     about = profile([incidence(snapshot, r) for r in relations], degree_exponent, cold, len(snapshot.items))
     return Similarity(tuple(factors), centred, numbers, about, dict.fromkeys(names, 1.0), cold.text_power)
 
 
-def profile(incidences: list[sparse.csr_array], degree_exponent: float, config: ColdConfig, n_items: int) -> Floats32:
+def centred_texts(text: Floats32, reference: Floats32, known: NDArray[np.int64]) -> Floats32:
+    """Unit vectors of texts without what the texts of the known items have in common; zeros without a text.
+
+    Args:
+        text: unit embeddings, shape (m, d).
+        reference: those of the items at training, shape (n, d).
+        known: items of ``reference`` with interactions.
+    """
+    told = np.asarray(reference.any(axis=1))
+    common = np.intersect1d(known, np.flatnonzero(told))
+    shifted = (text - reference[common if len(common) else told].mean(axis=0)) * np.asarray(text.any(axis=1))[:, None]
+    centred: Floats32 = shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-9)
+    return centred
+
+
+def profile(
+    incidences: list[sparse.csr_array],
+    degree_exponent: float,
+    config: ColdConfig,
+    n_items: int,
+    others: list[sparse.csr_array] | None = None,
+) -> Floats32:
     """What kind of item it is by its facts, as coordinates c.
 
     Per relation type: log(1 + number of facts) and log(1 + number of other items that share them), standardised and
@@ -134,19 +152,23 @@ def profile(incidences: list[sparse.csr_array], degree_exponent: float, config: 
         degree_exponent: how strongly common attributes are discounted.
         config: ``common``, ``kind``.
         n_items: n.
+        others: the same of other items, tied to the same nodes; None for the profiles of the n items themselves.
 
     Returns:
-        float32, shape (n, m).
+        float32, shape (n, m), or (other items, m) on the scales of the n.
     """
-    columns: list[Floats32] = [np.zeros((n_items, 0), dtype=np.float32)]
-    for matrix in incidences:
+    asked = incidences if others is None else others
+    columns: list[Floats32] = [np.zeros((n_items if others is None else others[0].shape[0], 0), dtype=np.float32)]
+    for matrix, shown in zip(incidences, asked, strict=True):
         degree = np.bincount(matrix.indices, minlength=matrix.shape[1])
-        for amount in (np.diff(matrix.indptr), matrix @ np.maximum(degree - 1, 0)):
+        besides = np.maximum(degree - 1, 0) if others is None else degree  # an item that is not among the n
+        amounts = (np.diff(matrix.indptr), matrix @ np.maximum(degree - 1, 0))
+        for amount, own in zip(amounts, (np.diff(shown.indptr), shown @ besides), strict=True):
             logs = np.log1p(amount)
             scale = max(float(logs.std()), 1e-6) * np.sqrt(4 * len(incidences))
-            columns.append(((logs - logs.mean()) / scale).astype(np.float32)[:, None])
+            columns.append(((np.log1p(own) - logs.mean()) / scale).astype(np.float32)[:, None])
         common = np.flatnonzero(degree >= max(config.common * n_items, 2))
-        which = matrix[:, common].toarray() * degree[common] ** -degree_exponent
+        which = shown[:, common].toarray() * degree[common] ** -degree_exponent
         norms = np.maximum(np.linalg.norm(which, axis=1, keepdims=True), 1e-12)
         columns.append((which / norms * np.sqrt(config.kind)).astype(np.float32))
     return np.hstack(columns)

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from scipy import sparse
-from toy_graph import everything, films, pairs, with_user
+from toy_graph import everything, pairs, with_user
 
 import kg_rec.model.recommender as recommender_module
-from kg_rec.errors import ModelError, NotFoundError
+from kg_rec.errors import NotFoundError
 from kg_rec.model.kernel import FactorKernel, Kernel, MatrixKernel
 from kg_rec.model.recommender import Recommender, positions
 from kg_rec.snapshot import EdgeTable, Snapshot
@@ -114,11 +114,6 @@ def test_a_new_user_is_served_without_training(model: Recommender) -> None:
     np.testing.assert_allclose(later.scores(np.array([new])), model.scores(np.array([5])), rtol=1e-12)
     np.testing.assert_allclose(later.scores(np.array([7])), model.scores(np.array([6])), rtol=1e-12)
     assert len(twin) + len(rated) == len(graph.interactions)
-
-
-def test_other_items_need_training(model: Recommender) -> None:
-    with pytest.raises(ModelError, match=r"the model knows 45 items, the graph has 40.*train again"):
-        model.with_snapshot(films(items=40))
 
 
 def test_nothing_a_user_had_is_ranked_liked_or_not(model: Recommender) -> None:

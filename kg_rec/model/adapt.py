@@ -1,0 +1,411 @@
+"""A trained model for another state of its graph: items, facts and texts that came, went or changed, without training.
+
+What was learned stays as it is: embeddings, weights, degrees, norms.  An item that went takes its row and column of
+every kernel with it.  One that came is scored as an item without interactions is (:mod:`kg_rec.model.cold`), from its
+facts, numbers and text.  A fact that went takes its paths with it; one that came ties the item as training on the
+graph of now would tie it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar, cast
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from scipy import sparse
+
+from kg_rec.arrays.types import Floats32
+from kg_rec.errors import MissingDependencyError, ModelError
+from kg_rec.model.channels.knowledge import KnowledgeConfig
+from kg_rec.model.channels.meaning import MeaningConfig, meaning_kernel
+from kg_rec.model.channels.registry import kind_of, kinds
+from kg_rec.model.chosen import Chosen
+from kg_rec.model.cold.similarity import ColdItems, Similarity, centred_texts, fit_cold, popular, profile
+from kg_rec.model.config import TrainConfig
+from kg_rec.model.encoders.text import TextEncoder, find_encoder, item_texts
+from kg_rec.model.item_paths import (
+    GatedPaths,
+    PathFactors,
+    gates_there,
+    incidence,
+    path_factors,
+    shared_nodes,
+    still_there,
+)
+from kg_rec.model.kernel import FactorKernel, Kernel, Matrix, MatrixKernel
+from kg_rec.schema import RelationType
+from kg_rec.snapshot import EdgeTable, Snapshot
+
+_log = logging.getLogger(__name__)
+#: Training again is advised when more than this share of the items is new to the model.
+_MANY = 0.1
+
+
+class Channel(Protocol):
+    """See :class:`kg_rec.model.recommender.Channel`."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def kernel(self) -> Kernel: ...  # noqa: D102
+    @property
+    def weight(self) -> Floats32: ...  # noqa: D102
+
+
+class Trained(Protocol):
+    """What :func:`adapted` reads of a :class:`kg_rec.model.recommender.Recommender`, and replaces."""
+
+    snapshot: Snapshot
+    config: TrainConfig
+    chosen: Chosen
+    channels: tuple[Any, ...]
+    base: Floats32
+    cold: NDArray[np.bool_]
+    shared: tuple[GatedPaths, ...]
+    similarity: Similarity
+    regression: ColdItems | None
+    text: Floats32 | None
+
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How the catalogue differs from that of the training.
+
+    Attributes:
+        items: items there are now.
+        added: of them those that are new to the model.
+        dropped: items of the model that are gone.
+        bare: of the new items those without a text embedding, in a model that reads texts.
+    """
+
+    items: int
+    added: int
+    dropped: int
+    bare: int
+
+    def line(self) -> str:
+        """The difference in one line, with the advice to train again where there is a reason."""
+        parts = [f"{self.added:,} items added", f"{self.dropped:,} dropped"]
+        parts += [f"{self.bare:,} of the new ones could not be embedded"] if self.bare else []
+        share = self.added / max(self.items, 1)
+        advice = f"; {share:.0%} of the items are new: training again is advised" if share > _MANY else ""
+        return f"the catalogue changed since training: {', '.join(parts)}{advice}"
+
+
+def adapted(model: M, after: Snapshot) -> M:
+    """The model over another state of its graph.
+
+    Args:
+        model: a :class:`~kg_rec.model.recommender.Recommender`, best as it was trained.
+        after: the graph now.
+
+    Raises:
+        ModelError: a relation type of the model is not in the schema; train again.
+    """
+    trained = cast("Trained", model)
+    before = trained.snapshot
+    unknown = [f.relation for f in trained.similarity.factors if f.relation not in after.schema.relation_types]
+    if unknown:
+        raise ModelError(f"the model uses the relation type {unknown[0]}, which the schema lacks; train again")
+    changes: dict[str, Any] = {"snapshot": after}
+    item = after.schema.item.name
+    same = after.nodes[item].equals(before.nodes[item])
+    if not same:
+        place = before.items.indices(after.items.keys)
+        changes |= _renumbered(trained, after, place)
+        before = _of_items(before, after, place)
+    similarity: Similarity = changes.get("similarity", trained.similarity)
+    factors = tuple(_with_facts(f, before, after, trained.config) for f in similarity.factors)
+    shared = tuple(_with_gates(p, before, after, trained) for p in changes.get("shared", trained.shared))
+    if same and all(new is old for new, old in zip(factors, similarity.factors, strict=True)):
+        return cast("M", replace(cast("Any", model), **changes))
+    similarity = replace(similarity, factors=factors)
+    cold = changes.get("cold", trained.cold)
+    channels = changes.get("channels", trained.channels)
+    regression = changes.get("regression", trained.regression)
+    if regression is None and not same:
+        regression = _regression(trained, before, similarity, channels, cold)
+    changes |= {
+        "similarity": similarity,
+        "shared": shared,
+        "regression": regression,
+        "channels": tuple(
+            replace(c, kernel=kind_of(c.name).without_edges(c.kernel, shared, similarity, regression, cold))
+            for c in channels
+        ),
+    }
+    return cast("M", replace(cast("Any", model), **changes))
+
+
+# --- items -------------------------------------------------------------------------------------------
+
+
+def _renumbered(model: Trained, after: Snapshot, place: NDArray[np.int64]) -> dict[str, Any]:
+    """The parts of a model for the items of ``after``, of which ``place`` says where each was, -1 for a new one."""
+    new, old = place < 0, model.similarity
+    text, told_anew = _texts(model, after, place)
+    numbers = {name: _numbers(after, name, model.config.cold.number_scale) for name in old.numbers}
+    centred = old.text
+    if text is not None and model.text is not None:
+        centred = _rows(cast("Floats32", old.text), place)
+        known = np.unique(model.snapshot.liked().target)
+        centred[told_anew] = centred_texts(text[told_anew], model.text, known)
+    similarity = replace(
+        old,
+        factors=tuple(_moved(f, model.snapshot.schema.relation_types[f.relation], place) for f in old.factors),
+        text=centred,
+        numbers=numbers,
+        profile=_profile(model, after, place),
+    )
+    channels = []
+    for channel in model.channels:
+        weight = np.where(new, np.float32(_new_weight(channel, model)), channel.weight[place])
+        kernel = _moved_kernel(channel.kernel, place)
+        if channel.name == "meaning" and centred is not None and told_anew.any():
+            kernel = meaning_kernel(centred, model.config.of(MeaningConfig))
+        channels.append(replace(channel, kernel=kernel, weight=weight.astype(np.float32)))
+    bare = 0 if text is None else int((new & ~text.any(axis=1)).sum())
+    found = Difference(len(place), int(new.sum()), len(model.base) - int((~new).sum()), bare)
+    if found.added or found.dropped:
+        _log.warning("%s", found.line())
+    return {
+        "channels": tuple(channels),
+        "base": np.where(new, np.float32(0), model.base[place]),
+        "cold": np.where(new, True, model.cold[place]),
+        "similarity": similarity,
+        "shared": tuple(_moved_gates(p, model, place) for p in model.shared),
+        "regression": _moved_regression(model.regression, place, len(model.base)),
+        "text": text,
+    }
+
+
+def _rows(matrix: Matrix, place: NDArray[np.int64]) -> Matrix:
+    """Rows by new number; zeros for a new item.  Dense or CSR, shape (new items, m)."""
+    if sparse.issparse(matrix):
+        chosen = sparse.csr_array(
+            (np.ones(int((place >= 0).sum()), matrix.dtype), _ends(place)), shape=(len(place), matrix.shape[0])
+        )
+        return sparse.csr_array(chosen @ matrix)
+    found = np.zeros((len(place), *matrix.shape[1:]), matrix.dtype)
+    found[place >= 0] = matrix[place[place >= 0]]
+    return found
+
+
+def _ends(place: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    kept = np.flatnonzero(place >= 0)
+    return kept, place[kept]
+
+
+def _moved_kernel(kernel: Kernel, place: NDArray[np.int64]) -> Kernel:
+    if isinstance(kernel, FactorKernel):
+        return FactorKernel(_rows(kernel.source, place), _rows(kernel.target, place))
+    if isinstance(kernel, MatrixKernel):
+        half = _rows(kernel.matrix, place)
+        return MatrixKernel(_rows(sparse.csr_array(half.T) if sparse.issparse(half) else half.T, place).T)
+    raise ModelError(f"cannot renumber the items of a {type(kernel).__name__}; train again")
+
+
+def _moved(factors: PathFactors, relation: RelationType, place: NDArray[np.int64]) -> PathFactors:
+    source = _rows(factors.source, place)
+    if relation.source != relation.target:
+        target = source if factors.target is factors.source else _rows(factors.target, place)
+        return PathFactors(factors.relation, source, target)
+    identity = sparse.csr_array(sparse.eye_array(len(place), dtype=np.float32))
+    return PathFactors(factors.relation, sparse.csr_array(_rows(sparse.csr_array(source.T), place).T), identity)
+
+
+def _moved_gates(paths: GatedPaths, model: Trained, place: NDArray[np.int64]) -> GatedPaths:
+    relation = model.snapshot.schema.relation_types[paths.factors.relation]
+    factors = _moved(paths.factors, relation, place)
+    if relation.source != relation.target:
+        return GatedPaths(factors, paths.gate)
+    gate = np.where(place < 0, np.float32(_mean_gate(model, relation.name)), paths.gate[place])
+    return GatedPaths(factors, gate.astype(np.float32))
+
+
+def _mean_gate(model: Trained, relation: str) -> float:
+    """The gate of a node that training did not know: that of its relation type."""
+    return float(model.chosen.channels.get("knowledge", {}).get("mean", {}).get(relation, 0.0))
+
+
+def _moved_regression(regression: ColdItems | None, place: NDArray[np.int64], n_before: int) -> ColdItems | None:
+    """The regression without the landmarks that are gone."""
+    if regression is None:
+        return None
+    now = np.full(n_before, -1)
+    now[place[place >= 0]] = np.flatnonzero(place >= 0)
+    landmarks = now[regression.landmarks]
+    there = landmarks >= 0
+    return replace(regression, landmarks=landmarks[there], coefficients=regression.coefficients[there])
+
+
+def _regression(
+    model: Trained, before: Snapshot, similarity: Similarity, channels: tuple[Any, ...], cold: NDArray[np.bool_]
+) -> ColdItems | None:
+    """Where training had no item without interactions: how the known items place new ones."""
+    kernel = next((c.kernel for c in channels if c.name == "relational"), None)
+    counts = np.bincount(before.liked().target, minlength=len(cold)) * ~cold
+    if not isinstance(kernel, FactorKernel) or not any(similarity.weights.values()) or not counts.any():
+        return None
+    return fit_cold(similarity, kernel.target, popular(counts, model.config.cold.landmarks), model.chosen.ridge)
+
+
+def _new_weight(channel: Channel, model: Trained) -> float:
+    """The weight of a channel for items without interactions."""
+    if model.cold.any():
+        return float(channel.weight[model.cold][0])
+    chosen = model.chosen
+    first = next((k.name for k in kinds() if k.cold_start is not None and k.name in chosen.cold), "")
+    return chosen.cold.get(channel.name, 0.0) * (chosen.warm.get(first) or 1.0) / chosen.units.get(first, 1.0)
+
+
+def _texts(model: Trained, after: Snapshot, place: NDArray[np.int64]) -> tuple[Floats32 | None, NDArray[np.bool_]]:
+    """Text embeddings of the items there are now, and which of them are not those of training.
+
+    These are the new items and those whose own name, numbers or texts changed.  Names of neighbours are part of a text
+    when it is embedded; a fact that comes or goes does not embed it again, as paths tell of it.
+    """
+    anew = place < 0
+    if model.text is None:
+        return None, np.zeros(len(place), bool)
+    item, kept = after.schema.item, np.flatnonzero(~anew)
+    told = [p.name for p in item.properties if p.use in ("name", "text") or p.datatype == "integer"]
+    old = model.snapshot.nodes[item.name].take(place[kept])
+    now = after.nodes[item.name].take(kept)
+    for name in told:
+        if name in old.column_names:
+            differs = pc.not_equal(old[name], now[name])
+            one_null = pc.xor(pc.is_null(old[name]), pc.is_null(now[name]))
+            anew[kept] |= np.asarray(pc.or_(pc.fill_null(differs, False), one_null))
+    text = cast("Floats32", _rows(model.text, place))
+    if anew.any():
+        words = item_texts(after)
+        meaning = model.config.of(MeaningConfig)
+        text[anew] = 0
+        try:
+            encoder = TextEncoder(find_encoder(meaning.encoder), meaning.batch_size, meaning.max_tokens)
+            text[anew] = encoder.encode([words[i] for i in np.flatnonzero(anew)])
+        except (MissingDependencyError, ModelError) as error:  # they are scored by their facts, and counted
+            _log.warning("new items have no text embedding: %s", error)
+    return text, anew
+
+
+def _numbers(after: Snapshot, name: str, scale: float) -> Floats32:
+    values = np.array(after.nodes[after.schema.item.name].column(name).to_pylist(), dtype=np.float32)
+    return values / np.float32(scale)
+
+
+def _profile(model: Trained, after: Snapshot, place: NDArray[np.int64]) -> Floats32:
+    """Profiles of the items there are now: as in training, and for new ones on the scales of training."""
+    old = model.similarity.profile
+    found = cast("Floats32", _rows(old, place))
+    new = place < 0
+    relations = [model.snapshot.schema.relation_types[f.relation] for f in model.similarity.factors]
+    if not old.shape[1] or not new.any():
+        return found
+    exponent = model.config.of(KnowledgeConfig).degree_exponent
+    pairs = [(incidence(model.snapshot, r), _for_old_nodes(model.snapshot, after, r)) for r in relations]
+    of_new = profile(
+        [before for before, _ in pairs], exponent, model.config.cold, len(old), [now[new] for _, now in pairs]
+    )
+    if of_new.shape[1] == old.shape[1]:  # else the model was adapted before: a new item is then taken for average
+        found[new] = of_new
+    return found
+
+
+def _for_old_nodes(before: Snapshot, after: Snapshot, relation: RelationType) -> sparse.csr_array:
+    """Which item of ``after`` is tied to which node of ``before``, binary CSR."""
+    matrix = incidence(after, relation)
+    other = relation.target if relation.source == after.schema.item.name else relation.source
+    column = before.ids[other].indices(after.ids[other].keys)
+    cells = matrix.tocoo()
+    known = column[cells.col] >= 0
+    ends = (cells.row[known], column[cells.col[known]])
+    return sparse.csr_array((cells.data[known], ends), shape=(matrix.shape[0], len(before.ids[other])))
+
+
+def _of_items(before: Snapshot, after: Snapshot, place: NDArray[np.int64]) -> Snapshot:
+    """The graph before, with the items of ``after``: none of the new ones has an edge."""
+    item = after.schema.item.name
+    now = np.full(len(before.items), -1)
+    now[place[place >= 0]] = np.flatnonzero(place >= 0)
+    edges: dict[str, EdgeTable] = {}
+    for name, relation in before.schema.relation_types.items():
+        table = before.edges[name]
+        source = now[table.source] if relation.source == item else table.source
+        target = now[table.target] if relation.target == item else table.target
+        edges[name] = replace(table, source=source, target=target).take((source >= 0) & (target >= 0))
+    nodes: Mapping[str, Any] = {**before.nodes, item: after.nodes[item]}
+    return Snapshot(before.schema, before.source, nodes, edges)
+
+
+# --- facts -------------------------------------------------------------------------------------------
+
+
+def _with_facts(factors: PathFactors, before: Snapshot, after: Snapshot, config: TrainConfig) -> PathFactors:
+    """The factors without the facts that went, and with those that came."""
+    knowledge = config.of(KnowledgeConfig)
+    kept = still_there(factors, before, after)
+    return _joined(
+        kept, before, after, lambda r: path_factors(after, r, knowledge.degree_exponent, knowledge.max_degree)
+    )
+
+
+def _with_gates(paths: GatedPaths, before: Snapshot, after: Snapshot, model: Trained) -> GatedPaths:
+    """The same of the paths of W; a new node has the gate of its relation type."""
+    knowledge = model.config.of(KnowledgeConfig)
+    kept = gates_there(paths, before, after)
+    factors = _joined(
+        kept.factors, before, after, lambda r: shared_nodes(after, r, knowledge.degree_exponent, knowledge.max_degree)
+    )
+    if factors is kept.factors:
+        return kept
+    relation = after.schema.relation_types[factors.relation]
+    other = relation.target if relation.source == after.schema.item.name else relation.source
+    new = before.ids[other].indices(after.ids[other].keys) < 0
+    gate = np.where(new, np.float32(_mean_gate(model, relation.name)), kept.gate)
+    return GatedPaths(factors, gate.astype(np.float32))
+
+
+def _joined(
+    kept: PathFactors, before: Snapshot, after: Snapshot, fresh_of: Callable[[RelationType], PathFactors]
+) -> PathFactors:
+    """Factors of the facts that stayed, and of those that came as training on the graph of now would have them."""
+    relation = after.schema.relation_types[kept.relation]
+    came = _came(before, after, relation)
+    if not came.nnz:
+        return kept
+    fresh, direct = fresh_of(relation), relation.source == relation.target
+    if direct:
+        own = sparse.dia_array(((kept.source.diagonal() == 0).astype(np.float32)[None, :], [0]), shape=came.shape)
+        came = sparse.csr_array(came + own)
+
+    def both(old: sparse.csr_array, new: sparse.csr_array) -> sparse.csr_array:
+        found = sparse.csr_array(old + new.multiply(came))
+        found.sort_indices()
+        return found
+
+    source = both(kept.source, fresh.source)
+    if direct:
+        return PathFactors(kept.relation, source, kept.target)
+    return PathFactors(kept.relation, source, source if kept.target is kept.source else both(kept.target, fresh.target))
+
+
+def _came(before: Snapshot, after: Snapshot, relation: RelationType) -> sparse.csr_array:
+    """The facts of a relation type that only ``after`` has, binary CSR, shape (items, other nodes)."""
+    there = incidence(after, relation)
+    other = relation.target if relation.source == after.schema.item.name else relation.source
+    column = after.ids[other].indices(before.ids[other].keys)
+    cells = incidence(before, relation).tocoo()
+    known = column[cells.col] >= 0
+    had = sparse.csr_array((cells.data[known], (cells.row[known], column[cells.col[known]])), shape=there.shape)
+    came = sparse.csr_array(there - there.multiply(had))
+    came.eliminate_zeros()
+    return came
