@@ -2,7 +2,8 @@
 
 A user's digest tells what the user did; it is kept with each chunk in the ledger.  A list depends on its user's
 interactions, and on what is the same for all users: model, facts, rules and settings.  So users with equal digests
-keep their lists, and a run whose common part differs is refused.
+keep their lists.  Where the graph's items or facts changed, all lists are made anew; where the model or the settings
+did, the run is refused.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from kg_rec.tables import table_formats
 
 #: Users whose interactions are hashed at a time.
 _USERS = 16_384
-_COMMON = {
-    "model": "the model",
+#: What the graph's owners change from day to day; it may change any list, so all are made anew.
+_CATALOGUE = {
     "facts": "the graph's items and facts",
     "allowed_sha256": "the items that may be in a list (rules, files, novelty)",
 }
@@ -118,19 +119,23 @@ def changes(
     return Changes(np.flatnonzero(~listed[users] | (newest[users] != digests)), tuple(gone))
 
 
-def check_common(job: JobConfig, about: Mapping[str, Any], base: Sequence[Run]) -> None:
-    """Refuse a run after which readers would see lists made under different conditions.
+def catalogue_changed(job: JobConfig, about: Mapping[str, Any], base: Sequence[Run]) -> str:
+    """Whether the lists of all users have to be made anew, as what the graph says of the items changed.
 
     Args:
         job: its settings.
         about: digests of its model, facts and candidates.
         base: the runs that it adds to.
 
+    Returns:
+        What changed, in words; empty where nothing did.
+
     Raises:
-        ConfigError: something that decides the lists of all users differs, and the message names it; or a run has no
-            digests.
+        ConfigError: the model or a setting that decides all lists is not as in ``base``, and the message names it; or
+            a run has no digests.
     """
     now = _deciding(job)
+    changed: dict[str, None] = {}
     for run in base:
         if "facts" not in run.about:
             raise ConfigError(
@@ -138,13 +143,15 @@ def check_common(job: JobConfig, about: Mapping[str, Any], base: Sequence[Run]) 
                 "the job for all users once"
             )
         before = _deciding(from_dict(JobConfig, run.about["config"]))
-        differ = [text for name, text in _COMMON.items() if run.about.get(name) != about[name]]
+        differ = ["the model"] if run.about.get("model") != about["model"] else []
         differ += [name for name, value in now.items() if before[name] != value]
         if differ:
             raise ConfigError(
                 f'changed_since = "last": not as in run {run.run}: {", ".join(differ)}; this may change the list of '
                 "any user: run the job for all users"
             )
+        changed |= {text: None for name, text in _CATALOGUE.items() if run.about.get(name) != about[name]}
+    return ", ".join(changed)
 
 
 def _deciding(job: JobConfig) -> dict[str, Any]:

@@ -153,6 +153,9 @@ def _path(path: Mapping[str, Any]) -> str:
     nodes = [n["key"] or f"{n['count']} {n['type']}" for n in path["nodes"]]
     text = f"({nodes[0]})"
     for node, step in zip(nodes[1:], path["relations"], strict=True):
+        if step["type"] is None:  # which the graph does not hold
+            text += f"~[similar text]~({node})"
+            continue
         left, right = ("-", "->") if step["forward"] else ("<-", "-")
         text += f"{left}[{step['type']}]{right}({node})"
     return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Sequence
@@ -16,13 +17,15 @@ from numpy.typing import NDArray
 
 from kg_rec.errors import ConfigError, JobError
 from kg_rec.jobs.candidates import allowed_items, file_keys, queried_keys
-from kg_rec.jobs.changes import changes, check_common, user_digests
+from kg_rec.jobs.changes import catalogue_changed, changes, user_digests
 from kg_rec.jobs.config import JobConfig
 from kg_rec.model import persist
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import NO_TIME, Snapshot, export
 from kg_rec.store.base import GraphStore
 from kg_rec.store.ledger import Run, RunLedger
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def make_plan(
 
     Raises:
         ConfigError: a user is unknown, the interactions have no times where ``changed_since`` needs them, or what
-            decides the lists of all users is not as in ``base``.
+            decides the lists of all users (the model, the settings) is not as in ``base``.
         StoreError: a query failed.
     """
     shutil.rmtree(folder, ignore_errors=True)
@@ -75,9 +78,13 @@ def make_plan(
     }
     gone: tuple[str, ...] = ()
     if job.changed_since == "last":
-        check_common(job, common, base)
+        changed = catalogue_changed(job, common, base)
         found = changes(snapshot, users, digests, RunLedger(store), base)
-        users, digests, gone = users[found.users], digests[found.users], found.gone
+        gone = found.gone
+        if changed:
+            _log.warning("%s changed since the last run: the lists of all users are made anew", changed)
+        else:
+            users, digests = users[found.users], digests[found.users]
     elif job.changed_since:
         chosen = np.isin(users, touched(snapshot, int(job.changed_since)))
         users, digests = users[chosen], digests[chosen]

@@ -50,12 +50,15 @@ def report_of(
         job: its settings.
         run: its record, with its end.
         chunks: all of them.
-        before: the run that readers saw until now.
+        before: the run that readers saw until now; the scores are compared with its own where both have all users
+            and one model.
         stages: seconds per stage of the process that ended the run.
     """
     users = sum(c.users for c in chunks.values())
     short = sum(c.short for c in chunks.values())
     scores = mixture(chunks.values())
+    if before is not None and not _alike(run, before):
+        before = None
     earlier = None if before is None else before.report.get("score_quantiles")
     seconds = (datetime.fromisoformat(run.finished) - datetime.fromisoformat(run.started)).total_seconds()
     return {
@@ -71,6 +74,13 @@ def report_of(
         "compared_with": None if before is None else before.run,
         "drift": drift(earlier, scores) if earlier and scores else None,
     }
+
+
+def _alike(run: Run, before: Run) -> bool:
+    """Whether the scores of two runs are of the same users and the same model, so that a difference means something."""
+    return not any(r.about.get("base") for r in (run, before)) and all(
+        run.about.get(name) == before.about.get(name) for name in ("model", "users_sha256")
+    )
 
 
 def mixture(chunks: Iterable[ChunkRecord]) -> list[float]:
