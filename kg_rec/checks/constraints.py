@@ -14,9 +14,11 @@ from typing import Any
 import pyarrow as pa
 
 from kg_rec.schema import Datatype, GraphSchema, NodeType, PropertyType, RelationType
+from kg_rec.store import mapping
 from kg_rec.store.base import GraphStore
-from kg_rec.store.cypher import SCHEMA_LABEL, quoted
+from kg_rec.store.cypher import SCHEMA_LABEL
 from kg_rec.store.ledger_cypher import CHUNK, LATEST, RECOMMENDED, RUN
+from kg_rec.store.mapping import quoted
 from kg_rec.store.neo4j.vectors import VECTORS
 
 _SECONDS_PER_QUERY = 600.0
@@ -97,25 +99,30 @@ class ConstraintChecker:
 
     def nodes(self, t: NodeType) -> int:
         """Test the nodes of one type; returns how many there are."""
-        key = f"n.{quoted(t.key)}"
+        key, match = mapping.raw_key(t, "n"), f"MATCH {mapping.node(t, 'n')}"
+        extra = mapping.conditions(t, "n")
+        match += f"{mapping.where(extra)} WITH n" if extra else ""
         missing = f"({key} IS NULL OR {key} = '')"
-        rules = [_Rule("missing key", t.name, missing, f"{t.key} is absent or empty"), *self._properties(t, "n")]
+        rules = [_Rule("missing key", t.name, missing, f"{t.key} is absent or empty"), *self._properties(t)]
         if t.name_property is not None and not any(p.use == "name" and p.required for p in t.properties):
-            unnamed = f"n.{quoted(t.name_property)} IS NULL"
+            named = next(p for p in t.properties if p.use == "name")
+            unnamed = f"{mapping.value(t, named, 'n')} IS NULL"
             rules.append(_Rule("no name", t.name, unnamed, f"without {t.name_property} the key is shown", False))
-        if t.role == "item":
+        if t.role == "item" and not self.schema.mapped:
             rules += self._lonely(t)
         shown = key if self.typed else f"coalesce(toStringOrNull({key}), elementId(n))"
-        total = self._rows(f"MATCH (n:{quoted(t.name)})", "node", rules, shown)
+        total = self._rows(match, "node", rules, shown)
         if not self.typed:  # the uniqueness constraint may have been dropped
-            body = f"MATCH (n:{quoted(t.name)}) WITH {key} AS k, count(*) AS c WHERE c > 1 AND k IS NOT NULL"
+            body = f"{match} WITH {key} AS k, count(*) AS c WHERE c > 1 AND k IS NOT NULL"
             self._groups("duplicate key", t.name, body, "toStringOrNull(k)", "key", "several nodes have it")
         return total
 
     def edges(self, r: RelationType) -> int:
         """Test the edges of one type; returns how many there are."""
         source, target = self.schema.node_types[r.source], self.schema.node_types[r.target]
-        rules = list(self._properties(r, "r"))
+        if self.schema.mapped:
+            return self._mapped_edges(r, source, target)
+        rules = list(self._properties(r))
         kind, tail, head = quoted(r.name), quoted(source.name), quoted(target.name)
         if self.typed:
             match = f"MATCH (a:{tail})-[r:{kind}]->(b:{head})"
@@ -142,8 +149,23 @@ class ConstraintChecker:
             self._groups("duplicate edge", r.name, body, shown, "pair", "several edges between two nodes")
         return total
 
+    def _mapped_edges(self, r: RelationType, source: NodeType, target: NodeType) -> int:
+        """:meth:`edges` in a graph of others, where other relationships of the type are their own affair."""
+        pattern, conditions = mapping.step(r, "a", "b", "r")
+        conditions += [*mapping.conditions(source, "a"), *mapping.conditions(target, "b")]
+        ends = f"{mapping.node(source, 'a')}, {mapping.node(target, 'b')}"
+        match = f"MATCH {ends}, {pattern}{mapping.where(conditions)} WITH *"
+        tail, head = mapping.key(source, "a"), mapping.key(target, "b")
+        total = self._rows(match, "edge", list(self._properties(r)), f"{tail} + ' -> ' + {head}")
+        if r.name != RECOMMENDED and r.repeats is None:
+            body = f"{match} WITH {tail} AS s, {head} AS t, count(*) AS c WHERE c > 1"
+            self._groups("duplicate edge", r.name, body, "s + ' -> ' + t", "pair", "several edges; say kr:repeats")
+        return total
+
     def unknown(self) -> None:
         """Nodes and edges of types that the schema does not have: other programs', or a misspelt label."""
+        if self.schema.mapped:  # other nodes are their owners' affair
+            return
         known = [*self.schema.node_types, SCHEMA_LABEL, RUN, CHUNK, LATEST, VECTORS]
         detail = "not in the schema; kg_rec does not read them"
         for what, match, name, mine, text, names in (
@@ -161,9 +183,13 @@ class ConstraintChecker:
 
     # --- rules -------------------------------------------------------------------------------------
 
-    def _properties(self, owner: NodeType | RelationType, variable: str) -> Iterator[_Rule]:
+    def _properties(self, owner: NodeType | RelationType) -> Iterator[_Rule]:
         for p in owner.properties:
-            value, subject = f"{variable}.{quoted(p.name)}", f"{owner.name}.{p.name}"
+            subject = f"{owner.name}.{p.name}"
+            if isinstance(owner, NodeType):
+                value = mapping.value(owner, p, "n")
+            else:
+                value = mapping.edge_value(owner, p, "a", "b", "r")
             if p.required and p.use != "key":
                 yield _Rule("missing property", subject, f"{value} IS NULL", "the schema requires it")
             if not self.typed:

@@ -11,8 +11,8 @@ from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema
 from kg_rec.store import ledger_cypher
 from kg_rec.store.base import GraphStore
-from kg_rec.store.cypher import quoted
 from kg_rec.store.ledger import check_lists, read_list
+from kg_rec.store.mapping import quoted
 from kg_rec.store.neo4j.vectors import similar_items
 from kg_rec.tables import table_formats
 
@@ -64,6 +64,11 @@ def check_sinks(job: JobConfig, store: GraphStore) -> None:
     if job.sinks.vectors and not store.capabilities.vector_index:
         raise ConfigError(
             f"sinks.vectors: a vector index needs a Neo4j server, and {store.url} is none; set it to false"
+        )
+    if job.sinks.vectors and store.schema().mapped:
+        raise ConfigError(
+            "sinks.vectors: vectors are properties of the items, and these nodes belong to others (the schema has "
+            "kr:from); set it to false"
         )
 
 

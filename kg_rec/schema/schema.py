@@ -112,6 +112,11 @@ class GraphSchema:
         return next(r for r in self.relation_types.values() if r.interaction)
 
     @property
+    def mapped(self) -> bool:
+        """Whether it maps a graph that others made and write: kg_rec then writes no node and no property of it."""
+        return any(t.pattern is not None for t in self.node_types.values())
+
+    @property
     def knowledge_relations(self) -> tuple[RelationType, ...]:
         """Relation types that tie an item to an attribute or to another item, in either direction, by name."""
         item, user = self.item.name, self.user.name

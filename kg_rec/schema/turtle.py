@@ -38,7 +38,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _VOCABULARY = frozenset(
     {*get_args(Use), "Schema", "UserType", "ItemType", "AttributeType", "RelationType", "InteractionType", "use"}
     | {"stringList", "floatList", "dimensions", "maxPerSource", "positiveFrom", "plural", "measureWord"}
-    | {"repeats", *get_args(Repeats)}
+    | {"repeats", "from", *get_args(Repeats)}
     | {"inverseLabel", "phrase", "inversePhrase", "alias", "inverseAlias"}
 )
 _RESERVED = frozenset({"source", "target"})
@@ -112,10 +112,12 @@ class _Parser:
         name = self._local(subject)
         properties = self._properties(subject)
         keys = [p for p in properties if p.use == "key"]
-        if len(keys) != 1 or keys[0].datatype != "string" or not keys[0].required:
+        pattern = self._cypher(subject, name)
+        datatypes = ("string",) if pattern is None else ("string", "integer")
+        if len(keys) != 1 or keys[0].datatype not in datatypes or not keys[0].required:
             raise SchemaError(
-                f"{self.origin}: {name}: expected one property with kr:use kr:key, sh:datatype xsd:string "
-                f"and sh:minCount 1, got {[p.name for p in keys] or 'none'}"
+                f"{self.origin}: {name}: expected one property with kr:use kr:key, sh:datatype xsd:string (or "
+                f"xsd:integer, in a node type with kr:from) and sh:minCount 1, got {[p.name for p in keys] or 'none'}"
             )
         rest = sorted((p for p in properties if p.use != "key"), key=lambda p: p.name)
         if sum(p.use == "name" for p in rest) > 1:
@@ -127,6 +129,7 @@ class _Parser:
             labels=self._texts(subject, RDFS.label),
             plurals=self._texts(subject, KR.plural),
             measure_words=self._texts(subject, KR.measureWord),
+            pattern=pattern,
         )
 
     def _relation_type(self, subject: Node, interaction: bool) -> RelationType:
@@ -154,7 +157,14 @@ class _Parser:
             aliases=tuple(sorted(str(o) for o in self.graph.objects(subject, KR.alias))),
             inverse_aliases=tuple(sorted(str(o) for o in self.graph.objects(subject, KR.inverseAlias))),
             repeats=self._repeats(subject, name, properties),
+            pattern=self._cypher(subject, name),
         )
+
+    def _cypher(self, subject: Node, owner: str) -> str | None:
+        values = list(self.graph.objects(subject, KR["from"]))
+        if len(values) > 1 or any(not isinstance(v, RdfLiteral) or not str(v).strip() for v in values):
+            raise SchemaError(f"{self.origin}: {owner}: expected one text of Cypher for kr:from, got {len(values)}")
+        return str(values[0]).strip() if values else None
 
     def _repeats(self, subject: Node, name: str, properties: tuple[PropertyType, ...]) -> Repeats | None:
         value = self.graph.value(subject, KR.repeats)
@@ -224,6 +234,7 @@ class _Parser:
             maximum=maximum,
             dimensions=None if dimensions is None else int(dimensions),
             labels=self._texts(shape, RDFS.label),
+            expression=self._cypher(shape, shown),
         )
 
     def _one(self, subject: Node, predicate: URIRef, shown: str) -> Node:

@@ -57,6 +57,8 @@ class PropertyType:
         maximum: largest allowed number (``sh:maxInclusive``), or None.
         dimensions: length of a ``float_list`` used as a vector, or None.
         labels: name in words, by language.
+        expression: Cypher that gives the value in a graph that is not kg_rec's own (``kr:from``), over the variables
+            of its owner's pattern; None for the property of the same name.
     """
 
     name: str
@@ -67,11 +69,12 @@ class PropertyType:
     maximum: float | None
     dimensions: int | None
     labels: Texts
+    expression: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NodeType:
-    """One node type: a label in the store with a unique string key.
+    """One node type: a label in the store with a unique key; in a snapshot, keys are texts.
 
     Attributes:
         name: the store's node label, e.g. ``Film``.
@@ -80,6 +83,8 @@ class NodeType:
         labels: singular noun by language; falls back to ``name``.
         plurals: plural noun by language, where it differs.
         measure_words: classifier by language (Chinese: 部 for films).
+        pattern: which nodes of a graph that is not kg_rec's own these are (``kr:from``), as a Cypher pattern of one
+            node ``n``, with or without WHERE; None for the nodes that kg_rec itself writes.
     """
 
     name: str
@@ -88,6 +93,7 @@ class NodeType:
     labels: Texts
     plurals: Texts
     measure_words: Texts
+    pattern: str | None = None
 
     @property
     def key(self) -> str:
@@ -125,6 +131,8 @@ class RelationType:
         inverse_aliases: names in outside files that give the target first ("film.director.film").
         repeats: what several edges between two nodes become in a snapshot, where the graph may have them: the weight
             of the ``last``, the ``max``, the ``sum``, or the ``count`` of edges; None where it should have none.
+        pattern: how a source ``a`` is tied to a target ``b`` in a graph that is not kg_rec's own (``kr:from``), as a
+            Cypher pattern, with or without WHERE; None for the relationship of this name.
     """
 
     name: str
@@ -141,6 +149,7 @@ class RelationType:
     aliases: tuple[str, ...]
     inverse_aliases: tuple[str, ...]
     repeats: Repeats | None = None
+    pattern: str | None = None
 
     @property
     def weight(self) -> str | None:

@@ -15,12 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kg_rec.progress import Progress, no_progress
-from kg_rec.schema import DATATYPES, NodeType, RelationType
+from kg_rec.schema import NodeType, RelationType
 from kg_rec.snapshot.canonical import one_edge_a_pair
 from kg_rec.snapshot.missing import check_all_read
 from kg_rec.snapshot.snapshot import Snapshot
 from kg_rec.snapshot.tables import NO_TIME, EdgeTable, IdMap
 from kg_rec.store.base import GraphStore
+from kg_rec.store.batch import node_schema
 from kg_rec.store.ledger_cypher import RECOMMENDED
 
 _log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def export(store: GraphStore, progress: Progress = no_progress) -> Snapshot:
 
 
 def _node_table(node_type: NodeType, batches: list[pa.RecordBatch]) -> pa.Table:
-    fields = pa.schema([(p.name, DATATYPES[p.datatype].arrow) for p in node_type.properties])
+    fields = node_schema(node_type)
     if not batches:
         return fields.empty_table()
     table = pa.Table.from_batches(batches).select(fields.names).cast(fields)

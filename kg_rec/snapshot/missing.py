@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kg_rec.errors import SnapshotError, StoreError
-from kg_rec.schema import NodeType
+from kg_rec.schema import DATATYPES, NodeType
+from kg_rec.store import mapping
 from kg_rec.store.base import GraphStore
-from kg_rec.store.cypher import quoted
 
 
 def check_all_read(store: GraphStore, node_type: NodeType, table: pa.Table) -> None:
@@ -30,7 +30,8 @@ def check_all_read(store: GraphStore, node_type: NodeType, table: pa.Table) -> N
             raise SnapshotError(
                 f"{node_type.name}.{node_type.key}: several nodes have the key {key!r}; every node needs its own"
             )
-    count = int(store.query(f"MATCH (n:{quoted(node_type.name)}) RETURN count(n) AS n")["n"][0].as_py())
+    every = f"MATCH {mapping.node(node_type, 'n')}{mapping.where(mapping.conditions(node_type, 'n'))}"
+    count = int(store.query(f"{every} RETURN count(n) AS n")["n"][0].as_py())
     if count > table.num_rows:
         reason = _reason(store, node_type)
         if reason is not None:  # else nodes came while the graph was read
@@ -39,8 +40,9 @@ def check_all_read(store: GraphStore, node_type: NodeType, table: pa.Table) -> N
 
 def _reason(store: GraphStore, node_type: NodeType) -> str | None:
     """Which keys are not as the schema says; None if all are."""
-    key = f"n.{quoted(node_type.key)}"
-    body = f"MATCH (n:{quoted(node_type.name)}) WHERE {key} IS NULL OR {key} = '' OR NOT {key} IS :: STRING"
+    key, kind = mapping.raw_key(node_type, "n"), node_type.properties[0].datatype.upper()
+    wrong = f"({key} IS NULL OR {key} = '' OR NOT {key} IS :: {kind})"
+    body = f"MATCH {mapping.node(node_type, 'n')}{mapping.where([wrong, *mapping.conditions(node_type, 'n')])}"
     try:
         found = store.query(
             f"{body} RETURN coalesce(valueType({key}), 'NULL') AS kind, count(*) AS n, "
@@ -57,9 +59,10 @@ def _reason(store: GraphStore, node_type: NodeType) -> str | None:
     if first["kind"].startswith("STRING"):
         return f"{subject}: {total:,} nodes of type {node_type.name} have the empty text as key; every node needs a key"
     kind = first["kind"].removesuffix(" NOT NULL").lower()
+    expected = DATATYPES[node_type.properties[0].datatype].words
     datatype = "integer" if kind == "integer" else "string"
     return (
-        f"{subject}: expected text, got {kind} in {total:,} nodes of type {node_type.name}, for example "
+        f"{subject}: expected {expected}, got {kind} in {total:,} nodes of type {node_type.name}, for example "
         f"{first['example']}; they would be left out: say sh:datatype xsd:{datatype} "
         "in the schema, or change the keys"
     )

@@ -21,7 +21,8 @@ MAX_KEY_BYTES = 4000
 
 def node_schema(node_type: NodeType) -> pa.Schema:
     """Arrow schema of a scan of the node type: one field per property, the key first."""
-    return pa.schema([(p.name, DATATYPES[p.datatype].arrow) for p in node_type.properties])
+    key, *others = node_type.properties
+    return pa.schema([(key.name, pa.string()), *((p.name, DATATYPES[p.datatype].arrow) for p in others)])
 
 
 def edge_schema(relation: RelationType) -> pa.Schema:

@@ -10,21 +10,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kg_rec.schema import GraphSchema, NodeType, RelationType
+from kg_rec.store import mapping
 from kg_rec.store.catalog import SHOWN_KEYS
+from kg_rec.store.mapping import quoted
 
 SCHEMA_LABEL = "KgRecSchema"
 READ_SCHEMA = f"MATCH (s:{SCHEMA_LABEL}) RETURN s.turtle AS turtle, s.name AS name"
 
 
-def quoted(name: str) -> str:
-    """A name in backticks."""
-    return "`" + name.replace("`", "``") + "`"
-
-
 def neo4j_constraints(schema: GraphSchema) -> list[str]:
-    """Statements that create a uniqueness constraint per node type and a cosine index per vector property."""
+    """Statements that create a uniqueness constraint per node type and a cosine index per vector property.
+
+    A graph of others gets no constraint, which its owners' writes could break: an index on a key that has none.
+    """
     statements = []
     for t in schema.node_types.values():
+        if t.pattern is not None:
+            if t.properties[0].expression is None:
+                label = mapping.node(t, "n").partition(":")[2].rstrip(")").split("`:`")[0].strip("`")
+                statements.append(
+                    f"CREATE RANGE INDEX {quoted(f'kg_rec_{t.name}_key')} IF NOT EXISTS "
+                    f"FOR (n:{quoted(label)}) ON (n.{quoted(t.key)})"
+                )
+            continue
         statements.append(
             f"CREATE CONSTRAINT {quoted(f'kg_rec_{t.name}_key')} IF NOT EXISTS "
             f"FOR (n:{quoted(t.name)}) REQUIRE n.{quoted(t.key)} IS UNIQUE"
@@ -120,21 +128,52 @@ def _neo4j_keys(node_type: NodeType, weight: str) -> str:
     )
 
 
+def neo4j_all_keys(node_type: NodeType, relation: RelationType | None = None) -> str:
+    """One row with all keys of a type that maps a graph of others, and the out-degree of each, or ones."""
+    weight = "1"
+    if relation is not None:
+        pattern, conditions = mapping.step(relation, "n", "b", "r")
+        weight = f"COUNT {{ {pattern}{mapping.where(conditions)} }}"
+    match = f"MATCH {mapping.node(node_type, 'n')}{mapping.where(mapping.conditions(node_type, 'n'))}"
+    return (
+        f"{match} WITH {mapping.key(node_type, 'n')} AS k, {weight} AS w WHERE k IS NOT NULL AND k <> '' "
+        "RETURN collect(k) AS keys, collect(w) AS weights"
+    )
+
+
 def neo4j_nodes(node_type: NodeType) -> str:
     """One row with a list per property of the nodes of ``$keys``."""
-    lists = [f"[x IN nodes | x.{quoted(p.name)}] AS {quoted(p.name)}" for p in node_type.properties]
+    key, *others = node_type.properties
+    values = [mapping.key(node_type, "x"), *(mapping.value(node_type, p, "x") for p in others)]
+    lists = [f"[x IN nodes | {value}] AS {quoted(p.name)}" for p, value in zip((key, *others), values, strict=True)]
     return (
-        f"UNWIND $keys AS k MATCH (n:{quoted(node_type.name)} {{{quoted(node_type.key)}: k}}) "
+        f"UNWIND $keys AS k MATCH {mapping.keyed(node_type, 'n', 'k')} "
         f"WITH collect(n) AS nodes RETURN {', '.join(lists)}"
     )
 
 
 def neo4j_edges(relation: RelationType, source: NodeType, target: NodeType) -> str:
     """One row with lists (source, target, properties) of the edges that leave the nodes of ``$keys``."""
+    if relation.pattern is not None or source.pattern is not None or target.pattern is not None:
+        return _neo4j_mapped_edges(relation, source, target)
     lists = [f"[x IN edges | x.{quoted(p.name)}] AS {quoted(p.name)}" for p in relation.properties]
     return (
         f"UNWIND $keys AS k MATCH (a:{quoted(source.name)} {{{quoted(source.key)}: k}}) "
         f"MATCH (a)-[r:{quoted(relation.name)}]->(b:{quoted(target.name)}) "
         f"WITH collect(k) AS source, collect(b.{quoted(target.key)}) AS target"
         f"{', collect(r) AS edges' if lists else ''} RETURN {', '.join(['source', 'target', *lists])}"
+    )
+
+
+def _neo4j_mapped_edges(relation: RelationType, source: NodeType, target: NodeType) -> str:
+    pattern, conditions = mapping.step(relation, "a", "b", "r")
+    values = ["k", mapping.key(target, "b")]
+    values += [mapping.edge_value(relation, p, "a", "b", "r") for p in relation.properties]
+    names = ["source", "target", *(quoted(p.name) for p in relation.properties)]
+    lists = [f"[x IN rows | x[{i}]] AS {name}" for i, name in enumerate(names)]
+    return (
+        f"UNWIND $keys AS k MATCH {mapping.keyed(source, 'a', 'k')} "
+        f"MATCH {pattern}, {mapping.node(target, 'b')}"
+        f"{mapping.where([*conditions, *mapping.conditions(target, 'b')])} "
+        f"WITH collect([{', '.join(values)}]) AS rows RETURN {', '.join(lists)}"
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kg_rec.schema import GraphSchema
-from kg_rec.store.cypher import quoted
+from kg_rec.store.mapping import key, keyed, node, quoted, value
 
 RUN, CHUNK, LATEST = "KgRecRun", "KgRecChunk", "KgRecLatest"
 #: The relation type from user to item that runs write.
@@ -59,9 +59,9 @@ def create_lists(schema: GraphSchema, properties: Sequence[str]) -> str:
     return (
         f"MATCH (c:{CHUNK} {{id: $id}}) WHERE coalesce(c.state, '') <> 'done' "
         "UNWIND range(0, size($items) - 1) AS n "
-        f"OPTIONAL MATCH (i:{quoted(item.name)} {{{quoted(item.key)}: $items[n]}}) "
+        f"OPTIONAL MATCH {keyed(item, 'i', '$items[n]')} "
         "WITH c, n, i ORDER BY n WITH c, collect([i]) AS items "
-        f"UNWIND $lists AS l MATCH (u:{quoted(user.name)} {{{quoted(user.key)}: l[0]}}) "
+        f"UNWIND $lists AS l MATCH {keyed(user, 'u', 'l[0]')} "
         "UNWIND range(0, size(l[1]) - 1) AS n WITH u, l, n, items[l[1][n]][0] AS i WHERE i IS NOT NULL "
         f"CREATE (u)-[:{RECOMMENDED} {{{', '.join(values)}}}]->(i)"
     )
@@ -69,9 +69,9 @@ def create_lists(schema: GraphSchema, properties: Sequence[str]) -> str:
 
 def delete_lists(schema: GraphSchema) -> str:
     """Delete the edges of the run ``$run`` that leave users from ``$first`` to ``$last``."""
-    key = quoted(schema.user.key)
+    user = key(schema.user, "u")
     return (
-        f"MATCH (u:{quoted(schema.user.name)}) WHERE u.{key} >= $first AND u.{key} <= $last "
+        f"MATCH {node(schema.user, 'u')} WHERE {user} >= $first AND {user} <= $last "
         f"MATCH (u)-[r:{RECOMMENDED}]->() WHERE r.run = $run DELETE r"
     )
 
@@ -79,8 +79,8 @@ def delete_lists(schema: GraphSchema) -> str:
 def delete_users_lists(schema: GraphSchema) -> str:
     """Delete the edges of ``$runs`` that leave the users ``$users``."""
     return (
-        f"MATCH (u:{quoted(schema.user.name)})-[r:{RECOMMENDED}]->() "
-        f"WHERE u.{quoted(schema.user.key)} IN $users AND r.run IN $runs DELETE r"
+        f"MATCH {node(schema.user, 'u')}-[r:{RECOMMENDED}]->() "
+        f"WHERE {key(schema.user, 'u')} IN $users AND r.run IN $runs DELETE r"
     )
 
 
@@ -91,12 +91,12 @@ def read_list(schema: GraphSchema, job: str | None = None) -> str:
     that has one.  ``job`` is put in for ``$job``.
     """
     user, item = schema.user, schema.item
-    name = item.name_property or item.key
+    named = next((p for p in item.properties if p.use == "name"), item.properties[0])
     given = "$job" if job is None else f'"{job}"'
     return (
-        f"MATCH (p:{LATEST} {{job: {given}}}) MATCH (u:{quoted(user.name)} {{{quoted(user.key)}: $user}})"
-        f"-[r:{RECOMMENDED}]->(i:{quoted(item.name)}) WHERE r.run IN p.runs WITH r.run AS run, collect({{rank: r.rank, "
-        f"item: i.{quoted(item.key)}, name: i.{quoted(name)}, score: r.score}}) AS list ORDER BY run DESC LIMIT 1 "
+        f"MATCH (p:{LATEST} {{job: {given}}}) MATCH {keyed(user, 'u', '$user')} MATCH (u)"
+        f"-[r:{RECOMMENDED}]->{node(item, 'i')} WHERE r.run IN p.runs WITH r.run AS run, collect({{rank: r.rank, "
+        f"item: {key(item, 'i')}, name: {value(item, named, 'i')}, score: r.score}}) AS list ORDER BY run DESC LIMIT 1 "
         "UNWIND list AS row RETURN row.rank AS rank, row.name AS name, row.item AS item, row.score AS score "
         "ORDER BY rank"
     )

@@ -21,7 +21,8 @@ from kg_rec.errors import ArgumentError, SchemaError
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path, PathEdge
 from kg_rec.explain.show.escaped import escaped_json
-from kg_rec.schema import GraphSchema, RelationType
+from kg_rec.schema import GraphSchema, NodeType, RelationType
+from kg_rec.store import mapping
 
 #: Stands in the column ``nodes`` for a set of other users.
 OTHERS = "*"
@@ -55,9 +56,9 @@ def cypher_for(schema: GraphSchema, user: str, item: str, paths: Sequence[Path])
             raise ArgumentError(f"expected paths from {user!r} to {item!r}, got one from {ends}")
         _others(path)
     if not paths:
-        node = schema.user
-        nothing = f"MATCH (n0:`{node.name}` {{`{node.key}`: $user}})\nWHERE n0.`{node.key}` IS NULL\n"
-        return nothing + f"RETURN 0 AS pattern, [n0.`{node.key}`] AS nodes, 1 AS count", {"user": user}
+        key = mapping.key(schema.user, "n0")
+        nothing = f"MATCH {mapping.node(schema.user, 'n0')}\nWHERE {key} = $user AND {key} IS NULL\n"
+        return nothing + f"RETURN 0 AS pattern, [{key}] AS nodes, 1 AS count", {"user": user}
     parameters: dict[str, Any] = {"user": user, "item": item}
     branches = []
     for number, (form, members) in enumerate(_forms(paths).items()):
@@ -146,22 +147,28 @@ def _branch(
     edges: tuple[PathEdge, ...],
 ) -> str:
     steps = [_step(schema, n, types, edge) for n, edge in enumerate(edges)]
-    if all(weight is None for _, _, weight in steps):
-        return _whole_path(schema, number, types, open_nodes, [(step, liked) for step, liked, _ in steps])
+    if all(weight is None for _, _, weight in steps) and not schema.mapped:
+        bare = [(step.replace(_TAIL, "").replace(_HEAD, ""), liked) for step, liked, _ in steps]
+        return _whole_path(schema, number, types, open_nodes, bare)
     last = len(types) - 1
     values = ["$user", *("other" if open_nodes[n] else f"row.n{n}" for n in range(1, last)), "$item"]
-    keys = [f"n{n}.`{_key(schema, types[n])}`" for n in range(last + 1)]
-    nodes = [f"(n{n}:`{types[n]}` {{`{_key(schema, types[n])}`: {values[n]}}})" for n in range(last + 1)]
+    kinds = [_node_type(schema, name) for name in types]
+    keys = [mapping.key(t, f"n{n}") for n, t in enumerate(kinds)]
+    own = [t.pattern is None for t in kinds]  # by their key, in the pattern itself
+    nodes = [mapping.keyed(t, f"n{n}", values[n]) if own[n] else mapping.node(t, f"n{n}") for n, t in enumerate(kinds)]
+    known = [[] if own[n] else mapping.has_key(t, f"n{n}", values[n]) for n, t in enumerate(kinds)]
     lines, carried = [f"UNWIND $rows_{number} AS row"], ["row"]
     for n, (step, conditions, weight) in enumerate(steps):
         crowd = open_nodes[n + 1]
-        end = f"(n{n + 1}:`{types[n + 1]}`)" if crowd else nodes[n + 1]
-        lines.append(f"MATCH {nodes[n]}{step}{end}" if step else f"MATCH {end}")
+        end = mapping.node(kinds[n + 1], f"n{n + 1}") if crowd else nodes[n + 1]
+        conditions += known[n] if step else []
+        conditions += mapping.conditions(kinds[n + 1], f"n{n + 1}") if crowd else known[n + 1]
+        lines.append(f"MATCH {step.replace(_TAIL, nodes[n]).replace(_HEAD, end)}" if step else f"MATCH {end}")
         conditions += [f"{keys[n + 1]} <> $user"] if crowd else []
         lines += [f"WHERE {' AND '.join(conditions)}"] if conditions else []
         handed = [*carried, *([f"{keys[n + 1]} AS other"] if crowd else ["other"] if open_nodes[n] else [])]
         if weight is not None:
-            lines += weight.lines(f"e{n}", handed)
+            lines += weight.lines(handed)
         elif crowd:
             lines.append(f"WITH {', '.join(handed)}")
         if crowd:
@@ -188,7 +195,7 @@ def _whole_path(
     """A branch as one MATCH; each step has its relationship and the conditions on it."""
     last = len(types) - 1
     values = ["$user", *(f"'{OTHERS}'" if open_nodes[n] else f"row.n{n}" for n in range(1, last)), "$item"]
-    keys = [f"`{_key(schema, node_type)}`" for node_type in types]
+    keys = [f"`{_node_type(schema, node_type).key}`" for node_type in types]
     nodes = [
         f"(n{n}:`{types[n]}`)" if open_nodes[n] else f"(n{n}:`{types[n]}` {{{keys[n]}: {values[n]}}})"
         for n in range(last + 1)
@@ -210,33 +217,42 @@ class _Weight:
 
     Attributes:
         relation: the interaction.
+        weight: Cypher of the weight of an edge, if the relation has one.
+        time: Cypher of its time, if the relation has one.
     """
 
     relation: RelationType
+    weight: str
+    time: str
 
-    def lines(self, edge: str, handed: Sequence[str]) -> list[str]:
-        """Lines that hand on ``handed``, which names the pair, where the weight of its edges ``edge`` is enough."""
+    def lines(self, handed: Sequence[str]) -> list[str]:
+        """Lines that hand on ``handed``, which names the pair, where the weight of its edges is enough."""
         r, aliases = self.relation, [name.rpartition(" AS ")[2] for name in handed]
-        weight = f"{edge}.`{r.weight}`"
         before = []
         if r.repeats == "count":
             total = "count(*)"
         elif r.repeats == "sum":
-            total = f"sum(coalesce({weight}, 1.0))"
+            total = f"sum(coalesce({self.weight}, 1.0))"
         elif r.repeats == "last":
-            order = [f"{edge}.`{r.time}`"] if r.time else []
-            before = [f"WITH {', '.join([*handed, edge])} ORDER BY {', '.join([*order, weight])}"]
+            values = [f"{self.time} AS at"] if self.time else []
+            order = ["at"] if self.time else []
+            shown = ", ".join([*handed, *values, f"{self.weight} AS one"])
+            before = [f"WITH {shown} ORDER BY {', '.join([*order, 'one'])}"]
             handed = aliases
             missing = "1.0" if r.positive_from is None else "-1.7e308"
-            total = f"last(collect(coalesce({weight}, {missing})))"
+            total = f"last(collect(coalesce(one, {missing})))"
         else:
-            total = f"max({weight})"
+            total = f"max({self.weight})"
         enough = "weight IS NULL OR weight > 0" if r.positive_from is None else "weight >= $positive_from"
         return [*before, f"WITH {', '.join([*handed, f'{total} AS weight'])}", f"WHERE {enough}"]
 
 
+#: Stand for the nodes at the two ends of a step.
+_TAIL, _HEAD = "(\0)", "(\1)"
+
+
 def _step(schema: GraphSchema, n: int, types: tuple[str, ...], edge: PathEdge) -> tuple[str, list[str], _Weight | None]:
-    """The relationship of a MATCH, its conditions, and what its weights say; no relationship for similar text."""
+    """The pattern of a MATCH, its conditions, and what its weights say; no pattern for similar text."""
     if edge.type is None:
         return "", [], None
     relation = schema.relation_types.get(edge.type)
@@ -246,20 +262,26 @@ def _step(schema: GraphSchema, n: int, types: tuple[str, ...], edge: PathEdge) -
             f"schema {schema.name} has no relation {edge.type} from {ends[0]} to {ends[1]}; "
             "the path was made with another schema"
         )
-    liked, weight = [], None
-    if relation.interaction and (relation.weight or relation.repeats == "count"):
+    source, target = (f"n{n}", f"n{n + 1}") if edge.forward else (f"n{n + 1}", f"n{n}")
+    if relation.pattern is None:
+        step, conditions = f"[e{n}:`{relation.name}`]", list[str]()
+        pattern = f"{_TAIL}-{step}->{_HEAD}" if edge.forward else f"{_TAIL}<-{step}-{_HEAD}"
+    else:
+        pattern, conditions = mapping.step(relation, source, target, f"e{n}")
+        pattern = f"{_TAIL}, {_HEAD}, {pattern}"
+    by_use = {p.use: mapping.edge_value(relation, p, source, target, f"e{n}") for p in relation.properties}
+    if relation.interaction and ("weight" in by_use or relation.repeats == "count"):
         if relation.repeats is None and relation.positive_from is not None:  # then one edge is enough
-            liked.append(f"e{n}.`{relation.weight}` >= $positive_from")
-        elif relation.repeats != "count" or relation.positive_from is not None:
-            weight = _Weight(relation)
-    step = f"[e{n}:`{relation.name}`]"
-    return (f"-{step}->" if edge.forward else f"<-{step}-"), liked, weight
+            return pattern, [*conditions, f"{by_use['weight']} >= $positive_from"], None
+        if relation.repeats != "count" or relation.positive_from is not None:
+            return pattern, conditions, _Weight(relation, by_use.get("weight", ""), by_use.get("time", ""))
+    return pattern, conditions, None
 
 
-def _key(schema: GraphSchema, node_type: str) -> str:
-    if node_type not in schema.node_types:
-        raise SchemaError(f"schema {schema.name} has no node type {node_type!r}; the path was made with another schema")
-    return schema.node_types[node_type].key
+def _node_type(schema: GraphSchema, name: str) -> NodeType:
+    if name not in schema.node_types:
+        raise SchemaError(f"schema {schema.name} has no node type {name!r}; the path was made with another schema")
+    return schema.node_types[name]
 
 
 def _others(path: Path) -> int:

@@ -19,7 +19,7 @@ import kglite
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kg_rec.errors import QueryRefusedError, SchemaNotAppliedError, StoreError
+from kg_rec.errors import QueryRefusedError, SchemaError, SchemaNotAppliedError, StoreError
 from kg_rec.schema import GraphSchema, NodeType
 from kg_rec.store import cypher as statements_of
 from kg_rec.store.base import Capabilities, Statement
@@ -89,6 +89,11 @@ class EmbeddedStore:
             return
         if old is not None:
             check_evolution(old, schema)
+        if schema.mapped:
+            raise SchemaError(
+                f"schema {schema.name} maps a graph that others made (kr:from); an embedded graph is kg_rec's own: "
+                "apply it to a Neo4j server"
+            )
         values = {"name": schema.name, "turtle": schema.turtle, "digest": schema.digest}
         self.transact([(statements_of.WRITE_SCHEMA, values)])
         self._schema = schema

@@ -37,7 +37,7 @@ from kg_rec.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from kg_rec.schema import GraphSchema
+from kg_rec.schema import GraphSchema, NodeType, RelationType
 from kg_rec.store import cypher
 from kg_rec.store.base import Capabilities, Statement
 from kg_rec.store.batch import edge_schema, edge_table, node_schema, node_table
@@ -45,6 +45,7 @@ from kg_rec.store.catalog import find_node_type, find_relation, missing_ends
 from kg_rec.store.credentials import read_credentials, split_url
 from kg_rec.store.evolution import check_evolution
 from kg_rec.store.gate import check_read_only, statement_text
+from kg_rec.store.mapping import check_mapping
 from kg_rec.store.paging import key_runs, ordered_batches
 from kg_rec.store.results import to_table
 
@@ -112,6 +113,7 @@ class Neo4jStore:
         old = self._stored_schema()
         if old is not None and old.digest == schema.digest:
             return
+        check_mapping(schema)
         if old is not None:
             check_evolution(old, schema)
         values = {"name": schema.name, "turtle": schema.turtle, "digest": schema.digest}
@@ -133,6 +135,7 @@ class Neo4jStore:
     def write_nodes(self, node_type: str, batch: pa.Table) -> int:
         """See :meth:`kg_rec.store.base.GraphStore.write_nodes`."""
         self._check_writable()
+        self._check_own()
         t = find_node_type(self.schema(), node_type)
         table = node_table(t, batch)
         statement = cypher.neo4j_merge_nodes(t, table.column_names[1:])
@@ -147,6 +150,7 @@ class Neo4jStore:
     def write_edges(self, relation: str, batch: pa.Table) -> int:
         """See :meth:`kg_rec.store.base.GraphStore.write_edges`."""
         self._check_writable()
+        self._check_own()
         r, source, target = find_relation(self.schema(), relation)
         table = edge_table(r, batch)
         statement = cypher.neo4j_merge_edges(r, source, target)
@@ -175,7 +179,7 @@ class Neo4jStore:
     def scan_nodes(self, node_type: str, batch_size: int = 50_000) -> Iterator[pa.RecordBatch]:
         """See :meth:`kg_rec.store.base.GraphStore.scan_nodes`."""
         t = find_node_type(self.schema(), node_type)
-        keys = self._weighted_keys(cypher.neo4j_node_keys(t))
+        keys = self._keys(t, cypher.neo4j_node_keys(t))
         size = min(batch_size, _NODES_PER_PAGE)
         return self._scan(keys, cypher.neo4j_nodes(t), node_schema(t), [t.key], size)
 
@@ -185,7 +189,7 @@ class Neo4jStore:
         Memory is bounded by ``batch_size`` rows or by the edges of the largest source node, if there are more.
         """
         r, source, target = find_relation(self.schema(), relation)
-        keys = self._weighted_keys(cypher.neo4j_source_keys(r, source))
+        keys = self._keys(source, cypher.neo4j_source_keys(r, source), r)
         statement = cypher.neo4j_edges(r, source, target)
         return self._scan(keys, statement, edge_schema(r), ["source", "target"], batch_size)
 
@@ -235,6 +239,13 @@ class Neo4jStore:
         if self._read_only:
             raise StoreError(f"{self.url} is open for reading only; connect without read_only to write")
 
+    def _check_own(self) -> None:
+        if self.schema().mapped:
+            raise StoreError(
+                f"{self.url}: the schema {self.schema().name} maps a graph that others made (kr:from); kg_rec writes "
+                "no node and no fact of it: write them with your own programs"
+            )
+
     def _check_server(self) -> None:
         with self._mapped_errors(), self._session(neo4j.READ_ACCESS) as session:
             agent = session.run("RETURN 1").consume().server.agent
@@ -245,6 +256,19 @@ class Neo4jStore:
     def _stored_schema(self) -> GraphSchema | None:
         rows = self._read(cypher.READ_SCHEMA, {}, lambda result: result.data())
         return GraphSchema.from_turtle(rows[0]["turtle"], origin=f"{self.url}: stored schema") if rows else None
+
+    def _keys(
+        self, t: NodeType, paged: str, relation: RelationType | None = None
+    ) -> Iterator[tuple[list[str], list[int]]]:
+        """Keys with weights, in pages by the index of kg_rec's own types, and all at once of others' types."""
+        if t.pattern is None and (relation is None or relation.pattern is None):
+            yield from self._weighted_keys(paged)
+            return
+        keys, weights = self._read(cypher.neo4j_all_keys(t, relation), {}, lambda r: r.single(strict=True)).values()
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        for start in range(0, len(order), _KEYS_PER_PAGE):
+            page = order[start : start + _KEYS_PER_PAGE]
+            yield [keys[i] for i in page], [weights[i] for i in page]
 
     def _weighted_keys(self, statement: str) -> Iterator[tuple[list[str], list[int]]]:
         after = ""  # no key is empty

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema
 from kg_rec.store.base import GraphStore, Statement
-from kg_rec.store.cypher import quoted
+from kg_rec.store.mapping import quoted
 
 VECTORS = "KgRecVectors"
 SLOTS = ("kg_rec_vector_a", "kg_rec_vector_b")
