@@ -17,7 +17,7 @@ from kg_rec.feedback.explore import SHOWN
 from kg_rec.feedback.posterior import REWARDS
 from kg_rec.schema import GraphSchema
 from kg_rec.store.base import GraphStore
-from kg_rec.store.cypher import quoted
+from kg_rec.store.mapping import quoted
 
 #: Relation types of events, from user to item.
 SHOWN_TYPE, REACTED_TYPE = "KG_REC_SHOWN", "KG_REC_REACTED"

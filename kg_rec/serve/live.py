@@ -22,7 +22,7 @@ from kg_rec.api import Model
 from kg_rec.errors import KgRecError, ModelError, NotFoundError, StoreError
 from kg_rec.snapshot import NO_TIME, EdgeTable, export
 from kg_rec.store.base import GraphStore
-from kg_rec.store.cypher import quoted
+from kg_rec.store.mapping import quoted
 
 _log = logging.getLogger(__name__)
 _MOST = 1_000_000
