@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,16 @@ class Model:
         if added or removed:
             raise ConfigError("expected interactions or weights, got both; ask for one after the other")
         return what_ifs.what_if_weights(self.recommender, user, weights, k, candidates=candidates)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: sizes, the weight of each channel, how well it ranked."""
+        users, items = self.recommender.shape
+        chosen = self.recommender.chosen
+        rows = {"users": f"{users:,}", "items": f"{items:,}"}
+        rows |= {f"weight of {c.name}": f"{chosen.warm.get(c.name, 0.0):.3g}" for c in self.recommender.channels}
+        rows["validation NDCG@10"] = f"{chosen.valid:.3f}"
+        cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items())
+        return f"<table>{cells}</table>"
 
     def __repr__(self) -> str:
         users, items = self.recommender.shape

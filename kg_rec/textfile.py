@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from kg_rec.errors import ConfigError, KgRecError, LoadError
+from kg_rec.errors import ArgumentError, ConfigError, KgRecError, LoadError
 
 #: The longest line, in bytes.
 LINE_BYTES = 16 << 20
@@ -109,26 +109,26 @@ def parse_json(text: str) -> Any:
     """A JSON value.
 
     Raises:
-        ValueError: it is none, with the reason; also for NaN, for a key that comes twice and for what is too deep.
+        ArgumentError: it is none, with the reason; also for NaN, for a key that comes twice and for what is too deep.
     """
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except json.JSONDecodeError as error:
-        raise ValueError(f"not valid JSON: {error.msg} at column {error.colno}") from error
+        raise ArgumentError(f"not valid JSON: {error.msg} at column {error.colno}") from error
     except RecursionError:
-        raise ValueError("lists or objects stand too deep in one another") from None
+        raise ArgumentError("lists or objects stand too deep in one another") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} comes twice")
+        raise ArgumentError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} comes twice")
     return found
 
 
 def _constant(name: str) -> Any:
-    raise ValueError(f"not valid JSON: {name}; write null for a missing number")
+    raise ArgumentError(f"not valid JSON: {name}; write null for a missing number")
 
 
 def not_text(encoding: str, data: bytes, error: UnicodeDecodeError) -> str:

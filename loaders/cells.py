@@ -16,6 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kg_rec.errors import ArgumentError
+
 #: Times at which somebody may have done something, in Unix seconds: the years 1600 to 2199.
 LEAST_TIME, MOST_TIME = -11_676_096_000, 7_258_118_399
 _WORDS: dict[type, str] = {dict: "an object", list: "a list", bytes: "bytes", tuple: "a list"}
@@ -29,13 +31,13 @@ def text_of(value: Any) -> str | None:
     """A value as the text that stands for it as a key: whole numbers in full, NaN as a missing value.
 
     Raises:
-        ValueError: it is neither text nor number, or no text that can be written; with the reason.
+        ArgumentError: it is neither text nor number, or no text that can be written; with the reason.
     """
     if value is None or isinstance(value, str):
         if value is not None and not value.isascii():
             _check_text(value)
         if value is not None and "\0" in value:
-            raise ValueError("expected text, got one with a NUL character; correct it")
+            raise ArgumentError("expected text, got one with a NUL character; correct it")
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -45,7 +47,7 @@ def text_of(value: Any) -> str | None:
         return _number(value)
     if isinstance(value, datetime | date | UUID):
         return str(value)
-    raise ValueError(f"expected text or a number, got {_WORDS.get(type(value), type(value).__name__)}; correct it")
+    raise ArgumentError(f"expected text or a number, got {_WORDS.get(type(value), type(value).__name__)}; correct it")
 
 
 def _check_text(value: str) -> None:
@@ -53,14 +55,16 @@ def _check_text(value: str) -> None:
         value.encode()
     except UnicodeEncodeError as error:
         shown = f"\\u{ord(value[error.start]):04x}"
-        raise ValueError(f"expected text, got half a character ({shown}) at {error.start + 1}; correct it") from error
+        raise ArgumentError(
+            f"expected text, got half a character ({shown}) at {error.start + 1}; correct it"
+        ) from error
 
 
 def _number(value: float | Decimal | np.floating[Any]) -> str | None:
     if value != value:  # NaN
         return None
     if value in (float("inf"), float("-inf")):
-        raise ValueError("expected text or a finite number, got infinity; correct it")
+        raise ArgumentError("expected text or a finite number, got infinity; correct it")
     if abs(float(value)) < 2**63 and value == int(value):
         return str(int(value))
     return format(value.normalize(), "f") if isinstance(value, Decimal) else repr(float(value))
@@ -125,12 +129,12 @@ def _second(value: Any) -> int | None:
         except ValueError:
             value = _iso(text)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | np.number):
-        raise ValueError(f"expected a time in seconds since 1970, got {value!r:.80}; correct it")
+        raise ArgumentError(f"expected a time in seconds since 1970, got {value!r:.80}; correct it")
     number = float(value)
     if number != number:
         return None
     if abs(number) >= 2**63:
-        raise ValueError(f"expected a time in seconds since 1970, got {value!r:.80}; correct it")
+        raise ArgumentError(f"expected a time in seconds since 1970, got {value!r:.80}; correct it")
     return int(value) if isinstance(value, int) else int(number // 1)
 
 
@@ -138,7 +142,7 @@ def _iso(text: str) -> int:
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(
+        raise ArgumentError(
             f"expected a time in seconds since 1970 or as YYYY-MM-DDTHH:MM:SS, got {text!r:.80}; correct it"
         ) from None
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() // 1)

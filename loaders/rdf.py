@@ -23,7 +23,7 @@ import pyarrow as pa
 from rdflib import RDF, RDFS, BNode, Graph, Literal
 from rdflib.compat import decodeUnicodeEscape
 
-from kg_rec.errors import ConfigError, LoadError
+from kg_rec.errors import ArgumentError, ConfigError, LoadError
 from kg_rec.loaders.base import LoadContext
 from kg_rec.loaders.batches import EdgeBatch, NodeBatch
 from kg_rec.loaders.text import Faults, Origin, bare_name, lines
@@ -122,9 +122,9 @@ def _unescaped(text: str) -> str:
         found: str = decodeUnicodeEscape(text)
         found.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"half a character (\\u{ord(found[error.start]):04X})") from error
+        raise ArgumentError(f"half a character (\\u{ord(found[error.start]):04X})") from error
     except (ValueError, OverflowError) as error:
-        raise ValueError("a number that stands for none") from error
+        raise ArgumentError("a number that stands for none") from error
     return found
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from kg_rec.errors import ArgumentError
 from kg_rec.model.channels.base import settings_of
 from kg_rec.model.channels.registry import SHIPPED, kinds
 from kg_rec.model.cold.config import ColdConfig
@@ -96,11 +97,11 @@ class TrainConfig:
         for kind in kinds():
             settings = tables.pop(kind.table, None) or settings_of(parts, kind.settings)
             if not isinstance(settings, kind.settings):
-                raise TypeError(f"{kind.table}: expected {kind.settings.__name__}, got {settings!r}")
+                raise ArgumentError(f"{kind.table}: expected {kind.settings.__name__}, got {settings!r}")
             own.append(settings)
         if tables:
             known = ", ".join(sorted(self.setting_types()))
-            raise TypeError(f"unknown setting {min(tables)!r}; expected one of {known}")
+            raise ArgumentError(f"unknown setting {min(tables)!r}; expected one of {known}")
         values = {"seed": seed, "device": device, "channels": channels, "recency": recency, "rating": rating}
         last = {"cold": cold or ColdConfig(), "fusion": fusion or FusionConfig(), "parts": tuple(own)}
         for name, value in {**values, **last}.items():

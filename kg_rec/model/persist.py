@@ -20,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from kg_rec.atomic import new_parts, part, state
-from kg_rec.errors import ConfigError, ModelError, SnapshotError
+from kg_rec.errors import ArgumentError, ConfigError, ModelError, SnapshotError
 from kg_rec.model.channels.registry import channel_names
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity
@@ -173,11 +173,11 @@ def _check(model: Recommender) -> None:
     names = [channel.name for channel in model.channels]
     known = model.config.channels
     if len(set(names)) < len(names) or not set(names) <= set(known):
-        raise ValueError(f"expected channels among {', '.join(known)}, each once, got {', '.join(names)}")
+        raise ArgumentError(f"expected channels among {', '.join(known)}, each once, got {', '.join(names)}")
     _expect("base", model.base, (n,))
     _expect("cold", model.cold, (n,))
     if model.cold.dtype != np.bool_:
-        raise ValueError(f"cold: expected true or false, got {model.cold.dtype}")
+        raise ArgumentError(f"cold: expected true or false, got {model.cold.dtype}")
     for channel in model.channels:
         _expect(f"channel.{channel.name}.weight", channel.weight, (n,))
         for name, matrix in _parts(channel.kernel).items():
@@ -198,17 +198,17 @@ def _check(model: Recommender) -> None:
         _expect("regression.landmarks", landmarks, (None,))
         _expect("regression.coefficients", model.regression.coefficients, (len(landmarks), None))
         if len(landmarks) and not (landmarks.min() >= 0 and landmarks.max() < n):
-            raise ValueError(f"regression.landmarks: expected items from 0 to {n - 1}")
+            raise ArgumentError(f"regression.landmarks: expected items from 0 to {n - 1}")
 
 
 def _expect(name: str, found: Matrix, shape: tuple[int | None, ...]) -> None:
     """Raise ValueError unless a tensor has the shape (None: any) and finite numbers."""
     if len(found.shape) != len(shape) or any(w is not None and w != f for w, f in zip(shape, found.shape, strict=True)):
-        raise ValueError(f"{name}: expected the shape {shape}, got {found.shape}")
+        raise ArgumentError(f"{name}: expected the shape {shape}, got {found.shape}")
     if sparse.issparse(found):
         found.check_format(full_check=True)
     if not np.isfinite(found.data if sparse.issparse(found) else found).all():
-        raise ValueError(f"{name}: expected finite numbers")
+        raise ArgumentError(f"{name}: expected finite numbers")
 
 
 def _assemble(about: Mapping[str, Any], tensors: Tensors, snapshot: Snapshot) -> Recommender:

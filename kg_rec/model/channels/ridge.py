@@ -25,6 +25,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from kg_rec.arrays.cholesky import inverse, solve
+from kg_rec.errors import ArgumentError
 from kg_rec.model.kernel import FactorKernel, Kernel, MatrixKernel
 from kg_rec.model.shards import HERE, Shards, row_ranges
 from kg_rec.progress import Progress, no_progress
@@ -73,7 +74,7 @@ class Rest:
             return FactorKernel(self.alone.source, target)
         if isinstance(self.alone, MatrixKernel) and isinstance(self.taken, MatrixKernel):
             return MatrixKernel(self.alone.matrix - np.float32(factor) * self.taken.matrix)
-        raise TypeError(
+        raise ArgumentError(
             f"expected two kernels of one form, got {type(self.alone).__name__} and {type(self.taken).__name__}"
         )
 

@@ -255,7 +255,7 @@ class EmbeddedStore:
             )
             if isinstance(result, kglite.ResultView):
                 return result
-            raise TypeError(f"expected rows, got {type(result).__name__}")
+            raise StoreError(f"expected rows, got {type(result).__name__}")
 
 
 class _Errors:

@@ -31,6 +31,7 @@ import neo4j.time
 import pyarrow as pa
 
 from kg_rec.errors import (
+    ArgumentError,
     AuthenticationError,
     QueryRefusedError,
     SchemaNotAppliedError,
@@ -377,11 +378,11 @@ def _date(value: Any) -> Any:
     """A calendar date as Python has it.
 
     Raises:
-        TypeError: the value is not a date.
+        ArgumentError: the value is not a date.
         ValueError: its year is not between 1 and 9999.
     """
     if not isinstance(value, neo4j.time.Date):
-        raise TypeError(f"expected a date, got {value!r}")
+        raise ArgumentError(f"expected a date, got {value!r}")
     return value.to_native()
 
 

@@ -20,7 +20,7 @@ from scipy import sparse
 from toy_graph import NO_TEXT, films
 
 from kg_rec.cli import main
-from kg_rec.errors import ConfigError, ModelError
+from kg_rec.errors import ArgumentError, ConfigError, ModelError
 from kg_rec.model import persist
 from kg_rec.model.channels.about import About
 from kg_rec.model.channels.base import ChannelKind, Fitted, TrainingData
@@ -110,7 +110,7 @@ def test_its_settings_are_a_table_of_their_own(tmp_path: Path) -> None:
     assert TrainConfig().channels == ("taste", "relational", "sequence", "knowledge", "meaning")
     with pytest.raises(ConfigError, match=r"unknown setting together\.power; expected one of powers"):
         TrainConfig.from_dict({"together": {"power": 1}})
-    with pytest.raises(TypeError, match="together: expected TogetherConfig"):
+    with pytest.raises(ArgumentError, match="together: expected TogetherConfig"):
         TrainConfig(together=1)
 
 
