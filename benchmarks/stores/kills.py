@@ -25,7 +25,7 @@ _WRITER = """
     import pyarrow as pa
     from kg_rec.schema import GraphSchema
     from kg_rec.store import connect
-    from kg_rec.store.ledger import Chunk, Run, RunLedger
+    from kg_rec.store.ledger import ChunkRecord, Run, RunLedger
 
     store = connect(sys.argv[1])
     first = int(sys.argv[2])
@@ -45,7 +45,7 @@ _WRITER = """
         print(f"edges {n}", flush=True)
         rows = {"user": [u for u in users for _ in range(5)], "rank": list(range(1, 6)) * 20}
         lists = pa.record_batch({**rows, "item": films[:5] * 20, "score": [0.1 + n] * 100})
-        ledger.commit("run", Chunk(n, "done", 20, 100, 0, users[0], users[-1], 1.0, "now", (0.1 + n,)), lists)
+        ledger.commit("run", ChunkRecord(n, "done", 20, 100, 0, users[0], users[-1], 1.0, "now", (0.1 + n,)), lists)
         print(f"chunk {n}", flush=True)
         if n % 7 == 0:
             store.close()
