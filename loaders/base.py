@@ -25,6 +25,7 @@ from kg_rec.loaders.text import HIDDEN, Faults, Origin
 from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema, NodeType, RelationType
 from kg_rec.store.base import GraphStore
+from kg_rec.store.unfinished import begin_load, end_load
 from kg_rec.textfile import is_link_outside
 
 __all__ = [
@@ -248,6 +249,8 @@ def _load(
         checker = Checker(chosen, faults, lambda node_type: _keys(store, chosen, node_type))
         if given is not None:
             store.apply_schema(given)
+        store.reserve(_rows_at_most(path))
+        begin_load(store, f"{format} {path}")
         for batch in loader.read(path, context):
             origin = batch.origin or Origin(path, pa.nulls(batch.table.num_rows, pa.int64()))
             write: Callable[[str, pa.Table], int]
@@ -262,6 +265,7 @@ def _load(
                 count[name] += written
                 done += written
                 progress(done, None, f"writing {name}")
+        end_load(store)
     if faults.count and not done:
         raise LoadError(f"no row fits: {faults.count:,} are at fault, listed in {reject_file}; correct them", path)
     return LoadReport(
@@ -277,6 +281,17 @@ def _load(
         notes=checker.notes(),
         seconds=time.perf_counter() - started,
     )
+
+
+def _rows_at_most(path: Path) -> int:
+    """Lines of the files, for an estimate before anything is written; files of other kinds than text count little."""
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file() and not p.is_symlink()]
+    rows = 0
+    for file in files:
+        with file.open("rb") as opened:
+            while block := opened.read(1 << 20):
+                rows += block.count(b"\n")
+    return rows
 
 
 def _points() -> list[EntryPoint]:

@@ -20,6 +20,7 @@ from kg_rec.store.cypher import SCHEMA_LABEL
 from kg_rec.store.ledger_cypher import CHUNK, LATEST, RECOMMENDED, RUN
 from kg_rec.store.mapping import quoted
 from kg_rec.store.neo4j.vectors import VECTORS
+from kg_rec.store.unfinished import LOAD
 
 _SECONDS_PER_QUERY = 600.0
 #: Whether labels are ours, and how they are shown.
@@ -166,7 +167,7 @@ class ConstraintChecker:
         """Nodes and edges of types that the schema does not have: other programs', or a misspelt label."""
         if self.schema.mapped:  # other nodes are their owners' affair
             return
-        known = [*self.schema.node_types, SCHEMA_LABEL, RUN, CHUNK, LATEST, VECTORS]
+        known = [*self.schema.node_types, SCHEMA_LABEL, RUN, CHUNK, LATEST, VECTORS, LOAD]
         detail = "not in the schema; kg_rec does not read them"
         for what, match, name, mine, text, names in (
             ("node", "MATCH (n)", "labels(n)", *_LABELS, known),

@@ -23,6 +23,7 @@ from kg_rec.snapshot.tables import NO_TIME, EdgeTable, IdMap
 from kg_rec.store.base import GraphStore
 from kg_rec.store.batch import node_schema
 from kg_rec.store.ledger_cypher import RECOMMENDED
+from kg_rec.store.unfinished import unfinished_load
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +37,11 @@ def export(store: GraphStore, progress: Progress = no_progress) -> Snapshot:
         StoreError: a property holds values of another type than the schema says.
     """
     schema = store.schema()
+    unfinished = unfinished_load(store)
+    if unfinished is not None:
+        _log.warning(
+            "%s: a load did not end (%s), so a part of the data may be missing; run it again", store.url, unfinished
+        )
     steps, done = len(schema.node_types) + len(schema.relation_types), 0
     nodes: dict[str, pa.Table] = {}
     for name, node_type in schema.node_types.items():

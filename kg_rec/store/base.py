@@ -74,6 +74,17 @@ class GraphStore(Protocol):
         """
         ...
 
+    def reserve(self, rows: int) -> None:
+        """Refuse, before a load writes anything, what the store has no room for.
+
+        Args:
+            rows: nodes and edges that may come, at most.
+
+        Raises:
+            StoreError: they would not fit; the message tells the numbers that decide.
+        """
+        ...
+
     def write_nodes(self, node_type: str, batch: pa.Table) -> int:
         """Upsert nodes.
 

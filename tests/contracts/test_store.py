@@ -238,6 +238,12 @@ def test_other_arrow_encodings_are_accepted(store: GraphStore) -> None:
     assert first["day"] == datetime.date(2020, 2, 29)
 
 
+def test_lists_of_one_length_come_back(store: GraphStore) -> None:
+    nums, tags = [[1.0, 2.0], [3.0, 4.0]], [["x", "y"], ["z", ""]]
+    store.write_nodes("Thing", pa.table({"id": ["a", "b"], "nums": nums, "tags": tags}))
+    assert [(n["nums"], n["tags"]) for n in nodes(store, "Thing")] == list(zip(nums, tags, strict=True))
+
+
 def test_empty_batches_write_nothing(store: GraphStore) -> None:
     assert store.write_nodes("Thing", pa.table({"id": pa.array([], pa.string())})) == 0
     ends = pa.array([], pa.string())

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from kg_rec.schema import Datatype, PropertyType
 from kg_rec.store.embedded.names import stored
+
+if TYPE_CHECKING:  # reading a graph needs no pandas, which is slow to import
+    import pandas as pd
 
 _KINDS: dict[Datatype, str] = {
     "string": "string",
@@ -27,22 +33,26 @@ def frame(table: pa.Table, keys: dict[str, str], properties: list[PropertyType])
         properties: those among the other columns; one that the table lacks becomes a column of nulls, so that KGLite
             knows the property.
     """
-    columns = {name: _series(table[column]) for name, column in keys.items()}
+    import pandas as pd
+
+    columns = {name: _values(table[column]) for name, column in keys.items()}
     kinds = dict.fromkeys(keys, "string")
     for p in properties:
         present = p.name in table.column_names
-        columns[stored(p.name)] = (
-            _series(table[p.name]) if present else pd.Series([None] * table.num_rows, dtype=object)
-        )
+        columns[stored(p.name)] = _values(table[p.name]) if present else _values(pa.nulls(table.num_rows))
         if p.datatype in _KINDS:
             kinds[stored(p.name)] = _KINDS[p.datatype]
     return pd.DataFrame(columns), kinds
 
 
-def _series(column: pa.ChunkedArray) -> pd.Series:
+def _values(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
+    """Numbers and truth values as they are where none is missing, else Python objects."""
     kind = column.type
-    if column.null_count == 0 and (
-        pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
-    ):
-        return pd.Series(column.to_numpy())
-    return pd.Series(column.to_pylist(), dtype=object)
+    plain = pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    if plain and not column.null_count:
+        numbers: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+        return numbers
+    values = np.empty(len(column), dtype=object)
+    for i, value in enumerate(column.to_pylist()):  # assigned at once, lists of one length would become rows
+        values[i] = value
+    return values

@@ -106,6 +106,10 @@ class EmbeddedStore:
             raise SchemaNotAppliedError(f"{self.url} holds no kg_rec schema yet; load data or apply a schema first")
         return self._schema
 
+    def reserve(self, rows: int) -> None:
+        """See :meth:`kg_rec.store.base.GraphStore.reserve`."""
+        require_memory(rows * BYTES_PER_ROW, f"{self.url}: loading {rows:,} rows")
+
     def write_nodes(self, node_type: str, batch: pa.Table) -> int:
         """See :meth:`kg_rec.store.base.GraphStore.write_nodes`."""
         self._check_writable()

@@ -133,6 +133,9 @@ class Neo4jStore:
             raise SchemaNotAppliedError(f"{self.url} holds no kg_rec schema yet; load data or apply a schema first")
         return self._schema
 
+    def reserve(self, rows: int) -> None:
+        """See :meth:`kg_rec.store.base.GraphStore.reserve`; a server's disk is its own affair."""
+
     def write_nodes(self, node_type: str, batch: pa.Table) -> int:
         """See :meth:`kg_rec.store.base.GraphStore.write_nodes`."""
         self._check_writable()
