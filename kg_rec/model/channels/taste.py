@@ -125,13 +125,15 @@ def choose(rest_of: Callable[[float], Rest], config: TasteConfig, data: Training
     if data.judge is None:
         raise ModelError("expected a validation metric to choose the operator by; give TrainingData.judge")
     judge = data.judge
-    counts = np.maximum(np.bincount(data.edges.target, minlength=data.interactions.shape[1]), 1).astype(np.float32)
+    counts = np.bincount(data.edges.target, minlength=data.interactions.shape[1])
+    popularity = np.maximum(counts, 1).astype(np.float32)
     factors = config.prior if data.prior is not None else (0.0,)
 
     def metric(rest: Rest, factor: float, exponent: float) -> Floats64:
         parts = ((1.0, rest.alone), (-factor, rest.taken), (factor, data.prior))
         known = tuple((f, kernel) for f, kernel in parts if kernel is not None and f)
-        return judge(SumKernel(known, counts ** np.float32(exponent)))
+        # new items have W alone, on a scale of their own, which is chosen later
+        return judge(SumKernel(known, popularity ** np.float32(exponent) * (counts > 0)))
 
     def tried(l2: float) -> Choice:
         data.progress(0, 1, f"fit taste, penalty {l2:g}")

@@ -170,9 +170,15 @@ def with_prior(data: TrainingData, kinds_used: Sequence[ChannelKind]) -> Trainin
 
 
 def _with_prior(kind: ChannelKind, kernel: Kernel, data: TrainingData) -> Kernel:
-    """A channel's kernel with the part of the graph that goes with it: the whole operator."""
+    """A channel's kernel with the part of the graph that goes with it: the whole operator.
+
+    Items without interactions score nothing here: what the graph says of them has a weight of its own.
+    """
     factor = prior_factor(kind, data.chosen)
-    return kernel if data.prior is None or not factor else SumKernel(((1.0, kernel), (factor, data.prior)))
+    if data.prior is None or not factor:
+        return kernel
+    known = np.bincount(data.edges.target, minlength=data.interactions.shape[1]) > 0
+    return SumKernel(((1.0, kernel), (factor, data.prior)), known.astype(np.float32))
 
 
 def prior_factor(kind: ChannelKind, chosen: Mapping[str, Mapping[str, Any]]) -> float:
@@ -358,4 +364,4 @@ def popularity_scale(
     """What a channel's scores are multiplied by, shape as given."""
     exponent = np.float32(kind.popularity_exponent(config.parts, chosen))
     scale: Floats32 = np.maximum(popularity, 1).astype(np.float32) ** exponent
-    return scale
+    return scale * (popularity > 0) if kind.is_prior else scale

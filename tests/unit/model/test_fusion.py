@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from kg_rec.arrays.types import Floats32, Floats64
-from kg_rec.model.config import FusionConfig
+from kg_rec.model.channels.knowledge import KNOWLEDGE
+from kg_rec.model.channels.taste import TASTE
+from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.model.train.fusion import choose_lambdas, standardise
+from kg_rec.model.train.tune import popularity_scale
 
 #: One user, and one item per channel: a judge can read each channel's weight.
 SCORES = {"taste": np.float32([[1, 0]]), "knowledge": np.float32([[0, 1]])}
@@ -96,3 +99,10 @@ def test_standardised_scores_have_unit_spread() -> None:
     assert standardise(scores)["a"] == pytest.approx(spread)
     assert scores["a"].std() == pytest.approx(1)
     assert not scores["b"].any()
+
+
+def test_new_items_are_weighed_apart_from_known_ones() -> None:
+    """What the graph says of an item that nobody had must not rank it among known items by their weights."""
+    popularity, config = np.array([0, 1, 1024]), TrainConfig()
+    np.testing.assert_allclose(popularity_scale(KNOWLEDGE, popularity, config, {}), [0, 1, 0.5], rtol=1e-6)
+    np.testing.assert_allclose(popularity_scale(TASTE, popularity, config, {}), [1, 1, 0.5], rtol=1e-6)
