@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from kg_rec.cli.catalog import formats, schema
+from kg_rec.cli.catalog import formats
 from kg_rec.cli.console import Command, Program, print_json, progress_bar
 from kg_rec.cli.explain import explain
 from kg_rec.cli.feedback import feedback
@@ -23,6 +23,7 @@ from kg_rec.cli.lists import recommend
 from kg_rec.cli.model import evaluate, train
 from kg_rec.cli.options import json_option
 from kg_rec.cli.phrase import phrase
+from kg_rec.cli.schema import schema
 from kg_rec.cli.serve import serve, serve_token
 from kg_rec.cli.what_if import what_if
 

@@ -46,7 +46,7 @@ from kg_rec.store.catalog import find_node_type, find_relation, missing_ends
 from kg_rec.store.credentials import read_credentials, split_url
 from kg_rec.store.evolution import check_evolution
 from kg_rec.store.gate import check_read_only, statement_text
-from kg_rec.store.mapping import check_mapping
+from kg_rec.store.mapping import check_mapping, quoted
 from kg_rec.store.paging import key_runs, ordered_batches
 from kg_rec.store.results import to_table
 
@@ -115,10 +115,12 @@ class Neo4jStore:
         if old is not None and old.digest == schema.digest:
             return
         check_mapping(schema)
-        if old is not None:
+        if old is not None and not (old.mapped and schema.mapped):  # of a graph of others another view may be taken
             check_evolution(old, schema)
         values = {"name": schema.name, "turtle": schema.turtle, "digest": schema.digest}
         with self._mapped_errors(), self._session(neo4j.WRITE_ACCESS) as session:
+            for name in old.node_types if old is not None and old.mapped else ():
+                session.run(_query(f"DROP INDEX {quoted(f'kg_rec_{name}_key')} IF EXISTS")).consume()
             for statement in cypher.neo4j_constraints(schema):
                 session.run(_query(statement)).consume()
             session.run(_query(cypher.NEO4J_AWAIT_INDEXES)).consume()

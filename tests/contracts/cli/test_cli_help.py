@@ -50,7 +50,7 @@ def test_commands_are_listed_in_their_order_of_use() -> None:
 @pytest.mark.parametrize(
     "command",
     [[c] for c in COMMANDS if c not in ("schema", "job")]
-    + [["schema", c] for c in ("list", "show")]
+    + [["schema", c] for c in ("list", "show", "infer", "check", "apply", "diff", "remove")]
     + [["job", c] for c in ("run", "resume", "status")],
 )
 def test_each_command_has_help(command: list[str]) -> None:

@@ -1,0 +1,146 @@
+"""``kg-rec schema infer|check|apply|diff|remove``: a schema on a graph that others made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kg_rec.cli.catalog import schema
+from kg_rec.cli.console import Command, note, print_json
+from kg_rec.cli.options import graph_option, json_option, key_values, opened
+
+if TYPE_CHECKING:
+    from kg_rec.checks.constraints import Finding
+
+__all__ = ["schema"]
+
+
+@schema.command(cls=Command)
+@graph_option
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.ttl", help="Write to a file.")
+@click.option("--user", metavar="LABEL", help="Who gets recommendations; default: guessed.")
+@click.option("--item", metavar="LABEL", help="What is recommended; default: guessed.")
+@click.option(
+    "--interaction",
+    "weights",
+    metavar="TYPE=WEIGHT",
+    callback=key_values,
+    multiple=True,
+    help="What one relationship from user to item weighs, below 0 if it speaks against. Repeatable; default: guessed.",
+)
+@click.option("--liked-from", type=float, help="Least weight of a pair that counts as liked.")
+def infer(
+    graph: str,
+    out: Path | None,
+    user: str | None,
+    item: str | None,
+    weights: list[tuple[str, str]],
+    liked_from: float | None,
+) -> None:
+    """Guess a schema from a graph that others made; read it, correct it, then apply it.
+
+    Each guess has its evidence in a comment. Nothing is written into the graph.
+
+    \b
+      kg-rec schema infer --graph neo4j://localhost:7687 --out shop.ttl
+      kg-rec schema infer --interaction BOUGHT=1 --interaction RETURNED=-2 --out shop.ttl
+    """
+    from kg_rec.checks.infer import Wishes
+    from kg_rec.checks.infer import infer as guess
+
+    try:
+        numbers = {name: float(text) for name, text in weights}
+    except ValueError as error:
+        raise click.BadParameter(f"expected TYPE=NUMBER ({error})", param_hint="--interaction") from error
+    with opened(graph) as store:
+        turtle = guess(store, Wishes(user, item, numbers, liked_from))
+    if out is None:
+        click.echo(turtle, nl=False)
+        return
+    out.write_text(turtle, encoding="utf-8")
+    note(f"written to {out}; read the comments, then: kg-rec schema apply {out} --graph {graph}")
+
+
+@schema.command("check", cls=Command)
+@click.argument("file", metavar="NAME|FILE.ttl")
+@click.option(
+    "--graph", envvar="KG_REC_GRAPH", show_envvar=True, metavar="URL", help="Also test this graph against it."
+)
+@json_option
+@click.pass_context
+def check_schema(ctx: click.Context, file: str, graph: str | None, as_json: bool) -> None:
+    """Read a schema, and test a graph against it; nothing is written. Exit status 1 if the graph contradicts it."""
+    from dataclasses import asdict
+
+    from kg_rec.checks.manage import contradictions
+    from kg_rec.schema import GraphSchema
+    from kg_rec.store.mapping import check_mapping
+
+    found = GraphSchema.find(file)
+    check_mapping(found)
+    findings: tuple[Finding, ...] = ()
+    if graph is not None:
+        with opened(graph) as store:
+            findings = contradictions(store, found)
+    broken = sum(f.violation for f in findings)
+    if as_json:
+        print_json({"schema": found.name, "ok": not broken, "findings": [asdict(f) for f in findings]})
+    else:
+        for finding in findings:
+            click.echo(finding.line())
+        what = "the schema can be read" if graph is None else f"{graph} keeps the schema"
+        click.echo(f"{broken} contradictions" if broken else what)
+    if broken:
+        ctx.exit(1)
+
+
+@schema.command("apply", cls=Command)
+@click.argument("file", metavar="NAME|FILE.ttl")
+@graph_option
+def apply_schema(file: str, graph: str) -> None:
+    """Keep a schema in a graph, in place of an earlier one, unless the graph contradicts it.
+
+    A graph that others made gets a node KgRecSchema and, where a key has no index, an index of kg-rec's; its own nodes
+    stay as they are.
+    """
+    from kg_rec.checks.manage import apply
+    from kg_rec.schema import GraphSchema
+
+    found = GraphSchema.find(file)
+    with opened(graph, read_only=False) as store:
+        apply(store, found)
+    click.echo(f"{graph} has the schema {found.name} now; next: kg-rec train --graph {graph} --out model")
+
+
+@schema.command("diff", cls=Command)
+@click.argument("file", metavar="NAME|FILE.ttl")
+@graph_option
+@click.pass_context
+def diff_schema(ctx: click.Context, file: str, graph: str) -> None:
+    """Show how a schema differs from the one in a graph. Exit status 1 if it does."""
+    from kg_rec.checks.manage import difference
+    from kg_rec.schema import GraphSchema
+
+    with opened(graph) as store:
+        lines = difference(store, GraphSchema.find(file))
+    click.echo("\n".join(lines) if lines else "no difference")
+    if lines:
+        ctx.exit(1)
+
+
+@schema.command("remove", cls=Command)
+@graph_option
+@json_option
+def remove_schema(graph: str, as_json: bool) -> None:
+    """Take all that is kg-rec's out of a graph that others made: schema, runs, lists, constraints and indexes."""
+    from kg_rec.checks.manage import remove
+
+    with opened(graph, read_only=False) as store:
+        deleted = remove(store)
+    if as_json:
+        print_json({"deleted": deleted})
+        return
+    told = ", ".join(f"{count:,} {name}" for name, count in deleted.items()) or "nothing"
+    click.echo(f"deleted: {told}; the graph is its owners' alone again")
