@@ -140,8 +140,15 @@ def _roles(found: Survey, wishes: Wishes) -> tuple[str, str]:
 
 
 def _ways(found: Survey) -> list[tuple[str, str, float]]:
-    """What leads from label to label in one step, and in two through a label that is neither, for a tenth."""
-    ways = [(t.source, t.target, float(t.count)) for t in found.ties if t.type != RECOMMENDED]
+    """What leads from label to label in one step, and in two through a label that is neither, for a tenth.
+
+    Nodes that are reached once each, such as orders, visits or reviews, are events on the way to an item.
+    """
+    ways = [
+        (t.source, t.target, t.count / 100 if t.count <= found.labels[t.target] else float(t.count))
+        for t in found.ties
+        if t.type != RECOMMENDED
+    ]
     middle = [(t, u) for t in found.ties for u in found.ties if t.target == u.source and t is not u]
     ways += [
         (t.source, u.target, min(t.count, u.count) / 10)
@@ -331,7 +338,8 @@ def _time(variable: str, properties: list[Property]) -> tuple[str, str] | None:
             if p.kind == "ZONED DATETIME":
                 return f"{value}.epochSeconds", f"{p.name}, a date and time with a zone"
             if p.kind != "INTEGER":
-                return f"datetime({value}).epochSeconds", f"{p.name}, {p.kind.lower()}, taken as UTC"
+                given = f"{{date: {value}}}" if p.kind == "DATE" else value
+                return f"datetime({given}).epochSeconds", f"{p.name}, {p.kind.lower()}, taken as UTC"
             size = abs(int(p.example or 0))
             for unit, least, divisor in (
                 ("nanoseconds", 1e17, 10**9),

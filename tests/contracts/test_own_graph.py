@@ -1,0 +1,213 @@
+"""Graphs that others made: from what is there to explained, verified, written-back lists; no node of theirs changes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import neo4j
+import pytest
+
+from kg_rec.api import train
+from kg_rec.checks.infer import Wishes, infer
+from kg_rec.checks.manage import apply, contradictions, difference, remove
+from kg_rec.errors import SchemaError, StoreError
+from kg_rec.explain.show.cypher import mismatches
+from kg_rec.jobs.config import JobConfig
+from kg_rec.jobs.run import start
+from kg_rec.model.config import TrainConfig
+from kg_rec.schema import GraphSchema
+from kg_rec.settings import from_dict
+from kg_rec.snapshot import export
+from kg_rec.store import GraphStore, connect
+
+pytestmark = pytest.mark.neo4j
+QUICK = TrainConfig.from_dict({"meaning": {"encoder": "none"}, "channels": ["taste", "knowledge"]})
+
+
+def liked(users: int, items: int, kinds: int, seed: int = 3) -> list[tuple[int, int]]:
+    """Pairs of user and item; each user likes items of one kind, item i being of kind i % kinds."""
+    r, found = random.Random(seed), []
+    for u in range(users):
+        mine = [i for i in range(items) if i % kinds == u % kinds]
+        found += [(u, i) for i in r.sample(mine, 4)]
+        found += [(u, i) for i in r.sample(range(items), 2)]
+    return sorted(set(found))
+
+
+def shop(run: Any) -> None:
+    """Integer keys, repeated purchases with a zoned time, returns and views, an extra label."""
+    run("UNWIND range(0, 29) AS i CREATE (p:Product {id: 100 + i, title: 'Thing ' + i, price: 2.5})")
+    run("MATCH (p:Product {id: 129}) SET p:Discontinued")
+    run("UNWIND range(0, 2) AS k CREATE (:Category {name: 'Kind ' + k})")
+    run("MATCH (p:Product), (c:Category) WHERE c.name = 'Kind ' + (p.id % 3) CREATE (p)-[:IN_CATEGORY]->(c)")
+    run("UNWIND range(0, 39) AS u CREATE (:Customer {id: u, name: 'Customer ' + u})")
+    pairs = [[u, 100 + i, n] for n, (u, i) in enumerate(liked(40, 30, 3))]
+    at = "datetime('2024-01-01T00:00:00+02:00') + duration({minutes: row[2]})"
+    match = "UNWIND $rows AS row MATCH (c:Customer {id: row[0]}), (p:Product {id: row[1]})"
+    run(f"{match} CREATE (c)-[:BOUGHT {{at: {at}}}]->(p)", rows=pairs)
+    run(f"{match} CREATE (c)-[:BOUGHT {{at: {at} + duration('P1D')}}]->(p)", rows=pairs[::5])
+    run(f"{match} CREATE (c)-[:RETURNED {{at: {at}}}]->(p)", rows=pairs[1::9])
+    run(f"{match} CREATE (c)-[:VIEWED {{at: {at}}}]->(p)", rows=pairs[::3])
+
+
+def social(run: Any) -> None:
+    """Text keys of two properties together, a local time, facts that point at the item."""
+    run("UNWIND range(0, 23) AS i CREATE (:Post {board: i % 4, no: i / 4, headline: 'Post ' + i, body: 'About ' + i})")
+    run("UNWIND range(0, 3) AS k CREATE (:Topic {slug: 'topic-' + k})")
+    run("MATCH (p:Post), (t:Topic) WHERE t.slug = 'topic-' + p.board CREATE (t)-[:COVERS]->(p)")
+    run("UNWIND range(0, 31) AS u CREATE (:Member {handle: 'm' + u})")
+    match = "UNWIND $rows AS row MATCH (m:Member {handle: 'm' + row[0]}), (p:Post {board: row[1] % 4, no: row[1] / 4})"
+    rows = [[u, i, n] for n, (u, i) in enumerate(liked(32, 24, 4))]
+    run(
+        f"{match} CREATE (m)-[:LIKED {{on: localdatetime('2024-05-01T10:00:00') + duration({{hours: row[2]}})}}]->(p)",
+        rows=rows,
+    )
+
+
+def news(run: Any) -> None:
+    """Uuids, milliseconds, a single relationship type with a number of stars."""
+    run(
+        "UNWIND range(0, 26) AS i CREATE (:Article {uuid: '00000000-0000-4000-8000-' + right('00000000000' + i, 12), "
+        "title: 'News ' + i, published: date('2024-02-01')})"
+    )
+    run("UNWIND range(0, 2) AS k CREATE (:Section {code: 's' + k, label: 'Section ' + k})")
+    run(
+        "MATCH (a:Article), (s:Section) WHERE s.code = 's' + (toInteger(right(a.uuid, 2)) % 3) "
+        "CREATE (a)-[:HAS_SECTION]->(s)"
+    )
+    run("UNWIND range(0, 35) AS u CREATE (:Reader {reader_id: 'r' + u})")
+    rows = [
+        [u, f"00000000-0000-4000-8000-{i:012d}", n, 5 if i % 3 == u % 3 else 1]
+        for n, (u, i) in enumerate(liked(36, 27, 3))
+    ]
+    run(
+        "UNWIND $rows AS row MATCH (r:Reader {reader_id: 'r' + row[0]}), (a:Article {uuid: row[1]}) "
+        "CREATE (r)-[:RATED {stars: row[3], ts: 1700000000000 + row[2] * 60000}]->(a)",
+        rows=rows,
+    )
+
+
+def medical(run: Any) -> None:
+    """The interaction runs over a node in the middle."""
+    run("UNWIND range(0, 20) AS i CREATE (:Drug {code: 'D' + i, name: 'Drug ' + i})")
+    run("UNWIND range(0, 2) AS k CREATE (:Substance {code: 'S' + k, name: 'Substance ' + k})")
+    run(
+        "MATCH (d:Drug), (s:Substance) WHERE s.code = 'S' + (toInteger(substring(d.code, 1)) % 3) "
+        "CREATE (d)-[:CONTAINS]->(s)"
+    )
+    run("UNWIND range(0, 29) AS u CREATE (:Patient {mrn: 5000 + u})")
+    rows = [[u, i, n] for n, (u, i) in enumerate(liked(30, 21, 3))]
+    run(
+        "UNWIND $rows AS row MATCH (p:Patient {mrn: 5000 + row[0]}), (d:Drug {code: 'D' + row[1]}) CREATE "
+        "(p)-[:HAD]->(:Episode {on: date('2024-01-01') + duration({days: row[2]})})-[:TREATED_WITH]->(d)",
+        rows=rows,
+    )
+
+
+GRAPHS = {"shop": shop, "social": social, "news": news, "medical": medical}
+
+
+def state(driver: neo4j.Driver) -> list[Any]:
+    """All nodes that are not kg_rec's, and all relationships but its lists, with their properties."""
+    nodes = "MATCH (n) WHERE none(l IN labels(n) WHERE l STARTS WITH 'KgRec') RETURN labels(n) AS l, properties(n) AS p"
+    edges = "MATCH (a)-[r]->(b) WHERE type(r) <> 'RECOMMENDED' RETURN type(r) AS t, properties(r) AS p"
+    return sorted(str(row.values()) for asked in (nodes, edges) for row in driver.execute_query(asked).records)
+
+
+@pytest.fixture
+def store(clean_neo4j: str) -> Iterator[GraphStore]:
+    with closing(connect(clean_neo4j)) as found:
+        yield found
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_from_a_graph_to_written_lists(
+    store: GraphStore, clean_neo4j: str, neo4j_driver: neo4j.Driver, tmp_path: Path, name: str
+) -> None:
+    GRAPHS[name](lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
+    before = state(neo4j_driver)
+    schema = GraphSchema.from_turtle(infer(store), origin=f"{name}.ttl")
+    assert [f.line() for f in contradictions(store, schema) if f.violation] == []
+    apply(store, schema)
+    graph = export(store)
+    assert graph.liked().time is not None
+    assert 1.6e9 < graph.liked().time.min() < 1.8e9
+    pairs = set(zip(graph.interactions.source.tolist(), graph.interactions.target.tolist(), strict=True))
+    assert len(pairs) == len(graph.interactions)
+    assert any(len(graph.edges[r.name]) for r in schema.knowledge_relations)
+    model = train(graph, QUICK)
+    model.save(tmp_path / "model")
+    user = graph.users.key(3)
+    item = model.recommend([user], k=1)["item"][0].as_py()
+    explained = model.explain(user, item)
+    assert explained.paths
+    assert mismatches(explained.paths, store.query(explained.cypher, explained.parameters)) == ()
+    settings = {
+        "graph": clean_neo4j,
+        "model": str(tmp_path / "model"),
+        "name": "nightly",
+        "k": 3,
+        "explanations": "sentences",
+        "work": str(tmp_path / "work"),
+        "sinks": {"graph": True},
+    }
+    record = start(from_dict(JobConfig, settings), store)
+    assert record.report["rows"] == 3 * len(graph.users)
+    written = neo4j_driver.execute_query("MATCH ()-[r:RECOMMENDED]->() RETURN count(r) AS n").records[0]["n"]
+    assert written == record.report["rows"]
+    assert state(neo4j_driver) == before
+    assert difference(store, schema) == []
+    remove(store)
+    left = neo4j_driver.execute_query(
+        "MATCH (n) UNWIND labels(n) AS l WITH l WHERE l STARTS WITH 'KgRec' RETURN l"
+    ).records
+    assert left == []
+    named = "SHOW INDEXES YIELD name WHERE name STARTS WITH 'kg_rec_' RETURN name"
+    assert neo4j_driver.execute_query(named).records == []
+    assert state(neo4j_driver) == before
+
+
+def test_what_cannot_be_known_is_asked(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
+    shop(lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
+    turtle = infer(store, Wishes("Customer", "Product", {"BOUGHT": 2.0, "RETURNED": -3.0}, 1.5))
+    schema = GraphSchema.from_turtle(turtle)
+    assert "VIEWED" not in schema.interaction.pattern  # type: ignore[operator]
+    assert schema.interaction.positive_from == 1.5
+    apply(store, schema)
+    graph = export(store)
+    assert graph.interactions.weight is not None
+    assert set(graph.interactions.weight.tolist()) <= {2.0, 4.0, -1.0, 1.0, -3.0}
+    for wishes, message in (
+        (Wishes(user="Buyer"), "no nodes labelled Buyer for the user; the graph has Category, Customer, Product"),
+        (Wishes(weights={"SOLD": 1.0}), "no SOLD leads from Customer to Product; expected some of BOUGHT"),
+    ):
+        with pytest.raises(SchemaError, match=message):
+            infer(store, wishes)
+
+
+def test_a_schema_that_the_graph_contradicts_is_refused_and_a_corrected_one_works(
+    store: GraphStore, neo4j_driver: neo4j.Driver
+) -> None:
+    shop(lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
+    right = infer(store)
+    wrong = right.replace("sh:path :title ; sh:datatype xsd:string", "sh:path :title ; sh:datatype xsd:integer")
+    with pytest.raises(SchemaError, match=r"contradicts the schema own: wrong datatype: Product.title: 30 nodes"):
+        apply(store, GraphSchema.from_turtle(wrong))
+    apply(store, GraphSchema.from_turtle(right.replace("(n:Product)", "(n:Product) WHERE NOT n:Discontinued")))
+    assert len(export(store).items) == 29
+    assert difference(store, GraphSchema.from_turtle(right))
+    apply(store, GraphSchema.from_turtle(right))
+    assert len(export(store).items) == 30
+
+
+def test_nothing_is_written_into_nodes_of_others(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
+    import pyarrow as pa
+
+    shop(lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
+    apply(store, GraphSchema.from_turtle(infer(store)))
+    with pytest.raises(StoreError, match="maps a graph that others made"):
+        store.write_nodes("Customer", pa.table({"id": ["7"]}))
