@@ -1,10 +1,16 @@
-"""Peers, run beside the model on the same split: EASE in closed form and LightGCN by PyTorch Geometric."""
+"""Peers, run beside the model on the same split; what they have to choose, they choose on validation.
+
+EASE and EDLAE in closed form, ItemKNN, and LightGCN by PyTorch Geometric.
+"""
 
 from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,54 +18,197 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch_geometric.nn.models import LightGCN
 
+from benchmarks.quality.linear import ItemKnn, LinearAutoencoder
 from kg_rec.arrays.topk import masked, top_k
-from kg_rec.metrics import ValidationSet, per_user
+from kg_rec.metrics import per_user
 from kg_rec.model.histories import histories
 from kg_rec.progress import Progress
+from kg_rec.snapshot import EdgeTable
 from kg_rec.split import Split
 
-Scores = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+#: Users ranked at a time.
+_USERS = 1024
+#: Further values that are tried where the best one is at the end of its list.
+_FURTHER = 4
 
 
-def ease(split: Split, shape: tuple[int, int], progress: Progress, seed: int) -> dict[str, float]:
-    """EASE (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019); l2 chosen on validation."""
-    x = histories(split.train, shape, 0)
-    gram = (x.T @ x).toarray().astype(np.float64)
-    judge, rows = _judge(split, shape)
-    best, chosen, seconds = -1.0, np.zeros_like(gram), 0.0
-    for done, l2 in enumerate((50.0, 100.0, 250.0, 500.0, 1000.0)):
-        progress(done, 5, "EASE")
+#: Scores of all items for some users, given their dense indices and histories: shape (b, items).
+Scores = Callable[[NDArray[np.int64], sparse.csr_array], NDArray[np.floating[Any]]]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """What a peer reached.
+
+    Attributes:
+        chosen: hyperparameters, by name.
+        fit_seconds: wall time of fitting the chosen configuration.
+        valid: validation NDCG@10.
+        metrics: test metrics per user, by name such as ``ndcg@10``, each shape (users,).
+    """
+
+    chosen: dict[str, float]
+    fit_seconds: float
+    valid: float
+    metrics: dict[str, NDArray[np.float64]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: means over users."""
+        means = {name: float(values.mean()) for name, values in self.metrics.items()}
+        return {"chosen": self.chosen, "fit_seconds": self.fit_seconds, "valid_ndcg@10": self.valid, **means}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A split as matrices.
+
+    Attributes:
+        split: the split.
+        shape: (users, items).
+        live: users are ranked with all that they did before the test, not only with the training interactions.
+    """
+
+    split: Split
+    shape: tuple[int, int]
+    live: bool = False
+
+    def _matrix(self, edges: EdgeTable) -> sparse.csr_array:
+        return histories(edges, self.shape, 0)
+
+    @cached_property
+    def train(self) -> sparse.csr_array:
+        """Training interactions, CSR, shape (users, items)."""
+        return self._matrix(self.split.train)
+
+    @cached_property
+    def known(self) -> sparse.csr_array:
+        """Training and validation interactions, CSR, shape (users, items)."""
+        return self._matrix(self.split.known)
+
+    def valid(self, scores: Scores) -> float:
+        """Validation NDCG@10."""
+        found = self._ranked(scores, self.split.valid, self.train, self.train, self.split.valid_candidates)
+        return float(found["ndcg@10"].mean())
+
+    def test(self, scores: Scores) -> dict[str, NDArray[np.float64]]:
+        """Test metrics per user."""
+        given = self.known if self.live else self.train
+        return self._ranked(scores, self.split.test, given, self.known, self.split.test_candidates)
+
+    def _ranked(
+        self,
+        scores: Scores,
+        wanted: EdgeTable,
+        given: sparse.csr_array,
+        seen: sparse.csr_array,
+        candidates: NDArray[np.bool_],
+    ) -> dict[str, NDArray[np.float64]]:
+        relevant = self._matrix(wanted)
+        users = np.flatnonzero(np.diff(relevant.indptr))
+        tops = []
+        for start in range(0, len(users), _USERS):
+            some = users[start : start + _USERS]
+            tops.append(top_k(masked(np.asarray(scores(some, given[some])), seen[some], candidates), 20))
+        top = np.concatenate(tops)
+        return {f"{name}@{k}": v for k in (10, 20) for name, v in per_user(top, relevant[users], k).items()}
+
+
+def ease(task: Task, progress: Progress, seed: int) -> Peer:
+    """EASE (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019)."""
+    search = _Search(task, lambda l2: _linear(LinearAutoencoder(task.train, l2)), named("EASE", progress))
+    search.walk("l2", (50.0, 100.0, 250.0, 500.0, 1000.0))
+    return search.best()
+
+
+def edlae(task: Task, progress: Progress, seed: int) -> Peer:
+    """EDLAE (Steck, "Autoencoders that don't overfit towards the identity", NeurIPS 2020), all users alike."""
+    search = _Search(
+        task, lambda l2, dropout: _linear(LinearAutoencoder(task.train, l2, dropout)), named("EDLAE", progress)
+    )
+    search.walk("l2", (50.0, 100.0, 200.0, 400.0, 800.0), dropout=0.33)
+    search.walk("dropout", (0.1, 0.2, 0.33, 0.5, 0.66), grow=None)
+    search.walk("l2", (search.chosen["l2"] / 2, search.chosen["l2"], search.chosen["l2"] * 2))
+    return search.best()
+
+
+def item_knn(task: Task, progress: Progress, seed: int) -> Peer:
+    """ItemKNN: cosine of two items' users with shrinkage (Aiolli, RecSys 2013), the k most alike of each item."""
+    search = _Search(task, lambda k, shrink: _linear(ItemKnn(task.train, int(k), shrink)), named("ItemKNN", progress))
+    search.walk("k", (25.0, 50.0, 100.0, 200.0), shrink=10.0)
+    search.walk("shrink", (0.0, 3.0, 10.0, 30.0, 100.0), grow=None)
+    search.walk("k", (search.chosen["k"] / 2, search.chosen["k"], search.chosen["k"] * 2))
+    return search.best()
+
+
+class _Search:
+    """One hyperparameter after the other, by validation NDCG@10; a list grows while its end is best."""
+
+    def __init__(self, task: Task, fit: Callable[..., Scores], progress: Callable[[int], None]) -> None:
+        self._task = task
+        self._fit = fit
+        self._progress = progress
+        self._tried: dict[tuple[tuple[str, float], ...], tuple[float, float]] = {}
+        self._scores: Scores | None = None
+        self.chosen: dict[str, float] = {}
+        self._valid = -1.0
+
+    def walk(self, name: str, values: Iterable[float], *, grow: float | None = 2.0, **others: float) -> None:
+        """Try values of one hyperparameter beside the chosen ones of the others."""
+        fixed = {**others, **self.chosen}
+        for value in values:
+            self._try({**fixed, name: value})
+        line = sorted(values)
+        for _ in range(_FURTHER):
+            end = self.chosen[name]
+            if grow is None or end not in (line[0], line[-1]):
+                return
+            further = end / grow if end == line[0] else end * grow
+            line = sorted([*line, further])
+            self._try({**self.chosen, name: further})
+
+    def _try(self, settings: dict[str, float]) -> None:
+        key = tuple(sorted(settings.items()))
+        if key in self._tried:
+            return
+        self._progress(len(self._tried))
         start = time.perf_counter()
-        precision = np.linalg.inv(gram + l2 * np.eye(shape[1]))
-        operator = -precision / np.diag(precision)
-        np.fill_diagonal(operator, 0)
-        fit = time.perf_counter() - start
-        figure = judge.ndcg(np.asarray(x[rows] @ operator))
-        if figure > best:
-            best, chosen, seconds = figure, operator, fit
-    return {
-        "fit_seconds": seconds,
-        "valid_ndcg@10": best,
-        **_test(split, shape, lambda users: np.asarray(x[users] @ chosen)),
-    }
+        scores = self._fit(**settings)
+        seconds = time.perf_counter() - start
+        valid = self._task.valid(scores)
+        self._tried[key] = valid, seconds
+        if valid > self._valid:
+            self._valid, self._scores, self.chosen = valid, scores, settings
+
+    def best(self) -> Peer:
+        """The chosen configuration, tested."""
+        assert self._scores is not None
+        _, seconds = self._tried[tuple(sorted(self.chosen.items()))]
+        return Peer(self.chosen, seconds, self._valid, self._task.test(self._scores))
 
 
-def lightgcn(split: Split, shape: tuple[int, int], progress: Progress, seed: int) -> dict[str, float]:
+def named(name: str, progress: Progress) -> Callable[[int], None]:
+    """Progress that counts what was tried, without knowing how much there will be."""
+    return lambda done: progress(done, None, name)
+
+
+def _linear(model: LinearAutoencoder | ItemKnn) -> Scores:
+    return lambda users, rows: model.scores(rows)
+
+
+def lightgcn(task: Task, progress: Progress, seed: int) -> Peer:
     """LightGCN (He et al., SIGIR 2020): 64 dimensions, 2 layers, BPR with Adam, early stopping on validation."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    n_users, n_items = shape
+    train, (n_users, n_items) = task.split.train, task.shape
     model = LightGCN(n_users + n_items, 64, 2)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.002)
-    users, items = torch.from_numpy(split.train.source), torch.from_numpy(split.train.target) + n_users
+    users, items = torch.from_numpy(train.source), torch.from_numpy(train.target) + n_users
     edges = torch.cat([torch.stack([users, items]), torch.stack([items, users])], dim=1)
-    had = histories(split.train, shape, 0)
-    judge, rows = _judge(split, shape)
     best, state, waited, start = -1.0, copy.deepcopy(model.state_dict()), 0, time.perf_counter()
     for epoch in range(300):
         progress(epoch, 300, "LightGCN")
         for batch in torch.from_numpy(rng.permutation(len(users))).split(2048):
-            negative = _negatives(split.train.source[batch.numpy()], had, rng)
+            negative = _negatives(train.source[batch.numpy()], task.train, rng)
             nodes = torch.cat([users[batch], items[batch], torch.from_numpy(negative) + n_users])
             embedding = model.get_embedding(edges)
             u, i, j = embedding[nodes].chunk(3)
@@ -67,18 +216,18 @@ def lightgcn(split: Split, shape: tuple[int, int], progress: Progress, seed: int
             loss = model.recommendation_loss((u * i).sum(1), (u * j).sum(1), nodes.unique(), lambda_reg=1e-4)
             loss.backward()
             optimizer.step()
-        figure = judge.ndcg(_embedded(model, edges, n_users)(rows))
-        waited = 0 if figure > best else waited + 1
-        if figure > best:
-            best, state = figure, copy.deepcopy(model.state_dict())
+        metric = task.valid(_embedded(model, edges, n_users))
+        waited = 0 if metric > best else waited + 1
+        if metric > best:
+            best, state = metric, copy.deepcopy(model.state_dict())
         if waited == 10:
             break
     seconds = time.perf_counter() - start
     model.load_state_dict(state)
-    return {"fit_seconds": seconds, "valid_ndcg@10": best, **_test(split, shape, _embedded(model, edges, n_users))}
+    return Peer({}, seconds, best, task.test(_embedded(model, edges, n_users)))
 
 
-PEERS = {"ease": ease, "lightgcn": lightgcn}
+PEERS = {"ease": ease, "edlae": edlae, "itemknn": item_knn, "lightgcn": lightgcn}
 
 
 def _negatives(users: NDArray[np.int64], had: sparse.csr_array, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -92,18 +241,4 @@ def _negatives(users: NDArray[np.int64], had: sparse.csr_array, rng: np.random.G
 def _embedded(model: LightGCN, edges: torch.Tensor, n_users: int) -> Scores:
     with torch.no_grad():
         embedding = model.get_embedding(edges).numpy()
-    return lambda users: embedding[users] @ embedding[n_users:].T
-
-
-def _judge(split: Split, shape: tuple[int, int]) -> tuple[ValidationSet, NDArray[np.int64]]:
-    relevant = histories(split.valid, shape, 0)
-    rows = np.flatnonzero(np.diff(relevant.indptr))
-    given = histories(split.train, shape, 0)[rows]
-    return ValidationSet(given, given, relevant[rows], split.valid_candidates), rows
-
-
-def _test(split: Split, shape: tuple[int, int], scores: Scores) -> dict[str, float]:
-    relevant, known = histories(split.test, shape, 0), histories(split.known, shape, 0)
-    users = np.flatnonzero(np.diff(relevant.indptr))
-    top = top_k(masked(scores(users), known[users], split.test_candidates), 20)
-    return {f"{name}@{k}": float(v.mean()) for k in (10, 20) for name, v in per_user(top, relevant[users], k).items()}
+    return lambda users, _: embedding[users] @ embedding[n_users:].T

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kg_rec.split import Protocol, Split
 
 _PROTOCOLS = ("random", "temporal", "cold-items", "cold-users")
-_ABLATIONS = ("no_graph", "shuffled_graph", "no_text", "no_gnn")
+_ABLATIONS = ("no_graph", "shuffled_graph", "popularity_shuffled", "no_text", "no_gnn")
 
 
 @click.command(cls=Command, short_help="Train a model.")
@@ -166,6 +166,11 @@ def _disagreement(snapshot: Snapshot, progress: Progress) -> str | None:
     help="Train nothing: from the lists that `kg-rec feedback show` logged, estimate what MODEL would have brought.",
 )
 @click.option("--policy", default="greedy", show_default=True, metavar="POLICY", help="With --replay: how it chooses.")
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Rank the test with what users did up to it, train and valid, as a live system.",
+)
 @click.option("--no-lift", is_flag=True, help="Leave nothing out: one training instead of three.")
 @json_option
 @click.option(
@@ -181,6 +186,7 @@ def evaluate(
     split: Path | None,
     ablate: tuple[str, ...],
     explanations: bool,
+    live: bool,
     explain_set: list[tuple[str, str]],
     replay: Path | None,
     policy: str,
@@ -228,7 +234,7 @@ def evaluate(
                 continue
             inner = staged(progress, name) if protocol == "all" else progress
             lift = () if no_lift else ablate
-            reports[name] = measure(data, parts, config, ablations=lift, explanations=told, progress=inner)
+            reports[name] = measure(data, parts, config, ablations=lift, explanations=told, live=live, progress=inner)
     found = {name: report.to_dict() for name, report in reports.items()}
     result = {"protocols": found, "left_out": left_out} if protocol == "all" else found[protocol]
     if out is not None:
@@ -274,6 +280,10 @@ def _print_report(report: EvaluationReport, *, first: bool) -> None:
     click.echo(f"{report.protocol}: {report.users:,} users with a test item, {report.items:,} items ranked\n")
     rows = [(name, figure(v), _interval(report.intervals, name)) for name, v in report.metrics.items()]
     print_table(["metric", "test", "95 % interval"], rows, ["test"])
+    if report.knowledge_share:
+        share = report.knowledge_share
+        low, half, high = (f"{100 * share[name]:.1f} %" for name in ("lower", "median", "upper"))
+        click.echo(f"\nshare of the top-10 scores that runs through facts: median {half}, quartiles {low} and {high}")
     if report.explanations:
         click.echo()
         measured = [(name, figure(value)) for name, value in report.explanations.items()]

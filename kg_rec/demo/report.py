@@ -53,6 +53,7 @@ _MEASURES = (
 _ABLATIONS = {
     "no_graph": "without the facts",
     "shuffled_graph": "with each item's facts given to another item",
+    "popularity_shuffled": "with each item's facts given to another item that is about as popular",
 }
 _CENTRAL, _LISTS, _WATERFALL, _AROUND = 12, 3, 9, 11
 

@@ -19,7 +19,9 @@ from kg_rec.api import Model
 from kg_rec.checks.agreement import agreement
 from kg_rec.demo import report
 from kg_rec.errors import ConfigError, MissingDependencyError, StoreError, StoreUnavailableError
-from kg_rec.evaluation.evaluate import EvaluationReport, Ranking, beyond_accuracy, bootstrap, evaluate, rank_split
+from kg_rec.evaluation.bootstrap import bootstrap
+from kg_rec.evaluation.evaluate import EvaluationReport, beyond_accuracy, evaluate, rank_split
+from kg_rec.evaluation.ranking import Ranking
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.cypher import mismatches
 from kg_rec.explain.show.text import to_dict

@@ -2,13 +2,18 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
+import kg_rec.evaluation.evaluate as evaluate_module
 from benchmarks.quality.__main__ import main
 from benchmarks.quality.graph import Files, build, split_of
-from benchmarks.quality.peers import ease
+from benchmarks.quality.linear import ItemKnn, LinearAutoencoder
+from benchmarks.quality.peers import Task, ease, edlae
+from benchmarks.quality.run import kept
 from kg_rec.progress import no_progress
 
 
@@ -39,19 +44,25 @@ def test_one_line_of_json_with_every_key(folder: Path, capsys: pytest.CaptureFix
     rows = [f"T/{item}#\tmade_in\t{'odd' if item % 2 else 'even'}" for item in range(40)]
     facts.write_text("item_id\trelation\tname\n" + "\n".join(rows) + "\n", encoding="utf-8")
     out = folder / "line.json"
-    assert main([str(folder), "--facts", str(facts), "--out", str(out), "--peers", "ease"]) == 0
+    assert main([str(folder), "--facts", str(facts), "--out", str(out), "--peers", "ease", "edlae", "itemknn"]) == 0
     result = said(capsys)
     assert json.loads(out.read_text(encoding="utf-8")) == result
     assert {"data", "protocol", "users", "items", "metrics", "valid", "intervals", "chosen", "seconds",
             "peak_memory_mb", "kg_lift"} <= result.keys()  # fmt: skip
-    assert set(result["kg_lift"]) == {"no_graph", "shuffled_graph", "no_text", "no_gnn"}
+    assert set(result["kg_lift"]) == {"no_graph", "shuffled_graph", "popularity_shuffled", "no_text", "no_gnn"}
     assert set(result["seconds"]) == {"fit", "tune", "rank", "text"}
     assert (result["protocol"], result["users"], result["items"]) == ("random", 60, 40)
     # of the 20 items of a group 8 are left to rank and 2 to find: a random order of all 30 would reach .15
     assert result["metrics"]["ndcg@10"] > 0.4
     low, high = result["intervals"]["ndcg@10"]
     assert low <= result["metrics"]["ndcg@10"] <= high
-    assert result["peers"]["ease"]["ndcg@10"] > 0.4
+    assert result["complete"]
+    assert 0 <= result["knowledge_share"]["lower"] <= result["knowledge_share"]["upper"] <= 1
+    for peer in result["peers"].values():
+        assert peer["ndcg@10"] > 0.4
+        low, high = peer["ndcg_ratio_interval"]
+        assert low <= peer["ndcg_ratio"] <= high
+    assert set(result["peers"]["edlae"]["chosen"]) == {"l2", "dropout"}
 
 
 def test_cold_folds_are_averaged(folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -81,19 +92,170 @@ def test_cold_folds_are_averaged(folder: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_ratings_that_the_schema_would_call_negative_are_left_out(tmp_path: Path) -> None:
-    (tmp_path / "films.item").write_text("item_id:token\tmovie_title:token_seq\nf\tUp\ng\tHer\n", encoding="utf-8")
-    for part, item in (("train", "f"), ("valid", "g"), ("test", "g")):
+    (tmp_path / "films.item").write_text(
+        "item_id:token\tmovie_title:token_seq\nf\tUp\ng\tHer\nh\tJaws\n", encoding="utf-8"
+    )
+    for part, item in (("train", "f"), ("valid", "g"), ("test", "h")):
         (tmp_path / f"{part}.tsv").write_text(f"user\titem\trating\nu\t{item}\t1\n", encoding="utf-8")
     snapshot, rejected = build(tmp_path, Files(items=tmp_path / "films.item"), no_progress)
-    assert rejected == 0
+    assert rejected.rows == 0
     assert snapshot.schema.name == "movies"
     split = split_of(tmp_path, snapshot, "random")
     assert [part.weight for part in (split.train, split.valid, split.test)] == [None] * 3
 
 
-def test_a_folder_without_a_split_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"expected train\.tsv, valid\.tsv and test\.tsv"):
-        main([str(tmp_path)])
+def last(err: str) -> str:
+    return err.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "place", "message"),
+    [
+        ("train.tsv", "plays\n", "rating\n", "train.tsv:3", "expected a number as rating, got 'abc'"),
+        ("train.tsv", "plays\n", "timestamp\n", "train.tsv:3", "expected a number as timestamp, got 'abc'"),
+        (
+            "valid.tsv",
+            "user\titem",
+            "user\tthing",
+            "valid.tsv:1",
+            "expected columns user and item, got user, thing",
+        ),
+        ("test.tsv", "user\titem\tplays\n", "", "test.tsv:1", "expected columns user and item"),
+    ],
+)
+def test_an_odd_row_ends_in_one_line_with_its_place(
+    folder: Path, capsys: pytest.CaptureFixture[str], file: str, old: str, new: str, place: str, message: str
+) -> None:
+    path = folder / file
+    head, first, second, *rest = path.read_text(encoding="utf-8").replace(old, new, 1).splitlines()
+    second = second.rsplit("\t", 1)[0] + "\tabc"
+    path.write_text("\n".join([head, first, second, *rest]) + "\n", encoding="utf-8")
+    assert main([str(folder)]) == 1
+    said = last(capsys.readouterr().err)
+    assert said.startswith("error: ")
+    assert f"{folder}/{place}: {message}" in said
+
+
+@pytest.mark.parametrize("all_of_them", [True, False])
+def test_test_rows_that_are_also_in_train_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], all_of_them: bool
+) -> None:
+    """All of them made a division by zero, some of them lower figures without a word."""
+    test = (folder / "test.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    with (folder / "train.tsv").open("a", encoding="utf-8") as train:
+        train.writelines(f"{row}\n" for row in (test if all_of_them else test[7:8]))
+    assert main([str(folder)]) == 1
+    err = last(capsys.readouterr().err)
+    assert "test.tsv:" in err
+    assert f"are in train.tsv too (line {482 if not all_of_them else ''}" in err
+    assert f"({len(test) if all_of_them else 1} in all)" in err
+
+
+def test_odd_ids_and_decimal_times_are_used_and_nothing_is_left_out(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in ("train", "valid", "test"):
+        path = folder / f"{part}.tsv"
+        rows = path.read_text(encoding="utf-8").replace("T/", "\"T'").replace("plays", "timestamp").splitlines()
+        path.write_text("\n".join(rows[:1] + [f"{row}.5" for row in rows[1:]]) + "\n", encoding="utf-8")
+    snapshot, rejected = build(folder, Files(), no_progress)
+    assert rejected.rows == 0
+    assert len(snapshot.items) == 40
+    assert snapshot.items.key(0).startswith("\"T'")
+    split = split_of(folder, snapshot, "random")
+    assert len(split.train) == 480
+    assert split.train.time is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--items", "none.item"], "none.item: cannot be read: No such file or directory"),
+        (["--facts", "none.tsv"], "none.tsv: cannot be read: No such file or directory"),
+        (
+            ["--facts", "wide.tsv"],
+            "wide.tsv:1: expected the columns item, relation, name, or item and one more",
+        ),
+        (["--facts", "latin.tsv"], "latin.tsv:3: expected text in UTF-8"),
+        (["--config", "none.toml"], "none.toml"),
+        (["--config", "odd.toml"], "odd.toml:2: unknown setting taste.magic"),
+        (["--schema", "moon"], "no bundled schema 'moon'"),
+        (["--out", "no/such/folder.json"], "expected a file in a folder that is there; make no/such"),
+    ],
+)
+def test_odd_files_beside_the_split_end_in_one_line(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(folder)
+    Path("wide.tsv").write_text("a\tb\tc\n1\t2\t3\n", encoding="utf-8")
+    Path("latin.tsv").write_bytes("item\tgenre\nT/1#\tx\nT/2#\té\n".encode("latin-1"))
+    Path("odd.toml").write_text("[taste]\nmagic = 1\n", encoding="utf-8")
+    assert main([str(folder), *arguments]) == 1
+    captured = capsys.readouterr()
+    assert last(captured.err).startswith("error: ")
+    assert message in last(captured.err)
+    assert captured.out == ""
+
+
+def test_what_is_known_is_kept_after_each_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is stopped in its last ablation leaves the model's figures and the drops before."""
+    facts = folder / "made_in.tsv"
+    rows = [f"T/{item}#\t{'odd' if item % 2 else 'even'}" for item in range(40)]
+    facts.write_text("item\tmade_in\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    out = folder / "line.json"
+    real = evaluate_module.train
+
+    def stopped(*args: Any, **kwargs: Any) -> Any:
+        if out.exists() and "no_graph" in json.loads(out.read_text(encoding="utf-8"))["kg_lift"]:
+            raise KeyboardInterrupt
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(evaluate_module, "train", stopped)
+    arguments = [str(folder), "--facts", str(facts), "--out", str(out), "--ablations", "no_graph", "no_gnn"]
+    with pytest.raises(KeyboardInterrupt):
+        main(arguments)
+    result = json.loads(out.read_text(encoding="utf-8"))
+    assert not result["complete"]
+    assert result["metrics"]["ndcg@10"] > 0.4
+    assert set(result["kg_lift"]) == {"no_graph"}
+
+
+@pytest.mark.parametrize(("users", "items"), [(30, 50), (50, 30)])
+def test_linear_peers_by_the_formula(users: int, items: int) -> None:
+    """Over users or over items, the operator is I - P / diag(P) without a diagonal."""
+    rng = np.random.default_rng(0)
+    x = sparse.csr_array((rng.random((users, items)) < 0.3).astype(np.float32))
+    rows = sparse.csr_array((rng.random((7, items)) < 0.3).astype(np.float32))
+    gram = (x.T @ x).toarray().astype(np.float64)
+    precision = np.linalg.inv(gram + np.diag(5.0 + 0.25 / 0.75 * np.diag(gram)))
+    expected = -precision / np.diag(precision)
+    np.fill_diagonal(expected, 0)
+    np.testing.assert_allclose(LinearAutoencoder(x, 5.0, 0.25).scores(rows), rows @ expected, atol=1e-9)
+    norms = np.sqrt(np.diag(gram))
+    cosine = gram / (np.outer(norms, norms) + 2.0)
+    np.fill_diagonal(cosine, 0)
+    for item in range(items):
+        cosine[np.argsort(-cosine[:, item], kind="stable")[5:], item] = 0
+    np.testing.assert_allclose(ItemKnn(x, 5, 2.0).scores(rows), rows @ cosine, atol=1e-6)
+
+
+def test_a_part_of_the_training_interactions(folder: Path) -> None:
+    snapshot, _ = build(folder, Files(), no_progress)
+    whole = split_of(folder, snapshot, "random")
+    half, same = kept(whole, 0.5, 1), kept(whole, 0.5, 1)
+    assert 200 < len(half.train) < 280
+    assert set(half.train.source.tolist()) == set(whole.train.source.tolist())
+    assert half.train.target.tolist() == same.train.target.tolist()
+    assert len(half.test) == len(whole.test)
+
+
+def test_a_folder_without_a_split_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path)]) == 1
+    assert "expected train.tsv, valid.tsv and test.tsv in" in capsys.readouterr().err
 
 
 @pytest.mark.shared
@@ -101,6 +263,14 @@ def test_ease_reaches_what_was_measured_elsewhere(shared_data: Path) -> None:
     folder = shared_data / "ml-100k" / "splits" / "random"
     snapshot, _ = build(folder, Files(), no_progress)
     split = split_of(folder, snapshot, "random")
-    found = ease(split, (len(snapshot.users), len(snapshot.items)), no_progress, 0)
+    found = ease(Task(split, (len(snapshot.users), len(snapshot.items))), no_progress, 0).to_dict()
     assert found["ndcg@10"] == pytest.approx(0.305, abs=5e-4)  # ../shared/peers.md, by another library
     assert found["recall@10"] == pytest.approx(0.2804, abs=5e-4)
+
+
+@pytest.mark.shared
+def test_edlae_is_better_than_ease_on_films(shared_data: Path) -> None:
+    folder = shared_data / "ml-100k" / "splits" / "random"
+    snapshot, _ = build(folder, Files(), no_progress)
+    task = Task(split_of(folder, snapshot, "random"), (len(snapshot.users), len(snapshot.items)))
+    assert edlae(task, no_progress, 0).valid > ease(task, no_progress, 0).valid

@@ -12,19 +12,17 @@ from toy_graph import NO_TEXT, edges, everything, films
 
 import kg_rec.model.recommender as recommender_module
 from kg_rec.errors import ConfigError
+from kg_rec.evaluation.ablations import _dealt, among_equals, without
+from kg_rec.evaluation.bootstrap import bootstrap, ratio_interval
 from kg_rec.evaluation.evaluate import (
     EvaluationReport,
-    Ranking,
-    _equally_popular,
-    _shuffled,
-    _without,
     beyond_accuracy,
-    bootstrap,
     evaluate,
-    knowledge_share,
     path_quality,
     rank_split,
 )
+from kg_rec.evaluation.knowledge_share import knowledge_share
+from kg_rec.evaluation.ranking import Ranking
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.paths.metrics import PATH_METRICS, interaction_recency
 from kg_rec.explain.single import explain
@@ -178,13 +176,16 @@ def test_an_unknown_ablation_is_refused_before_training(split: Split) -> None:
         evaluate(films(), split, CONFIG, ablations=("no_luck",))
 
 
+POPULARITY = np.bincount(films().interactions.target, minlength=45)
+
+
 def test_what_each_ablation_takes_away() -> None:
     graph = films()
     config = TrainConfig()
-    bare, same = _without("no_graph", graph, config)
+    bare, same = without("no_graph", graph, POPULARITY, config)
     assert same == config
     assert {name: len(e) for name, e in bare.edges.items() if len(e)} == {"RATED": len(graph.interactions)}
-    shuffled, _ = _without("shuffled_graph", graph, config)
+    shuffled, _ = without("shuffled_graph", graph, POPULARITY, config)
     assert shuffled.edges["RATED"] is graph.edges["RATED"]
     for name in ("HAS_GENRE", "DIRECTED_BY", "STARRING", "FOLLOWED_BY"):
         one, two = graph.edges[name], shuffled.edges[name]
@@ -196,25 +197,44 @@ def test_what_each_ablation_takes_away() -> None:
         np.testing.assert_array_equal(
             np.sort(np.bincount(one.source, minlength=45)), np.sort(np.bincount(two.source, minlength=45))
         )
-    assert _without("no_text", graph, config)[1].meaning.encoder == "none"
-    assert "relational" not in _without("no_gnn", graph, config)[1].channels
-    assert _without("shuffled_graph", graph, config)[0].digest == shuffled.digest  # by the seed
+    assert without("no_text", graph, POPULARITY, config)[1].meaning.encoder == "none"
+    assert "relational" not in without("no_gnn", graph, POPULARITY, config)[1].channels
+    assert without("shuffled_graph", graph, POPULARITY, config)[0].digest == shuffled.digest  # by the seed
+
+
+def test_facts_go_to_items_that_are_about_as_popular() -> None:
+    popularity = np.random.default_rng(0).zipf(1.5, 200)
+    order = among_equals(popularity, np.random.default_rng(1))
+    assert sorted(order.tolist()) == list(range(200))
+    assert (order != np.arange(200)).mean() > 0.8
+    by_chance = np.random.default_rng(2).permutation(200)
+    assert (
+        np.abs(np.log(popularity[order] / popularity)).mean()
+        < 0.2 * np.abs(np.log(popularity[by_chance] / popularity)).mean()
+    )
+    dealt, _ = without("popularity_shuffled", films(), POPULARITY, TrainConfig())
+    assert len(dealt.edges["STARRING"]) == len(films().edges["STARRING"])
+    assert dealt.digest != films().digest
+
+
+def test_the_interval_of_a_ratio_is_paired() -> None:
+    """One model is always 10 % better, on users that differ much: the ratio is certain, the means are not."""
+    other = np.random.default_rng(0).random(200)
+    assert ratio_interval(1.1 * other, other, 0) == pytest.approx((1.1, 1.1))
+    low, high = bootstrap(other, 0)
+    assert high - low > 0.05
+    noisy = ratio_interval(np.random.default_rng(1).random(200), other, 0)
+    assert noisy is not None
+    assert noisy[0] < noisy[1]
+    assert ratio_interval(other, np.zeros(200), 0) is None
 
 
 def test_shuffling_a_relation_that_enters_the_items_moves_its_heads() -> None:
     made = replace(films().schema.relation_types["HAS_GENRE"], source="Genre", target="Film")
     order = np.array([4, 3, 2, 0, 1])
-    found = _shuffled(edges([(0, 1), (0, 2), (1, 3)]), made, "Film", order)
+    found = _dealt(edges([(0, 1), (0, 2), (1, 3)]), made, "Film", order)
     np.testing.assert_array_equal(found.source, [0, 0, 1])
     np.testing.assert_array_equal(found.target, [2, 3, 0])
-
-
-def test_facts_are_dealt_among_items_of_about_equal_popularity() -> None:
-    popularity = np.random.default_rng(1).permutation(100)
-    order = _equally_popular(popularity, np.random.default_rng(0))
-    assert sorted(order.tolist()) == list(range(100))
-    assert np.abs(popularity - popularity[order]).max() < 20
-    assert (order != np.arange(100)).mean() > 0.8
 
 
 def test_the_share_that_runs_through_facts_is_that_of_the_scores(split: Split) -> None:

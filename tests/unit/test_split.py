@@ -12,7 +12,16 @@ from toy_graph import edges, films
 
 from kg_rec.errors import LoadError, SplitError
 from kg_rec.snapshot import NO_TIME, EdgeTable
-from kg_rec.split import Split, cold_items_split, cold_users_split, join, random_split, read_split, temporal_split
+from kg_rec.split import (
+    Split,
+    cold_items_split,
+    cold_users_split,
+    join,
+    random_split,
+    read_rows,
+    read_split,
+    temporal_split,
+)
 
 
 def pairs_of(table: EdgeTable) -> list[tuple[int, int]]:
@@ -164,9 +173,9 @@ def test_read_cold_items_ranks_the_items_of_each_file(tmp_path: Path) -> None:
 
 
 def test_read_keeps_the_latest_of_repeated_lines_and_times_as_they_are_written(tmp_path: Path) -> None:
-    folder = write(tmp_path, test="u00\tf00\t3\t50.0\nu00\tf00\t5\t900\nu00\tf00\t4\t70\nu00\tf01\t4\t\n")
+    folder = write(tmp_path, test="u00\tf04\t3\t50.7\nu00\tf04\t5\t900\nu00\tf04\t4\t70\nu00\tf05\t4\t\n")
     test = read_split(folder, films(), "random").test
-    assert test.target.tolist() == [0, 1]
+    assert test.target.tolist() == [4, 5]
     assert test.weight is not None
     assert test.weight.tolist() == [5, 4]
     assert test.time is not None
@@ -194,8 +203,16 @@ def test_keys_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
         ("u01\tf03\t5\t8\nu77\tf03\t5\t8\n", 3, "user u77 is not in the graph; load it first"),
         ("u01\tnone\t5\t8\n", 2, "item none is not in the graph; load it first"),
         ("user\tfilm\nu01\tf03\n", 1, "expected columns user and item, got user, film"),
-        ("u01\tf03\tgood\t8\n", None, "expected tab-separated user, item, rating, timestamp.*good"),
-        ("u01\tf03\t5\n", None, "expected tab-separated user, item, rating, timestamp"),
+        ("u01\tf03\tgood\t8\n", 2, "expected a number as rating, got 'good'"),
+        ("u01\tf03\t5\t8\nu01\tf04\tnan\t8\n", 3, "expected a number as rating, got 'nan'"),
+        ("u01\tf03\t5\t8\nu01\tf04\t5\tnoon\n", 3, "expected a number as timestamp, got 'noon'"),
+        ("u01\tf03\t5\t1e300\n", 2, "expected a number as timestamp, got one too large"),
+        ("u01\tf03\t5\t8\nu01\t \t5\t8\n", 3, "expected a key as item, got nothing"),
+        ("\tf03\t5\t8\n", 2, "expected a key as user, got nothing"),
+        ("u01\tf03\t5\t8\nu01\tf04\t5\n", 3, "expected tab-separated user, item, rating, timestamp"),
+        ("user\titem\titem\nu01\tf03\tf03\n", 1, "expected each column once, got item 2 times"),
+        ("u01\tf04\t5\t8\nu00\tf01\t5\t8\n", 3, r"u00 and item f01 are in train.tsv too \(line 2\)"),
+        ("u01\tf02\t5\t8\n", 2, r"u01 and item f02 are in valid.tsv too \(line 2\)"),
         ("", None, "expected tab-separated user, item, rating, timestamp"),
     ],
 )
@@ -205,6 +222,16 @@ def test_faults_name_the_file_and_the_line(tmp_path: Path, text: str, line: int 
     assert caught.value.path == tmp_path / "test.tsv"
     assert caught.value.line == line
     assert str(caught.value).startswith(f"{tmp_path}/test.tsv" + (f":{line}: " if line else ": "))
+
+
+def test_ids_and_numbers_are_read_as_they_are_written(tmp_path: Path) -> None:
+    rows = 'user\titem\trating\ttimestamp\r\nu"1\t"f\'0\t 4 \t10.9\r\nu"1\tf,1\t\t-1e3\r\n'
+    (tmp_path / "train.tsv").write_bytes(b"\xef\xbb\xbf" + rows.encode())
+    table = read_rows(tmp_path / "train.tsv")
+    assert table.column("user").to_pylist() == ['u"1', 'u"1']
+    assert table.column("item").to_pylist() == ["\"f'0", "f,1"]
+    assert table.column("rating").to_pylist() == [4.0, None]
+    assert table.column("timestamp").to_pylist() == [10, -1000]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
