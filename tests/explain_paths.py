@@ -43,7 +43,9 @@ def rows(groups: Sequence[PathGroup], language: Language) -> list[Row]:
             list(dict.fromkeys(language.name(p.nodes[3]) for p in paths)) if crowd and len(first.nodes) > 4 else []
         )
         tail = first.edges[3 if crowd else 1 :]
-        link = "none" if not tail else "shared" if len(tail) == 2 else "text" if tail[0].type is None else "direct"
+        link = "none" if not tail else "shared" if len(tail) == 2 else "direct" if tail[0].type is not None else "text"
+        if link == "text" and not language.schema.item.text_properties:
+            link = "facts"
         lead = "one" if len(liked) == 1 else "several"
         if crowd:
             lead = "crowd" if len(bridges) > 1 else "counted" if len(liked) == 1 else "counts"

@@ -28,8 +28,8 @@ def test_every_explanation_of_the_toy_graph_is_true(model: Recommender) -> None:
     tally = checked(model, 60, 1, no_progress)
     assert tally.explanations == 120
     assert tally.counts["paths"] > 300
-    assert {name: tally.counts[name] for name in ("exists", "adds_up", "says")} == dict.fromkeys(
-        ("exists", "adds_up", "says"), 120
+    assert {name: tally.counts[name] for name in ("exists", "adds_up", "names_true", "numbers_true")} == dict.fromkeys(
+        ("exists", "adds_up", "names_true", "numbers_true"), 120
     ), tally.failures
     assert tally.worst <= 1e-5
 

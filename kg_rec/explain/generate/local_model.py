@@ -69,10 +69,10 @@ class TransformersModel:
         with torch.random.fork_rng(devices), torch.inference_mode():
             torch.manual_seed(request.seed)
             written = model.generate(
-                **prompt,
+                **{key: ids.repeat(request.variants, 1) for key, ids in prompt.items()},
+                past_key_values=self._read(prompt, request.variants),
                 do_sample=True,
                 num_beams=1,
-                num_return_sequences=request.variants,
                 temperature=self.temperature,
                 top_k=0,
                 top_p=1.0,
@@ -88,6 +88,16 @@ class TransformersModel:
             if words.eos_token in row and not matcher.is_error()
         ]
         return tuple(words.decode_bytes(row).decode("utf-8", "replace") for row in ended)
+
+    def _read(self, prompt: Mapping[str, torch.Tensor], rows: int) -> Any:
+        """What the model remembers of the prompt, read once for all texts; its last token is left to ``generate``."""
+        from transformers import DynamicCache
+
+        model, cache = self._parts[1], DynamicCache(config=self._parts[1].config)
+        read = {key: ids[:, :-1] for key, ids in prompt.items()}
+        model(**read, past_key_values=cache, use_cache=True)
+        cache.batch_repeat_interleave(rows)
+        return cache
 
     @cached_property
     def _parts(self) -> tuple[Any, Any, LLTokenizer]:

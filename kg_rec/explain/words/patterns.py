@@ -17,7 +17,7 @@ from kg_rec.explain.path import PathEdge
 from kg_rec.schema import GraphSchema
 
 Lead = Literal["one", "several", "counted", "counts", "crowd"]
-Link = Literal["none", "shared", "direct", "text"]
+Link = Literal["none", "shared", "direct", "text", "facts"]
 Role = Literal["count", "liked", "bridge", "shared", "item", "share", "rate"]
 Tone = Literal["short", "friendly", "formal", "audit"]
 TONES: tuple[Tone, ...] = get_args(Tone)
@@ -35,7 +35,8 @@ class Kind:
             it (``counted``), with several and their counts (``counts``), or with others who are not counted
             (``crowd``: several bridges).
         link: what leads to the recommended item: nothing more, an attribute ``shared`` through the same relation, a
-            relation between the items (``direct``), or similar ``text``.
+            relation between the items (``direct``), similar ``text``, or, of items without a description, similar
+            title and ``facts``.
         steps: relations, each read from its subject: ``shared``: from the recommended item to the attribute;
             ``direct``: from it to the known item.
         several: several attributes are shared.
@@ -167,7 +168,9 @@ def kinds(schema: GraphSchema) -> Iterator[Kind]:
     item, user = schema.item.name, schema.user.name
     leads: tuple[Lead, ...] = (*_SINGLE, *_CROWDS)
     yield from (Kind(lead, "none") for lead in _CROWDS[:2])
-    yield from (Kind(lead, "text") for lead in leads)
+    if schema.item.text_properties:
+        yield from (Kind(lead, "text") for lead in leads)
+    yield from (Kind(lead, "facts") for lead in leads)
     for relation in schema.relation_types.values():
         ends = (relation.source, relation.target)
         if item not in ends or user in ends:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from zlib import crc32
 
 import numpy as np
@@ -34,6 +34,8 @@ from kg_rec.schema import GraphSchema
 MAX_NAMED = 3
 #: Least share of a reason with a word of its own: "mainly", "also"; below the second it is "a little".
 WEIGHTS = (0.25, 0.08)
+#: A reason with a smaller share is told only where it is the largest.
+LEAST = 0.03
 #: What speaks against an item is told from this share of what speaks for it; an item of the user from the second.
 AGAINST, AGAINST_EACH = 0.1, 0.03
 #: Most of them that are named.
@@ -223,6 +225,7 @@ class Verbalizer:
             name, seed = self._name(item_type, item), seed_of(users[pair], items[pair])
             history = addends.sources[addends.bounds[pair] : addends.bounds[pair + 1]].tolist()
             rows = [self._row(one, history, item) for one in reasons]
+            rows = [row for n, row in enumerate(rows) if not n or row.share >= LEAST]
             told: list[str] = []
             if scores[pair] <= 0 and speaking[pair]:
                 told.append(spoken.remark("low", self._sides(table, net, pair, name)))
@@ -263,7 +266,7 @@ class Verbalizer:
     def _reasons(self, table: PathTable) -> Iterator[list[_Reason]]:
         """What is told of each score, in order: groups of equal steps together, attributes of the same items too."""
         forms, entities, every = table.form.tolist(), table.entity.tolist(), table.forms.every
-        links = {form: _link(every[form]) for form in set(forms)}
+        links = {form: self._link(every[form]) for form in set(forms)}
         steps: dict[object, int] = {}
         step_of = {form: steps.setdefault(every[form].edges, form) for form in sorted(links)}
         groups, paths = table.groups.tolist(), table.paths.tolist()
@@ -286,6 +289,19 @@ class Verbalizer:
                 for path in range(start, stop):
                     rows.setdefault((sources[path], bridges[path], entity), (others[path], shares[path]))
             yield list(told.values())[: self.wording.sentences]
+
+    def _link(self, form: Form) -> Link:
+        if form.through is not None:
+            return "shared"
+        tail = form.edges[3 if form.crowd else 1 :]
+        return "none" if not tail else "direct" if tail[0].type is not None else "text" if self._described else "facts"
+
+    @cached_property
+    def _described(self) -> bool:
+        """Whether items have descriptions in the graph: values of a property that the schema marks as text."""
+        item = self.model.snapshot.schema.item
+        columns = (self.model.snapshot.nodes[item.name].column(name) for name in item.text_properties)
+        return any(column.null_count < len(column) for column in columns)
 
     def _row(self, reason: _Reason, history: list[int], item: int) -> Row:
         form, rows = reason.form, reason.rows
@@ -404,10 +420,3 @@ def _weight(language: Language, share: float) -> str:
 def _any_term(table: PathTable, pair: int) -> bool:
     cells = slice(table.addends.bounds[pair], table.addends.bounds[pair + 1])
     return any(values[cells].any() for values in table.addends.values.values())
-
-
-def _link(form: Form) -> Link:
-    if form.through is not None:
-        return "shared"
-    tail = form.edges[3 if form.crowd else 1 :]
-    return "none" if not tail else "text" if tail[0].type is None else "direct"

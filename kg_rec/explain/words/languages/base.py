@@ -122,10 +122,6 @@ class Language:
         relation = self._relation(edge)
         return relation.target if edge.forward else relation.source
 
-    def described(self) -> bool:
-        """Whether items have a description: a property that the schema marks as text (``kr:use kr:text``)."""
-        return bool(self.schema.item.text_properties)
-
     def more(self, relation: str, what: str) -> tuple[str, ...]:
         """Further words for a relation of a bundled schema: ``noun``, ``phrases``, ``inverse``."""
         return tuple(_further(self.schema.name, self.code).get(relation, {}).get(what, ()))

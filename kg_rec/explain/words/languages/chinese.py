@@ -209,7 +209,7 @@ class Chinese(Language):
             "yours": (self.yours("[LIKED]", many),),
             "measure": (self.measure(self.schema.item.name),),
             "did_those": (self.did().replace("{}", self.again(True)),),
-            "text_one": ("简介" if self.described() else "名称与各项信息",),
+            "text_one": ("名称与各项信息" if link == "facts" else "简介",),
         }
         found["forth_yours"] = tuple(
             verb.replace("[LIKED]", self.yours("[LIKED]", many)) for verb in found.get("forth_liked", ())

@@ -228,7 +228,7 @@ class English(Language):
     def words(self, steps: Sequence[PathEdge], link: str, several: bool, many: bool) -> dict[str, tuple[str, ...]]:
         """English adds the relative clause, and the forms that agree with its subject."""
         which = self._which(many)
-        facts = not self.described()
+        facts = link == "facts"
         return super().words(steps, link, several, many) | {
             "which": (which,),
             "shut": ("," if which.startswith(",") else "",),
