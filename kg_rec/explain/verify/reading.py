@@ -100,8 +100,10 @@ class _Reader:
                 yield f"no node is called {name!r}"
         bare = self.text
         for form in sorted(self.keys, key=len, reverse=True):
-            bare = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", " ", bare) if form[:1].isupper() else bare
-        places = r"(?<=[a-z,;] )[A-Z]\w+" if self.e.lang == "en" else r"[A-Za-z]\w+"
+            if form[:1].isupper():
+                edge = r"\b" if self.e.lang == "en" else ""
+                bare = re.sub(rf"{edge}{re.escape(form)}{edge}", " ", bare)
+        places = r"(?<=[a-z,;] )[A-Z]\w+" if self.e.lang == "en" else r"[A-Za-z]+"
         for word in re.findall(places, bare):
             yield f"{word!r} is no part of a name on the paths"
 

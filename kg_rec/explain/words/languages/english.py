@@ -32,9 +32,9 @@ class English(Language):
         | SHARED " " of_liked which shut " and also " of_item
     own_shared_formal: "In common with " yours ", " fact
         | fact "; the same is true of " yours
-        | "One reason is that, like " yours ", " fact
         | ITEM " has the " noun " " SHARED " in common with " yours
     own_shared_more: "As with " yours ", " fact
+        | "One reason is that, like " yours ", " fact
         | "You " did_liked "; like " again ", " fact
         | "You " did_liked ", and like " again ", " fact
         | "You " did_liked ", and " ITEM " also " has_shared
@@ -47,8 +47,9 @@ class English(Language):
     own_text_friendly: "The " text_one " of " ITEM " " is " much like " that " of " yours
         | "You " did_liked ", whose " text_yours " " are_yours " much like " that_item " of " ITEM
     own_text_formal: "The " text_one " of " ITEM " closely " resembles " " that " of " yours
-        | "One reason is that the " text_one " of " ITEM " " is " close to " that " of " yours
-    own_text_more: "You " did_liked ", whose " text_yours " " are_yours " close to " that_item " of " ITEM
+        | "The " text_one " of " ITEM " " is " close to " that " of " yours
+    own_text_more: "One reason is that the " text_one " of " ITEM " " is " close to " that " of " yours
+        | "You " did_liked ", whose " text_yours " " are_yours " close to " that_item " of " ITEM
         | "You " did_liked ", whose " text_yours " " are_yours " similar to " that_item " of " ITEM
         | "The " text_one " of " ITEM " " is " similar to " that " of " yours
         | "The " text_one " of " ITEM " " resembles " " that " of " yours
