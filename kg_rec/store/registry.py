@@ -14,12 +14,14 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Protocol
 
-from kg_rec.errors import StoreError
+from kg_rec.errors import MissingDependencyError, StoreError
 from kg_rec.store.base import GraphStore
 
 _GROUP = "kg_rec.stores"
 _NEO4J = "kg_rec.store.neo4j:Neo4jStore"
 _EMBEDDED = "kg_rec.store.embedded:EmbeddedStore"
+#: KGLite needs a part of a small memory (static TLS) that all libraries of a process share, and torch another.
+_ROOM = "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384"
 #: Schemes of kg_rec's own stores; a path without a scheme is a ``file://``.
 _OWN = {**dict.fromkeys(("neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc"), _NEO4J), "file": _EMBEDDED}
 
@@ -33,6 +35,7 @@ def open_store(url: str, *, read_only: bool) -> GraphStore:
 
     Raises:
         StoreError: no store is known for its scheme, or the store cannot be opened.
+        MissingDependencyError: its engine cannot be loaded.
     """
     scheme, separator, _ = url.partition("://")
     name = scheme.lower() if separator else "file"
@@ -50,7 +53,15 @@ def schemes() -> tuple[str, ...]:
 def _find(scheme: str) -> _Opens:
     if scheme in _OWN:
         module, _, name = _OWN[scheme].partition(":")
-        own: _Opens = getattr(import_module(module), name)
+        try:
+            own: _Opens = getattr(import_module(module), name)
+        except ImportError as error:
+            if "static TLS" not in str(error):
+                raise
+            raise MissingDependencyError(
+                "the engine of embedded graphs cannot be loaded beside the libraries that this process has loaded "
+                f"(scikit-learn is one): start Python with {_ROOM} in its environment ({error})"
+            ) from error
         return own
     for point in entry_points(group=_GROUP):
         if point.name == scheme:

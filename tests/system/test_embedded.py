@@ -208,3 +208,16 @@ def test_a_damaged_file_is_a_clear_error(tmp_path: Path) -> None:
     for read_only in (False, True, False):  # the lock was given back
         with pytest.raises(StoreError, match="cannot open the graph"):
             connect(str(tmp_path / "graph"), read_only=read_only)
+
+
+def test_libraries_that_leave_no_room_for_the_engine_are_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    """torch and scikit-learn before it use up the static TLS that KGLite needs, unless glibc is told to keep more."""
+    code = f"import torch, sklearn.linear_model\nimport kg_rec\nkg_rec.connect({str(tmp_path / 'g')!r})"
+    environment = {key: value for key, value in os.environ.items() if key != "GLIBC_TUNABLES"}
+    roomy = {**environment, "GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=16384"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=roomy, timeout=300)
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300)
+    if done.returncode:  # another C library may have room
+        assert "MissingDependencyError: the engine of embedded graphs cannot be loaded" in done.stderr
+        assert roomy["GLIBC_TUNABLES"] in done.stderr
