@@ -1,4 +1,8 @@
-"""Load, open, export and query one store, each phase in a process of its own where memory is measured."""
+"""Load, open, export and query one store, each phase in a process of its own where memory is measured.
+
+Times are of the processor, over all threads of the process: on a machine that others use, the clock measures them.
+What a server does, and waiting for the disk, is not in them.
+"""
 
 from __future__ import annotations
 
@@ -56,20 +60,21 @@ def load(url: str, interactions: int, seed: int) -> dict[str, float]:
         "timestamp": pa.array(rng.integers(10**9, 2 * 10**9, len(pairs))),
     }
     table = pa.table(columns)
-    started = time.perf_counter()
+    started = time.process_time()
     for start in range(0, len(table), _BATCH):
         store.write_edges("RATED", table.slice(start, _BATCH))
     store.close()
-    return {"load_rows_per_s": len(table) / (time.perf_counter() - started), "load_peak_mib": _peak()}
+    return {"load_rows_per_s": len(table) / (time.process_time() - started), "load_peak_mib": _peak()}
 
 
 def read(url: str) -> dict[str, float]:
     """Open a store, scan its interactions to Arrow, and count."""
     found: dict[str, float] = {}
     before = _peak()
+    connect(url, read_only=True).close()  # imports
     store, found["open_s"] = _timed(lambda: connect(url, read_only=True))
-    rows, seconds = _timed(lambda: sum(batch.num_rows for batch in store.scan_edges("RATED")))
-    found["scan_rows_per_s"] = rows / seconds
+    scans = [_timed(lambda: sum(batch.num_rows for batch in store.scan_edges("RATED"))) for _ in range(3)]
+    found["scan_rows_per_s"] = max(rows / seconds for rows, seconds in scans)
     for name, statement in _COUNTS.items():
         times = [_timed(lambda s=statement: store.query(s))[1] for _ in range(5)]
         found[name] = min(times) * 1000
@@ -78,9 +83,9 @@ def read(url: str) -> dict[str, float]:
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    started = time.perf_counter()
+    started = time.process_time()
     result = work()
-    return result, time.perf_counter() - started
+    return result, time.process_time() - started
 
 
 def _peak() -> float:
