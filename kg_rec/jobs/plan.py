@@ -26,6 +26,7 @@ from kg_rec.store.base import GraphStore
 from kg_rec.store.ledger import Run, RunLedger
 
 _log = logging.getLogger(__name__)
+_PARTS = frozenset({"plan.json", "plan.json.partial", "users.npy", "digests.npy", "allowed.npy", "snapshot"})
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def make_plan(
             decides the lists of all users (the model, the settings) is not as in ``base``.
         StoreError: a query failed.
     """
-    shutil.rmtree(folder, ignore_errors=True)
+    discard_plan(folder)
     folder.mkdir(parents=True)
     export(store, progress).save(folder / "snapshot")
     snapshot = Snapshot.load(folder / "snapshot")
@@ -107,6 +108,21 @@ def make_plan(
     partial.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     os.replace(partial, folder / "plan.json")
     return Plan(snapshot, users, digests, allowed, about)
+
+
+def discard_plan(folder: Path) -> None:
+    """Delete the folder of a run, and no other: its path comes from the ledger, in a graph that others write to.
+
+    Raises:
+        JobError: the folder holds what no plan holds; nothing is deleted.
+    """
+    if not folder.exists():
+        return
+    others = [] if folder.is_symlink() else sorted(p.name for p in folder.iterdir() if p.name not in _PARTS)
+    if folder.is_symlink() or others:
+        found = f"{others[0]} in it" if others else "a link"
+        raise JobError(f"{folder}: expected the folder of a run, found {found}; nothing was deleted: move it away")
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def open_plan(folder: Path) -> Plan | None:

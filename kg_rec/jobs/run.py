@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import time
 from dataclasses import replace
 from functools import partial
@@ -21,7 +20,7 @@ from kg_rec.jobs.candidates import embeddings
 from kg_rec.jobs.chunk import Scorer
 from kg_rec.jobs.config import NAME, JobConfig, check_files, checked_name
 from kg_rec.jobs.metrics import Metrics
-from kg_rec.jobs.plan import Plan, check_same, make_plan, open_plan
+from kg_rec.jobs.plan import Plan, check_same, discard_plan, make_plan, open_plan
 from kg_rec.jobs.preview import check_sinks
 from kg_rec.jobs.report import Timer, report_of
 from kg_rec.jobs.retry import retry_while_unavailable
@@ -210,7 +209,7 @@ def _clean(job: JobConfig, runs: RunLedger, record: Run, progress: Progress) -> 
     runs.forget(record.run, progress)
     for sink in file_sinks(job.sinks, record.run):
         sink.remove()
-    shutil.rmtree(Path(job.work) / record.run, ignore_errors=True)
+    discard_plan(Path(job.work) / record.run)
     runs.save(record)
 
 
@@ -255,7 +254,7 @@ def _publish(scorer: Scorer, runs: RunLedger, record: Run, timer: Timer, more: l
 def _tidy(job: JobConfig, runs: RunLedger, record: Run) -> None:
     """Delete old runs, and what this one needed until it was done."""
     retry_while_unavailable(job, partial(prune, job, runs))
-    shutil.rmtree(Path(job.work) / record.run, ignore_errors=True)
+    discard_plan(Path(job.work) / record.run)
 
 
 def _emptied(scorer: Scorer, record: Run, chunks: dict[int, ChunkRecord]) -> list[str]:
@@ -285,6 +284,6 @@ def prune(job: JobConfig, runs: RunLedger, progress: Progress = no_progress) -> 
         runs.forget(run, progress)
         for sink in file_sinks(job.sinks, run):
             sink.remove()
-        shutil.rmtree(Path(job.work) / run, ignore_errors=True)
+        discard_plan(Path(job.work) / run)
         _log.info("run deleted", extra={"run": run})
     return tuple(gone)

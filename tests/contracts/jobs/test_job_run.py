@@ -302,6 +302,23 @@ def test_a_run_s_name_leads_nowhere_else(world: World, store: GraphStore) -> Non
         start(world.job(), store, "../c")
 
 
+def test_a_folder_that_is_no_run_s_is_never_deleted(world: World, store: GraphStore) -> None:
+    """Whatever the ledger says of ``work``."""
+    victim = world.folder / "home" / "x"
+    victim.mkdir(parents=True)
+    (victim / "thesis.txt").touch()
+    stopped(world, store, "x")
+    ledger = RunLedger(store)
+    found = ledger.find("x")
+    assert found is not None
+    settings = {**found.about["config"], "work": str(world.folder / "home")}
+    ledger.save(replace(found, about={**found.about, "config": settings}))
+    for action in (resume, cancel):
+        with pytest.raises(JobError, match=r"home/x: expected the folder of a run, found thesis\.txt in it"):
+            action(store, "x")
+        assert (victim / "thesis.txt").exists()
+
+
 def test_a_run_of_some_users_is_not_added_to_lists_that_were_replaced(world: World, store: GraphStore) -> None:
     start(world.job(), store, "0")
     stopped(world, store, "1", changed_since="0")
