@@ -153,10 +153,11 @@ def _in_order(
     try:
         for worker in range(workers):
             receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(batch, range(worker, blocks, workers), sender), daemon=True)
+            pipes.append(receiver)
+            work = (batch, range(worker, blocks, workers), sender, tuple(pipes))
+            process = context.Process(target=_work, args=work, daemon=True)
             process.start()
             sender.close()
-            pipes.append(receiver)
             processes.append(process)
         for number in range(blocks):
             yield _received(pipes[number % workers], processes[number % workers])
@@ -177,8 +178,12 @@ def _prepare(model: Recommender) -> None:
         model.co_count(every, every)
 
 
-def _work(batch: Callable[[int], pa.RecordBatch], numbers: range, sender: Connection) -> None:
+def _work(
+    batch: Callable[[int], pa.RecordBatch], numbers: range, sender: Connection, inherited: Sequence[Connection]
+) -> None:
     gc.freeze()  # what the parent made stays shared
+    for receiver in inherited:  # or a worker would wait for ever for one to read, when the parent was killed
+        receiver.close()
     try:
         for number in numbers:
             sink = pa.BufferOutputStream()
@@ -186,7 +191,7 @@ def _work(batch: Callable[[int], pa.RecordBatch], numbers: range, sender: Connec
             with pa.ipc.new_stream(sink, made.schema) as writer:
                 writer.write_batch(made)
             sender.send_bytes(sink.getvalue())
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):
         os._exit(130)
     except Exception:  # noqa: BLE001 -- raised again by the reader
         sender.send_bytes(traceback.format_exc().encode())

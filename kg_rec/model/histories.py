@@ -9,6 +9,26 @@ from scipy import sparse
 from kg_rec.model.chosen import RatingScale
 from kg_rec.snapshot import NO_TIME, EdgeTable
 
+#: Most interactions of one user that are learned from: their pairs grow with the square, and fill memory beyond this.
+MOST_LEARNED = 3_000
+
+
+def learnable(edges: EdgeTable, seed: int, most: int = MOST_LEARNED) -> EdgeTable:
+    """The interactions with at most ``most`` of each user: the latest, and at random among those of one time.
+
+    Who has more is one program, shop or library more often than one person.  Their list is still made from everything.
+    """
+    counts = np.bincount(edges.source)
+    if not len(edges) or counts.max() <= most:
+        return edges
+    time = np.zeros(len(edges), np.int64) if edges.time is None else edges.time
+    chance = np.random.default_rng(seed).random(len(edges))
+    order = np.lexsort((chance, ~time, edges.source))  # ~: descending, without overflow
+    begins = np.concatenate(([0], np.cumsum(counts)[:-1]))
+    kept = np.zeros(len(edges), dtype=bool)
+    kept[order] = np.arange(len(edges)) - begins[edges.source[order]] < most
+    return edges.take(kept)
+
 
 def histories(
     edges: EdgeTable, shape: tuple[int, int], recency: float, rating: RatingScale | None = None

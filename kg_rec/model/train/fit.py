@@ -12,7 +12,7 @@ from kg_rec.model.channels.base import Fitted, TrainingData
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import popular
 from kg_rec.model.config import TrainConfig
-from kg_rec.model.histories import histories
+from kg_rec.model.histories import histories, learnable
 from kg_rec.model.item_paths import GatedPaths
 from kg_rec.model.kernel import FactorKernel
 from kg_rec.model.recommender import Channel, Recommender
@@ -42,7 +42,7 @@ def fit(
         progress: called as the work advances.
         shards: where heavy sums are computed.
     """
-    edges = snapshot.liked()
+    edges = learnable(snapshot.liked(), config.seed)
     shape = (len(snapshot.users), len(snapshot.items))
     seen = snapshot.with_edges(snapshot.schema.interaction.name, edges)
     counts = np.bincount(edges.target, minlength=shape[1])

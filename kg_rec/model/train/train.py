@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
@@ -17,6 +18,7 @@ from kg_rec.errors import ModelError
 from kg_rec.model.channels.meaning import MeaningConfig
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.encoders.text import TextEncoder, find_encoder, item_texts
+from kg_rec.model.histories import MOST_LEARNED
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.train.device import device
@@ -65,6 +67,11 @@ def train(
     if not len(positive):
         raise ModelError(
             f"the graph has no positive {snapshot.schema.interaction.name} to learn from; load interactions first"
+        )
+    if heavy := int((np.bincount(positive.source) > MOST_LEARNED).sum()):
+        who = "1 user has" if heavy == 1 else f"{heavy:,} users have"
+        logger.warning(
+            "%s more than %s interactions: the latest %s of each are learned from", who, *2 * (MOST_LEARNED,)
         )
     text = encode_items(snapshot, config, progress)
     if split is None:

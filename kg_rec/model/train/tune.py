@@ -16,7 +16,7 @@ from kg_rec.model.channels.base import PRIOR_FACTOR, ChannelKind, TrainingData
 from kg_rec.model.channels.registry import kind_of, kinds
 from kg_rec.model.chosen import Chosen, RatingScale
 from kg_rec.model.config import TrainConfig
-from kg_rec.model.histories import histories, ranks_from_latest, rating_scale
+from kg_rec.model.histories import histories, learnable, ranks_from_latest, rating_scale
 from kg_rec.model.kernel import FactorKernel, Kernel, SumKernel
 from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.train.device import device
@@ -71,6 +71,7 @@ def tune(
     """
     shape = (len(snapshot.users), len(snapshot.items))
     warm, train = _learning_edges(split, shape, config)
+    train = learnable(train, config.seed)
     seen = snapshot.with_edges(snapshot.schema.interaction.name, train)
     validation = Validation.of(train, warm, shape, config.fusion, config.seed)
     data = TrainingData(

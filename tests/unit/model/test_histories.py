@@ -10,7 +10,8 @@ import pytest
 from toy_graph import edges, everything
 
 from kg_rec.model.chosen import Chosen, RatingScale
-from kg_rec.model.histories import histories, rating_factors, rating_scale
+from kg_rec.model.histories import histories, learnable, rating_factors, rating_scale
+from kg_rec.snapshot import NO_TIME, EdgeTable
 
 
 def test_a_weight_counts_by_its_rank_among_all() -> None:
@@ -65,3 +66,21 @@ def test_ratings_weigh_the_addends() -> None:
     for name, values in one.values.items():
         np.testing.assert_allclose(other.values[name], values * factors, rtol=1e-5)
     assert other.score == pytest.approx(float(rated.scores(np.array([user]))[0, 3]), rel=1e-5)
+
+
+def test_at_most_some_interactions_of_a_user_are_learned_from() -> None:
+    source = np.array([0] * 6 + [1] * 2 + [3] * 4)
+    time = np.array([5, 1, 9, NO_TIME, 7, 7, 1, 2, 4, 4, 4, 4])
+    edges = EdgeTable(source, np.arange(12), None, time)
+    kept = learnable(edges, 0, most=3)
+    assert kept.source.tolist() == [0] * 3 + [1] * 2 + [3] * 3
+    assert kept.target[:3].tolist() == [2, 4, 5]  # the latest, in the order of the graph
+    assert set(kept.target[5:].tolist()) < {8, 9, 10, 11}
+    assert (
+        len({tuple(learnable(edges, seed, most=3).target[5:].tolist()) for seed in range(20)}) == 4
+    )  # any of one time
+    assert learnable(edges, 0, most=6) is edges
+    untimed = EdgeTable(source, np.arange(12))
+    assert len(learnable(untimed, 0, most=3)) == 8
+    nothing = EdgeTable(source[:0], source[:0])
+    assert len(learnable(nothing, 0)) == 0
