@@ -44,7 +44,7 @@ def heavy() -> Snapshot:
 @pytest.mark.timeout(1200)
 def test_they_train_in_bounded_memory(caplog: pytest.LogCaptureFixture) -> None:
     """All pairs of 50,000 items would take 20 GB and more in each of several matrices."""
-    config = TrainConfig.from_dict({"meaning": {"encoder": "none"}, "gnn": {"epochs": 1}})
+    config = TrainConfig.from_dict({"meaning": {"encoder": "none"}})
     with caplog.at_level(logging.WARNING):
         model = train(heavy(), config)
     assert f"1 user has more than {MOST_LEARNED} interactions" in caplog.text
