@@ -53,7 +53,7 @@ def test_every_form_says_the_same(tmp_path: Path, form: str, monkeypatch: pytest
     zipped = tmp_path / "t.tsv.gz"
     zipped.write_bytes(gzip.compress(FORMS[form](TEXT)))
     assert read_text(zipped) == TEXT
-    path.write_bytes(FORMS[form]("seed = 7\n[gnn]\ndimensions = 8\n"))
+    path.write_bytes(FORMS[form]("# settings\nseed = 7\n"))
     assert TrainConfig.from_toml(path).seed == 7
     path.write_bytes(FORMS[form]('[[nodes]]\ntype = "Item"\ncolumns = { item_id = "id" }\n'))
     assert TableMapping.from_file(path).nodes[0].type == "Item"
