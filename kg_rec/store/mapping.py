@@ -164,13 +164,10 @@ def _named(text: str, owner: str, names: Mapping[str, str]) -> str:
         before = found[i - 1].text if i else ""
         after = found[i + 1].text if i + 1 < len(found) else ""
         is_map_key = before in ("{", ",") and after == ":"
-        if (
-            token.kind == "word"
-            and token.text in names
-            and before not in (".", ":")
-            and after != "("
-            and not is_map_key
-        ):
+        is_map_value = before == ":" and i > 2 and found[i - 3].text in ("{", ",")
+        is_name = before == "." or (before == ":" and not is_map_value)  # a property, a label or a type
+        is_variable = not is_name and after != "(" and not is_map_key
+        if token.kind == "word" and token.text in names and is_variable:
             text = text[: token.start] + names[token.text] + text[token.start + len(token.text) :]
     return text
 

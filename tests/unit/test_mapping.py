@@ -36,14 +36,14 @@ def schema(
 def test_variables_get_other_names_and_nothing_else_does() -> None:
     found = schema(
         relation="(a)-[r:BOUGHT {a: 1}]->(v:a)-[:a]->(b) WHERE v.a > 1 AND a.r = 'a' AND exists(v.b)",
-        time="r.at.epochSeconds + v.r",
+        time="r.at.epochSeconds + datetime({date: v.r}).second",
     )
     relation = found.interaction
     pattern, conditions = mapping.step(relation, "n2", "n3", "e2")
     assert pattern == "(n2)-[e2:BOUGHT {a: 1}]->(e2_v:a)-[:a]->(n3)"
     assert conditions == ["(e2_v.a > 1 AND n2.r = 'a' AND exists(e2_v.b))"]
     time = mapping.edge_value(relation, relation.properties[0], "n2", "n3", "e2")
-    assert time == "e2.at.epochSeconds + e2_v.r"
+    assert time == "e2.at.epochSeconds + datetime({date: e2_v.r}).second"
 
 
 def test_nodes_and_keys() -> None:
