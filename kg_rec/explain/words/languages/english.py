@@ -76,6 +76,9 @@ class English(Language):
     counts_friendly{next}: LIKED " also " next ", and you " did_those " as well"
     counts_formal{next}: "According to the graph, " LIKED " also " next "; you " did_those " too"
     counts_more{next}: LIKED " also " next "; like them, you " did_those
+        | LIKED " also " next "; as they did, you " did_those
+        | LIKED " also " next ", and you " did_those " too"
+        | "According to the graph, " LIKED " also " next ", and you " did_those " as well"
     crowd_short{next}: "Some " users " who, like you, " did_liked " also " next
     crowd_friendly{next}: "Some " users " who " did_liked ", just as you did, also " next
     crowd_formal{next}: "According to the graph, some " users " who, like you, " did_liked " also " next
