@@ -112,7 +112,7 @@ def close(graph: kglite.KnowledgeGraph, folder: Path) -> None:
     try:
         graph.close()
     except (kglite.KgError, OSError, ValueError) as error:
-        _log.warning("%s: the checkpoint was not renewed (%s); the log holds what it lacks", folder, error)
+        _log.warning("%s: the checkpoint was not renewed (%s); the log holds what it lacks", folder, first_line(error))
 
 
 def _memory_needed(folder: Path) -> int:

@@ -273,7 +273,10 @@ class _Errors:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if isinstance(error, kglite.FileIoError | OSError):
-            raise StoreError(f"{self._where}: cannot write the graph: {first_line(error)}") from error
+            raise StoreError(
+                f"{self._where}: cannot write the graph: {first_line(error)[:160]}; what was written before is kept: "
+                "make room, then open the graph again"
+            ) from error
         if isinstance(error, (kglite.KgError, ValueError, TypeError, RuntimeError, OverflowError)):
             raise StoreError(f"{self._where}: the embedded graph failed: {first_line(error)}") from error
 
