@@ -196,6 +196,7 @@ class Verbalizer:
     sentences: Sentences = field(init=False, repr=False)
     _names: dict[str, dict[int, str]] = field(default_factory=dict, repr=False)
     _numbers: dict[tuple[int, int], str] = field(default_factory=dict, repr=False)
+    _groups: dict[tuple[int, int, bool], str] = field(default_factory=dict, repr=False)
     _kinds: dict[tuple[Form, Lead, bool], Kind] = field(default_factory=dict, repr=False)
     _facts: dict[tuple[str, int], frozenset[int]] = field(default_factory=dict, repr=False)
 
@@ -378,13 +379,17 @@ class Verbalizer:
 
     def _counted(self, counts: Mapping[int, int]) -> str:
         """The others of several items, the largest reasons first, as many as are named."""
-        language, item_type = self.sentences.language, self.model.snapshot.schema.item.name
-        return language.join(
-            [
-                language.people_of(self._name(item_type, j), n, self._others_who_liked(j), place == 0)
-                for place, (j, n) in enumerate(list(counts.items())[:MAX_NAMED])
-            ]
-        )
+        first = [self._people_of(j, n, place == 0) for place, (j, n) in enumerate(list(counts.items())[:MAX_NAMED])]
+        return self.sentences.language.join(first)
+
+    def _people_of(self, source: int, common: int, first: bool) -> str:
+        key = (source, common, first)
+        found = self._groups.get(key)
+        if found is None:
+            name = self._name(self.model.snapshot.schema.item.name, source)
+            total = self._others_who_liked(source)
+            found = self._groups[key] = self.sentences.language.people_of(name, common, total, first)
+        return found
 
     def _others_who_liked(self, item: int) -> int:
         """How many users besides the one who is told liked an item of theirs."""

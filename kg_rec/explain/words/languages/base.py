@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.resources import files
@@ -87,7 +87,7 @@ class Language:
         """What a node of this type is called, in the form for so many; the type's name where it has no label."""
         found = self.type(node_type)
         label = found.labels.get(self.code, found.name)
-        return _word(label if self._cldr.plural_form(count) == "one" else found.plurals.get(self.code, label))
+        return _word(label if _one(self.locale, count) else found.plurals.get(self.code, label))
 
     def did(self) -> str:
         """Verb phrase of the interaction with ``{}`` for the item: "liked {}"."""
@@ -135,10 +135,6 @@ class Language:
 
     # --- names and numbers ----------------------------------------------------------------------------
 
-    @cached_property
-    def _cldr(self) -> Locale:
-        return Locale.parse(self.locale)
-
     def quoted(self, name: str) -> str:
         """A cleaned name between the language's marks; such marks inside it become the inner ones."""
         for mark, inside in zip(self.quotes, self.inner, strict=True):
@@ -158,26 +154,25 @@ class Language:
 
     def number(self, count: int) -> str:
         """A whole number: "2,481"."""
-        return str(format_decimal(count, locale=self._cldr))
+        return _number(self.locale, count)
 
     def percent(self, share: float) -> str:
         """A share as a percentage, two significant digits where it is small: "31%", "0.4%", "0.02%"."""
-        digits = "#,##0%" if share >= 0.095 or share == 0 else "#,##0.#%" if share >= 0.00095 else "#,##0.##%"
-        return (
-            str(format_percent(share, format=digits, locale=self._cldr)) if share >= 0.00005 or not share else "<0.01%"
-        )
+        if 0 < share < 0.00005:
+            return "<0.01%"
+        digits = 0 if share >= 0.095 or not share else 1 if share >= 0.00095 else 2
+        return _percent(self.locale, round(share, digits + 2), digits)
 
     def join(self, names: Sequence[str], *, either: bool = False) -> str:
         """Names as a list: "A, B, and C"; joined with "or" where ``either``."""
         if len(names) == 1:
             return names[0]
-        patterns = self._cldr.list_patterns["or" if either else "standard"]
+        pair, start, middle, end = _lists(self.locale, either)
         if len(names) == 2:
-            return str(patterns["2"]).replace("{0}", "\0").replace("{1}", names[1]).replace("\0", names[0])
+            return f"{pair[0]}{names[0]}{pair[1]}{names[1]}{pair[2]}"
         text = names[0]
         for n, name in enumerate(names[1:], start=2):
-            place = "end" if n == len(names) else "start" if n == 2 else "middle"
-            before, between, after = re.split(r"\{[01]\}", str(patterns[place]))
+            before, between, after = end if n == len(names) else start if n == 2 else middle
             text = f"{before}{text}{between}{name}{after}"
         return text
 
@@ -332,6 +327,29 @@ def proper(name: str) -> bool:
     return len(words) <= 6 and all(
         word[:1].isupper() and all(c.isupper() or c.islower() or c in ".'’-" for c in word) for word in words
     )
+
+
+@cache
+def _one(locale: str, count: int) -> bool:
+    """Whether a noun beside a number stands in the singular."""
+    return bool(Locale.parse(locale).plural_form(count) == "one")
+
+
+@cache
+def _number(locale: str, count: int) -> str:
+    return str(format_decimal(count, locale=locale))
+
+
+@cache
+def _percent(locale: str, share: float, digits: int) -> str:
+    return str(format_percent(share, format=f"#,##0{'.' * bool(digits)}{'#' * digits}%", locale=locale))
+
+
+@cache
+def _lists(locale: str, either: bool) -> tuple[list[str], ...]:
+    """CLDR's patterns of a list, each as the texts around its two places: a pair, its start, middle and end."""
+    patterns = Locale.parse(locale).list_patterns["or" if either else "standard"]
+    return tuple(re.split(r"\{[01]\}", str(patterns[place])) for place in ("2", "start", "middle", "end"))
 
 
 @cache
