@@ -14,6 +14,7 @@ length) and leads from another of the user's interactions to the same item, if t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,9 @@ MEASURES = ("deletion", "insertion", "necessity", "sufficiency")
 def curves(model: Recommender, count: int, seed: int, progress: Progress) -> dict[str, Any]:
     """The figures over ``count`` recommendations, each at a random place of a random user's top 10."""
     rng = np.random.default_rng(seed)
-    long = ExplainConfig(groups=STEPS, paths_per_group=STEPS, least_share=0.0)
+    long = ExplainConfig(
+        groups=STEPS, paths_per_group=STEPS, least_share=0.0, specificity=0.0, hubs=STEPS, repeats=True
+    )
     found: dict[str, list[float]] = {f"{what} {whose}": [] for what in MEASURES for whose in ("ours", "random")}
     for n, user in enumerate(rng.integers(0, len(model.users), count).tolist()):
         progress(n, count, "delete and insert")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -206,6 +207,14 @@ class Links:
     weight: NDArray[np.float64]
     source: sparse.csr_array
     target: sparse.csr_array
+
+    @cached_property
+    def commonness(self) -> NDArray[np.float64]:
+        """Per column, the share of all items that have the shared node; 0 for a relation between items."""
+        items, columns = self.source.shape
+        found: NDArray[np.float64] = np.bincount(self.source.indices, minlength=columns) / max(items, 1)
+        found[~np.array([way.through is not None for way in self.ways] or [False])[self.way]] = 0
+        return found
 
 
 def links(snapshot: Snapshot, paths: Sequence[GatedPaths]) -> Links:

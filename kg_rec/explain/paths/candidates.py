@@ -26,6 +26,7 @@ class Candidates:
         entity: dense index of the shared entity in its type, -1 without one; int64, shape (groups,).
         start, stop: the group's paths, best first, are ``start:stop``; int64, shape (groups,).
         scale: shape (groups,).
+        common: share of all items that have the shared fact, 0 without one; shape (groups,).
         rank: what groups are ordered by: the sum of their paths' values, weighed by the preferences; shape (groups,).
         source, bridge, others: dense indices of the items j and t (-1 without), how many others; shape (paths,).
         unit: shape (paths,).
@@ -38,6 +39,7 @@ class Candidates:
     start: Ints
     stop: Ints
     scale: Floats64
+    common: Floats64
     rank: Floats64
     source: Ints
     bridge: Ints

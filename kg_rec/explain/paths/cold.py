@@ -87,7 +87,8 @@ def cold_groups(search: Search, pairs: Ints) -> tuple[Candidates, Floats64]:
     code = (pair * len(search.shown) + form) * (int(key.max(initial=0)) + 2) + key + 1
     _, first, group = np.unique(code, return_index=True, return_inverse=True)
     order, bounds = grouped(group, len(first))
-    entity, shown = found.entity[shown[first]], shown[order]
+    shown_first = shown[first]
+    entity, shown = found.entity[shown_first], shown[order]
     rank = found.value[shown]
     if search.config.recency:
         rank = rank * search.recent[found.cell[shown]]
@@ -102,6 +103,7 @@ def cold_groups(search: Search, pairs: Ints) -> tuple[Candidates, Floats64]:
         start=bounds[:-1],
         stop=bounds[1:],
         scale=np.ones(len(first)),
+        common=np.where(entity >= 0, np.append(search.model.links.commonness, 0)[found.column[shown_first]], 0),
         rank=sums(rank[best], np.repeat(np.arange(len(first)), np.diff(bounds)), len(first)),
         source=search.addends.sources[found.cell[shown[best]]],
         bridge=found.bridge[shown[best]],

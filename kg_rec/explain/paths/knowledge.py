@@ -70,6 +70,7 @@ def knowledge_groups(search: Search) -> Candidates:
         start=best.bounds[segment],
         stop=best.bounds[segment + 1],
         scale=scale,
+        common=links.commonness[column],
         rank=best.rank[segment] * scale * popular,
         source=addends.sources[segments.cell[best.steps]],
         bridge=np.full(len(best.steps), -1),

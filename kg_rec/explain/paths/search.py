@@ -27,6 +27,9 @@ from kg_rec.explain.paths.metrics import popularity_of, recency_of
 from kg_rec.model.channels.registry import kind_of
 from kg_rec.model.recommender import Addends, Recommender
 
+#: A fact of more than this share of all items is a hub: a genre, a language, not a director.
+HUB = 0.05
+
 
 @dataclass(frozen=True)
 class PathTable:
@@ -177,6 +180,7 @@ def _of_terms(search: Search, form: int, values: Floats64, others: Ints) -> Cand
         start=bounds[pair],
         stop=bounds[pair + 1],
         scale=np.ones(len(pair)),
+        common=np.zeros(len(pair)),
         rank=sums(rank[best], owner, len(bounds) - 1)[pair],
         source=search.addends.sources[best],
         bridge=np.full(len(best), -1),
@@ -188,18 +192,17 @@ def _of_terms(search: Search, form: int, values: Floats64, others: Ints) -> Cand
 def _shown(search: Search, positive: Floats64, found: Candidates) -> PathTable:
     """The first groups of every score, with their values and shares."""
     config, count = search.config, len(positive)
-    order = np.lexsort((found.key, found.form, -found.rank, found.pair))
-    if config.groups_per_pattern:
-        pattern = found.pair[order] * len(search.shown) + found.form[order]
-        order = order[_place(pattern) < config.groups_per_pattern]
-    order = order[_place(found.pair[order]) < config.groups]
+    order = _chosen(search, found)
     pair, start = found.pair[order], found.start[order]
     lengths = found.stop[order] - start
     steps, group = ranges(start, lengths), np.repeat(np.arange(len(order)), lengths)
     value = found.unit[steps] * found.scale[order][group]
     share = value / positive[pair[group]]
     share_of_group = sums(share, group, len(order))
+    specific = (found.common[order] > 0) & (found.common[order] <= HUB) & (share_of_group >= config.least_specific)
     large = (_place(pair) == 0) | (share_of_group >= config.least_share)
+    first = np.flatnonzero(specific & ~large)
+    large[first[_place(pair[first]) == 0]] = True
     kept = large[group]
     steps, value, share = steps[kept], value[kept], share[kept]
     order, pair, lengths, share_of_group = order[large], pair[large], lengths[large], share_of_group[large]
@@ -223,6 +226,34 @@ def _shown(search: Search, positive: Floats64, found: Candidates) -> PathTable:
         value=value,
         share=share,
     )
+
+
+def _chosen(search: Search, found: Candidates) -> Ints:
+    """The groups shown of every score, in order: by value, those that share a fact by value times rarity.
+
+    A fact stands there once, through whichever channel it adds most, and at most some are hubs.
+    """
+    config, items = search.config, len(search.model.items)
+    fact = found.common > 0
+    rarity = np.ones(len(fact))
+    rarity[fact] = np.log(np.maximum(1 / found.common[fact], 1)) / max(np.log(items), 1)
+    rank = found.rank * rarity**config.specificity
+    order = np.lexsort((found.key, found.form, -rank, found.pair))
+    if config.groups_per_pattern:
+        pattern = found.pair[order] * len(search.shown) + found.form[order]
+        order = order[_place(pattern) < config.groups_per_pattern]
+    steps = {edge: n for n, edge in enumerate(dict.fromkeys(f.edges[-1] for f in search.forms.every))}
+    last = np.array([steps[f.edges[-1]] for f in search.forms.every], np.int64)[found.form[order]]
+    same = (found.pair[order] * len(steps) + last) * (int(found.entity.max(initial=0)) + 1) + found.entity[order]
+    shared = np.flatnonzero(fact[order])
+    again = shared[(_place(same[shared]) > 0) & (not config.repeats)]
+    hub = np.flatnonzero(found.common[order] > HUB)
+    left_out = np.zeros(len(order), np.bool_)
+    left_out[again] = True
+    hub = hub[~left_out[hub]]
+    left_out[hub[_place(found.pair[order][hub]) >= config.hubs]] = True
+    order = order[~left_out]
+    return order[_place(found.pair[order]) < config.groups]
 
 
 def _place(numbers: Ints) -> Ints:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from toy_graph import everything, pairs, with_user
 
+import kg_rec.explain.paths.search as search_module
 import kg_rec.model.kernel as kernel_module
 import kg_rec.model.recommender as recommender_module
 from kg_rec.errors import ConfigError
@@ -19,10 +20,13 @@ from kg_rec.explain.paths.metrics import entity_popularity, interaction_recency
 from kg_rec.explain.paths.search import find
 from kg_rec.explain.single import explain, path_groups
 from kg_rec.model.recommender import Recommender
+from kg_rec.snapshot import Snapshot
 
 #: All paths of all groups.
-EVERYTHING = ExplainConfig(groups=10**6, paths_per_group=10**6, least_share=0.0)
-WIDE = ExplainConfig(groups=12, paths_per_group=4, least_share=0.0)
+EVERYTHING = ExplainConfig(
+    groups=10**6, paths_per_group=10**6, least_share=0.0, specificity=0.0, hubs=10**6, repeats=True
+)
+WIDE = replace(EVERYTHING, groups=12, paths_per_group=4)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +92,7 @@ def values(e: Explanation) -> dict[object, float]:
     ids=str,
 )
 def test_options_hide_and_order_paths_and_change_no_value(model: Recommender, option: dict[str, object]) -> None:
-    config = replace(ExplainConfig(groups=6, least_share=0.0), **option)  # type: ignore[arg-type]
+    config = replace(EVERYTHING, groups=6, paths_per_group=5, **option)  # type: ignore[arg-type]
     differ = 0
     for pair in mixed(model, 25):
         user, item = keys(model, pair)
@@ -162,6 +166,57 @@ def test_popularity_weighs_shared_entities_alone(model: Recommender, sign: int) 
     assert without > 10
 
 
+def facts_of(groups: tuple[PathGroup, ...]) -> list[tuple[str | None, str | None]]:
+    """The facts that groups share, by relation type and key."""
+    last = [g.paths[0] for g in groups if g.paths[0].nodes[-2].type not in ("Film", "User")]
+    return [(p.edges[-1].type, p.nodes[-2].key) for p in last]
+
+
+def test_a_fact_stands_there_once_and_one_hub_at_most(model: Recommender) -> None:
+    graph = model.snapshot
+    repeated = hubs = 0
+    for pair in mixed(model, 40):
+        config = ExplainConfig(groups=30, least_share=0.0)
+        facts = facts_of(explain(model, *keys(model, pair), config=config).groups)
+        every = facts_of(explain(model, *keys(model, pair), config=replace(EVERYTHING, paths_per_group=5)).groups)
+        assert len(set(facts)) == len(facts)
+        repeated += len(set(every)) < len(every)
+        large = [f for f in facts if share_of_items(graph, f) > search_module.HUB]
+        assert len(large) <= 1
+        hubs += sum(share_of_items(graph, f) > search_module.HUB for f in set(every)) > 1
+    assert repeated > 3
+    assert hubs > 10
+
+
+def share_of_items(graph: Snapshot, fact: tuple[str | None, str | None]) -> float:
+    relation = graph.schema.relation_types[str(fact[0])]
+    edges, node = graph.edges[relation.name], graph.ids[relation.target].index(str(fact[1]))
+    return float((edges.target == node).sum()) / len(graph.items)
+
+
+def test_a_rare_fact_comes_before_a_common_one_of_the_same_value(
+    model: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With persons no hubs: the order is by value times log(items / items that have it), and one small group stays."""
+    monkeypatch.setattr(search_module, "HUB", 0.3)
+    config, items = ExplainConfig(groups=9, least_share=1.0, least_specific=0.0), len(model.items)
+    kept = 0
+    for pair in mixed(model, 40):
+        user, item = keys(model, pair)
+        every = explain(model, user, item, config=replace(config, least_share=0.0, hubs=9)).groups
+        weighed = []
+        for group in every:
+            facts = facts_of((group,))
+            rarity = -np.log(share_of_items(model.snapshot, facts[0])) / np.log(items) if facts else 1.0
+            weighed.append(group.value * rarity)
+        assert weighed == pytest.approx(sorted(weighed, reverse=True))
+        groups = explain(model, user, item, config=config).groups
+        specific = [g for g in every[1:] if facts_of((g,)) and share_of_items(model.snapshot, facts_of((g,))[0]) <= 0.3]
+        assert groups == (*every[:1], *specific[:1])
+        kept += len(groups) > 1
+    assert kept > 10
+
+
 def test_unknown_channels_and_relations_are_refused(model: Recommender) -> None:
     with pytest.raises(ConfigError, match=r"expected channels among .*got \['magic'\]"):
         explain(model, "u01", "f01", config=ExplainConfig(channels=("magic",)))
@@ -177,6 +232,9 @@ def test_unknown_channels_and_relations_are_refused(model: Recommender) -> None:
         {"groups_per_pattern": -1},
         {"max_hops": 1},
         {"least_share": 1.5},
+        {"least_specific": -0.1},
+        {"specificity": 11.0},
+        {"hubs": -1},
         {"recency": 51.0},
         {"popularity": -51.0},
     ],

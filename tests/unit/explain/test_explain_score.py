@@ -35,7 +35,9 @@ def model() -> Recommender:
 
 
 #: Follow all addends into paths and show all of them, instead of the largest.
-EVERYTHING = ExplainConfig(groups=10**6, paths_per_group=10**6, least_share=0.0)
+EVERYTHING = ExplainConfig(
+    groups=10**6, paths_per_group=10**6, least_share=0.0, specificity=0.0, hubs=10**6, repeats=True
+)
 
 
 def whole(model: Recommender, user: str, item: str) -> Explanation:
