@@ -36,9 +36,8 @@ MEASURES = ("deletion", "insertion", "necessity", "sufficiency")
 def curves(model: Recommender, count: int, seed: int, progress: Progress) -> dict[str, Any]:
     """The figures over ``count`` recommendations, each at a random place of a random user's top 10."""
     rng = np.random.default_rng(seed)
-    long = ExplainConfig(
-        groups=STEPS, paths_per_group=STEPS, least_share=0.0, specificity=0.0, hubs=STEPS, repeats=True
-    )
+    every = ExplainConfig(least_share=0.0, specificity=0.0, hubs=STEPS, repeats=True)
+    long = replace(every, groups=STEPS, paths_per_group=STEPS)
     found: dict[str, list[float]] = {f"{what} {whose}": [] for what in MEASURES for whose in ("ours", "random")}
     for n, user in enumerate(rng.integers(0, len(model.users), count).tolist()):
         progress(n, count, "delete and insert")
