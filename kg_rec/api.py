@@ -162,6 +162,7 @@ class Model:
         item: str,
         k: int = 10,
         *,
+        margin: int = 0,
         candidates: Sequence[str] | None = None,
         seconds: float = 10.0,
     ) -> counterfactuals.Counterfactual:
@@ -169,7 +170,9 @@ class Model:
 
         See :func:`kg_rec.explain.counterfactuals.counterfactual.counterfactual`.
         """
-        return counterfactuals.counterfactual(self.recommender, user, item, k, candidates=candidates, seconds=seconds)
+        return counterfactuals.counterfactual(
+            self.recommender, user, item, k, margin=margin, candidates=candidates, seconds=seconds
+        )
 
     def why_not(self, user: str, item: str, k: int = 10, *, candidates: Sequence[str] | None = None) -> why_nots.WhyNot:
         """Why is the item not in the user's top k, and which interactions would bring it in?

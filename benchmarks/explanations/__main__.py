@@ -23,6 +23,7 @@ from benchmarks.explanations.checks import checked, confirmed
 from benchmarks.explanations.deletions import measured
 from benchmarks.explanations.graph import prepared
 from benchmarks.explanations.matters import curves
+from benchmarks.explanations.retrained import survives
 from benchmarks.explanations.speed import measure
 from kg_rec.cli.console import print_table, progress_bar
 from kg_rec.errors import KgRecError
@@ -70,6 +71,7 @@ def truth(model: Recommender, url: str, options: argparse.Namespace, progress: P
         "max_relative_error": tally.worst,
         "store": answers,
         "matters": matters,
+        "counterfactuals": survives(model, options.counterfactuals, options.seed, progress),
         "failures": tally.failures,
     }
 
@@ -80,6 +82,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=10_000, help="pairs of user and item, each in both languages")
     parser.add_argument("--curves", type=int, default=1_000, help="recommendations for the curves (default: 1000)")
     parser.add_argument("--sample", type=int, default=100, help="explanations and edges tried on the store")
+    parser.add_argument(
+        "--counterfactuals", type=int, default=40, help="counterfactuals tried on a model trained again (default: 40)"
+    )
     parser.add_argument("--graph", metavar="URL", help="load into this store; default: an embedded one in --work")
     parser.add_argument(
         "--work",

@@ -40,8 +40,9 @@ class Counterfactual:
         item: item key.
         item_name: its name.
         k: length of the list.
-        outcome: ``leaves``: without ``removed`` it is not in the top k; ``stays``: it is, whatever is taken out;
-            ``not_listed``: it is not in the top k in the first place; ``open``: no set was found in the time given.
+        outcome: ``leaves``: without ``removed`` it is below rank ``k + margin``; ``stays``: it is not, whatever is
+            taken out; ``not_listed``: it is not in the top k in the first place; ``open``: no set was found in the
+            time given.
         removed: the interactions taken out, as (key, name), the user's latest first.
         at_least: no smaller set does it.
         proven: ``removed`` is a smallest set, or it is proven that there is none.
@@ -49,6 +50,7 @@ class Counterfactual:
         rank_after: its rank without ``removed``.
         replacements: what is in the list then and was not before, best first.
         after: the list without ``removed``.
+        margin: how many ranks beyond the top k it has to fall.
     """
 
     user: str
@@ -63,6 +65,7 @@ class Counterfactual:
     rank_after: int | None
     replacements: tuple[Entry, ...]
     after: tuple[Entry, ...]
+    margin: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -75,6 +78,7 @@ def counterfactual(
     item: str,
     k: int = 10,
     *,
+    margin: int = 0,
     candidates: Sequence[str] | None = None,
     seconds: float = 10.0,
 ) -> Counterfactual:
@@ -88,17 +92,22 @@ def counterfactual(
         user: user key.
         item: item key.
         k: length of the list.
+        margin: how many ranks beyond the top k the item has to fall.  The smallest set without a margin ends just below
+            the list, so a model that is trained again without these interactions may list the item all the same; a
+            margin makes that less likely.
         candidates: keys of the items allowed, as in :func:`kg_rec.recommend.recommend`; None allows all.
         seconds: most time for the mixed-integer programs.  Beyond it the result says ``proven=False``, holds the best
             set found, and in ``at_least`` how small a set could still be.
 
     Raises:
         NotFoundError: the user, the item or a candidate is not in the model's graph.
-        ConfigError: ``k`` is below 1, or ``seconds`` below 0.
+        ConfigError: ``k`` is below 1, ``margin`` or ``seconds`` below 0.
         ModelError: the user's interactions times the candidates are too many to hold; pass ``candidates``.
     """
-    if k < 1 or seconds < 0:
-        raise ConfigError(f"expected k of at least 1 and seconds of at least 0, got {k} and {seconds}")
+    if k < 1 or margin < 0 or seconds < 0:
+        raise ConfigError(
+            f"expected k of at least 1, margin and seconds of at least 0, got {k}, {margin} and {seconds}"
+        )
     view = UserView.of(model, user, candidates)
     target = model.items.index(item)
     name = view.name(target)
@@ -112,9 +121,9 @@ def counterfactual(
 
     def leaves(rows: tuple[int, ...]) -> bool:
         after = view.rank(without(rows), target)
-        return after is not None and after > k
+        return after is not None and after > k + margin
 
-    found = smallest_removal(_contest(view, target, k), leaves, seconds)
+    found = smallest_removal(_contest(view, target, k + margin), leaves, seconds)
     if found.rows is None:
         outcome: Outcome = "stays" if found.proven else "open"
         top = view.top(scores, k)
@@ -135,6 +144,7 @@ def counterfactual(
         rank_after=view.rank(after, target),
         replacements=tuple(e for e in top if e.item not in old),
         after=top,
+        margin=margin,
     )
 
 

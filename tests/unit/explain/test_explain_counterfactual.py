@@ -51,6 +51,31 @@ def liked(model: Recommender, user: int) -> list[int]:
     return model.histories.indices[slice(*model.histories.indptr[user : user + 2])].tolist()
 
 
+@pytest.mark.parametrize("recency", [0.0, 2.0])
+def test_with_a_margin_the_item_falls_that_far(recency: float) -> None:
+    """The set is the smallest one after which as many more items stand before it."""
+    model, longer = short(recency), 0
+    for user in range(0, 60, 9):
+        key, item = model.users.key(user), topk_sorted(model, short(recency), user, 2)[1]
+        plain = counterfactual(model, key, model.items.key(item), 2)
+        found = counterfactual(model, key, model.items.key(item), 2, margin=4)
+        sets = (s for n in range(1, 7) for s in combinations(liked(model, user), n))
+        smallest = next((s for s in sets if item not in topk_sorted(model, without(model, user, s), user, 6)), None)
+        assert found.proven
+        assert (found.k, found.margin) == (2, 4)
+        if smallest is None:
+            assert found.outcome == "stays"
+            continue
+        assert (found.outcome, len(found.removed)) == ("leaves", len(smallest))
+        assert found.rank_after is not None
+        assert found.rank_after > 6
+        assert len(found.after) == 2
+        longer += len(found.removed) > len(plain.removed)
+    assert longer
+    with pytest.raises(ConfigError, match="margin and seconds of at least 0, got 2, -1"):
+        counterfactual(model, "u01", "f01", 2, margin=-1)
+
+
 @pytest.mark.parametrize(("recency", "k"), [(0.0, 3), (0.0, 1), (2.0, 3), (20.0, 2)])
 def test_the_set_is_the_smallest_of_all(recency: float, k: int) -> None:
     model = short(recency)
