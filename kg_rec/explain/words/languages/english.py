@@ -149,6 +149,22 @@ class English(Language):
         "entered": "{new} would come into your top {k}.",
         "left": "{old} would go out.",
         "same": "Your top {k} would hold the same.",
+        "listed": "{item} is in your top {k}: it has rank {n}.",
+        "behind": "{item} is not in your top {k}: it has rank {n}. Its score of {score} is {gap} below that of {last}, "
+        "the last of the list.",
+        "ahead": "Most of what {last} is ahead by comes from {names} in your history.",
+        "brings": "With {names} as what you liked last, {item} would be in the list.",
+        "each_brings": "With {names} as what you liked last, {item} would be in the list.",
+        "nothing_brings": "No addition that was tried brings {item} into the list.",
+        "first_ahead": "{first} is ahead of {second} by {gap}.",
+        "level": "{first} and {second} have the same score.",
+        "speaks_first": "What speaks most for {first} in the difference: {names} in your history.",
+        "speaks_second": "What speaks most for {second}: {names}.",
+        "what_row": "interaction",
+        "difference": "difference",
+        "base_row": "whoever asks",
+        "more_rows": "{n} more",
+        "sum_row": "sum",
     }
     prompts: ClassVar = {
         "system": "You reword a sentence that tells a person why something is recommended. Keep every placeholder in "

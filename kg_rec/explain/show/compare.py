@@ -1,0 +1,166 @@
+"""Why not, and which of two, as data, for a terminal and as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
+from rich.cells import cell_len
+
+from kg_rec.explain.counterfactuals.why_not import WhyNot
+from kg_rec.explain.show.text import to_dict
+from kg_rec.explain.versus import Versus
+from kg_rec.explain.words.comparisons import tell_versus, tell_why_not
+from kg_rec.explain.words.languages.base import speaker
+from kg_rec.explain.words.numbers import signed
+from kg_rec.explain.words.slots import clean_name
+from kg_rec.schema import GraphSchema
+from kg_rec.theme import AGAINST, FOR, variables
+
+#: Rows of the table; the others are summed up in one.
+LISTED = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table: what one thing adds to the one item and to the other."""
+
+    name: str
+    first: float
+    second: float
+
+    @property
+    def value(self) -> float:
+        """The difference."""
+        return self.first - self.second
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two items side by side.
+
+    Attributes:
+        text: the comparison in words.
+        lang: their language.
+        labels: headings: of the table, of the two columns, of the difference, of the base, of the rest, of the sum.
+        rows: what each interaction adds, the base first and the sum last.
+    """
+
+    text: str
+    lang: str
+    labels: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def of_versus(found: Versus, lang: str = "en") -> Comparison:
+    """Two items of one user."""
+    first, second = found.first, found.second
+    rows = [Row(clean_name(d.source_name, d.source), d.first, d.second) for d in found.differences]
+    names = clean_name(first.item_name, first.item), clean_name(second.item_name, second.item)
+    words = speaker(first.schema, lang).what_if
+    return _comparison(tell_versus(found, lang), lang, words, names, (first.base, second.base), rows)
+
+
+def of_why_not(found: WhyNot, schema: GraphSchema, lang: str = "en") -> Comparison:
+    """An item beside the last of the list; without rows where the question does not arise."""
+    text, words = tell_why_not(found, schema, lang), speaker(schema, lang).what_if
+    if found.standing != "not_listed" or found.last is None:
+        return Comparison(text, lang, (), ())
+    rows = [Row(clean_name(x.source_name, x.source), x.value, x.last_value) for x in found.lacks]
+    names = clean_name(found.item_name, found.item), clean_name(found.last.name, found.last.item)
+    return _comparison(text, lang, words, names, (0.0, found.base_gap), rows)
+
+
+def versus_dict(found: Versus, lang: str = "en") -> dict[str, Any]:
+    """Plain data for JSON: ``first`` and ``second`` are explanations in their own form."""
+    differences = [
+        {"source": d.source, "source_name": d.source_name, "first": d.first, "second": d.second, "value": d.value}
+        for d in found.differences
+    ]
+    return {
+        "user": found.first.user,
+        "value": found.value,
+        "base": found.base,
+        "differences": differences,
+        "not_shown": found.not_shown,
+        "first": to_dict(found.first),
+        "second": to_dict(found.second),
+        "text": tell_versus(found, lang),
+        "lang": lang,
+    }
+
+
+def why_not_dict(found: WhyNot, schema: GraphSchema, lang: str = "en") -> dict[str, Any]:
+    """Plain data for JSON."""
+    return {**found.to_dict(), "text": tell_why_not(found, schema, lang), "lang": lang}
+
+
+def to_text(found: Comparison) -> str:
+    """For a terminal: the words, then the table."""
+    if not found.rows:
+        return f"{found.text}\n"
+    table = [(_cut(r.name, 40), *map(signed, (r.first, r.second, r.value))) for r in found.rows]
+    head = (found.labels[0], *(_cut(label, 24) for label in found.labels[1:4]))
+    widths = [max(cell_len(row[n]) for row in [head, *table]) for n in range(4)]
+    lines = [
+        "  " + "  ".join([_pad(row[0], widths[0]), *(_pad(row[n], widths[n], left=False) for n in (1, 2, 3))]).rstrip()
+        for row in [head, *table]
+    ]
+    return "\n".join([found.text, "", *lines, ""])
+
+
+def to_page(found: Comparison) -> str:
+    """A page of HTML: the words, and the table with a bar per difference.  It needs nothing from outside."""
+    widest = max((abs(r.value) for r in found.rows[:-1]), default=0.0) or 1.0
+    rows = [
+        (r.name, signed(r.first), signed(r.second), signed(r.value), 50 * abs(r.value) / widest, r.value < 0)
+        for r in found.rows
+    ]
+    sides = {"first": FOR, "second": AGAINST}
+    return _template().render(
+        text=found.text,
+        lang=found.lang,
+        labels=found.labels,
+        rows=rows,
+        light=variables(sides),
+        dark=variables(sides, dark=True),
+    )
+
+
+def _comparison(
+    text: str,
+    lang: str,
+    words: Any,
+    names: tuple[str, str],
+    base: tuple[float, float],
+    rows: Sequence[Row],
+) -> Comparison:
+    shown, rest = list(rows[:LISTED]), rows[LISTED:]
+    if rest:
+        more = words["more_rows"].format(n=len(rest))
+        shown.append(Row(more, sum(r.first for r in rest), sum(r.second for r in rest)))
+    every = [Row(words["base_row"], *base), *shown]
+    whole = Row(words["sum_row"], sum(r.first for r in every), sum(r.second for r in every))
+    return Comparison(text, lang, (words["what_row"], *names, words["difference"]), (*every, whole))
+
+
+def _cut(name: str, cells: int) -> str:
+    while cell_len(name) > cells:
+        name = name[: -2 if name.endswith("…") else -1].rstrip() + "…"
+    return name
+
+
+def _pad(text: str, cells: int, *, left: bool = True) -> str:
+    gap = " " * (cells - cell_len(text))
+    return text + gap if left else gap + text
+
+
+@cache
+def _template() -> Template:
+    source = files("kg_rec.explain.show").joinpath("compare.html.j2").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(source)

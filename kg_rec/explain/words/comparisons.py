@@ -1,0 +1,73 @@
+"""Why not, and which of two, in words.
+
+Names are data from the graph: they are cleaned and put into sentences of a fixed form, so they cannot change them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kg_rec.explain.counterfactuals.why_not import WhyNot
+from kg_rec.explain.path import PathNode
+from kg_rec.explain.versus import Versus
+from kg_rec.explain.words.languages.base import Language, speaker
+from kg_rec.schema import GraphSchema
+
+#: Interactions that are named on either side.
+_NAMED = 2
+
+
+def tell_why_not(found: WhyNot, schema: GraphSchema, lang: str = "en") -> str:
+    """Why an item is not in the list, and what would bring it in, in words.
+
+    Raises:
+        SchemaError: no words for the language.
+    """
+    language = speaker(schema, lang)
+    words, item = language.what_if, _name(found.item, found.item_name, language)
+    if found.standing != "not_listed" or found.last is None:
+        which = "had" if found.standing == "had" else "listed"
+        return words[which].format(item=item, k=found.k, n=found.rank)
+    last = _name(found.last.item, found.last.name, language)
+    numbers = {"score": f"{found.score:.4g}", "gap": f"{found.gap:.4g}"}
+    said = [words["behind"].format(item=item, k=found.k, n=found.rank, last=last, **numbers)]
+    ahead = [(lack.source, lack.source_name) for lack in found.lacks if lack.last_value > lack.value][:_NAMED]
+    if ahead:
+        said.append(words["ahead"].format(names=_names(ahead, language), last=last))
+    if len(found.additions) == 1:
+        said.append(words["brings"].format(names=_names(found.additions[0].items, language), item=item))
+    elif found.additions:
+        one = [addition.items[0] for addition in found.additions]
+        said.append(words["each_brings"].format(names=_names(one, language, either=True), item=item))
+    else:
+        said.append(words["nothing_brings"].format(item=item))
+    return language.gap.join(said)
+
+
+def tell_versus(found: Versus, lang: str = "en") -> str:
+    """Which of two items is ahead and what makes the difference, in words.
+
+    Raises:
+        SchemaError: no words for the language.
+    """
+    first, second = found.first, found.second
+    language = speaker(first.schema, lang)
+    words, names = language.what_if, [_name(e.item, e.item_name, language) for e in (first, second)]
+    if found.value < 0:
+        names.reverse()
+    texts = {"first": names[0], "second": names[1]}
+    said = [words["first_ahead" if found.value else "level"].format(gap=f"{abs(found.value):.4g}", **texts)]
+    sign = -1.0 if found.value < 0 else 1.0
+    for which, side in (("speaks_first", 1.0), ("speaks_second", -1.0)):
+        some = [(d.source, d.source_name) for d in found.differences if d.value * sign * side > 0][:_NAMED]
+        if some:
+            said.append(words[which].format(names=_names(some, language), **texts))
+    return language.gap.join(said)
+
+
+def _name(key: str, name: str, language: Language) -> str:
+    return language.name(PathNode(language.schema.item.name, key, name))
+
+
+def _names(items: Sequence[tuple[str, str]], language: Language, *, either: bool = False) -> str:
+    return language.join([_name(key, name, language) for key, name in items], either=either)
