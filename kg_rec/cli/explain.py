@@ -103,6 +103,13 @@ def _known_display(_: click.Context, __: click.Parameter, value: str | None) -> 
 @click.option("--all", "every", is_flag=True, help=f"Every user's top k, into --out FILE, ending in {suffixes()}.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes for --all.  [default: one per core]")
 @click.option("--counterfactual", is_flag=True, help="Instead: without which interactions would it leave the list?")
+@click.option(
+    "--margin", type=click.IntRange(min=0), help="For --counterfactual: ranks beyond the list to fall.  [default: 0]"
+)
+@click.option(
+    "--why-not", metavar="ITEM", help="Instead: why is this item not in the list, and what would bring it in?"
+)
+@click.option("--versus", metavar="OTHER", help="Instead: why ITEM and not this other one?")
 @click.option("-k", type=click.IntRange(min=1), help="Length of that list, or of those of --all.  [default: 10]")
 @click.option("--verify", is_flag=True, help="Run the Cypher on --graph: are these the paths? Exit status 1 if not.")
 @click.pass_context
@@ -121,6 +128,9 @@ def explain(
     every: bool,
     workers: int | None,
     counterfactual: bool,
+    margin: int | None,
+    why_not: str | None,
+    versus: str | None,
     k: int | None,
     verify: bool,
     **shown: Any,
@@ -135,15 +145,22 @@ def explain(
       kg-rec explain model 1 50 --lang zh --html --out why.html
       kg-rec explain model 1 50 --tone audit --block HAS_GENRE --recency 2
       kg-rec explain model 1 50 --graph kg.graph --verify
-      kg-rec explain model 1 50 --counterfactual -k 10
+      kg-rec explain model 1 50 --counterfactual -k 10 --margin 5
+      kg-rec explain model 1 --why-not 50
+      kg-rec explain model 1 50 --versus 181 --html --out versus.html
       kg-rec explain model --all -k 10 --out explanations.parquet
     """
     if verify and graph is None:
         raise click.UsageError("--verify needs --graph")
     if counterfactual and (every or verify or form not in (None, "json")):
         raise click.UsageError("--counterfactual is told of one item, in words or with --json")
-    if k is not None and not (counterfactual or every):
-        raise click.UsageError("-k needs --counterfactual or --all")
+    if margin is not None and not counterfactual:
+        raise click.UsageError("--margin needs --counterfactual")
+    compared = why_not is not None or versus is not None
+    if compared and (every or verify or counterfactual or (why_not and versus) or form not in (None, *_COMPARED)):
+        raise click.UsageError("--why-not and --versus are told each by itself, in words, with --json or with --html")
+    if k is not None and not (counterfactual or every or why_not is not None):
+        raise click.UsageError("-k needs --counterfactual, --why-not or --all")
     config = _config(shown)
     if every:
         if user is not None or verify or form not in (None, "json"):
@@ -161,6 +178,10 @@ def explain(
         else:
             click.echo(f"{rows:,} explanations for {len(loaded.recommender.users):,} users, written to {out}")
         return
+    if why_not is not None:
+        if user is None or item is not None:
+            raise click.UsageError("--why-not ITEM takes a USER and no other ITEM")
+        item = why_not
     if user is None or item is None:
         raise click.UsageError("expected USER and ITEM, or --all")
     if workers is not None:
@@ -169,7 +190,13 @@ def explain(
         loaded, store = open_model(model, graph, progress, read_only=True)
         try:
             if counterfactual:
-                _without(loaded, user, item, k or 10, lang, form, out)
+                _without(loaded, user, item, k or 10, margin or 0, lang, form, out)
+                return
+            if why_not is not None:
+                _put(_why_not(loaded, user, item, k or 10, lang, form), out)
+                return
+            if versus is not None:
+                _put(_versus(loaded, (user, item, versus), config, _wording(lang, tone, phrasebook), form), out)
                 return
             explanation = loaded.explain(user, item, wording=_wording(lang, tone, phrasebook), config=config)
             differences = _verify(store, explanation) if verify and store is not None else ()
@@ -180,12 +207,52 @@ def explain(
     if not verify:
         return
     if not differences:
-        note(f"verified: {graph} returns exactly these {len(explanation.paths)} paths")
+        for line in _verified(explanation, str(graph)):
+            note(line)
         return
     note(f"not verified: {graph} does not return exactly the shown paths")
     for line in differences:
         note(f"  {line}")
     ctx.exit(1)
+
+
+#: Forms of a comparison besides text.
+_COMPARED = ("text", "json", "html")
+
+
+def _verified(explanation: Explanation, graph: str) -> list[str]:
+    """What the query has confirmed, by kind of path."""
+    alike = sum(any(edge.type is None for edge in path.edges) for path in explanation.paths)
+    linked = len(explanation.paths) - alike
+    lines = [f"verified: {graph} holds {linked} of the {len(explanation.paths)} paths edge by edge, with these counts"]
+    if alike:
+        lines.append(
+            f"  {alike} by similar text: all their items and other edges are there; how alike the texts are, the "
+            "model computes: it is no edge"
+        )
+    return lines
+
+
+def _why_not(model: Model, user: str, item: str, k: int, lang: str, form: str | None) -> str:
+    from kg_rec.explain.show import compare
+
+    found, schema = model.why_not(user, item, k), model.recommender.snapshot.schema
+    if form == "json":
+        return dumps(compare.why_not_dict(found, schema, lang))
+    shown = compare.of_why_not(found, schema, lang)
+    return compare.to_page(shown) if form == "html" else compare.to_text(shown)
+
+
+def _versus(
+    model: Model, asked: tuple[str, str, str], config: ExplainConfig, wording: Wording, form: str | None
+) -> str:
+    from kg_rec.explain.show import compare
+
+    found = model.versus(*asked, config=config, wording=wording)
+    if form == "json":
+        return dumps(compare.versus_dict(found, wording.lang))
+    shown = compare.of_versus(found, wording.lang)
+    return compare.to_page(shown) if form == "html" else compare.to_text(shown)
 
 
 def _config(shown: dict[str, Any]) -> ExplainConfig:
@@ -217,10 +284,12 @@ def _wording(lang: str, tone: Tone, phrasebook: Path | None) -> Wording:
     return Wording(lang, tone, None if phrasebook is None else Phrasebook.load(phrasebook))
 
 
-def _without(model: Model, user: str, item: str, k: int, lang: str, form: str | None, out: Path | None) -> None:
+def _without(
+    model: Model, user: str, item: str, k: int, margin: int, lang: str, form: str | None, out: Path | None
+) -> None:
     from kg_rec.cli.what_if import counterfactual_json, counterfactual_lines
 
-    found, schema = model.counterfactual(user, item, k), model.recommender.snapshot.schema
+    found, schema = model.counterfactual(user, item, k, margin=margin), model.recommender.snapshot.schema
     as_json = form == "json"
     _put(
         dumps(counterfactual_json(found, schema, lang))
