@@ -60,6 +60,16 @@ class Explanation:
         """All shown paths, largest value first."""
         return tuple(sorted((p for g in self.groups for p in g.paths), key=lambda p: -p.value))
 
+    @property
+    def speaks_for(self) -> float:
+        """What speaks for the item: the user's interactions that add to the score, over all channels, and the base."""
+        return sum(max(value, 0.0) for value in (self.base, *self.shap_values().values()))
+
+    @property
+    def speaks_against(self) -> float:
+        """What speaks against it, at least 0; ``speaks_for - speaks_against == score``."""
+        return sum(max(-value, 0.0) for value in (self.base, *self.shap_values().values()))
+
     def shap_values(self, channel: str | None = None) -> dict[str, float]:
         """Exact Shapley values of the user's interactions, in the score's unit; ``base`` is the expected value.
 

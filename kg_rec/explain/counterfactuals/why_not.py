@@ -68,7 +68,8 @@ class WhyNot:
         rank: its rank; None for an item the user had.
         score: its score.
         last: the last item of the list; None for an empty list.
-        base_gap: what the base gives ``last`` more than the item.
+        base: what the base gives the item.
+        base_gap: what it gives ``last`` more.
         lacks: what makes the rest of the gap, by interaction, the largest difference first; with ``base_gap`` they sum
             to ``gap``.
         additions: the smallest additions that were found to bring the item in; empty if none was found.
@@ -83,6 +84,7 @@ class WhyNot:
     rank: int | None
     score: float
     last: Entry | None
+    base: float
     base_gap: float
     lacks: tuple[Lack, ...]
     additions: tuple[Addition, ...]
@@ -125,11 +127,19 @@ def why_not(
     standing: Standing = "had" if rank is None else "listed" if rank <= k else "not_listed"
     about = (user, item, view.name(target), k, standing, rank, float(scores[target]))
     if standing != "not_listed":
-        return WhyNot(*about, top[-1] if top else None, 0.0, (), (), True)
+        return WhyNot(*about, top[-1] if top else None, float(model.base[target]), 0.0, (), (), True)
     last = model.items.index(top[-1].item)
     base = model.base.astype(np.float64)
     additions, exhausted = _additions(view, target, k)
-    return WhyNot(*about, top[-1], float(base[last] - base[target]), _lacks(view, target, last), additions, exhausted)
+    return WhyNot(
+        *about,
+        top[-1],
+        float(base[target]),
+        float(base[last] - base[target]),
+        _lacks(view, target, last),
+        additions,
+        exhausted,
+    )
 
 
 def _lacks(view: UserView, target: int, last: int) -> tuple[Lack, ...]:

@@ -72,7 +72,7 @@ def of_why_not(found: WhyNot, schema: GraphSchema, lang: str = "en") -> Comparis
         return Comparison(text, lang, (), ())
     rows = [Row(clean_name(x.source_name, x.source), x.value, x.last_value) for x in found.lacks]
     names = clean_name(found.item_name, found.item), clean_name(found.last.name, found.last.item)
-    return _comparison(text, lang, words, names, (0.0, found.base_gap), rows)
+    return _comparison(text, lang, words, names, (found.base, found.base + found.base_gap), rows)
 
 
 def versus_dict(found: Versus, lang: str = "en") -> dict[str, Any]:

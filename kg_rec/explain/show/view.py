@@ -9,7 +9,7 @@ from functools import cached_property
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path, PathEdge, PathNode
 from kg_rec.explain.words.languages.base import Language, speaker
-from kg_rec.explain.words.numbers import percent
+from kg_rec.explain.words.numbers import percent, signed
 from kg_rec.explain.words.slots import clean_name
 from kg_rec.model.channels.about import BASE
 from kg_rec.model.channels.registry import about_of, kinds
@@ -100,6 +100,12 @@ class View:
             arrow = f"≈{label}≈" if edge.type is None else f"—{label}→" if edge.forward else f"←{label}—"
             parts += [arrow, self.node(path.nodes[position], position)]
         return " ".join(parts)
+
+    @property
+    def sides(self) -> str:
+        """What speaks for the item and what against it: "for +8.26, against -0.69 = 7.57"."""
+        e = self.explanation
+        return self.words["sides"].format(signed(e.speaks_for), signed(-e.speaks_against), f"{e.score:.4g}")
 
     @property
     def shown(self) -> str:

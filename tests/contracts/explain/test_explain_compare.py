@@ -50,6 +50,7 @@ def test_why_not(folder: str, lang: str) -> None:
     numbers = re.findall(r'<td class="n">([^<]+)</td>', page)
     assert len(numbers) % 3 == 0
     assert float(numbers[-1]) == pytest.approx(-found.gap, rel=1e-3)
+    assert float(numbers[-3]) == pytest.approx(found.score, rel=1e-3)
     assert numbers[-1] in said.stdout
 
 

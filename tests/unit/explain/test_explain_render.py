@@ -23,6 +23,8 @@ KEYS = [
     "item_name",
     "score",
     "base",
+    "speaks_for",
+    "speaks_against",
     "terms",
     "paths",
     "shown_share",
@@ -128,6 +130,7 @@ def test_text(films: Make) -> None:
     )
     assert amounts == {"base": "+0.5", "taste": "+2", "relations": "+1", "knowledge": "+2", "meaning": "+0.6"}
     assert "disliked" in text
+    assert "  for +6.5, against -0.4 = 6.1\n" in text
     assert "-0.4" in text
     assert "10.0 %  you —rated→ Heat —starring→ Robert De Niro ←starring— The Score" in text
     assert "you —rated→ Heat ←rated— 37 viewers —rated→ The Score" in text

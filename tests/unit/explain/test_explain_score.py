@@ -53,6 +53,17 @@ def some_pairs(model: Recommender, count: int, seed: int = 2) -> list[tuple[str,
 # --- numbers -------------------------------------------------------------------------------------------
 
 
+def test_what_speaks_for_it_less_what_speaks_against_it_is_the_score(model: Recommender) -> None:
+    against = 0
+    for user, item in some_pairs(model, 30):
+        e = explain(model, user, item)
+        assert e.speaks_for >= 0
+        assert e.speaks_against >= 0
+        assert e.speaks_for - e.speaks_against == pytest.approx(e.score, rel=1e-6, abs=1e-9)
+        against += e.speaks_against > 0
+    assert against > 5
+
+
 def test_base_and_terms_are_the_score(model: Recommender) -> None:
     scores = model.scores(np.arange(60))
     for user, item in some_pairs(model, 60):
