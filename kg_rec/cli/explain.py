@@ -224,11 +224,11 @@ def _verified(explanation: Explanation, graph: str) -> list[str]:
     """What the query has confirmed, by kind of path."""
     alike = sum(any(edge.type is None for edge in path.edges) for path in explanation.paths)
     linked = len(explanation.paths) - alike
-    lines = [f"verified: {graph} holds {linked} of the {len(explanation.paths)} paths edge by edge, with these counts"]
+    lines = [f"verified: {graph} returns exactly these {linked} paths"]
     if alike:
         lines.append(
-            f"  {alike} by similar text: all their items and other edges are there; how alike the texts are, the "
-            "model computes: it is no edge"
+            f"{alike} more by similar text: their items and other edges are there; how alike the texts are, the model "
+            "computes: it is no edge"
         )
     return lines
 
