@@ -11,6 +11,7 @@ from toy_graph import everything, fill
 from benchmarks.explanations.checks import checked, confirmed, pairs_of
 from benchmarks.explanations.deletions import Deletion, delete, measured, without
 from benchmarks.explanations.matters import curves
+from benchmarks.explanations.retrained import MARGINS, survives
 from kg_rec.explain.single import explain
 from kg_rec.explain.verify.truth import Facts, missing
 from kg_rec.model.recommender import Recommender
@@ -52,6 +53,15 @@ def test_the_shown_paths_matter_more_than_random_ones(model: Recommender) -> Non
     assert insertion["ours"] > insertion["random"]
     assert necessity["ours"] >= necessity["random"]
     assert sufficiency["ours"] >= sufficiency["random"]
+
+
+def test_counterfactuals_hold_as_the_model_stands(model: Recommender) -> None:
+    found = survives(model, 12, 1, no_progress)
+    assert set(found) == {f"margin {m}" for m in MARGINS}
+    assert found["margin 0"]["counterfactuals"] > 3
+    assert found["margin 0"]["as_it_stands"] == found["margin 5"]["as_it_stands"] == 1.0
+    assert 0 <= found["margin 0"]["trained_again"] <= 1
+    assert found["margin 5"]["removed"] > found["margin 0"]["removed"]
 
 
 def test_what_is_stated_is_what_a_deletion_changes(model: Recommender, tmp_store: GraphStore) -> None:
