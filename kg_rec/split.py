@@ -38,6 +38,8 @@ class Split:
         test: interactions for the final figures.
         valid_candidates: items ranked in validation, boolean, shape (items,).
         test_candidates: items ranked in the test, boolean, shape (items,).
+        withheld: interactions that happened and that nobody learns from, to measure how much less is enough; None for
+            none.  They are not ranked, so that a model is not blamed for recommending them.
     """
 
     protocol: Protocol
@@ -46,11 +48,17 @@ class Split:
     test: EdgeTable
     valid_candidates: NDArray[np.bool_]
     test_candidates: NDArray[np.bool_]
+    withheld: EdgeTable | None = None
 
     @property
     def known(self) -> EdgeTable:
-        """Train and validation interactions together: what the test ranking masks."""
+        """Train and validation interactions together."""
         return join(self.train, self.valid)
+
+    def masked(self, part: str) -> EdgeTable:
+        """What the ranking of ``valid`` or ``test`` leaves out: everything that the user had before."""
+        seen = self.train if part == "valid" else self.known
+        return seen if self.withheld is None else join(seen, self.withheld)
 
 
 def join(first: EdgeTable, second: EdgeTable) -> EdgeTable:

@@ -98,7 +98,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--schema", metavar="NAME", help="a bundled schema or a .ttl file; default: one that fits")
     parser.add_argument("--protocol", choices=PROTOCOLS, help="default: the one named by the folder, else random")
     parser.add_argument("--keep", type=_share, default=1.0, metavar="SHARE",
-                        help="train on this share of the training interactions")  # fmt: skip
+                        help="train on this share of the training interactions; the others are not ranked")  # fmt: skip
     parser.add_argument(
         "--live",
         action="store_true",

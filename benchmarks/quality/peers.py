@@ -87,13 +87,15 @@ class Task:
 
     def valid(self, scores: Scores) -> float:
         """Validation NDCG@10."""
-        found = self._ranked(scores, self.split.valid, self.train, self.train, self.split.valid_candidates)
+        seen = self._matrix(self.split.masked("valid"))
+        found = self._ranked(scores, self.split.valid, self.train, seen, self.split.valid_candidates)
         return float(found["ndcg@10"].mean())
 
     def test(self, scores: Scores) -> dict[str, NDArray[np.float64]]:
         """Test metrics per user."""
         given = self.known if self.live else self.train
-        return self._ranked(scores, self.split.test, given, self.known, self.split.test_candidates)
+        seen = self._matrix(self.split.masked("test"))
+        return self._ranked(scores, self.split.test, given, seen, self.split.test_candidates)
 
     def _ranked(
         self,

@@ -97,6 +97,8 @@ def measure(folder: Path, files: Files, plan: Plan, progress: Progress, keep: Ke
 def kept(split: Split, share: float, seed: int) -> Split:
     """The split with a share of its training interactions, drawn by the seed; at least one of each user stays.
 
+    The others are neither learned from nor ranked.
+
     Args:
         split: the whole split.
         share: above 0, at most 1.
@@ -110,7 +112,7 @@ def kept(split: Split, share: float, seed: int) -> Split:
     first[1:] = np.diff(split.train.source[order]) != 0
     stays = chance < share
     stays[order[first]] = True
-    return replace(split, train=split.train.take(stays))
+    return replace(split, train=split.train.take(stays), withheld=split.train.take(~stays))
 
 
 def _run(

@@ -97,7 +97,7 @@ def rank_split(
         if part == "valid"
         else (split.test, split.known, split.test_candidates)
     )
-    relevant, known = histories(wanted, model.shape, 0), histories(seen, model.shape, 0)
+    relevant, known = histories(wanted, model.shape, 0), histories(split.masked(part), model.shape, 0)
     users = np.flatnonzero(np.diff(relevant.indptr))
     if not len(users):
         raise ConfigError(f"no user has {part} interactions; give more interactions or a larger share")

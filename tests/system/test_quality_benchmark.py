@@ -251,6 +251,7 @@ def test_a_part_of_the_training_interactions(folder: Path) -> None:
     assert set(half.train.source.tolist()) == set(whole.train.source.tolist())
     assert half.train.target.tolist() == same.train.target.tolist()
     assert len(half.test) == len(whole.test)
+    assert half.masked("test").target.tolist() == whole.masked("test").target.tolist()
 
 
 def test_a_folder_without_a_split_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,18 @@ def test_cold_users_give_only_some_interactions() -> None:
         assert left[user] == 4
     others = np.setdiff1d(np.arange(60), np.union1d(test_users, valid_users))
     assert (left[others][total[others] > 4] == total[others][total[others] > 4]).all()
+
+
+def test_what_is_withheld_is_neither_known_nor_ranked() -> None:
+    split = random_split(films().liked(), 45, seed=1)
+    less = replace(
+        split, train=split.train.take(split.train.target != 3), withheld=split.train.take(split.train.target == 3)
+    )
+    assert 3 not in less.known.target
+    for part in ("valid", "test"):
+        assert pairs_of(less.masked(part)) == pairs_of(split.masked(part))
+    assert pairs_of(split.masked("test")) == pairs_of(split.known)
+    assert pairs_of(split.masked("valid")) == pairs_of(split.train)
 
 
 def test_join_sorts_and_drops_a_column_that_one_part_lacks() -> None:

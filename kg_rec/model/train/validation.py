@@ -47,7 +47,11 @@ class Validation:
             rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
         if not len(rows):
             raise ModelError("no user has validation interactions; give more interactions or a larger holdout")
-        given, seen, relevant = histories(train, shape, 0)[rows], histories(split.train, shape, 0)[rows], relevant[rows]
+        given, seen, relevant = (
+            histories(train, shape, 0)[rows],
+            histories(split.masked("valid"), shape, 0)[rows],
+            relevant[rows],
+        )
         items = _sampled(split.valid_candidates, relevant, train, config.candidates, seed)
         if items is None:
             return cls(rows, train, ValidationSet(given, seen, relevant, split.valid_candidates), None)
