@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from kg_rec.model.channels.gnn_numbers import GnnConfig
 
 from kg_rec.model.channels.meaning import MeaningConfig
+from kg_rec.model.channels.relational import GnnConfig
 from kg_rec.model.channels.taste import TasteConfig
 from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.schema import GraphSchema
@@ -139,7 +139,7 @@ def fit(folder: Path) -> dict[str, Any]:
         channels=("taste", "relational"),
         recency=(0.0,),
         taste=TasteConfig(l2=(50.0,), max_items=2_000),
-        gnn=GnnConfig(dimensions=(64,), exponents=(0.3,), epochs=0),
+        gnn=GnnConfig(dimensions=(64,), exponents=(0.3,)),
         meaning=MeaningConfig(encoder="none"),
         fusion=FusionConfig(rounds=1, users=200),
     )

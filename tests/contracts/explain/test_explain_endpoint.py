@@ -33,7 +33,19 @@ from kg_rec.explain.generate.endpoint import OpenAiCompatible, read_key
 from kg_rec.explain.generate.language_model import Request
 
 KEY = "sk-very-secret-0123456789"
-REQUEST = Request("You write sentences.", "Say that [FILM_1] is good.", "One.", "As JSON.", ("FILM_1",), 2, 7)
+REQUEST = Request(
+    system="You write sentences.",
+    examples=(),
+    task="Say that [FILM_1] is good.",
+    rules="Plain words.",
+    one="One.",
+    many="As JSON.",
+    answer="{}",
+    slots=("FILM_1",),
+    grammar="",
+    variants=2,
+    seed=7,
+)
 GOOD = says("[FILM_1] is good.", "Good: [FILM_1].")
 SENTENCES = ("[FILM_1] is good.", "Good: [FILM_1].")
 

@@ -12,7 +12,7 @@ from scipy import sparse
 from toy_graph import NO_TEXT, films
 
 from kg_rec.model import persist
-from kg_rec.model.channels.gnn import LinearRelationalGnn
+from kg_rec.model.channels.spectral import InteractionFilter
 from kg_rec.model.shards import HERE, InTurn, row_ranges, transposed_product
 from kg_rec.model.train.train import train
 
@@ -37,13 +37,11 @@ def test_products_have_the_same_bytes_however_they_are_split(rows: int) -> None:
 @pytest.mark.parametrize("rows", [1, 13, 44])
 def test_propagation_in_parts_of_the_rows_has_the_same_bytes(rows: int) -> None:
     seen = films().with_edges("RATED", films().liked())
-    alone, parts = LinearRelationalGnn(seen, 0.3, 2, "cpu"), LinearRelationalGnn(seen, 0.3, 2, "cpu", InTurn(rows))
+    alone, parts = InteractionFilter(seen, 0.3, "cpu"), InteractionFilter(seen, 0.3, "cpu", InTurn(rows))
     features = torch.randn(45, 24, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        for relation in alone.relations:
-            assert torch.equal(parts.hop(relation, features), alone.hop(relation, features))
-    assert torch.equal(parts.spectral_input(8, 5, 0), alone.spectral_input(8, 5, 0))
-    assert parts.hop("RATED", features).requires_grad  # with a gradient: in one piece
+        assert torch.equal(parts(features), alone(features))
+    assert torch.equal(parts.eigenvectors(8, 5, 0), alone.eigenvectors(8, 5, 0))
 
 
 def test_a_model_trained_in_parts_has_the_same_bytes(tmp_path: Path) -> None:
