@@ -75,7 +75,7 @@ def train(
 
     \b
       kg-rec train --out model
-      kg-rec train --out model --set knowledge.steps=40 --no-text
+      kg-rec train --out model --set gnn.epochs=40 --no-text
       kg-rec train --snapshot snapshot --out model --config my.toml --log train.jsonl
       RAY_ADDRESS=10.0.0.1:6379 kg-rec train --out model --engine ray
     """

@@ -18,6 +18,7 @@ from scipy import sparse
 
 from kg_rec.model.channels.about import About
 from kg_rec.model.channels.base import ChannelKind, Fitted, TrainingData, settings_of
+from kg_rec.model.channels.relational import GnnConfig
 from kg_rec.model.channels.taste import TasteConfig
 from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.item_paths import GatedPaths, PathFactors, shared_nodes
@@ -35,7 +36,6 @@ class KnowledgeConfig:
         max_degree: attributes with more items than this share of the catalogue are ignored.
         spread: how far the gates of a relation type stray from their mean, as a share of it (the standard deviation
             of a Gaussian prior); small values shrink them to the mean.
-        steps: most steps of the optimiser that learns the gates.
         holdout: share of the interactions that is predicted from the others while they are learned.
         users: most users that they are learned from, drawn with the seed.
         candidates: most items that these users rank meanwhile.
@@ -44,7 +44,6 @@ class KnowledgeConfig:
     degree_exponent: float = 0.25
     max_degree: float = 1.0
     spread: float = 0.3
-    steps: int = 20
     holdout: float = 0.4
     users: int = 1_500
     candidates: int = 4_000
@@ -52,7 +51,7 @@ class KnowledgeConfig:
     def __post_init__(self) -> None:
         expect(self.spread > 0, "knowledge.spread", "a positive number", self.spread)
         expect(0 < self.holdout < 1, "knowledge.holdout", "a number between 0 and 1", self.holdout)
-        for name in ("steps", "users", "candidates"):
+        for name in ("users", "candidates"):
             expect(getattr(self, name) > 0, f"knowledge.{name}", "at least 1", getattr(self, name))
 
 
@@ -122,7 +121,8 @@ class Knowledge(ChannelKind):
         )
         if batch is None:
             return
-        gates, losses = gnn.learn(data.snapshot, factors, batch, config.spread, config.steps, data.device)
+        epochs = data.settings_of(GnnConfig).epochs
+        gates, losses = gnn.learn(data.snapshot, factors, batch, config.spread, epochs, data.device)
         data.log({"stage": "gates", "loss": losses, "mean": gates.mean})
         chosen = {
             "mean": gates.mean,

@@ -25,15 +25,18 @@ class GnnConfig:
         dimensions: numbers of dimensions (the low-pass cut) to choose from on validation.
         exponents: degree exponents a = b of D_out^-a A D_in^-b to choose from on validation.
         iterations: propagation steps of the orthogonal iteration that finds the eigenvectors.
+        epochs: most steps of the optimiser that learns the gates of the facts by message passing; each sees all data.
     """
 
     dimensions: tuple[int, ...] = (16, 32, 64)
     exponents: tuple[float, ...] = (0.2, 0.3, 0.4)
     iterations: int = 12
+    epochs: int = 20
 
     def __post_init__(self) -> None:
         expect(min(self.dimensions) > 0, "gnn.dimensions", "whole numbers from 1", self.dimensions)
         expect(self.iterations > 0, "gnn.iterations", "at least 1", self.iterations)
+        expect(self.epochs > 0, "gnn.epochs", "at least 1", self.epochs)
 
 
 class Relational(ChannelKind):

@@ -29,6 +29,7 @@ from chat_server import (
 
 from kg_rec.errors import AnswerError, BudgetSpentError, ConfigError, LanguageModelError, MissingDependencyError
 from kg_rec.explain.generate.budget import Budget, Limits
+from kg_rec.explain.generate.endpoint import _ANSWER as ANSWER
 from kg_rec.explain.generate.endpoint import OpenAiCompatible, read_key
 from kg_rec.explain.generate.language_model import Request
 
@@ -91,9 +92,9 @@ def test_a_request_holds_the_prompt_and_asks_for_json(server: ChatServer, clock:
         "model": "a-model",
         "messages": [
             {"role": "system", "content": "You write sentences."},
-            {"role": "user", "content": "Say that [FILM_1] is good.\n\nAs JSON."},
+            {"role": "user", "content": "Say that [FILM_1] is good.\n\nPlain words.\n\nAs JSON."},
         ],
-        "response_format": {"type": "json_object"},
+        "response_format": {"type": "json_schema", "json_schema": ANSWER},
         "temperature": 0.9,
         "max_tokens": 2000,
         "seed": 7,
@@ -419,7 +420,7 @@ def test_what_is_no_key_is_refused_and_not_repeated(tmp_path: Path, monkeypatch:
     with pytest.raises(ConfigError, match="cannot read it: No such file"):
         read_key(file=file)
     file.write_bytes(b"\xff")
-    with pytest.raises(ConfigError, match="not UTF-8"):
+    with pytest.raises(ConfigError, match="expected utf-8 text"):
         read_key(file=file)
     file.write_text(KEY)
     file.chmod(0o644)
