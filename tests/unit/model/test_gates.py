@@ -35,5 +35,5 @@ def test_some_of_one_relation_type() -> None:
 
 
 def test_an_unknown_relation_type_is_named_with_those_there_are() -> None:
-    with pytest.raises(NotFoundError, match="no gates of relation type 'X'; it has .*HAS_GENRE"):
+    with pytest.raises(NotFoundError, match=r"no gates of relation type 'X'; it has .*HAS_GENRE"):
         strongest(everything(), "X")
