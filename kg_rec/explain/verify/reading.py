@@ -196,7 +196,7 @@ class _Reader:
             return not shares
         positive = shares[0][0] / shares[0][1]
         taken = -sum(min(sums.get(key, 0.0) for key in keys) for keys in named if keys)
-        return all(named) and _near(match.group(1), taken / positive)
+        return all(named) and _near(match.group(1), taken / positive, most=float("inf"))  # it may be more than all
 
     def _sides(self, match: re.Match[str]) -> bool:
         values = [*self._sums().values(), self.e.base]
@@ -212,13 +212,13 @@ class _Reader:
         return sums
 
 
-def _near(said: str, share: float) -> bool:
+def _near(said: str, share: float, most: float = 1.0) -> bool:
     """Whether a percentage is a share, as it was rounded."""
     if said.startswith("<"):
         return share < 1e-4
     figures = said.removesuffix("%")
     digits = len(figures.partition(".")[2])
-    return bool(abs(float(figures) - 100 * min(share, 1.0)) <= 0.5 * 10.0**-digits + 1e-9)
+    return bool(abs(float(figures) - 100 * min(share, most)) <= 0.5 * 10.0**-digits + 1e-9)
 
 
 def _whole(text: str) -> int:
