@@ -1,7 +1,8 @@
 """How a user's list would change with other interactions or other fusion weights: exact, parameters kept.
 
-Added interactions, and those that stay, are weighed as if the store had changed (recency moves with them).  As in
-:mod:`kg_rec.explain.counterfactuals.counterfactual`, what a user had stays left out of the list.
+Added interactions, and those that stay, are weighed as if the store had changed (recency moves with them).  How an
+added item would be rated is not known: where ratings count, it counts as one in the middle of their scale, by a factor
+of 1.  As in :mod:`kg_rec.explain.counterfactuals.counterfactual`, what a user had stays left out of the list.
 """
 
 from __future__ import annotations
@@ -107,7 +108,8 @@ def what_if(
     Args:
         model: a trained model.
         user: user key.
-        added: keys of items, as positive interactions later than all others, in the order given.  They leave the list.
+        added: keys of items, as positive interactions later than all others, in the order given, each with a rating
+            in the middle of the scale (a factor of 1 in a_uj).  They leave the list.
         removed: keys of items the user interacted with.  They stay left out of the list.
         k: length of the list.
         candidates: keys of the items allowed; None allows all.

@@ -17,6 +17,7 @@ from kg_rec.explain.counterfactuals import counterfactual as module
 from kg_rec.explain.counterfactuals.counterfactual import Counterfactual, counterfactual
 from kg_rec.explain.counterfactuals.what_if import what_if, what_if_weights
 from kg_rec.explain.words.what_if import tell_counterfactual, tell_what_if
+from kg_rec.model.chosen import RatingScale
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot import EdgeTable
 
@@ -174,9 +175,13 @@ def test_without_time_the_result_is_honest() -> None:
 # --- what if -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("rating", [None, RatingScale((4.0, 5.0), (0.7, 1.1))])
 @pytest.mark.parametrize("recency", [0.0, 3.0])
-def test_added_and_removed_interactions_score_as_in_another_store(recency: float) -> None:
+def test_added_and_removed_interactions_score_as_in_another_store(recency: float, rating: RatingScale | None) -> None:
+    """What is added has no rating: it counts as one in the middle of the scale, whose factor is 1."""
     model = short(recency)
+    model = replace(model, chosen=replace(model.chosen, rating=rating))
+    middle = 5.0 if rating is None else float(np.interp(1, rating.factors, rating.levels))
     edges = model.snapshot.interactions
     for user in range(0, 60, 9):
         taken = liked(model, user)[1]
@@ -195,7 +200,7 @@ def test_added_and_removed_interactions_score_as_in_another_store(recency: float
         merged = EdgeTable(
             np.append(rest.source, [user, user]),
             np.append(rest.target, new),
-            np.append(rest.weight, [5.0, 5.0]).astype(np.float32),
+            np.append(rest.weight, [middle, middle]).astype(np.float32),
             np.append(rest.time, later),
         )
         changed = model.with_interactions(merged.take(np.lexsort((merged.target, merged.source))))
