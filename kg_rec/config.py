@@ -8,7 +8,8 @@ from kg_rec.model.channels.meaning import MeaningConfig
 from kg_rec.model.channels.relational import GnnConfig
 from kg_rec.model.channels.sequence import SequenceConfig
 from kg_rec.model.channels.taste import TasteConfig
-from kg_rec.model.config import ColdConfig, FusionConfig, TrainConfig
+from kg_rec.model.cold.config import ColdConfig
+from kg_rec.model.config import FusionConfig, TrainConfig
 
 __all__ = [
     "ColdConfig",

@@ -72,18 +72,18 @@ class _Languages(click.Option):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """The option, and the languages."""
-        from kg_rec.explain.words.languages.base import language, languages
+        from kg_rec.explain.words.languages.registry import languages, title_of
 
-        self.help = f"Language of the words: {', '.join(f'{c} ({language(c).title})' for c in languages())}."
+        self.help = f"Language of the words: {', '.join(f'{c} ({title_of(c)})' for c in languages())}."
         return super().get_help_record(ctx)
 
 
 def _known_languages(_: click.Context, __: click.Parameter, value: Any) -> Any:
     from kg_rec.errors import SchemaError
-    from kg_rec.explain.words.languages.base import language
+    from kg_rec.explain.words.languages.registry import code_of
 
     try:
-        return tuple(language(v).code for v in value) if isinstance(value, tuple) else language(value).code
+        return tuple(code_of(v) for v in value) if isinstance(value, tuple) else code_of(value)
     except SchemaError as error:
         raise click.BadParameter(str(error)) from None
 

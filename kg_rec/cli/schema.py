@@ -31,6 +31,7 @@ __all__ = ["schema"]
     help="What one relationship from user to item weighs, below 0 if it speaks against. Repeatable; default: guessed.",
 )
 @click.option("--liked-from", type=float, help="Least weight of a pair that counts as liked.")
+@json_option
 def infer(
     graph: str,
     out: Path | None,
@@ -38,6 +39,7 @@ def infer(
     item: str | None,
     weights: list[tuple[str, str]],
     liked_from: float | None,
+    as_json: bool,
 ) -> None:
     """Guess a schema from a graph that others made; read it, correct it, then apply it.
 
@@ -56,10 +58,14 @@ def infer(
         raise click.BadParameter(f"expected TYPE=NUMBER ({error})", param_hint="--interaction") from error
     with opened(graph) as store:
         turtle = guess(store, Wishes(user, item, numbers, liked_from))
+    if out is not None:
+        out.write_text(turtle, encoding="utf-8")
+    if as_json:
+        print_json({"schema": turtle, "out": None if out is None else str(out)})
+        return
     if out is None:
         click.echo(turtle, nl=False)
         return
-    out.write_text(turtle, encoding="utf-8")
     note(f"written to {out}; read the comments, then: kg-rec schema apply {out} --graph {graph}")
 
 
@@ -99,7 +105,8 @@ def check_schema(ctx: click.Context, file: str, graph: str | None, as_json: bool
 @schema.command("apply", cls=Command)
 @click.argument("file", metavar="NAME|FILE.ttl")
 @graph_option
-def apply_schema(file: str, graph: str) -> None:
+@json_option
+def apply_schema(file: str, graph: str, as_json: bool) -> None:
     """Keep a schema in a graph, in place of an earlier one, unless the graph contradicts it.
 
     A graph that others made gets a node KgRecSchema and, where a key has no index, an index of kg-rec's; its own nodes
@@ -111,21 +118,28 @@ def apply_schema(file: str, graph: str) -> None:
     found = GraphSchema.find(file)
     with opened(graph, read_only=False) as store:
         apply(store, found)
+    if as_json:
+        print_json({"graph": graph, "schema": found.name})
+        return
     click.echo(f"{graph} has the schema {found.name} now; next: kg-rec train --graph {graph} --out model")
 
 
 @schema.command("diff", cls=Command)
 @click.argument("file", metavar="NAME|FILE.ttl")
 @graph_option
+@json_option
 @click.pass_context
-def diff_schema(ctx: click.Context, file: str, graph: str) -> None:
+def diff_schema(ctx: click.Context, file: str, graph: str, as_json: bool) -> None:
     """Show how a schema differs from the one in a graph. Exit status 1 if it does."""
     from kg_rec.checks.manage import difference
     from kg_rec.schema import GraphSchema
 
     with opened(graph) as store:
         lines = difference(store, GraphSchema.find(file))
-    click.echo("\n".join(lines) if lines else "no difference")
+    if as_json:
+        print_json({"differences": list(lines)})
+    else:
+        click.echo("\n".join(lines) if lines else "no difference")
     if lines:
         ctx.exit(1)
 

@@ -23,7 +23,7 @@ from kg_rec.errors import AnswerError, BudgetSpentError, ConfigError, LanguageMo
 from kg_rec.explain.generate import prompts
 from kg_rec.explain.generate.language_model import LanguageModel
 from kg_rec.explain.words.grammar import check_phrase
-from kg_rec.explain.words.languages.base import languages as known_languages
+from kg_rec.explain.words.languages.registry import languages as known_languages
 from kg_rec.explain.words.patterns import TONES, Pattern, Tone, patterns
 from kg_rec.explain.words.phrasebook import Phrase, Phrasebook
 from kg_rec.explain.words.slots import clean_name

@@ -20,7 +20,7 @@ from typing import Any, cast
 
 from kg_rec.errors import PhraseError
 from kg_rec.explain.words.grammar import check_phrase
-from kg_rec.explain.words.languages.base import languages
+from kg_rec.explain.words.languages.registry import languages
 from kg_rec.explain.words.patterns import TONES, Pattern, Tone, patterns
 from kg_rec.schema import GraphSchema
 from kg_rec.textfile import parse_json, read_text

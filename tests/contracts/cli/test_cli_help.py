@@ -21,12 +21,16 @@ COMMANDS = [
     "query",
     "export",
     "train",
+    "inspect",
     "evaluate",
     "recommend",
     "job",
     "explain",
     "what-if",
     "phrase",
+    "feedback",
+    "serve",
+    "serve-token",
 ]
 HEAVY = ["torch", "transformers", "pyarrow", "neo4j", "kglite", "matplotlib", "rdflib", "scipy", "pandas"]
 _SCRIPT = """
@@ -49,7 +53,8 @@ def test_commands_are_listed_in_their_order_of_use() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [[c] for c in COMMANDS if c not in ("schema", "job")]
+    [[c] for c in COMMANDS if c not in ("schema", "job", "feedback", "serve", "serve-token")]
+    + [["feedback", c] for c in ("show", "record", "learn", "status", "rollback", "export", "prune")]
     + [["schema", c] for c in ("list", "show", "infer", "check", "apply", "diff", "remove")]
     + [["job", c] for c in ("run", "resume", "status")],
 )

@@ -16,8 +16,9 @@ from kg_rec.cli import main
 from kg_rec.explain.path import PathEdge
 from kg_rec.explain.single import explain
 from kg_rec.explain.words.grammar import check_phrase, sentences
-from kg_rec.explain.words.languages import base
-from kg_rec.explain.words.languages.base import Language, language, languages, register
+from kg_rec.explain.words.languages import registry
+from kg_rec.explain.words.languages.base import Language, language, register
+from kg_rec.explain.words.languages.registry import languages
 from kg_rec.explain.words.patterns import TONES, patterns
 from kg_rec.explain.words.wording import Wording
 
@@ -108,7 +109,7 @@ class Toki(Language):
 def toki() -> Iterator[None]:
     register(Toki)
     yield
-    del base._registered["tok"]
+    del registry._registered["tok"]
 
 
 def test_an_unknown_language_is_refused_by_name_and_a_registered_one_is_not(toki: None) -> None:

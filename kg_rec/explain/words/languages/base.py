@@ -11,25 +11,17 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
 from importlib.resources import files
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from babel import Locale
 from babel.numbers import format_decimal, format_percent
 
 from kg_rec.errors import SchemaError
 from kg_rec.explain.path import PathEdge, PathNode
+from kg_rec.explain.words.languages.registry import class_of, register_class
 from kg_rec.explain.words.slots import clean_name
 from kg_rec.schema import GraphSchema, NodeType, RelationType
-
-#: The languages that ship: where their classes are.
-_SHIPPED = {
-    "en": "kg_rec.explain.words.languages.english:English",
-    "zh": "kg_rec.explain.words.languages.chinese:Chinese",
-}
-_registered: dict[str, type[Language]] = {}
 
 
 class Language:
@@ -277,13 +269,7 @@ def register(language: type[Language]) -> None:
 
     Packages do it for every process by the entry point ``kg_rec.languages``: ``fr = "their_package.french:French"``.
     """
-    _registered[language.code] = language
-
-
-def languages() -> tuple[str, ...]:
-    """The codes of all languages: those that ship, those of entry points, those registered."""
-    found = [e.name for e in entry_points(group="kg_rec.languages")]
-    return tuple(dict.fromkeys([*_SHIPPED, *sorted(found), *_registered]))
+    register_class(language.code, language)
 
 
 def language(lang: str) -> type[Language]:
@@ -292,18 +278,8 @@ def language(lang: str) -> type[Language]:
     Raises:
         SchemaError: there is none of that code.
     """
-    code = lang.replace("_", "-").split("-")[0].lower()
-    if code in _registered:
-        return _registered[code]
-    if code in _SHIPPED:
-        module, _, name = _SHIPPED[code].partition(":")
-        found: Any = getattr(import_module(module), name)
-    else:
-        found = next((e.load() for e in entry_points(group="kg_rec.languages") if e.name == code), None)
-    if found is None:
-        raise SchemaError(f"no grammar for the language {lang!r}; expected one of {', '.join(languages())}")
-    register(found)
-    return _registered[code]
+    found: type[Language] = class_of(lang)
+    return found
 
 
 def speaker(schema: GraphSchema, lang: str) -> Language:
