@@ -35,6 +35,7 @@ USAGE = [
     (["explain", "m", "--all", "--out", "why.html"], "ending in .parquet or .jsonl, got why.html"),
     (["explain", "m", "u", "i", "--all", "--out", "why.jsonl"], "--all takes no USER"),
     (["explain", "m", "u", "i", "--workers", "2"], "--workers needs --all"),
+    (["explain", "m", "u", "i", "--lang", "fr"], "no grammar for the language 'fr'; expected one of en, zh"),
 ]
 
 
@@ -63,7 +64,6 @@ ERRORS = [
     (["recommend", "MODEL", "--users", "u1,nobody"], "no User with key 'nobody'"),
     (["explain", "MODEL", "nobody", "f1"], "no User with key 'nobody'"),
     (["explain", "MODEL", "u1", "nothing"], "no Film with key 'nothing'"),
-    (["explain", "MODEL", "u1", "f1", "--lang", "fr"], "expected one of en, zh"),
     (["explain", "MODEL", "u1", "f1", "--out", "no/such/folder/x.html"], "no/such/folder/x.html: No such file"),
     (["query", "MATCH (u:User) DETACH DELETE u", "--graph", "GRAPH"], "query refused at line 1, near 'DETACH"),
     (["query", "MATCH (u:User) RETURN u.user_id", "--graph", "GRAPH", "--limit", "3"], "more than 3 rows"),
