@@ -258,10 +258,11 @@ def test_lambdas_move_only_to_a_better_figure() -> None:
     noise = rng.normal(size=(6, 9)).astype(np.float32)
     seen: list[float] = []
 
-    def judge(scores: np.ndarray) -> float:
-        seen.append(-float(((scores - 2 * truth) ** 2).mean()))
+    def judge(scores: np.ndarray) -> np.ndarray:
+        of_users = -((scores - 2 * truth) ** 2).mean(axis=1, dtype=np.float64)
+        seen.append(float(of_users.mean()))
         scores[:] = np.nan  # a judge may change what it is given
-        return seen[-1]
+        return of_users
 
     start = {"truth": 1.0, "noise": 1.0, "kept": 1.0}
     scores = {"truth": truth, "noise": noise, "kept": np.zeros_like(truth)}
@@ -277,7 +278,7 @@ def test_lambdas_move_only_to_a_better_figure() -> None:
 def test_a_positive_weight_never_becomes_zero() -> None:
     scores = {"a": np.ones((2, 2), np.float32), "b": np.ones((2, 2), np.float32)}
     weights, _ = choose_lambdas(
-        scores, {"a": 1.0, "b": 1.0}, lambda s: -float(np.abs(s).sum()), FusionConfig(), positive=frozenset({"a"})
+        scores, {"a": 1.0, "b": 1.0}, lambda s: -np.abs(s).sum(axis=1), FusionConfig(), positive=frozenset({"a"})
     )
     assert weights["b"] == 0
     assert 0 < weights["a"] < 1
