@@ -72,7 +72,7 @@ def make_plan(
     users = _users(job, store, snapshot)
     digests = user_digests(snapshot)[users]
     allowed, rules = allowed_items(job.candidates, store, snapshot)
-    common = {
+    common: dict[str, Any] = {
         "model": persist.digest(job.model),
         "facts": snapshot.facts_digest,
         "allowed_sha256": hashlib.sha256(allowed.tobytes()).hexdigest(),
@@ -80,12 +80,12 @@ def make_plan(
     gone: tuple[str, ...] = ()
     if job.changed_since == "last":
         changed = catalogue_changed(job, common, base)
-        found = changes(snapshot, users, digests, RunLedger(store), base)
-        gone = found.gone
         if changed:
             _log.warning("%s changed since the last run: the lists of all users are made anew", changed)
+            common["base"] = []  # it adds to no run: readers see its lists alone, and the next run compares with it
         else:
-            users, digests = users[found.users], digests[found.users]
+            found = changes(snapshot, users, digests, RunLedger(store), base)
+            gone, users, digests = found.gone, users[found.users], digests[found.users]
     elif job.changed_since:
         chosen = np.isin(users, touched(snapshot, int(job.changed_since)))
         users, digests = users[chosen], digests[chosen]

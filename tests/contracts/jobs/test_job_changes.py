@@ -164,14 +164,28 @@ def test_a_changed_catalogue_makes_all_lists_anew(
     assert "changed since the last run: the lists of all users are made anew" in caplog.text
     assert "the catalogue changed since training: 1 items added, 0 dropped" in caplog.text
     assert record.report["users"] == len(done(store))
-    assert record.report["drift"] is None
+    # it holds all users' lists, as the run before it does, of the same model: so their scores are compared
+    assert record.report["compared_with"] == "0"
+    assert record.report["drift"] is not None
+    assert RunLedger(store).latest("nightly") == ("1",)
     assert start(world.job(changed_since="last"), store, "2").report["users"] == 0
     again = start(world.job(), store, "3")
     assert again.report["compared_with"] is None
     assert start(world.job(), store, "4").report["drift"] == 0
 
 
-def test_what_decides_all_lists_must_not_have_changed(world: World, store: GraphStore) -> None:
+def test_what_decides_all_lists_is_refused_or_makes_them_anew(
+    world: World, store: GraphStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    def anew(what: str, run: str, **settings: Any) -> None:
+        caplog.clear()
+        users = start(world.job(**settings, changed_since="last"), store, run).report["users"]
+        assert f"{what} changed since the last run: the lists of all users are made anew" in caplog.text
+        assert users == len(done(store))
+        assert RunLedger(store).latest("nightly") == (run,)
+        start(world.job(**settings, name="full"), store, f"full-{run}")
+        assert visible(store, "nightly") == visible(store, "full")
+
     def refused(what: str, **settings: Any) -> None:
         message = rf'changed_since = "last": not as in run 0+: {what}; this may change .* run the job for all users'
         with pytest.raises(ConfigError, match=message):
@@ -199,11 +213,13 @@ def test_what_decides_all_lists_must_not_have_changed(world: World, store: Graph
     popular = max((i for i in range(45) if (at == i).sum() <= 60 * 2**-1.5), key=lambda i: int((at == i).sum()))
     others = [user for user, did in done(store).items() if f"f{popular:02d}" not in {item for item, _, _ in did}]
     rate(store, *((user, f"f{popular:02d}", 1.0, 5) for user in others))
-    refused(r"the items that may be in a list \(rules, files, novelty\)", candidates={"minimum_novelty": 1.5})
+    anew("the items that may be in a list (rules, files, novelty)", "01", candidates={"minimum_novelty": 1.5})
+    listed = {item for rows in visible(store, "nightly").values() for _, item, _ in rows}
+    assert listed
+    assert f"f{popular:02d}" not in listed
     start(world.job(), store, "x0")
     store.write_edges("DIRECTED_BY", pa.table({"source": ["f40"], "target": ["p8"]}))
-    with pytest.raises(ConfigError, match="not as in run x0: the graph's items and facts;"):
-        start(world.job(changed_since="last"), store, "x1")
+    anew("the graph's items and facts", "x1")
     file = world.folder / "model/model.json"
     start(world.job(), store, "y0")
     file.write_text(file.read_text().rstrip() + "\n\n")
