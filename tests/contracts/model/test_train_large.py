@@ -28,7 +28,8 @@ from kg_rec.split import Split, random_split
 N_USERS, N_ITEMS, GROUPS = 300, 6_000, 20
 CONFIG = TrainConfig(
     device="cpu",
-    taste=TasteConfig(l2=(20.0, 100.0), max_items=1_000, neighbours=30),
+    # max_users=0: with 300 users the operator would be kept as exact factors, and the form of neighbours not tried
+    taste=TasteConfig(l2=(20.0, 100.0), max_users=0, max_items=1_000, neighbours=30),
     gnn=GnnConfig(dimensions=(8, 16), exponents=(0.3,)),
     meaning=MeaningConfig(encoder="none"),
     fusion=FusionConfig(rounds=1, candidates=800),
