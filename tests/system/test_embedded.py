@@ -221,3 +221,20 @@ def test_libraries_that_leave_no_room_for_the_engine_are_an_error_that_says_what
     if done.returncode:  # another C library may have room
         assert "MissingDependencyError: the engine of embedded graphs cannot be loaded" in done.stderr
         assert roomy["GLIBC_TUNABLES"] in done.stderr
+
+
+def test_nodes_of_statements_keep_their_identity_over_a_deletion_and_a_reopening(tmp_path: Path) -> None:
+    """KGLite numbers nodes by their place, which a deletion moves."""
+    url = str(tmp_path / "graph")
+    for round_ in range(4):
+        store = connect(url)
+        store.transact([("MERGE (m:KgRecMark {mark: 'load'}) SET m.n = $n", {"n": round_})])
+        store.transact([("MERGE (c:KgRecThing {id: $id}) SET c.n = $n", {"id": f"a/{round_}", "n": round_})])
+        store.transact([("MATCH (m:KgRecMark {mark: 'load'}) DELETE m", {})])
+        store.close()
+    store = connect(url)
+    try:
+        found = store.query("MATCH (c:KgRecThing) RETURN c.id AS id, c.n AS n ORDER BY n").to_pylist()
+    finally:
+        store.close()
+    assert found == [{"id": f"a/{n}", "n": n} for n in range(4)]

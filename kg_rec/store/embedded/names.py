@@ -9,6 +9,7 @@ as ``title__``).  :func:`translated` and :func:`stored_parameters` put a stateme
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -123,3 +124,16 @@ def _duration(months: int, days: int, seconds: int, nanoseconds: int = 0) -> str
     from neo4j.time import Duration
 
     return Duration(months=months, days=days, seconds=seconds, nanoseconds=nanoseconds).iso_format()
+
+
+_MERGED_NODE = re.compile(r"\bMERGE \((\w+):(`[^`]+`|\w+) \{(`[^`]+`|\w+): (\$\w+|'[^']*')\}\)")
+_MERGED_ONE = re.compile(r"\bMERGE \((\w+):(`[^`]+`|\w+)\)")
+
+
+def with_own_ids(cypher: str) -> str:
+    """A translated statement whose merged nodes get KGLite's id from their key.
+
+    KGLite numbers other nodes by their place: after a deletion and a reopening two of them could get one number.
+    """
+    keyed = _MERGED_NODE.sub(r"MERGE (\1:\2 {id: \4, \3: \4})", cypher)
+    return _MERGED_ONE.sub(r"MERGE (\1:\2 {id: 'the one'})", keyed)

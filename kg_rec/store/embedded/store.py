@@ -29,7 +29,7 @@ from kg_rec.store.embedded import files
 from kg_rec.store.embedded.files import first_line
 from kg_rec.store.embedded.frames import frame
 from kg_rec.store.embedded.memory import BYTES_PER_ROW, require_memory
-from kg_rec.store.embedded.names import given, plain, stored, stored_parameters, translated
+from kg_rec.store.embedded.names import given, plain, stored, stored_parameters, translated, with_own_ids
 from kg_rec.store.evolution import check_evolution
 from kg_rec.store.gate import check_read_only, tokens, with_limit
 from kg_rec.store.paging import key_runs, ordered_batches
@@ -192,7 +192,7 @@ class EmbeddedStore:
         with self._turn, _Errors(self.url), self._graph.begin() as transaction:
             for statement, values in statements:
                 transaction.cypher(
-                    translated(statement, tokens(statement)),
+                    with_own_ids(translated(statement, tokens(statement))),
                     params=stored_parameters(values),
                     timeout_ms=int(_SECONDS_PER_STATEMENT * 1000),
                 )
