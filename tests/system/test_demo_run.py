@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import toy_graph
 
-from kg_rec.demo.run import run as demo
+from kg_rec.demo import run as demo
 from kg_rec.errors import ConfigError
 from kg_rec.model import persist
 
