@@ -122,7 +122,6 @@ def cancel(store: GraphStore, run: str, progress: Progress = no_progress) -> Run
         JobError: there is no such run, or it is done.
     """
     runs = RunLedger(store)
-    runs.prepare()
     record = runs.find(checked_name(run))
     if record is None:
         raise JobError(f"{store.url} has no run {run}; `kg-rec job list` shows those it has")

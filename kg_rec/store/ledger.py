@@ -120,8 +120,8 @@ class RunLedger:
         self._store = store
 
     def prepare(self) -> None:
-        """Create the constraints of the ledger, and the ids that older records lack; again, this changes nothing."""
-        for statement in (*cypher.PREPARE, *cypher.ADD_IDS):
+        """Create the constraints of the ledger; again, this changes nothing."""
+        for statement in cypher.PREPARE:
             self._store.transact([(statement, {})])
 
     # --- runs --------------------------------------------------------------------------------------

@@ -25,13 +25,8 @@ PREPARE = tuple(
     f"CREATE CONSTRAINT {quoted(f'kg_rec_{label}_{key}')} IF NOT EXISTS FOR (n:{label}) REQUIRE n.{key} IS UNIQUE"
     for label, key in ((RUN, "run"), (CHUNK, "id"), (LATEST, "job"))
 )
-#: Records that an older kg_rec wrote on a server have no ``id`` yet.
-ADD_IDS = tuple(
-    f"MATCH (n:{label}) WHERE n.id IS NULL SET n.id = n.{key}" for label, key in ((RUN, "run"), (LATEST, "job"))
-)
 
-#: ``id`` is of the key: the embedded engine's own numbers may come twice once nodes were deleted and it was reopened.
-SAVE_RUN = f"MERGE (r:{RUN} {{run: $run, id: $run}}) SET " + ", ".join(f"r.{p} = ${p}" for p in RUN_PROPERTIES[1:])
+SAVE_RUN = f"MERGE (r:{RUN} {{run: $run}}) SET " + ", ".join(f"r.{p} = ${p}" for p in RUN_PROPERTIES[1:])
 READ_RUNS = f"MATCH (r:{RUN}) RETURN " + ", ".join(f"r.{p} AS {p}" for p in RUN_PROPERTIES) + " ORDER BY started, run"
 READ_RUN = f"MATCH (r:{RUN}) WHERE r.run = $run RETURN " + ", ".join(f"r.{p} AS {p}" for p in RUN_PROPERTIES)
 READ_CHUNKS = (
@@ -46,7 +41,7 @@ SAVE_CHUNK = (
 )
 DELETE_CHUNK = f"MATCH (c:{CHUNK}) WHERE c.id = $id DELETE c"
 DELETE_RUN = f"MATCH (r:{RUN}) WHERE r.run = $run DELETE r"
-SAVE_LATEST = f"MERGE (p:{LATEST} {{job: $job, id: $job}}) SET p.runs = $runs, p.at = $at"
+SAVE_LATEST = f"MERGE (p:{LATEST} {{job: $job}}) SET p.runs = $runs, p.at = $at"
 READ_LATEST = f"MATCH (p:{LATEST}) WHERE p.job = $job RETURN p.runs AS runs"
 
 #: Locks a chunk's record until the transaction ends, so that two writers of one chunk come one after the other.
