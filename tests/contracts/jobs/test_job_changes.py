@@ -21,7 +21,7 @@ from kg_rec.jobs.run import resume, start
 from kg_rec.jobs.writing import Watch
 from kg_rec.snapshot import Snapshot
 from kg_rec.store import GraphStore
-from kg_rec.store.ledger import RunLedger
+from kg_rec.store.ledger import Run, RunLedger
 
 Lists = dict[str, list[tuple[int, str, float]]]
 History = dict[str, set[tuple[str, float, int]]]
@@ -86,6 +86,21 @@ def disturb(store: GraphStore, rng: np.random.Generator, new: str) -> None:
     store.transact([("MATCH (u:User) WHERE u.user_id = $user DETACH DELETE u", {"user": some[7]})])
     store.write_nodes("User", pa.table({"user_id": [new]}))
     rate(store, *((new, str(f), 5.0, 1_500_000) for f in rng.choice(films, 4, replace=False)))
+
+
+def test_runs_are_recorded_after_others_were_deleted_and_the_graph_reopened(world: World) -> None:
+    store = world.open()
+    RunLedger(store).prepare()
+    for n in range(9):
+        RunLedger(store).save(Run(f"r{n}", "nightly", "failed", f"2026-01-0{n + 1}", about={}))
+    RunLedger(store).forget("r1")
+    store.close()
+    store = world.open()
+    RunLedger(store).prepare()
+    for n in range(10, 40):
+        RunLedger(store).save(Run(f"r{n}", "nightly", "failed", f"2026-02-{n}", about={}))
+    assert {run.run for run in RunLedger(store).all("nightly")} == {f"r{n}" for n in (0, *range(2, 9), *range(10, 40))}
+    store.close()
 
 
 @both_stores
