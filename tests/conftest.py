@@ -133,19 +133,8 @@ def neo4j_driver(neo4j_url: str) -> Iterator[neo4j.Driver]:
 @pytest.fixture
 def clean_neo4j(neo4j_url: str, neo4j_driver: neo4j.Driver) -> str:
     """URL of the server, whose database is empty."""
-    empty_database(neo4j_driver)
+    neo4j_server.empty_database(neo4j_driver)
     return neo4j_url
-
-
-def empty_database(driver: neo4j.Driver) -> None:
-    """Delete all data, constraints and indexes."""
-    with driver.session(database="neo4j") as session:
-        for what in ("()-[x]->()", "(x)"):  # edges first: a node with many would fill the transaction's memory
-            session.run(f"MATCH {what} CALL (x) {{ DELETE x }} IN TRANSACTIONS OF 20000 ROWS").consume()
-        for name in session.run("SHOW CONSTRAINTS YIELD name").value():
-            session.run(f"DROP CONSTRAINT `{name}`").consume()
-        for name in session.run("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name").value():
-            session.run(f"DROP INDEX `{name}`").consume()
 
 
 @pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])

@@ -283,3 +283,14 @@ def _tell(url: str, secret: Path) -> None:
 
 if __name__ == "__main__":
     sys.exit(_main(sys.argv[1:]))
+
+
+def empty_database(driver: neo4j.Driver) -> None:
+    """Delete all data, constraints and indexes."""
+    with driver.session(database="neo4j") as session:
+        for what in ("()-[x]->()", "(x)"):  # edges first: a node with many would fill the transaction's memory
+            session.run(f"MATCH {what} CALL (x) {{ DELETE x }} IN TRANSACTIONS OF 20000 ROWS").consume()
+        for name in session.run("SHOW CONSTRAINTS YIELD name").value():
+            session.run(f"DROP CONSTRAINT `{name}`").consume()
+        for name in session.run("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name").value():
+            session.run(f"DROP INDEX `{name}`").consume()

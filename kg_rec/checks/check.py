@@ -17,7 +17,7 @@ from kg_rec.snapshot import export
 from kg_rec.store.base import GraphStore
 
 #: Violations after which an export fails or misses parts of the graph.
-_PREVENT_EXPORT = frozenset({"missing key", "wrong datatype"})
+_PREVENT_EXPORT = frozenset({"duplicate key", "missing key", "wrong datatype"})
 
 
 @dataclass(frozen=True, slots=True)

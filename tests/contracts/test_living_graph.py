@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import neo4j_server
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -137,7 +138,5 @@ def test_an_embedded_graph_lives(tmp_path_factory: pytest.TempPathFactory, edits
 @SETTINGS
 @given(edits=some((*EDITS, *ROUGH)))
 def test_a_neo4j_graph_lives(neo4j_url: str, neo4j_driver: Any, edits: list[tuple[str, int, int]]) -> None:
-    from conftest import empty_database
-
-    empty_database(neo4j_driver)
+    neo4j_server.empty_database(neo4j_driver)
     lives(neo4j_url, edits)
