@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kg_rec.explain.formats import display
 from kg_rec.explain.path import Path, PathGroup, Term
+from kg_rec.model.channels.registry import kind_of
 from kg_rec.schema import GraphSchema
 
 if TYPE_CHECKING:
@@ -69,6 +70,11 @@ class Explanation:
     def speaks_against(self) -> float:
         """What speaks against it, at least 0; ``speaks_for - speaks_against == score``."""
         return sum(max(-value, 0.0) for value in (self.base, *self.shap_values().values()))
+
+    @property
+    def by_facts(self) -> float:
+        """What facts of the graph that the item shares with the user's interactions add to the score."""
+        return sum(t.value for t in self.terms if kind_of(t.channel).paths == "facts")
 
     def shap_values(self, channel: str | None = None) -> dict[str, float]:
         """Exact Shapley values of the user's interactions, in the score's unit; ``base`` is the expected value.

@@ -38,6 +38,7 @@ def to_dict(explanation: Explanation) -> dict[str, Any]:
         "base": e.base,
         "speaks_for": e.speaks_for,
         "speaks_against": e.speaks_against,
+        "by_facts": e.by_facts,
         "terms": [
             {"channel": t.channel, "source": t.source, "source_name": t.source_name, "value": t.value} for t in e.terms
         ],
@@ -71,7 +72,7 @@ def to_text(explanation: Explanation) -> str:
     for channel, value in view.channels:
         bar = ("█" if value > 0 else "▒") * round(_BAR * abs(value) / widest)
         lines.append(f"  {_pad(view.title(channel), width)}  {signed(value):>10}  {bar}".rstrip())
-    lines.append(f"  {view.sides}")
+    lines += [f"  {view.sides}", f"  {view.by_facts}"]
     sources, more, rest = view.sources(LISTED)
     if sources:
         lines += ["", words["interactions"]]
@@ -96,7 +97,7 @@ def to_markdown(explanation: Explanation) -> str:
     lines += [f"{_md(words['for_user'].format(clean_name(explanation.user)))}, {_md(_score(view))}", ""]
     lines += [f"| {words['channels']} | {words['value']} |", "|---|---:|"]
     lines += [f"| {view.title(channel)} | {signed(value)} |" for channel, value in view.channels]
-    lines += ["", _md(view.sides)]
+    lines += ["", _md(view.sides), "", _md(view.by_facts)]
     sources, more, rest = view.sources(LISTED)
     if sources:
         lines += ["", f"| {words['interactions']} | {words['value']} |", "|---|---:|"]

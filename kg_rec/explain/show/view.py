@@ -108,6 +108,14 @@ class View:
         return self.words["sides"].format(signed(e.speaks_for), signed(-e.speaks_against), f"{e.score:.4g}")
 
     @property
+    def by_facts(self) -> str:
+        """What shared facts add, and their part of the score: "By shared facts alone: +3.2, 33.0 % of the score."."""
+        value, score = self.explanation.by_facts, self.explanation.score
+        if value < 0 or score <= 0:
+            return self.words["by_facts"].format(signed(value))
+        return self.words["by_facts_of"].format(signed(value), percent(value / score))
+
+    @property
     def shown(self) -> str:
         """How much of what speaks for the item the shown paths account for."""
         if not self.explanation.groups:

@@ -12,7 +12,7 @@ import pytest
 from explain_paths import SIMILAR, Make, back, forth
 
 import kg_rec.explain.show.figure as figure_module
-from kg_rec.explain.path import PathGroup
+from kg_rec.explain.path import PathGroup, Term
 from kg_rec.explain.show.text import to_dict, to_html, to_json, to_markdown, to_text
 from kg_rec.explain.show.view import View
 from kg_rec.schema import GraphSchema
@@ -25,6 +25,7 @@ KEYS = [
     "base",
     "speaks_for",
     "speaks_against",
+    "by_facts",
     "terms",
     "paths",
     "shown_share",
@@ -154,6 +155,25 @@ def test_markdown(films: Make) -> None:
     assert markdown.startswith("### A\\|B \\*c\\* &lt;d&gt; \\[e\\](f)\n")
     assert "| knowledge | +2 |" in markdown
     assert markdown.count("```") == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "score", "expected"),
+    [
+        (3.2, 8.0, "By shared facts alone: +3.2, 40.0 % of the score."),
+        (0.0, 8.0, "By shared facts alone: 0, 0.0 % of the score."),
+        (-0.5, 8.0, "By shared facts alone: -0.5."),
+        (0.5, -1.0, "By shared facts alone: +0.5."),
+    ],
+)
+def test_how_much_shared_facts_carry_is_told_everywhere(films: Make, value: float, score: float, expected: str) -> None:
+    terms = (Term("knowledge", "a", "Heat", value), Term("taste", "a", "Heat", 1.0))
+    explanation = replace(films.explanation(groups(films)), terms=terms, score=score)
+    assert explanation.by_facts == to_dict(explanation)["by_facts"] == value
+    assert View(explanation).by_facts == expected
+    assert expected in to_text(explanation)
+    assert expected in to_html(explanation)
+    assert expected in to_markdown(explanation)
 
 
 def test_html_bars_show_what_speaks_against(films: Make) -> None:

@@ -20,6 +20,7 @@ from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.cypher import mismatches
 from kg_rec.explain.show.text import to_json
 from kg_rec.explain.single import explain
+from kg_rec.explain.words.numbers import percent, signed
 from kg_rec.explain.words.wording import Wording
 from kg_rec.model.cold.similarity import TEXT
 from kg_rec.model.recommender import Recommender
@@ -51,6 +52,20 @@ def some_pairs(model: Recommender, count: int, seed: int = 2) -> list[tuple[str,
 
 
 # --- numbers -------------------------------------------------------------------------------------------
+
+
+def test_what_shared_facts_add_is_told(model: Recommender) -> None:
+    told, column = 0, model.items.index
+    for user, item in some_pairs(model, 20):
+        e = explain(model, user, item)
+        values = model.contributions(model.users.index(user), column(item)).values["knowledge"]
+        assert e.by_facts == pytest.approx(float(values.sum()), rel=1e-6, abs=1e-9)
+        if e.by_facts > 0 and e.score > 0:
+            told += 1
+            assert f"By shared facts alone: {signed(e.by_facts)}, {percent(e.by_facts / e.score)} of the score." in (
+                e.to("text")
+            )
+    assert told
 
 
 def test_what_speaks_for_it_less_what_speaks_against_it_is_the_score(model: Recommender) -> None:

@@ -133,6 +133,8 @@ class English(Language):
         "parameters": "Parameters",
         "drawn": "{} of {} paths are drawn: the largest of each kind of reason in turn.",
         "sides": "for {}, against {} = {}",
+        "by_facts": "By shared facts alone: {}.",
+        "by_facts_of": "By shared facts alone: {}, {} of the score.",
         "all": "all paths",
         "pick": "Point at a path, or choose it, to see it in the picture.",
         "part": "{} of what speaks for it",
