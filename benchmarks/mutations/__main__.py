@@ -1,11 +1,13 @@
-"""Do the tests notice a wrong line?  Random changes of one line each, and the share that the tests of that part find.
+"""Do the tests notice a wrong line?  Random changes of one line each, and the share that the tests find.
 
     python -m benchmarks.mutations --count 200 --seed 1
 
-Works on a copy of the committed files.  A change swaps an operator or a comparison, moves a number by one, turns a
-condition round or leaves a statement out.  It counts as killed when a test of the unit or contract tier for its part
-fails; those that take more than ``--limit`` seconds are counted apart.  Each run forks a process that has the
-libraries imported already.  A part whose tests fail without any change is left out, and named.
+Works on a copy of the committed files.  First each file of tests of the unit and contract tiers runs once, and coverage
+says which test touches which line (``--touched FILE`` keeps that for the next run).  A change swaps an operator or a
+comparison, moves a number by one, turns a condition round or leaves a statement out.  It counts as killed when a test
+that touches its line fails, or another test of the same files; those that take more than ``--limit`` seconds are
+counted apart.  Tests that fail without any change are named and not asked.  Each run forks a process that has the
+libraries imported already.
 """
 
 from __future__ import annotations
@@ -21,37 +23,30 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pytest
+
+from benchmarks.mutations.touched import Touched, of_file
+
 ROOT = Path(__file__).resolve().parents[2]
-#: The parts of the package, and the tests that have to notice a change there; the first prefix that fits counts.
-PARTS = {
-    "kg_rec/metrics.py": ["tests/unit/test_metrics.py"],
-    "kg_rec/split.py": ["tests/unit/test_split.py"],
-    "kg_rec/store/gate.py": ["tests/unit/test_cypher_gate.py"],
-    "kg_rec/jobs": ["tests/contracts/jobs"],
-    "kg_rec/explain/generate": ["tests/contracts/explain"],
-    "kg_rec/explain/words": [
-        *(
-            f"tests/unit/explain/test_explain_{name}.py"
-            for name in ("grammar", "slots", "phrasebook", "truth", "batch")
-        ),
-        "tests/unit/explain/test_hostile_text.py",
-    ],
-    "kg_rec/explain/paths": [
-        f"tests/unit/explain/test_explain_{name}.py" for name in ("paths", "score", "path_metrics", "batch")
-    ],
-    "kg_rec/explain/counterfactuals": [
-        f"tests/unit/explain/test_explain_{name}.py" for name in ("counterfactual", "removal", "why_not")
-    ],
-    "kg_rec/explain/show": [f"tests/unit/explain/test_explain_{name}.py" for name in ("render", "displays", "cypher")],
-    "kg_rec/explain/verify": ["tests/unit/explain/test_explain_truth.py"],
-    "kg_rec/explain": ["tests/unit/explain"],
-    "kg_rec/model/train": ["tests/unit/model", "tests/contracts/model"],
-    "kg_rec/model": ["tests/unit/model", "tests/unit/test_recommend.py", "tests/contracts/model"],
-}
+#: The parts of the package whose lines are changed.
+PARTS = (
+    "kg_rec/metrics.py",
+    "kg_rec/split.py",
+    "kg_rec/store/gate.py",
+    "kg_rec/jobs",
+    "kg_rec/explain",
+    "kg_rec/model",
+)
+#: What the tests import, besides the package itself.
+LIBRARIES = (
+    *("torch", "torch_geometric.nn", "transformers", "pyarrow.parquet", "pyarrow.dataset", "scipy.sparse.linalg"),
+    *("rdflib", "pytest", "neo4j", "playwright.sync_api", "matplotlib.figure", "networkx", "pandas", "hypothesis"),
+    *("click", "rich.console", "jinja2", "httpx2", "fastapi.testclient", "kglite", "lark", "jsonschema", "coverage"),
+)
 _SWAPS: dict[type[ast.AST], str] = {
     **{ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "=="},
     **{ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in"},
@@ -111,13 +106,22 @@ def mutations(path: str, source: str) -> Iterator[Mutation]:
             yield Mutation(path, node.lineno, node.col_offset, node.end_col_offset or 0, "pass")
 
 
+def statement(source: str, line: int) -> tuple[int, int]:
+    """The lines of the smallest statement around a line, to the line itself; the whole function for its defaults."""
+    statements = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt)]
+    around = [node for node in statements if node.lineno <= line <= (node.end_lineno or 0)]
+    inner = max(around, key=lambda n: n.lineno)
+    whole = isinstance(inner, ast.FunctionDef) and line < inner.body[0].lineno
+    return inner.lineno, (inner.end_lineno or line) if whole else line
+
+
 def drawn(count: int, seed: int, only: str) -> list[Mutation]:
     """A sample, the same for a seed, in an order that leaves the files on which a trained model depends for the end."""
     found = []
     for path in sorted(ROOT.glob("kg_rec/**/*.py")):
         name = str(path.relative_to(ROOT))
         source = path.read_text(encoding="utf-8")
-        if tests_of(name) and name.startswith(only):
+        if name.startswith(PARTS) and name.startswith(only):
             lines = source.splitlines()  # the syntax tree counts bytes
             found += [m for m in mutations(name, source) if lines[m.line - 1].isascii()]
     chosen = random.Random(seed).sample(found, min(count, len(found)))
@@ -126,40 +130,66 @@ def drawn(count: int, seed: int, only: str) -> list[Mutation]:
     )
 
 
-def tests_of(name: str) -> list[str]:
-    """The tests of a file's part."""
-    return next((tests for prefix, tests in PARTS.items() if name.startswith(prefix)), [])
-
-
 def preload() -> None:
     """Import what every test imports, besides the package itself."""
-    for name in ("torch", "torch_geometric", "transformers", "pyarrow.parquet", "scipy.sparse", "rdflib", "pytest"):
+    for name in LIBRARIES:
         with contextlib.suppress(ImportError):
             __import__(name)
 
 
-def verdict(folder: Path, tests: list[str], limit: float) -> str:
-    """``killed``: a test fails; ``survived``: none does; ``slow``: the time is over."""
-    child = os.fork()
-    if child == 0:
+def child(folder: Path, work: Callable[[], int], limit: float) -> int | None:
+    """What ``work`` returns in a process of its own that says nothing; None where the time is over."""
+    pid = os.fork()
+    if pid == 0:
         os.setsid()
         with open(os.devnull, "w") as nothing:
             os.dup2(nothing.fileno(), 1)
             os.dup2(nothing.fileno(), 2)
         os.chdir(folder)
         sys.path.insert(0, str(folder))
-        import pytest
-
-        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", "unit or contract", *tests])))
+        code = 70
+        try:
+            code = work()
+        finally:
+            os._exit(code)
     until = time.monotonic() + limit
     while time.monotonic() < until:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            return "killed" if os.waitstatus_to_exitcode(status) else "survived"
-        time.sleep(0.1)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "slow"
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.05)
+    os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return None
+
+
+def verdict(folder: Path, tests: list[str], limit: float) -> str:
+    """``killed``: a test fails; ``survived``: none does; ``slow``: the time is over."""
+    if not tests:
+        return "survived"
+    code = child(folder, lambda: int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests])), limit)
+    return "slow" if code is None else "killed" if code else "survived"
+
+
+def measure(folder: Path) -> Touched:
+    """Which test touches which line of the unmutated package."""
+    touched = Touched()
+    out = folder.parent / "touched.json"
+    for file in sorted([*folder.glob("tests/unit/**/test_*.py"), *folder.glob("tests/contracts/**/test_*.py")]):
+        tests = str(file.relative_to(folder))
+
+        def work(tests: str = tests) -> int:
+            return out.write_text(of_file(folder, tests).to_json(), encoding="utf-8") and 0
+
+        if child(folder, work, 3600.0) != 0:
+            raise SystemExit(f"{tests} could not be run")
+        part = Touched.from_json(out.read_text(encoding="utf-8"))
+        touched.add(part)
+        seconds = sum(part.seconds.values())
+        print(f"{tests}: {len(part.seconds)} tests, {seconds:.1f} s; fail: {part.failing}", file=sys.stderr, flush=True)
+    if child(folder, lambda: int(pytest.main(["--collect-only", "-q", *touched.seconds])), 600.0) != 0:
+        raise SystemExit("a test cannot be asked for by its id")
+    return touched
 
 
 def main() -> None:
@@ -168,34 +198,40 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", metavar="PREFIX", help="files whose path begins so")
     parser.add_argument("--limit", type=float, default=600.0, metavar="SECONDS", help="for the tests of one change")
+    parser.add_argument("--touched", type=Path, metavar="FILE", help="which test touches which line; made if absent")
     args = parser.parse_args()
     preload()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "copy"
         subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True)
+        if args.touched and args.touched.exists():
+            touched = Touched.from_json(args.touched.read_text(encoding="utf-8"))
+        else:
+            touched = measure(folder)
+            if args.touched:
+                args.touched.write_text(touched.to_json(), encoding="utf-8")
         found: dict[str, list[Mutation]] = {"killed": [], "survived": [], "slow": []}
-        sound: dict[str, bool] = {}
         for mutation in drawn(args.count, args.seed, args.only):
-            tests = tests_of(mutation.path)
-            part = " ".join(tests)
-            if part not in sound:
-                sound[part] = verdict(folder, tests, 10 * args.limit) == "survived"
-                print(f"{part}: {'pass' if sound[part] else 'FAIL'} without any change", file=sys.stderr, flush=True)
-            if not sound[part]:
-                continue
             file = folder / mutation.path
             source = file.read_text(encoding="utf-8")
+            first, others = touched.tests_for(mutation.path, *statement(source, mutation.line))
             file.write_text(mutation.applied(source), encoding="utf-8")
-            told = verdict(folder, tests, args.limit)
+            begun = time.monotonic()
+            told = verdict(folder, first, args.limit)
+            if told == "survived":
+                told = verdict(folder, others, args.limit)
             file.write_text(source, encoding="utf-8")
             found[told].append(mutation)
             line = source.splitlines()[mutation.line - 1].strip()
-            print(f"{told} {mutation.path}:{mutation.line} {mutation.new!r} in {line!r}", file=sys.stderr, flush=True)
+            print(
+                f"{told} {mutation.path}:{mutation.line} {mutation.new!r} in {line!r}"
+                f" ({len(first)} + {len(others)} tests, {time.monotonic() - begun:.0f} s)",
+                file=sys.stderr,
+                flush=True,
+            )
         counts = {name: len(changes) for name, changes in found.items()}
-        left_out = [part for part, passes in sound.items() if not passes]
-        print(
-            json.dumps({**counts, "left_out": left_out, "survivors": [asdict(m) for m in found["survived"]]}, indent=1)
-        )
+        left = {name: [asdict(m) for m in found[name]] for name in ("survived", "slow")}
+        print(json.dumps({**counts, "not_asked": touched.failing, "left": left}, indent=1))
 
 
 if __name__ == "__main__":
