@@ -10,15 +10,21 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
+import kg_rec.loaders
+from kg_rec.cli import main
 from kg_rec.errors import ConfigError, LoadError
-from kg_rec.loaders.base import LoadReport, formats, load
+from kg_rec.loaders.base import EdgeBatch, LoadContext, LoadReport, NodeBatch, formats, load
 from kg_rec.schema import GraphSchema
 from kg_rec.store import GraphStore, connect
+from kg_rec.testing.loaders import LoaderContract, content
+from kg_rec.testing.plugins import installed
 
 MOVIES = GraphSchema.bundled("movies")
 
@@ -29,19 +35,6 @@ def store(tmp_path: Path) -> Iterator[GraphStore]:
     made = connect(str(tmp_path / "graph"))
     yield made
     made.close()
-
-
-def content(store: GraphStore) -> dict[str, pa.Table]:
-    """All nodes and edges, in the store's order."""
-    schema = store.schema()
-    scans = {name: store.scan_nodes(name) for name in schema.node_types}
-    scans |= {name: store.scan_edges(name) for name in schema.relation_types}
-    tables = {}
-    for name, scan in scans.items():
-        batches = list(scan)
-        if batches and sum(batch.num_rows for batch in batches):
-            tables[name] = pa.Table.from_batches(batches).combine_chunks()
-    return tables
 
 
 def counts(store: GraphStore) -> dict[str, int]:
@@ -157,29 +150,6 @@ def test_killed_and_started_again(
         assert content(again) == undisturbed
     finally:
         again.close()
-
-
-@pytest.mark.shared
-def test_reading_and_checking_reach_the_stated_rate(shared_data: Path, tmp_path: Path) -> None:
-    """At least 100,000 rows a second of processor time; writing is the store's part."""
-    from kg_rec.loaders.base import LoadContext, NodeBatch, find_loader
-    from kg_rec.loaders.check import Checker
-    from kg_rec.loaders.text import Faults
-
-    loader, path = find_loader("recbole"), shared_data / "ml-100k"
-    best = 0.0
-    for _ in range(3):
-        started, rows = time.process_time(), 0
-        checker = Checker(MOVIES, Faults(), lambda _: [])
-        for batch in loader.read(path, LoadContext(MOVIES, {}, Faults())):
-            assert batch.origin is not None
-            if isinstance(batch, NodeBatch):
-                rows += checker.nodes(batch.node_type, batch.table, batch.origin, batch.mention).num_rows
-            else:
-                rows += checker.edges(batch.relation, batch.table, batch.origin, batch.repeats).num_rows
-        best = max(best, rows / (time.process_time() - started))
-    assert rows > 200_000
-    assert best > 100_000, f"{best:,.0f} rows/s"
 
 
 # --- malformed files ---------------------------------------------------------------------------------
@@ -410,3 +380,89 @@ def test_a_small_load_is_the_same_in_both_stores(tmp_store: GraphStore, tmp_path
         {"source": "u1", "target": "1", "rating": 5.0, "timestamp": 100},
         {"source": "u2", "target": "2", "rating": 3.0, "timestamp": 200},
     ]
+
+
+# --- the contract --------------------------------------------------------------------------------------
+
+RATINGS = "userId,movieId,rating,timestamp\n1,1,4.0,1\n1,2,3.5,2\n"
+TRIPLES = "".join(
+    f"<urn:x:{s}> <{p}> {o} .\n"
+    for s, p, o in (
+        ("heat", "http://www.w3.org/1999/02/22-rdf-syntax-ns#type", "<urn:kg-rec:movies#Film>"),
+        ("heat", "urn:kg-rec:movies#title", '"Heat"'),
+        ("heat", "urn:kg-rec:movies#starring", "<urn:x:Al>"),
+    )
+)
+#: Format -> its files and more arguments; the first file is what is loaded, "." the folder.
+GOOD: dict[str, tuple[str, dict[str, str], dict[str, object]]] = {
+    "recbole": (".", {"d.inter": INTER, "d.item": ITEMS}, {}),
+    "movielens": (
+        ".",
+        {"ratings.csv": RATINGS, "movies.csv": "movieId,title,genres\n1,Heat (1995),Crime|Drama\n2,Ronin (1998),\n"},
+        {},
+    ),
+    "hetrec-lastfm": (
+        ".",
+        {
+            "user_artists.dat": "userID\tartistID\tweight\n2\t51\t13883\n3\t51\t1\n",
+            "artists.dat": "id\tname\turl\tpictureURL\n51\tLow\thttp://x\thttp://p\n",
+        },
+        {},
+    ),
+    "table": ("f.csv", {"f.csv": "id,name,year\n1,One,1995\n2,Two,\n", "m.toml": NODES}, {"schema": MOVIES}),
+    "rdf": ("g.nt", {"g.nt": TRIPLES}, {"schema": MOVIES}),
+}
+
+
+class TestLoaders(LoaderContract):
+    @pytest.fixture(params=[*GOOD, "demo"])
+    def loader(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+    @pytest.fixture
+    def source(self, loader: str, tmp_path: Path) -> Path:
+        if loader == "demo":
+            return Path(kg_rec.loaders.__file__).with_name("films.csv")
+        path, files, _ = GOOD[loader]
+        write(tmp_path / "good", dict(files))
+        return tmp_path / "good" / path
+
+    @pytest.fixture
+    def options(self, loader: str, tmp_path: Path) -> dict[str, object]:
+        if loader == "demo":
+            return {"viewers": 20}
+        return {**GOOD[loader][2], **({"mapping": tmp_path / "good/m.toml"} if loader == "table" else {})}
+
+
+class Lines:
+    """A loader of another package: "user film" a line."""
+
+    name = "lines"
+    description = "a user and a film a line"
+    options: ClassVar = {}
+
+    def schema(self, path: Path, options: object, base: GraphSchema | None, faults: object) -> GraphSchema:
+        return base or MOVIES
+
+    def read(self, path: Path, context: LoadContext) -> Iterator[NodeBatch | EdgeBatch]:
+        users, films = zip(*(line.split() for line in path.read_text(encoding="utf-8").splitlines()), strict=True)
+        yield NodeBatch("User", pa.table({"user_id": users}), mention=True)
+        yield NodeBatch("Film", pa.table({"item_id": films, "title": films}), mention=True)
+        yield EdgeBatch("RATED", pa.table({"source": users, "target": films, "rating": [4.0] * len(users)}))
+
+
+class TestALoaderOfAnotherPackage(LoaderContract):
+    @pytest.fixture
+    def loader(self, tmp_path: Path) -> Iterator[str]:
+        with installed(tmp_path / "site", "kg_rec.loaders", "lines", f"{__name__}:Lines"):
+            yield "lines"
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Path:
+        (tmp_path / "d.lines").write_text("ann heat\nann ronin\nbob heat\n", encoding="utf-8")
+        return tmp_path / "d.lines"
+
+    def test_the_command_line_knows_it(self, loader: str, source: Path, tmp_path: Path) -> None:
+        done = CliRunner().invoke(main, ["load", "lines", str(source), "--graph", str(tmp_path / "g")])
+        assert done.exit_code == 0, done.output
+        assert "a user and a film a line" in CliRunner().invoke(main, ["formats"]).output

@@ -15,12 +15,11 @@ from kg_rec.api import Model
 from kg_rec.cli import main
 from kg_rec.explain.path import PathEdge
 from kg_rec.explain.single import explain
-from kg_rec.explain.words.grammar import check_phrase, sentences
 from kg_rec.explain.words.languages import registry
 from kg_rec.explain.words.languages.base import Language, language, register
 from kg_rec.explain.words.languages.registry import languages
-from kg_rec.explain.words.patterns import TONES, patterns
 from kg_rec.explain.words.wording import Wording
+from kg_rec.testing.languages import LanguageContract
 
 
 class Toki(Language):
@@ -117,11 +116,16 @@ def test_an_unknown_language_is_refused_by_name_and_a_registered_one_is_not(toki
     assert language("tok-XX") is Toki
 
 
-@pytest.mark.parametrize("tone", TONES)
-def test_every_sentence_of_it_derives(toki: None, tone: str) -> None:
-    for pattern in patterns(everything().snapshot.schema, "tok"):
-        for text in sentences(pattern, tone):  # type: ignore[arg-type]
-            assert check_phrase(pattern, text, "tok", tone) == ()  # type: ignore[arg-type]
+class TestToki(LanguageContract):
+    @pytest.fixture
+    def spoken(self, toki: None) -> type[Language]:
+        return Toki
+
+
+class TestThoseThatShip(LanguageContract):
+    @pytest.fixture(params=["en", "zh"])
+    def spoken(self, request: pytest.FixtureRequest) -> type[Language]:
+        return language(request.param)
 
 
 def test_it_speaks_in_explanations_as_text_json_and_html(toki: None, tmp_path: Path) -> None:
