@@ -21,6 +21,10 @@ from _pytest.runner import runtestprotocol
 from benchmarks.mutations.changes import Mutation, lines_around, put_in_place
 
 
+#: What the exit code of a fork says, None for no end in time; every other one says that a test failed.
+_SAID = {0: "survived", 3: "outside", None: "slow"}
+
+
 @dataclass
 class Touched:
     """What the tests do where nothing is changed."""
@@ -61,6 +65,7 @@ class Judge:
     ) -> None:
         self.changes, self.limit, self.known, self.told, self.say = changes, limit, known, told, say
         self.touched = Touched()
+        self._sound: set[str] = set()
         self._switch: Callable[[str], None] = lambda _: None
 
     @pytest.hookimpl(tryfirst=True)
@@ -79,7 +84,7 @@ class Judge:
             source = file.read_text(encoding="utf-8")
             around = lines_around(source, change.line)
             tests = [items[name] for name in self.touched.tests_for(change.path, around) if name in items]
-            verdict = self._verdict(str(file), change.applied(source), tests) if tests else "untested"
+            verdict = self._verdict(str(file), source, change.applied(source), tests) if tests else "untested"
             self.told(change, verdict, len(tests))
         return True
 
@@ -121,7 +126,22 @@ class Judge:
                 found[str(line)] = sorted(set(tests))
         return touched
 
-    def _verdict(self, file: str, source: str, tests: list[pytest.Item]) -> str:
+    def _verdict(self, file: str, source: str, changed: str, tests: list[pytest.Item]) -> str:
+        """What the tests say of a change; one that fails in a fork without it too is not asked again."""
+        while True:
+            asked = [item for item in tests if item.nodeid not in self.touched.failing]
+            verdict, killer = self._fork(file, changed, asked)
+            if killer is None or killer in self._sound:
+                return verdict
+            control, _ = self._fork(file, source, [item for item in asked if item.nodeid == killer])
+            if control == "survived":
+                self._sound.add(killer)
+            else:
+                self.touched.failing.append(killer)
+
+    def _fork(self, file: str, source: str, tests: list[pytest.Item]) -> tuple[str, str | None]:
+        """The verdict on a file with that source, and the test that fails."""
+        reading, writing = os.pipe()
         pid = os.fork()
         if pid == 0:
             code = 2
@@ -130,6 +150,7 @@ class Judge:
                 put_in_place(file, source)
                 for n, item in enumerate(tests):
                     following = tests[n + 1] if n + 1 < len(tests) else None
+                    os.write(writing, f"{n}\n".encode())
                     if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
                         os._exit(1)
                 code = 0
@@ -137,13 +158,22 @@ class Judge:
                 code = 3
             finally:
                 os._exit(code)
+        os.close(writing)
+        ended = self._waited(pid)
+        with os.fdopen(reading) as begun:
+            last = begun.read().split()
+        if ended in _SAID:
+            return _SAID[ended], None
+        return "killed", tests[int(last[-1])].nodeid if last else None
+
+    def _waited(self, pid: int) -> int | None:
+        """The exit code of a process; None where the time is over."""
         until = time.monotonic() + self.limit
         while time.monotonic() < until:
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
-                code = os.waitstatus_to_exitcode(status)
-                return {0: "survived", 3: "outside"}.get(code, "killed")
+                return os.waitstatus_to_exitcode(status)
             time.sleep(0.02)
         os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        return "slow"
+        return None
