@@ -20,7 +20,6 @@ from _pytest.runner import runtestprotocol
 
 from benchmarks.mutations.changes import Mutation, lines_around, put_in_place
 
-
 #: What the exit code of a fork says, None for no end in time; every other one says that a test failed.
 _SAID = {0: "survived", 3: "outside", None: "slow"}
 
