@@ -155,6 +155,7 @@ def render(report: ReportData) -> str:
         users=words.noun(snapshot.schema.user.name, 2),
         item=words.noun(snapshot.schema.item.name),
         items=words.noun(snapshot.schema.item.name, 2),
+        formula=" + ".join(_part(name) for name in model.config.channels),
         parts=[(p, _part(p), about_of(p).line("en")) for p in score_parts()],
         light=theme.variables(score_parts()),
         dark=theme.variables(score_parts(), dark=True),

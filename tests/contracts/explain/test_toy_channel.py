@@ -15,7 +15,10 @@ from click.testing import CliRunner
 from toy_graph import NO_TEXT, films
 
 from kg_rec.api import Model
+from kg_rec.checks.agreement import agreement
 from kg_rec.cli import main
+from kg_rec.demo.report import Baseline, ExplainedExample, ReportData, render
+from kg_rec.evaluation.evaluate import EvaluationReport
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.lists import explain_lists, rebuilt
 from kg_rec.explain.single import explain
@@ -114,3 +117,31 @@ def test_the_command_line_knows_it(model: Model, tmp_path: Path) -> None:
     assert "age" in shown.output
     helped = " ".join(CliRunner().invoke(main, ["explain", "--help"]).output.split())
     assert "taste, relational, sequence, knowledge, meaning, age" in helped
+
+
+def test_the_report_of_the_demo_shows_it(model: Model) -> None:
+    names = ("ndcg", "recall", "precision", "hit", "mrr", "coverage", "novelty", "diversity", "popularity")
+    metrics = dict.fromkeys((f"{name}@10" for name in names), 0.1)
+    intervals = dict.fromkeys(metrics, (0.05, 0.15))
+    page = render(
+        ReportData(
+            data="films",
+            simulated=True,
+            notes=(),
+            graph="graph",
+            model=model,
+            measured=EvaluationReport("random", 60, 45, metrics, intervals, {}, {}, {}, {}, {}),
+            baseline=Baseline(metrics, intervals, 0.0, (-0.01, 0.01)),
+            agreements=agreement(films(), seed=0),
+            lists=model.recommend(users=["u01"], k=3),
+            examples=(ExplainedExample("a film", model.explain("u01", "f07"), ()),),
+            commands=(),
+        )
+    )
+    assert "--of-age: #aa3355;" in page  # its colour, once a page
+    assert "films of the same time" in page  # what it says
+    assert "you liked: taste + knowledge + age</div>" in page
+    weights = re.search(r"<tr>\s*<t[dh][^>]*>(?:<[^>]*>)*\s*age\s*(?:<[^>]*>)*</t[dh]>(.*?)</tr>", page, re.DOTALL)
+    assert weights is not None
+    assert "0.5" in weights.group(1)  # its weight in the sum
+    assert re.search(r'data-parts="[^"]*"', page)
