@@ -26,6 +26,9 @@ from kg_rec.model.kernel import FactorKernel, Kernel
 from kg_rec.settings import expect
 from kg_rec.snapshot import IdMap, Snapshot
 
+#: Users x items at a time while gates are learned: 128 MB in single precision.
+_CELLS = 32_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeConfig:
@@ -37,7 +40,8 @@ class KnowledgeConfig:
         spread: how far the gates of a relation type stray from their mean, as a share of it (the standard deviation
             of a Gaussian prior); small values shrink them to the mean.
         holdout: share of the interactions that is predicted from the others while they are learned.
-        users: most users that they are learned from, drawn with the seed.
+        users: most users that they are learned from, drawn with the seed; of large catalogues fewer, so that users x
+            items stays within 32 million.
         candidates: most items that these users rank meanwhile.
     """
 
@@ -53,6 +57,11 @@ class KnowledgeConfig:
         expect(0 < self.holdout < 1, "knowledge.holdout", "a number between 0 and 1", self.holdout)
         for name in ("users", "candidates"):
             expect(getattr(self, name) > 0, f"knowledge.{name}", "at least 1", getattr(self, name))
+
+
+def most_users(n_items: int, config: KnowledgeConfig) -> int:
+    """How many users the gates are learned from: as many as set, as long as a matrix of users by items is bounded."""
+    return max(1, min(config.users, _CELLS // max(n_items, 1)))
 
 
 def prior_of(paths: Sequence[GatedPaths]) -> FactorKernel | None:
@@ -114,7 +123,7 @@ class Knowledge(ChannelKind):
             taste.dropout,
             taste.user_power,
             config.holdout,
-            config.users,
+            most_users(data.interactions.shape[1], config),
             config.candidates,
             data.seed,
             data.device,

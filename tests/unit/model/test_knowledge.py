@@ -8,6 +8,7 @@ import pytest
 from scipy import sparse
 from toy_graph import edges, films, snapshot
 
+from kg_rec.model.channels.knowledge import KnowledgeConfig, most_users
 from kg_rec.model.item_paths import incidence, path_factors
 from kg_rec.model.kernel import FactorKernel
 from kg_rec.schema import GraphSchema
@@ -131,3 +132,10 @@ def test_a_relation_without_edges_has_no_path(shop: Snapshot) -> None:
         factors = path_factors(bare, bare.schema.relation_types[name], degree_exponent=0.5)
         scores = FactorKernel(factors.source, factors.target).scores(sparse.csr_array(np.eye(5, dtype=np.float32)))
         assert not scores.any()
+
+
+def test_the_work_of_learning_gates_is_bounded_by_users_and_by_the_catalogue() -> None:
+    config = KnowledgeConfig(users=1_000)
+    assert most_users(50, config) == most_users(32_000, config) == 1_000
+    assert most_users(100_000, config) == 320
+    assert most_users(100_000_000, config) == 1
