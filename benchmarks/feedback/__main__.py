@@ -31,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--split", type=Path, metavar="DIR", help="train.tsv, valid.tsv, test.tsv: simulate people")
     parser.add_argument("--items", type=Path, metavar="FILE", help="RecBole's .item of the split")
-    parser.add_argument("--facts", type=Path, metavar="FILE", help="table of item_id, relation, name")
+    parser.add_argument(
+        "--facts", type=Path, metavar="FILE", nargs="*", default=[], help="tables of item_id, relation, name"
+    )
     parser.add_argument("--coat", type=Path, metavar="DIR", help="chosen.tsv, random.tsv, items.tsv, users.tsv")
     parser.add_argument("--events", type=int, default=10_000, help="items shown per simulated policy  [default: 10000]")
     parser.add_argument("--json", action="store_true", help="on one line")
@@ -45,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
                 progress(0, None, "coats")
                 result["coat"] = coat(options.coat)
             if options.split is not None:
-                snapshot, _ = build(options.split, Files(items=options.items, facts=options.facts), progress)
+                snapshot, _ = build(options.split, Files(items=options.items, facts=tuple(options.facts)), progress)
                 split = split_of(options.split, snapshot, "random")
                 model = train(snapshot, TrainConfig(), split=split, progress=progress)
                 progress(0, None, "simulate people")

@@ -3,7 +3,8 @@
 Each event shows one item of a user's best 100 to a user drawn at random.  A user clicks on a film that is in their test
 ratings (4 or 5 stars) with probability .9, else .1, and on any other film with probability .02.  Every policy starts
 from channels of equal influence, not from the trained weights, so there is something to learn.  Regret is counted
-against the best fixed weights, found with the click probabilities in sight; it is expected, not drawn.
+against the best fixed weights, found with the click probabilities in sight; it is expected, not drawn.  How unsure
+Thompson sampling is in the beginning is chosen on other people, made in the same way from the validation ratings.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from kg_rec.feedback.explore import channel_names, pools
 from kg_rec.feedback.policy import EpsilonGreedy, Greedy, Policy, Pool, Thompson
 from kg_rec.feedback.posterior import LearningConfig, Posterior
 from kg_rec.model.recommender import Recommender
+from kg_rec.snapshot import EdgeTable
 from kg_rec.split import Split
 
 LIKED, OTHER, NONE = 0.9, 0.1, 0.02
 POOL = 100
+#: Of :class:`~kg_rec.feedback.posterior.LearningConfig`, to choose from.
+PRIORS = (0.1, 0.25, 0.5, 1.0)
 Floats = NDArray[np.float64]
 #: From what is known of the weights to the policy that is followed next.
 Learner = Callable[[Posterior], Policy]
@@ -36,13 +40,12 @@ def learners(draws: int = 100) -> dict[str, Learner]:
 
 
 class World:
-    """Pools of the users with a test rating, and how likely each item of a pool is clicked."""
+    """Pools of the users with a rating in ``held``, and how likely each item of a pool is clicked."""
 
-    def __init__(self, model: Recommender, split: Split) -> None:
-        users = np.unique(split.test.source)
+    def __init__(self, model: Recommender, held: EdgeTable) -> None:
+        users = np.unique(held.source)
         stars = np.zeros((len(model.users), len(model.items)), dtype=np.float32)
-        rating = np.full(len(split.test), 5.0) if split.test.weight is None else split.test.weight
-        stars[split.test.source, split.test.target] = rating
+        stars[held.source, held.target] = np.full(len(held), 5.0) if held.weight is None else held.weight
         found = list(pools(model, model.histories[users], model.seen[users], POOL))
         self.channels = channel_names(model)
         spread = np.concatenate([p.features for p in found]).std(axis=0)
@@ -52,9 +55,13 @@ class World:
             given = stars[user, pool.items]
             self.chances.append(np.where(given >= 4, LIKED, np.where(given > 0, OTHER, NONE)))
 
+    def chosen_by(self, weights: Floats) -> list[float]:
+        """Expected clicks of each user on the best item by fixed weights."""
+        return [float(c[(f @ weights).argmax()]) for f, c in zip(self.features, self.chances, strict=True)]
+
     def value(self, weights: Floats) -> float:
-        """Expected clicks of the best item by fixed weights, averaged over the users."""
-        return float(np.mean([c[(f @ weights).argmax()] for f, c in zip(self.features, self.chances, strict=True)]))
+        """:meth:`chosen_by`, averaged over the users."""
+        return float(np.mean(self.chosen_by(weights)))
 
     def best(self, rounds: int = 3) -> Floats:
         """The best fixed weights found by coordinate ascent from three starts."""
@@ -80,11 +87,13 @@ class World:
         return found
 
 
-def run(world: World, learner: Learner, events: int, seed: int, best: Sequence[float]) -> dict[str, float]:
+def run(
+    world: World, learner: Learner, events: int, seed: int, best: Sequence[float], prior: float
+) -> dict[str, float]:
     """Regret and the time of an update after so many events."""
     rng = np.random.default_rng(seed)
     scale = float(np.mean([f.sum(axis=1).max() for f in world.features]))
-    posterior = Posterior.start(world.channels, scale, LearningConfig(noise=0.3, prior=1.0, rate=0.1))
+    posterior = Posterior.start(world.channels, scale, LearningConfig(prior=prior))
     regret, clicks, seconds = 0.0, 0, 0.0
     for _ in range(events):
         user = int(rng.integers(len(world.features)))
@@ -106,19 +115,29 @@ def run(world: World, learner: Learner, events: int, seed: int, best: Sequence[f
 
 
 def simulate(
-    model: Recommender, split: Split, events: int = 10_000, seeds: Sequence[int] = (1, 2, 3)
+    model: Recommender, split: Split, events: int = 10_000, seeds: Sequence[int] = (1, 2, 3, 4, 5)
 ) -> dict[str, object]:
     """Medians over seeds."""
-    world = World(model, split)
+    other = World(model, split.valid)
+    ideal = other.chosen_by(other.best())
+    thompson = learners()["thompson"]
+    validation = {
+        prior: float(np.median([run(other, thompson, events, seed, ideal, prior)["regret"] for seed in seeds]))
+        for prior in PRIORS
+    }
+    prior = min(validation, key=lambda p: validation[p])
+    world = World(model, split.test)
     weights = world.best()
-    best = [float(c[(f @ weights).argmax()]) for f, c in zip(world.features, world.chances, strict=True)]
+    best = world.chosen_by(weights)
     found: dict[str, dict[str, float]] = {}
     for name, learner in learners().items():
-        runs = [run(world, learner, events, seed, best) for seed in seeds]
+        runs = [run(world, learner, events, seed, best, prior) for seed in seeds]
         found[name] = {key: float(np.median([r[key] for r in runs])) for key in runs[0]}
     equal = world.value(np.ones(len(weights)))
     return {
         "events": events,
+        "prior": prior,
+        "validation_regret": {str(p): regret for p, regret in validation.items()},
         "regret_ratio": found["thompson"]["regret"] / found["epsilon"]["regret"],
         "update_ms": found["thompson"]["update_ms"],
         "best_fixed": world.value(weights),

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from kg_rec.checks.survey import Property, Survey, edge_properties, pair_is_unique, survey
 from kg_rec.errors import SchemaError
 from kg_rec.store.base import GraphStore
-from kg_rec.store.ledger_cypher import RECOMMENDED
 from kg_rec.store.mapping import quoted
 
 _PEOPLE = re.compile(
@@ -145,9 +144,7 @@ def _ways(found: Survey) -> list[tuple[str, str, float]]:
     Nodes that are reached once each, such as orders, visits or reviews, are events on the way to an item.
     """
     ways = [
-        (t.source, t.target, t.count / 100 if t.count <= found.labels[t.target] else float(t.count))
-        for t in found.ties
-        if t.type != RECOMMENDED
+        (t.source, t.target, t.count / 100 if t.count <= found.labels[t.target] else float(t.count)) for t in found.ties
     ]
     middle = [(t, u) for t in found.ties for u in found.ties if t.target == u.source and t is not u]
     ways += [
@@ -159,7 +156,7 @@ def _ways(found: Survey) -> list[tuple[str, str, float]]:
 
 
 def _acts(found: Survey, user: str, item: str, wishes: Wishes) -> list[_Act]:
-    direct = [t for t in found.ties if (t.source, t.target) == (user, item) and t.type != RECOMMENDED]
+    direct = [t for t in found.ties if (t.source, t.target) == (user, item)]
     acts = [_Act(t.type, f"(a)-[r:{quoted(t.type)}]->(b)", "r", t.count) for t in direct]
     if wishes.weights:
         unknown = sorted(set(wishes.weights) - {a.type for a in acts})
@@ -360,7 +357,7 @@ def _facts(store: GraphStore, found: Survey, user: str, item: str) -> tuple[list
     near = [t for t in found.ties if item in (t.source, t.target) and user not in (t.source, t.target)]
     for tie in near:
         other = tie.target if tie.source == item else tie.source
-        if tie.type in taken or not _IDENTIFIER.fullmatch(tie.type) or tie.type == RECOMMENDED:
+        if tie.type in taken or not _IDENTIFIER.fullmatch(tie.type):
             continue
         if other != item and not (found.properties[other] and (_key(other, found.properties[other]) is not None)):
             relations.append(f"# {tie.type} left out: no property tells the nodes labelled {other} apart\n")

@@ -9,7 +9,7 @@ from kg_rec.errors import SchemaError, SchemaNotAppliedError
 from kg_rec.schema import GraphSchema
 from kg_rec.store.base import GraphStore
 from kg_rec.store.cypher import SCHEMA_LABEL
-from kg_rec.store.ledger_cypher import CHUNK, LATEST, RECOMMENDED, RUN
+from kg_rec.store.ledger_cypher import CHUNK, LATEST, REACTED_TYPE, RECOMMENDED, RUN, SHOWN_TYPE
 from kg_rec.store.mapping import check_mapping, quoted
 from kg_rec.store.neo4j.vectors import VECTORS
 
@@ -62,7 +62,7 @@ def difference(store: GraphStore, schema: GraphSchema) -> list[str]:
 
 
 def remove(store: GraphStore) -> dict[str, int]:
-    """Take all that is kg_rec's out of a graph of others: schema, runs, lists, constraints and indexes.
+    """Take all that is kg_rec's out of a graph of others: schema, runs, lists, feedback, constraints and indexes.
 
     Returns:
         How many nodes and relationships were deleted, by label and type.
@@ -79,6 +79,7 @@ def remove(store: GraphStore) -> dict[str, int]:
     deleted: dict[str, int] = {}
     for name, match, thing in (
         (RECOMMENDED, f"MATCH ()-[x:{RECOMMENDED}]->() WHERE x.run IS NOT NULL", "x"),
+        *((kind, f"MATCH ()-[x:{kind}]->()", "x") for kind in (SHOWN_TYPE, REACTED_TYPE)),
         *((label, f"MATCH (x:{quoted(label)})", "x") for label in _OWN),
     ):
         count = int(store.query(f"{match} RETURN count(x) AS n")["n"][0].as_py())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kg_rec.store.base import GraphStore
+from kg_rec.store.ledger_cypher import OWN_RELATIONS
 from kg_rec.store.mapping import quoted
 
 _SAMPLE = 1_000
@@ -93,6 +94,8 @@ def survey(store: GraphStore) -> Survey:
     ties: dict[tuple[str, str, str], int] = {}
     asked = "MATCH (a)-[r]->(b) RETURN labels(a) AS a, type(r) AS t, labels(b) AS b, count(*) AS n"
     for row in store.query(asked).to_pylist():
+        if row["t"] in OWN_RELATIONS:
+            continue
         if all(name in totals for name in (*row["a"], *row["b"])) and row["a"] and row["b"]:
             tie = (main(row["a"]), row["t"], main(row["b"]))
             ties[tie] = ties.get(tie, 0) + row["n"]

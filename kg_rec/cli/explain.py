@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from kg_rec.cli.console import Command, dumps, note, print_json, progress_bar
+from kg_rec.cli.feedback import with_feedback
 from kg_rec.cli.lists import open_model
-from kg_rec.cli.options import TONES, lang_option, list_file, live_graph_option
+from kg_rec.cli.options import TONES, lang_option, learned_option, list_file, live_graph_option
 from kg_rec.tables import suffixes
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from kg_rec.explain.formats import Display
     from kg_rec.explain.words.patterns import Tone
     from kg_rec.explain.words.wording import Wording
+    from kg_rec.model.recommender import Recommender
     from kg_rec.progress import Progress
     from kg_rec.store import GraphStore
 
@@ -85,6 +88,7 @@ def _known_display(_: click.Context, __: click.Parameter, value: str | None) -> 
 @click.argument("user", required=False)
 @click.argument("item", required=False)
 @live_graph_option
+@learned_option
 @lang_option
 @click.option("--tone", type=click.Choice(TONES), default="friendly", show_default=True, help="How the words sound.")
 @click.option(
@@ -120,6 +124,7 @@ def explain(
     user: str | None,
     item: str | None,
     graph: str | None,
+    learned: bool,
     lang: str,
     tone: Tone,
     phrasebook: Path | None,
@@ -145,6 +150,7 @@ def explain(
       kg-rec explain model 1 50 --lang zh --html --out why.html
       kg-rec explain model 1 50 --tone audit --block HAS_GENRE --recency 2
       kg-rec explain model 1 50 --graph kg.graph --verify
+      kg-rec explain model 1 50 --graph kg.graph --learned
       kg-rec explain model 1 50 --counterfactual -k 10 --margin 5
       kg-rec explain model 1 --why-not 50
       kg-rec explain model 1 50 --versus 181 --html --out versus.html
@@ -152,6 +158,8 @@ def explain(
     """
     if verify and graph is None:
         raise click.UsageError("--verify needs --graph")
+    if verify and learned:
+        raise click.UsageError("--verify checks the graph's interactions, of which clicks are none: without --learned")
     if counterfactual and (every or verify or form not in (None, "json")):
         raise click.UsageError("--counterfactual is told of one item, in words or with --json")
     if margin is not None and not counterfactual:
@@ -170,9 +178,12 @@ def explain(
         list_file(ctx, click.Option(["--out"]), out)
         with progress_bar() as progress:
             loaded, store = open_model(model, graph, progress, read_only=True)
+            models: Iterable[tuple[Recommender, list[str] | None]] = [(loaded.recommender, None)]
+            if learned:
+                models = list(with_feedback(model, loaded.recommender, store, None))
             if store is not None:
                 store.close()
-            rows = _all(loaded, k or 10, out, config, _wording(lang, tone, phrasebook), workers, progress)
+            rows = _all(models, k or 10, out, config, _wording(lang, tone, phrasebook), workers, progress)
         if form == "json":
             print_json({"users": len(loaded.recommender.users), "rows": rows, "k": k or 10, "out": str(out)})
         else:
@@ -189,6 +200,8 @@ def explain(
     with progress_bar() as progress:
         loaded, store = open_model(model, graph, progress, read_only=True)
         try:
+            if learned:
+                loaded = replace(loaded, recommender=next(with_feedback(model, loaded.recommender, store, [user]))[0])
             if counterfactual:
                 _without(loaded, user, item, k or 10, margin or 0, lang, form, out)
                 return
@@ -262,7 +275,7 @@ def _config(shown: dict[str, Any]) -> ExplainConfig:
 
 
 def _all(
-    model: Model,
+    models: Iterable[tuple[Recommender, list[str] | None]],
     k: int,
     out: Path,
     config: ExplainConfig,
@@ -270,10 +283,14 @@ def _all(
     workers: int | None,
     progress: Progress,
 ) -> int:
-    from kg_rec.explain.lists import EXPLANATION_FIELDS
+    from kg_rec.explain.lists import EXPLANATION_FIELDS, explain_lists
     from kg_rec.tables import write_table
 
-    batches = model.explain_lists(k=k, config=config, wording=wording, workers=workers, progress=progress)
+    batches = (
+        batch
+        for model, users in models
+        for batch in explain_lists(model, users, k, config=config, wording=wording, workers=workers, progress=progress)
+    )
     return write_table(batches, out, EXPLANATION_FIELDS)
 
 

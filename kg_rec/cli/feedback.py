@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kg_rec.feedback.posterior import Posterior
     from kg_rec.model.recommender import Recommender
     from kg_rec.snapshot import IdMap
+    from kg_rec.store import GraphStore
 
 _MODEL = click.argument("model", type=click.Path(path_type=Path))
 _POLICY_HELP = (
@@ -127,7 +129,7 @@ def show(
         log = EventLog.of(store)
         trained = persist.load(model).with_snapshot(export(store, progress))
         learned = _current(model, trained)
-        current, dismissed = with_reactions(trained, log.reactions())
+        current = with_reactions(trained, log.reactions())
         allowed = None
         if candidates is not None:
             allowed = np.zeros(len(current.items), dtype=bool)
@@ -148,7 +150,6 @@ def show(
                     seed=chosen,
                     config=ExploreConfig(pool, most_loss),
                     candidates=allowed,
-                    dismissed=dismissed,
                     factors=posterior.weights,
                 )
             )
@@ -261,14 +262,24 @@ def _events_of(file: IO[str], now: int) -> list[dict[str, Any]]:
 def _file(model: Path) -> LearnedFile:
     from kg_rec.feedback.learn import LearnedFile
 
-    return LearnedFile(model / "feedback.json")
+    return LearnedFile.beside(model)
 
 
 def _current(model: Path, recommender: Recommender) -> Learned:
     from kg_rec.feedback.learn import start
 
-    versions = _file(model).versions()
-    return versions[-1] if versions else start(recommender)
+    return _file(model).newest() or start(recommender)
+
+
+def with_feedback(
+    model: Path, trained: Recommender, store: GraphStore | None, users: list[str] | None
+) -> Iterator[tuple[Recommender, list[str]]]:
+    """``--learned``: the model with what people did in a graph, and with the weights beside it; one of each segment."""
+    from kg_rec.feedback import apply
+    from kg_rec.feedback.events import REACTED, EventLog
+
+    reactions = REACTED.empty_table() if store is None else EventLog.of(store).reactions()
+    yield from apply.with_feedback(trained, reactions, _file(model).newest(), users)
 
 
 @feedback.command(cls=Command, short_help="Move the channels' weights by what was logged.")

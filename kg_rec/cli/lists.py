@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from kg_rec.cli.console import Command, dumps, note, print_json, print_table, progress_bar
-from kg_rec.cli.options import list_file, live_graph_option
+from kg_rec.cli.feedback import with_feedback
+from kg_rec.cli.options import learned_option, list_file, live_graph_option
 from kg_rec.tables import suffixes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from kg_rec.api import Model
+    from kg_rec.model.recommender import Recommender
     from kg_rec.progress import Progress
     from kg_rec.store import GraphStore
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command, short_help="Top-k lists for users.")
 @click.argument("model", type=click.Path(path_type=Path))
 @live_graph_option
+@learned_option
 @click.option("--users", metavar="KEY,KEY,…", help="Keys of users; default: all.")
 @click.option("--users-file", type=click.Path(allow_dash=True), metavar="FILE", help="One key a line; - is stdin.")
 @click.option("--users-query", metavar="CYPHER", help="Read-only; its first column holds the keys. Needs --graph.")
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 def recommend(
     model: Path,
     graph: str | None,
+    learned: bool,
     users: str | None,
     users_file: str | None,
     users_query: str | None,
@@ -53,6 +58,7 @@ def recommend(
     \b
       kg-rec recommend model --users 1,2 -k 5
       kg-rec recommend model --out lists.parquet
+      kg-rec recommend model --graph kg.graph --learned --users 1
       kg-rec recommend model --graph kg.graph --users-query
           'MATCH (u:User)-[r:RATED]->() WITH u, count(r) AS n WHERE n > 100 RETURN u.user_id'
     """
@@ -66,7 +72,10 @@ def recommend(
         try:
             if users_query is not None and store is not None:
                 keys = _queried(store, users_query)
-            rows, table = _write(loaded, keys, k, out, progress)
+            models: Iterable[tuple[Recommender, list[str] | None]] = [(loaded.recommender, keys)]
+            if learned:
+                models = with_feedback(model, loaded.recommender, store, keys)
+            rows, table = _write(models, k, out, progress)
         finally:
             if store is not None:
                 store.close()
@@ -118,7 +127,7 @@ def open_model(
 
 
 def _write(
-    model: Model, keys: list[str] | None, k: int, out: Path | None, progress: Progress
+    models: Iterable[tuple[Recommender, list[str] | None]], k: int, out: Path | None, progress: Progress
 ) -> tuple[int, pa.Table | None]:
     """Lists into the file; else as a table."""
     import pyarrow as pa
@@ -126,7 +135,7 @@ def _write(
     from kg_rec.recommend import FIELDS, recommend
     from kg_rec.tables import write_table
 
-    batches = recommend(model.recommender, keys, k, progress=progress)
+    batches = (batch for model, keys in models for batch in recommend(model, keys, k, progress=progress))
     if out is not None:
         return write_table(batches, out, FIELDS), None
     table = pa.Table.from_batches(batches, schema=FIELDS)

@@ -51,6 +51,15 @@ def live_graph_option(command: F) -> F:
     )(command)
 
 
+def learned_option(command: F) -> F:
+    """``--learned``."""
+    return click.option(
+        "--learned",
+        is_flag=True,
+        help="With the weights that `kg-rec feedback learn` taught, and with the clicks in --graph as interactions.",
+    )(command)
+
+
 def source_options(command: F) -> F:
     """``--graph`` or ``--snapshot``."""
     command = click.option(

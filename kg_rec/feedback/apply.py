@@ -1,11 +1,14 @@
-"""Reactions as interactions, so that a click changes the next list at once and without training."""
+"""What people did and what was learned from it, in the model: a click changes the next list, and its reasons."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import pyarrow as pa
-from scipy import sparse
 
+from kg_rec.arrays.types import Floats32
+from kg_rec.feedback.learn import Learned, reweighted, segments_of
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot import NO_TIME, EdgeTable
 
@@ -13,45 +16,73 @@ from kg_rec.snapshot import NO_TIME, EdgeTable
 POSITIVE = ("click", "like", "buy")
 
 
-def with_reactions(model: Recommender, reactions: pa.Table) -> tuple[Recommender, sparse.csr_array]:
-    """The model with what people did as further interactions, and what they dismissed.
+def with_feedback(
+    model: Recommender, reactions: pa.Table, learned: Learned | None, users: Sequence[str] | None = None
+) -> Iterator[tuple[Recommender, list[str]]]:
+    """The model as feedback changed it, and the users it is for; one of each segment.
 
-    A click, like or buy counts as an interaction of the time when it was done.  Where interactions have weights it gets
-    the least weight that counts as positive, or the middle weight.  An interaction that is in the graph stays as it is.
+    Its scores are sums of paths like those of any model, so lists and explanations are made from it as from any.
+
+    Args:
+        model: a trained model.
+        reactions: what people did; a table of :data:`~kg_rec.feedback.events.REACTED`.
+        learned: the channels' weights that were learned; None for those of training.
+        users: keys; None for all.
+
+    Raises:
+        NotFoundError: a user is unknown.
+        FeedbackError: the weights were learned for other channels.
+    """
+    model = with_reactions(model, reactions)
+    keys = model.users.keys.to_pylist() if users is None else list(users)
+    if learned is None:
+        yield model, keys
+        return
+    groups: dict[str, list[str]] = {}
+    for key, segment in zip(keys, segments_of(model, keys, learned.property), strict=True):
+        groups.setdefault(segment if segment in learned.posteriors else "", []).append(key)
+    for segment, members in groups.items():
+        yield reweighted(model, learned.of(segment)), members
+
+
+def with_reactions(model: Recommender, reactions: pa.Table) -> Recommender:
+    """The model with what people did as further interactions, and without what they dismissed.
+
+    A user's latest reaction to an item counts.  A click, like or buy is an interaction of the time when it was done;
+    where interactions have weights it gets the least weight that counts as positive, or the middle weight.  A dismissal
+    is an interaction whose weight speaks against the item, so it is never recommended and never a reason.  An
+    interaction that is in the graph stays as it is.
 
     Args:
         model: a trained model.
         reactions: a table of :data:`~kg_rec.feedback.events.REACTED`; rows of unknown users or items are left out.
-
-    Returns:
-        The model, and the dismissed items, boolean CSR, shape (users, items).
     """
     rows = reactions.sort_by("at")
     users, items = model.users.indices(rows.column("user")), model.items.indices(rows.column("item"))
     kinds = np.array(rows.column("kind").to_pylist(), dtype=object)
-    known = (users >= 0) & (items >= 0)
-    away = known & (kinds == "dismiss")
-    ones = np.ones(int(away.sum()), dtype=bool)
-    dismissed = sparse.csr_array((ones, (users[away], items[away])), shape=model.shape)
-    new = known & np.isin(kinds, POSITIVE)
-    if not new.any():
-        return model, dismissed
+    known = np.flatnonzero((users >= 0) & (items >= 0) & np.isin(kinds, (*POSITIVE, "dismiss")))[::-1]  # latest first
+    if not len(known):
+        return model
     edges = model.snapshot.interactions
-    at = np.asarray(rows.column("at"), dtype=np.int64)[new]
-    pairs = np.concatenate([edges.source * model.shape[1] + edges.target, users[new] * model.shape[1] + items[new]])
-    _, first = np.unique(pairs, return_index=True)  # sorted by user and item; an edge of the graph comes before others
-    weight = edges.weight
-    if weight is not None:
-        weight = np.concatenate([weight, np.full(len(at), _weight(model, weight), dtype=np.float32)])[first]
+    liked = np.isin(kinds[known], POSITIVE)
+    weight = None
+    if edges.weight is not None or not liked.all():
+        least = model.snapshot.schema.interaction.positive_from
+        unweighted = np.nan if least is None else least
+        there = np.full(len(edges), unweighted, dtype=np.float32) if edges.weight is None else edges.weight
+        against = 0.0 if least is None else min(0.0, least - 1)
+        new = np.where(liked, unweighted if edges.weight is None else _weight(there, least), against)
+        weight = np.concatenate([there, new.astype(np.float32)])
+    source = np.concatenate([edges.source, users[known]])
+    target = np.concatenate([edges.target, items[known]])
     time = np.full(len(edges), NO_TIME) if edges.time is None else edges.time
-    time = np.concatenate([time, at])[first]
-    source = np.concatenate([edges.source, users[new]])[first]
-    target = np.concatenate([edges.target, items[new]])[first]
-    return model.with_interactions(EdgeTable(source, target, weight, time)), dismissed
+    time = np.concatenate([time, np.asarray(rows.column("at"), dtype=np.int64)[known]])
+    pairs = source * model.shape[1] + target
+    _, first = np.unique(pairs, return_index=True)  # sorted by user and item; an edge of the graph comes before others
+    return model.with_interactions(EdgeTable(source, target, weight, time).take(first))
 
 
-def _weight(model: Recommender, weights: np.ndarray) -> float:
-    least = model.snapshot.schema.interaction.positive_from
+def _weight(weights: Floats32, least: float | None) -> float:
     finite = weights[np.isfinite(weights)]
     middle = float(np.median(finite)) if len(finite) else 1.0
     return middle if least is None else max(least, middle)

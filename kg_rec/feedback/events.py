@@ -1,13 +1,13 @@
 """Events in the graph: what was shown, and what people did with it.
 
-An event is an edge from user to item, of a relation type of kg_rec's own, so nothing is written into nodes: SHOWN edges
-carry rank, propensity and policy, REACTED edges a kind (:data:`kg_rec.feedback.posterior.REWARDS`).  Each has an id;
-writing an event again changes nothing, so a sender may repeat what it is not sure of.
+An event is an edge from user to item, of a relation type of kg_rec's own, so nothing is written into nodes, also where
+the schema maps a graph of others (``kr:from``).  SHOWN edges carry rank, propensity and policy, REACTED edges a kind
+(:data:`kg_rec.feedback.posterior.REWARDS`).  Each has an id; writing an event again changes nothing, so a sender may
+repeat what it is not sure of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,11 +16,10 @@ from kg_rec.errors import FeedbackError, NotFoundError
 from kg_rec.feedback.explore import SHOWN
 from kg_rec.feedback.posterior import REWARDS
 from kg_rec.schema import GraphSchema
+from kg_rec.store import mapping
 from kg_rec.store.base import GraphStore
-from kg_rec.store.mapping import quoted
-
-#: Relation types of events, from user to item.
-SHOWN_TYPE, REACTED_TYPE = "KG_REC_SHOWN", "KG_REC_REACTED"
+from kg_rec.store.cypher import missing_keys
+from kg_rec.store.ledger_cypher import REACTED_TYPE, SHOWN_TYPE
 
 #: One row per thing that a person did.
 REACTED = pa.schema(
@@ -113,8 +112,8 @@ class EventLog:
         self._check_ends(rows)
         user, item = self.schema.user, self.schema.item
         statement = (
-            f"UNWIND $rows AS row MATCH (u:{quoted(user.name)} {{{quoted(user.key)}: row.user}}) "
-            f"MATCH (i:{quoted(item.name)} {{{quoted(item.key)}: row.item}}) "
+            f"UNWIND $rows AS row MATCH {mapping.keyed(user, 'u', 'row.user')} "
+            f"MATCH {mapping.keyed(item, 'i', 'row.item')} "
             f"MERGE (u)-[e:{kind} {{event: row.event}}]->(i) "
             + "SET "
             + ", ".join(f"e.{name} = row.{name}" for name in rows.schema.names if name not in ("user", "item", "event"))
@@ -125,25 +124,23 @@ class EventLog:
 
     def _check_ends(self, rows: pa.Table) -> None:
         for node_type, column in ((self.schema.user, "user"), (self.schema.item, "item")):
-            keys = sorted(set(rows.column(column).to_pylist()), key=str)
-            known = self._known(node_type.name, node_type.key, [key for key in keys if key is not None])
-            missing = [key for key in keys if key not in known]
+            keys = sorted({"" if key is None else key for key in rows.column(column).to_pylist()})
+            missing = self.store.query(missing_keys(node_type), {"keys": keys}).column("k").to_pylist()
             if missing:
                 raise NotFoundError(
-                    f"{len(missing)} of {len(keys)} {node_type.name} keys of the events are not in {self.store.url}, "
-                    f"such as {missing[0]!r}; nothing was written"
+                    f"no {node_type.name} in {self.store.url} has the key {', '.join(map(repr, missing))}; "
+                    "nothing was written"
                 )
-
-    def _known(self, label: str, key: str, keys: Sequence[str]) -> set[str]:
-        cypher = f"MATCH (n:{quoted(label)}) WHERE n.{quoted(key)} IN $keys RETURN n.{quoted(key)} AS key"
-        return set(self.store.query(cypher, {"keys": list(keys)}, limit=_MOST_ROWS).column("key").to_pylist())
 
     def _read(self, kind: str, fields: pa.Schema, since: int | None, until: int | None, order: str) -> pa.Table:
         user, item = self.schema.user, self.schema.item
         values = ", ".join(f"e.{name} AS {name}" for name in fields.names if name not in ("user", "item"))
+        where = mapping.where(
+            ["e.at >= $since", "e.at < $until", *mapping.conditions(user, "u"), *mapping.conditions(item, "i")]
+        )
         found = self.store.query(
-            f"MATCH (u:{quoted(user.name)})-[e:{kind}]->(i:{quoted(item.name)}) WHERE e.at >= $since AND e.at < $until "
-            f"RETURN u.{quoted(user.key)} AS user, i.{quoted(item.key)} AS item, {values} ORDER BY {order}",
+            f"MATCH {mapping.node(user, 'u')}-[e:{kind}]->{mapping.node(item, 'i')}{where} "
+            f"RETURN {mapping.key(user, 'u')} AS user, {mapping.key(item, 'i')} AS item, {values} ORDER BY {order}",
             {"since": -(2**62) if since is None else since, "until": 2**62 if until is None else until},
             limit=_MOST_ROWS,
             timeout=600,

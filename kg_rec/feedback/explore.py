@@ -107,7 +107,6 @@ def show(
     seed: int,
     config: ExploreConfig | None = None,
     candidates: NDArray[np.bool_] | None = None,
-    dismissed: sparse.csr_array | None = None,
     factors: NDArray[np.float64] | None = None,
 ) -> pa.Table:
     """One list for each user, chosen by a policy; a table of :data:`SHOWN`.
@@ -124,7 +123,6 @@ def show(
         seed: of the draws; the same seed gives the same lists.
         config: from which items.
         candidates: items allowed, boolean, shape (items,); None allows all.
-        dismissed: what each user does not want to see, boolean CSR, shape (users, items); None for nothing.
         factors: of the channels, as feedback taught them, shape (c,); None for 1.
 
     Raises:
@@ -136,8 +134,7 @@ def show(
     config = config or ExploreConfig()
     names = list(channel_names(model))
     places = positions(model.users, users)
-    seen = model.seen[places] if dismissed is None else model.seen[places] + dismissed[places].astype(np.float32)
-    found = pools(model, model.histories[places], seen, max(config.pool, k), candidates, factors)
+    found = pools(model, model.histories[places], model.seen[places], max(config.pool, k), candidates, factors)
     rows: list[dict[str, object]] = []
     for user, place, whole in zip(users, places, found, strict=True):
         if not len(whole):

@@ -176,6 +176,20 @@ class LearnedFile:
 
     path: Path
 
+    @classmethod
+    def beside(cls, model: Path) -> LearnedFile:
+        """The file in a model's folder."""
+        return cls(model / "feedback.json")
+
+    def newest(self) -> Learned | None:
+        """What was learned last; None before any lesson.
+
+        Raises:
+            FeedbackError: the file is not one of this kind.
+        """
+        found = self.versions()
+        return found[-1] if found else None
+
     def versions(self) -> list[Learned]:
         """All versions that are kept; none where there is no file.
 

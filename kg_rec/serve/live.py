@@ -20,8 +20,14 @@ import pyarrow as pa
 
 from kg_rec.api import Model
 from kg_rec.errors import KgRecError, ModelError, NotFoundError, StoreError
-from kg_rec.snapshot import NO_TIME, EdgeTable, export
+from kg_rec.snapshot import EdgeTable, export
+from kg_rec.snapshot.canonical import one_edge_a_pair
+from kg_rec.snapshot.from_store import edges_of_batch
+from kg_rec.store import mapping
 from kg_rec.store.base import GraphStore
+from kg_rec.store.batch import edge_schema
+from kg_rec.store.cypher import missing_keys
+from kg_rec.store.ledger_cypher import RECOMMENDED
 from kg_rec.store.mapping import quoted
 
 _log = logging.getLogger(__name__)
@@ -171,38 +177,44 @@ class Live:
 
     def _counts(self, model: Model | None = None) -> dict[str, int]:
         schema = (model or self._state.model).recommender.snapshot.schema
-        parts = [(n, f"MATCH (x:{quoted(n)}) RETURN count(x) AS n") for n in schema.node_types]
-        parts += [(n, f"MATCH ()-[x:{quoted(n)}]->() RETURN count(x) AS n") for n in schema.relation_types]
+        parts = [
+            (n, f"MATCH {mapping.node(t, 'x')}{mapping.where(mapping.conditions(t, 'x'))} RETURN count(x) AS n")
+            for n, t in schema.node_types.items()
+        ]
+        for name, relation in schema.relation_types.items():
+            if name != RECOMMENDED:  # our own lists are no facts
+                pattern, conditions = mapping.step(relation, "a", "b", "r")
+                parts.append((name, f"MATCH {pattern}{mapping.where(conditions)} RETURN count(*) AS n"))
         return {name: int(self.query(cypher).column("n")[0].as_py()) for name, cypher in parts}
 
     def _exists(self, user: str) -> bool:
         node = self._state.model.recommender.snapshot.schema.user
-        cypher = f"MATCH (u:{quoted(node.name)} {{{quoted(node.key)}: $user}}) RETURN count(u) AS n"
-        if not self.query(cypher, {"user": user}).column("n")[0].as_py():
+        if len(self.query(missing_keys(node), {"keys": [user]})):
             raise NotFoundError(f"no {node.name} with key {user!r} in the graph")
         return True
 
     def _interactions(self, user: str, model: Model) -> EdgeTable:
+        """The user's interactions, one a pair by the schema's rule, sorted by item."""
         snapshot = model.recommender.snapshot
         schema, relation = snapshot.schema, snapshot.schema.interaction
-        columns = [f"i.{quoted(schema.item.key)} AS item"]
-        columns += [f"r.{quoted(p)} AS {n}" for n, p in (("weight", relation.weight), ("time", relation.time)) if p]
+        pattern, conditions = mapping.step(relation, "a", "b", "r")
+        conditions += mapping.conditions(schema.item, "b")
+        values = [f"{mapping.key(schema.user, 'a')} AS source", f"{mapping.key(schema.item, 'b')} AS target"]
+        values += [f"{mapping.edge_value(relation, p, 'a', 'b', 'r')} AS {quoted(p.name)}" for p in relation.properties]
         found = self.query(
-            f"MATCH (u:{quoted(schema.user.name)} {{{quoted(schema.user.key)}: $user}})-[r:{quoted(relation.name)}]->"
-            f"(i:{quoted(schema.item.name)}) RETURN {', '.join(columns)}",
+            f"MATCH {mapping.keyed(schema.user, 'a', '$user')} MATCH {pattern}, {mapping.node(schema.item, 'b')}"
+            f"{mapping.where(conditions)} RETURN {', '.join(values)}",
             {"user": user},
         )
-        items = snapshot.items.indices(pa.array(found.column("item").to_pylist(), pa.string())) if len(found) else _NONE
-        order = np.argsort(items, kind="stable")
-        order = order[items[order] >= 0]
-        order = order[np.unique(items[order], return_index=True)[1]]
-        edges = snapshot.interactions
-        weight = None if edges.weight is None else _column(found, "weight", np.float32, np.nan)[order]
-        moment = None if edges.time is None else _column(found, "time", np.int64, NO_TIME)[order]
-        return EdgeTable(np.full(len(order), snapshot.users.index(user)), items[order], weight, moment)
-
-
-_NONE = np.empty(0, dtype=np.int64)
+        fields = edge_schema(relation)
+        try:
+            columns = [pa.array(found.column(field.name).to_pylist(), field.type) for field in fields]
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise StoreError(f"{relation.name} of {user!r}: a value is not of the schema's type: {error}") from error
+        edges = edges_of_batch(
+            relation, snapshot.users, snapshot.items, pa.RecordBatch.from_arrays(columns, schema=fields)
+        )
+        return one_edge_a_pair(edges, relation)[0]
 
 
 def _files(url: str) -> tuple[tuple[str, int, int], ...]:
@@ -212,12 +224,6 @@ def _files(url: str) -> tuple[tuple[str, int, int], ...]:
         return ()
     found = [(f.name, s.st_size, s.st_mtime_ns) for f in folder.iterdir() if (s := f.stat()) and f.is_file()]
     return tuple(sorted(found))
-
-
-def _column(table: pa.Table, name: str, dtype: type, missing: float) -> np.ndarray:
-    if name not in table.column_names:
-        return np.full(len(table), missing, dtype=dtype)
-    return np.array([missing if v is None else v for v in table.column(name).to_pylist()], dtype=dtype)
 
 
 def _equal(one: EdgeTable, other: EdgeTable) -> bool:

@@ -8,7 +8,6 @@ rule; an edge whose end came or went meanwhile is left out and counted.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -55,8 +54,9 @@ def export(store: GraphStore, progress: Progress = no_progress) -> Snapshot:
         progress(done, steps, f"export {name}")
         scanned = store.scan_edges(name) if name != RECOMMENDED else iter(())  # our own lists are no facts
         parts, lost = [], 0
+        source_ids, target_ids = ids[relation.source], ids[relation.target]
         for batch in scanned:
-            part = _edge_part(relation, ids, batch)
+            part = edges_of_batch(relation, source_ids, target_ids, batch)
             parts.append(part)
             lost += batch.num_rows - len(part)
         edges[name], several = one_edge_a_pair(_concatenate(relation, parts), relation)
@@ -82,10 +82,17 @@ def _node_table(node_type: NodeType, batches: list[pa.RecordBatch]) -> pa.Table:
     return table.sort_by(node_type.key).combine_chunks()
 
 
-def _edge_part(relation: RelationType, ids: Mapping[str, IdMap], batch: pa.RecordBatch) -> EdgeTable:
-    """The edges of a batch whose two ends were read."""
-    source = ids[relation.source].indices(batch.column("source"))
-    target = ids[relation.target].indices(batch.column("target"))
+def edges_of_batch(relation: RelationType, sources: IdMap, targets: IdMap, batch: pa.RecordBatch) -> EdgeTable:
+    """The edges of a batch, as :meth:`~kg_rec.store.base.GraphStore.scan_edges` gives them, whose two ends are known.
+
+    Args:
+        relation: their type.
+        sources: ids of the source nodes.
+        targets: ids of the target nodes.
+        batch: columns ``source`` and ``target``, and one per property.
+    """
+    source = sources.indices(batch.column("source"))
+    target = targets.indices(batch.column("target"))
     weight = time = None
     if relation.weight is not None:
         weight = np.asarray(pc.fill_null(batch.column(relation.weight).cast(pa.float32()), np.nan), dtype=np.float32)

@@ -71,10 +71,10 @@ def neo4j_merge_edges(relation: RelationType, source: NodeType, target: NodeType
 
 def missing_keys(node_type: NodeType) -> str:
     """Those of ``$keys`` that no node has, at most five."""
-    return (
-        f"UNWIND $keys AS k WITH k WHERE NOT EXISTS {{ MATCH (n:{quoted(node_type.name)} "
-        f"{{{quoted(node_type.key)}: k}}) }} RETURN k ORDER BY k LIMIT {SHOWN_KEYS}"
-    )
+    there = f"MATCH {mapping.keyed(node_type, 'n', 'k')}"
+    if node_type.pattern is not None:
+        there += f" AND {mapping.key(node_type, 'n')} = k"  # toInteger takes 7.5 for 7
+    return f"UNWIND $keys AS k WITH k WHERE NOT EXISTS {{ {there} }} RETURN k ORDER BY k LIMIT {SHOWN_KEYS}"
 
 
 def node_keys(node_type: NodeType) -> str:

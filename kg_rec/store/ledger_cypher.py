@@ -13,6 +13,10 @@ from kg_rec.store.mapping import key, keyed, node, quoted, value
 RUN, CHUNK, LATEST = "KgRecRun", "KgRecChunk", "KgRecLatest"
 #: The relation type from user to item that runs write.
 RECOMMENDED = "RECOMMENDED"
+#: The relation types from user to item that feedback is kept in; no schema names them.
+SHOWN_TYPE, REACTED_TYPE = "KG_REC_SHOWN", "KG_REC_REACTED"
+#: Relation types that are no facts of the graph but kg_rec's own.
+OWN_RELATIONS = (RECOMMENDED, SHOWN_TYPE, REACTED_TYPE)
 
 RUN_PROPERTIES = ("run", "job", "state", "started", "finished", "about", "report", "error")
 CHUNK_PROPERTIES = (

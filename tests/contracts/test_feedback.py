@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,12 +96,20 @@ def test_a_click_changes_the_next_list_and_a_dismissed_item_is_gone() -> None:
     before = show(MODEL, USERS[:1], 3, Greedy(), at=1, seed=0)
     first, second, _ = before.column("item").to_pylist()
     done = reactions(reaction("a", USERS[0], first, "click"), reaction("b", USERS[0], second, "dismiss"))
-    model, dismissed = with_reactions(MODEL, done)
-    after = show(model, USERS[:1], 3, Greedy(), at=2, seed=0, dismissed=dismissed)
+    model = with_reactions(MODEL, done)
+    after = show(model, USERS[:1], 3, Greedy(), at=2, seed=0)
     assert first not in after.column("item").to_pylist()  # it is in the history now
     assert second not in after.column("item").to_pylist()
     assert model.histories[[0]].nnz == MODEL.histories[[0]].nnz + 1
     assert after.column("score").to_pylist() != before.column("score").to_pylist()
+    changed = reactions(reaction("c", USERS[0], first, "dismiss", at=3000))
+    model = with_reactions(MODEL, pa.concat_tables([done, changed]))  # the latest reaction counts
+    assert model.histories[[0]].nnz == MODEL.histories[[0]].nnz
+    assert first not in show(model, USERS[:1], 3, Greedy(), at=2, seed=0).column("item").to_pylist()
+    bare = MODEL.with_interactions(replace(MODEL.snapshot.interactions, weight=None))
+    model = with_reactions(bare, done)
+    assert model.histories[[0]].nnz == bare.histories[[0]].nnz + 1
+    assert model.seen[[0]].nnz == bare.seen[[0]].nnz + 2
 
 
 def test_rewards_belong_to_their_list_or_to_the_latest_before_them() -> None:
@@ -194,6 +203,41 @@ def test_the_command_line_from_a_list_to_a_lesson_and_back(log: EventLog, tmp_pa
     assert (counts["shown"], counts["reactions"]) == (6, 1)
     assert pq.read_table(tmp_path / "events/shown.parquet").schema.equals(SHOWN)
     assert call("prune", "--graph", url, "--before", "99999999999") == {"deleted": 7}
+
+
+def test_a_click_and_a_lesson_change_lists_and_reasons_that_add_up(log: EventLog, tmp_path: Path) -> None:
+    folder, url = tmp_path / "model", log.store.url
+    persist.save(MODEL, folder)
+    log.record_shown(show(MODEL, USERS, 3, EpsilonGreedy(0.3), at=1000, seed=1))
+    clicked = show(MODEL, USERS[:1], 1, Greedy(), at=1, seed=0).column("item")[0].as_py()
+    log.record_reactions(reactions(reaction("a", USERS[0], clicked, "click")))
+    log.store.close()
+
+    def call(*arguments: str) -> str:
+        done = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    def best(*more: str) -> list[dict]:
+        found = call("recommend", str(folder), "--graph", url, "--users", USERS[0], "-k", "5", "--json", *more)
+        return [json.loads(line) for line in found.splitlines()]
+
+    assert clicked in [row["item"] for row in best()]  # a click alone is no interaction of the graph
+    by_click = best("--learned")
+    assert clicked not in [row["item"] for row in by_click]
+    call("feedback", "learn", str(folder), "--graph", url, "--segment", "gender")
+    learned = best("--learned")
+    assert [row["score"] for row in learned] != [row["score"] for row in by_click]
+    item = learned[0]["item"]
+    why = json.loads(call("explain", str(folder), USERS[0], item, "--graph", url, "--learned", "--json"))
+    assert why["score"] == pytest.approx(learned[0]["score"], rel=1e-5)
+    assert why["base"] + sum(term["value"] for term in why["terms"]) == pytest.approx(why["score"], rel=1e-5)
+    out = tmp_path / "all.parquet"
+    call("explain", str(folder), "--all", "-k", "2", "--graph", url, "--learned", "--workers", "1", "--out", str(out))
+    assert set(pq.read_table(out).column("user").to_pylist()) == set(USERS)
+    both = ["explain", str(folder), USERS[0], item, "--graph", url, "--learned", "--verify"]
+    refused = CliRunner().invoke(main, both)
+    assert refused.exit_code == 2
 
 
 def test_evaluate_replays_what_was_logged(log: EventLog, tmp_path: Path) -> None:

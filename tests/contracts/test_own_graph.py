@@ -10,16 +10,22 @@ from typing import Any
 
 import neo4j
 import pytest
+from starlette.testclient import TestClient
 
-from kg_rec.api import train
+from kg_rec.api import Model, train
 from kg_rec.checks.infer import Wishes, infer
 from kg_rec.checks.manage import apply, contradictions, difference, remove
 from kg_rec.errors import SchemaError, StoreError
 from kg_rec.explain.show.cypher import mismatches
+from kg_rec.feedback.events import EventLog
+from kg_rec.feedback.explore import show
+from kg_rec.feedback.policy import Greedy
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.run import start
 from kg_rec.model.config import TrainConfig
 from kg_rec.schema import GraphSchema
+from kg_rec.serve.app import create_app
+from kg_rec.serve.live import Live
 from kg_rec.settings import from_dict
 from kg_rec.snapshot import export
 from kg_rec.store import GraphStore, connect
@@ -169,6 +175,47 @@ def test_from_a_graph_to_written_lists(
     named = "SHOW INDEXES YIELD name WHERE name STARTS WITH 'kg_rec_' RETURN name"
     assert neo4j_driver.execute_query(named).records == []
     assert state(neo4j_driver) == before
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_feedback_and_the_service_read_a_graph_of_others(
+    store: GraphStore, clean_neo4j: str, neo4j_driver: neo4j.Driver, tmp_path: Path, name: str
+) -> None:
+    GRAPHS[name](lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
+    before = state(neo4j_driver)
+    schema = GraphSchema.from_turtle(infer(store), origin=f"{name}.ttl")
+    apply(store, schema)
+    graph = export(store)
+    train(graph, QUICK).save(tmp_path / "model")
+    live = Live(lambda: connect(clean_neo4j, read_only=True), tmp_path / "model")
+    with TestClient(create_app(live, lambda: connect(clean_neo4j))) as client:
+        for user in graph.users.keys.to_pylist()[:5]:
+            state_now, model = live.of_user(user)
+            assert model is state_now.model  # as exported: key, weight, time and repeated edges
+        ask = {"user": user, "k": 3}
+        first = client.get("/v1/recommendations", params=ask).json()["items"]
+        event = {"event": "e", "user": user, "item": first[0]["item"], "kind": "click"}
+        assert client.post("/v1/feedback", json=[event]).json() == {"written": 1}
+        for wrong in ({"user": "nobody"}, {"user": "7.5"}, {"item": "+1"}):
+            assert client.post("/v1/feedback", json=[{**event, **wrong}]).status_code == 404
+        assert client.get("/v1/recommendations", params={"user": "7.5"}).status_code == 404
+        run = neo4j_driver.execute_query
+        if name == "shop":
+            pair = {"u": int(user), "i": int(first[1]["item"])}
+            both = "MATCH (c:Customer {id: $u}), (p:Product {id: $i})"
+            run(f"{both} CREATE (c)-[:BOUGHT {{at: datetime()}}]->(p)", **pair)
+            after = client.get("/v1/recommendations", params=ask).json()["items"]
+            assert first[1]["item"] not in [one["item"] for one in after]
+            run(f"{both} MATCH (c)-[r:BOUGHT]->(p) DELETE r", **pair)
+    log = EventLog.of(store)
+    assert log.reactions().column("user").to_pylist() == [user]
+    shown = show(Model.load(tmp_path / "model").recommender, [user], 3, Greedy(), at=5, seed=0)
+    assert log.record_shown(shown) == 3
+    assert log.shown().sort_by("event").equals(shown.sort_by("event"))
+    assert log.prune(before=6) == 3
+    assert infer(store) == schema.turtle  # events are no interactions of the graph
+    remove(store)
+    assert state(neo4j_driver) == before  # no node was written to, and the events are gone
 
 
 def test_what_cannot_be_known_is_asked(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
