@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kg_rec.explain.config import ExplainConfig
     from kg_rec.explain.explanation import Explanation
     from kg_rec.explain.formats import Display
+    from kg_rec.explain.verify.alike import Alike
     from kg_rec.explain.words.patterns import Tone
     from kg_rec.explain.words.wording import Wording
     from kg_rec.model.recommender import Recommender
@@ -212,7 +213,12 @@ def explain(
                 _put(_versus(loaded, (user, item, versus), config, _wording(lang, tone, phrasebook), form), out)
                 return
             explanation = loaded.explain(user, item, wording=_wording(lang, tone, phrasebook), config=config)
-            differences = _verify(store, explanation) if verify and store is not None else ()
+            differences: list[str] = []
+            if verify and store is not None:
+                progress(0, None, "verify")
+                differences = [*_verify(store, explanation)]
+                alike = _alike(loaded, model, explanation)
+                differences += [found.line() for found in alike if found.recomputed is not None and not found.holds]
         finally:
             if store is not None:
                 store.close()
@@ -220,7 +226,7 @@ def explain(
     if not verify:
         return
     if not differences:
-        for line in _verified(explanation, str(graph)):
+        for line in _verified(explanation, str(graph), alike):
             note(line)
         return
     note(f"not verified: {graph} does not return exactly the shown paths")
@@ -233,17 +239,26 @@ def explain(
 _COMPARED = ("text", "json", "html")
 
 
-def _verified(explanation: Explanation, graph: str) -> list[str]:
-    """What the query has confirmed, by kind of path."""
-    alike = sum(any(edge.type is None for edge in path.edges) for path in explanation.paths)
-    linked = len(explanation.paths) - alike
-    lines = [f"verified: {graph} returns exactly these {linked} paths"]
-    if alike:
+def _verified(explanation: Explanation, graph: str, alike: Sequence[Alike]) -> list[str]:
+    """What was confirmed, by kind of path."""
+    by_text = sum(any(edge.type is None for edge in path.edges) for path in explanation.paths)
+    lines = [f"verified: {graph} returns exactly these {len(explanation.paths) - by_text} paths"]
+    if by_text:
         lines.append(
-            f"{alike} more by similar text: their items and other edges are there; how alike the texts are, the model "
-            "computes: it is no edge"
+            f"{by_text} more by similar text: their items and other edges are in {graph}; texts embedded again:"
         )
-    return lines
+    return [*lines, *(f"  {found.line()}" for found in alike)]
+
+
+def _alike(loaded: Model, folder: Path, explanation: Explanation) -> list[Alike]:
+    """The steps of similar text, computed again from the texts."""
+    from kg_rec.api import Model
+    from kg_rec.explain.verify.alike import alike, text_pairs
+
+    pairs = text_pairs(explanation.paths)
+    if not pairs:
+        return []
+    return alike(loaded.recommender, pairs, trained_on=Model.load(folder).recommender.snapshot)
 
 
 def _why_not(model: Model, user: str, item: str, k: int, lang: str, form: str | None) -> str:

@@ -153,10 +153,9 @@ def _renumbered(model: Trained, after: Snapshot, place: NDArray[np.int64]) -> di
     text, told_anew = _texts(model, after, place)
     numbers = {name: _numbers(after, name, model.config.cold.number_scale) for name in old.numbers}
     centred = old.text
-    if text is not None and model.text is not None:
+    if text is not None and old.centre is not None:
         centred = _rows(cast("Floats32", old.text), place)
-        known = np.unique(model.snapshot.liked().target)
-        centred[told_anew] = centred_texts(text[told_anew], model.text, known)
+        centred[told_anew] = centred_texts(text[told_anew], old.centre)
     similarity = replace(
         old,
         factors=tuple(_moved(f, model.snapshot.schema.relation_types[f.relation], place) for f in old.factors),

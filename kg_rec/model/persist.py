@@ -30,7 +30,7 @@ from kg_rec.model.kernel import FactorKernel, Kernel, Matrix, MatrixKernel
 from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.snapshot import Snapshot
 
-_FORMAT = 3
+_FORMAT = 4
 _PIECE = 1 << 20
 _PACKAGES = ("kg-rec", "numpy", "torch", "torch-geometric", "transformers")
 Tensors = dict[str, NDArray[Any]]
@@ -55,8 +55,8 @@ def save(model: Recommender, folder: str | Path) -> None:
         _put(tensors, f"shared.{paths.factors.relation}.source", paths.factors.source)
         _put(tensors, f"shared.{paths.factors.relation}.target", paths.factors.target)
         tensors[f"shared.{paths.factors.relation}.gate"] = paths.gate
-    if model.similarity.text is not None:
-        tensors["similarity.text"] = model.similarity.text
+    if model.similarity.text is not None and model.similarity.centre is not None:
+        tensors["similarity.text"], tensors["similarity.centre"] = model.similarity.text, model.similarity.centre
     for name, values in model.similarity.numbers.items():
         tensors[f"number.{name}"] = values
     tensors["similarity.profile"] = model.similarity.profile
@@ -193,6 +193,10 @@ def _check(model: Recommender) -> None:
     for name, text in (("similarity.text", similarity.text), ("text", model.text)):
         if text is not None:
             _expect(name, text, (n, None))
+    if similarity.text is not None:
+        if similarity.centre is None:
+            raise ArgumentError("similarity.centre: expected the mean of the texts, got none")
+        _expect("similarity.centre", similarity.centre, similarity.text.shape[1:])
     if model.regression is not None:
         landmarks = model.regression.landmarks
         _expect("regression.landmarks", landmarks, (None,))
@@ -227,7 +231,8 @@ def _assemble(about: Mapping[str, Any], tensors: Tensors, snapshot: Snapshot) ->
     names = about["similarity"]["weights"]
     numbers = {name: tensors[f"number.{name}"] for name in names if f"number.{name}" in tensors}
     profile = tensors["similarity.profile"]
-    similarity = Similarity(factors, tensors.get("similarity.text"), numbers, profile, **about["similarity"])
+    text, centre = tensors.get("similarity.text"), tensors.get("similarity.centre")
+    similarity = Similarity(factors, text, centre, numbers, profile, **about["similarity"])
     regression = None
     if about["ridge"] is not None:
         regression = ColdItems(tensors["regression.landmarks"], tensors["regression.coefficients"], about["ridge"])

@@ -39,6 +39,7 @@ class Similarity:
     Attributes:
         factors: one per relation type that has edges.
         text: centred unit vectors, shape (n, d), 0 for an item without text; None without a text model.
+        centre: what texts were centred by, the mean embedding of the known items' texts, shape (d,); None without.
         numbers: scaled numbers q by name, each shape (n,), NaN where missing.
         profile: c, shape (n, m); m is 0 without relation types.
         weights: w by relation type and property, of ``text`` and of ``profile``.
@@ -47,6 +48,7 @@ class Similarity:
 
     factors: tuple[PathFactors, ...]
     text: Floats32 | None
+    centre: Floats32 | None
     numbers: Mapping[str, Floats32]
     profile: Floats32
     weights: Mapping[str, float]
@@ -110,26 +112,37 @@ def build(
         values = np.array(snapshot.nodes[item.name].column(column).to_pylist(), dtype=np.float32)
         if np.isfinite(values).any():
             numbers[column] = values / np.float32(cold.number_scale)
-    centred = None
+    centred = centre = None
     if text is not None:
-        centred = centred_texts(text, text, snapshot.interactions.target)
+        centre = centre_of(text, snapshot.interactions.target)
+        centred = centred_texts(text, centre)
     names = [*(f.relation for f in factors), *numbers, *([TEXT] if centred is not None else [])]
     names += [PROFILE] if relations else []
     about = profile([incidence(snapshot, r) for r in relations], degree_exponent, cold, len(snapshot.items))
-    return Similarity(tuple(factors), centred, numbers, about, dict.fromkeys(names, 1.0), cold.text_power)
+    return Similarity(tuple(factors), centred, centre, numbers, about, dict.fromkeys(names, 1.0), cold.text_power)
 
 
-def centred_texts(text: Floats32, reference: Floats32, known: NDArray[np.int64]) -> Floats32:
-    """Unit vectors of texts without what the texts of the known items have in common; zeros without a text.
+def centre_of(text: Floats32, known: NDArray[np.int64]) -> Floats32:
+    """What the texts of the known items have in common: their mean embedding, shape (d,).
+
+    Args:
+        text: unit embeddings, shape (n, d), 0 without a text.
+        known: items with interactions; where none has a text, all items that have one.
+    """
+    told = np.asarray(text.any(axis=1))
+    common = np.intersect1d(known, np.flatnonzero(told))
+    mean: Floats32 = text[common if len(common) else told].mean(axis=0)
+    return mean
+
+
+def centred_texts(text: Floats32, centre: Floats32) -> Floats32:
+    """Unit vectors of texts without ``centre``; zeros without a text.
 
     Args:
         text: unit embeddings, shape (m, d).
-        reference: those of the items at training, shape (n, d).
-        known: items of ``reference`` with interactions.
+        centre: see :func:`centre_of`.
     """
-    told = np.asarray(reference.any(axis=1))
-    common = np.intersect1d(known, np.flatnonzero(told))
-    shifted = (text - reference[common if len(common) else told].mean(axis=0)) * np.asarray(text.any(axis=1))[:, None]
+    shifted = (text - centre) * np.asarray(text.any(axis=1))[:, None]
     centred: Floats32 = shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-9)
     return centred
 

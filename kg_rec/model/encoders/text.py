@@ -29,22 +29,36 @@ if TYPE_CHECKING:
 _NAMES_PER_RELATION = 6
 
 
-def item_texts(snapshot: Snapshot) -> list[str]:
-    """One text per item, in index order: its name, numbers and texts, then the names of its neighbours by relation.
+#: Stands between the parts of an item's text.
+SEPARATOR = ". "
 
-    Only what the schema declares is used; neighbours without a name are left out.  A key is no text: an item of
-    which nothing else is known has the empty one.
+
+def item_texts(snapshot: Snapshot) -> list[str]:
+    """One text per item, in index order: its parts (:func:`text_parts`) one after the other.
+
+    An item of which no more than the key is known has the empty text.
+    """
+    return [SEPARATOR.join(text for _, text in parts) for parts in text_parts(snapshot)]
+
+
+def text_parts(snapshot: Snapshot) -> list[list[tuple[str, str]]]:
+    """What an item's text is made of: its name, numbers and texts, then the names of its neighbours by relation.
+
+    Only what the schema declares is used; neighbours without a name are left out, and a key is no text.
+
+    Returns:
+        Per item, in index order: (property or relation type, text).
     """
     item = snapshot.schema.item
     table = snapshot.nodes[item.name]
     numbers = [p.name for p in item.properties if p.datatype == "integer"]
     named = [] if item.name_property is None else [item.name_property]
     columns = [*named, *numbers, *item.text_properties]
-    parts: list[list[str]] = [[] for _ in range(len(snapshot.items))]
+    parts: list[list[tuple[str, str]]] = [[] for _ in range(len(snapshot.items))]
     for column in columns:
         for i, value in enumerate(table.column(column).to_pylist()):
             if value is not None and value != "":
-                parts[i].append(str(value))
+                parts[i].append((column, str(value)))
     for relation in snapshot.schema.knowledge_relations:
         forward = relation.source == item.name
         other = relation.target if forward else relation.source
@@ -60,8 +74,8 @@ def item_texts(snapshot: Snapshot) -> list[str]:
                 found.setdefault(i, []).append(names[a])
         label = (relation.labels if forward else relation.inverse_labels or relation.labels).get("en", relation.name)
         for i, some in found.items():
-            parts[i].append(f"{label}: {', '.join(some[:_NAMES_PER_RELATION])}")
-    return [". ".join(p) for p in parts]
+            parts[i].append((relation.name, f"{label}: {', '.join(some[:_NAMES_PER_RELATION])}"))
+    return parts
 
 
 def find_encoder(name: str) -> str:
@@ -172,6 +186,33 @@ class TextEncoder:
         vectors = np.stack([np.frombuffer(known[k], dtype=np.float32) for k in keys])
         vectors[[not text for text in texts]] = 0
         return vectors
+
+    def addends(self, text: str) -> tuple[Floats32, list[tuple[int, int]]]:
+        """The embedding of a text as a sum over its tokens: it is their mean, made a unit vector.
+
+        Args:
+            text: not empty.
+
+        Returns:
+            float32, shape (tokens, d), whose sum is the row that :meth:`encode` gives; and where each token stands in
+            the text, as (start, end) in characters, (0, 0) for the marks that the tokenizer adds.
+
+        Raises:
+            ModelError: the model cannot be loaded, or its tokenizer does not tell where tokens stand.
+        """
+        import torch
+
+        tokenizer, model = self._parts
+        if not tokenizer.is_fast:
+            raise ModelError(f"{self.source}: expected a fast tokenizer, which tells where its tokens stand in a text")
+        tokens = tokenizer(
+            [text], truncation=True, max_length=self.max_tokens, return_tensors="pt", return_offsets_mapping=True
+        )
+        places = [(int(start), int(end)) for start, end in tokens.pop("offset_mapping")[0].tolist()]
+        with torch.inference_mode():
+            hidden = model(**tokens.to(self.device)).last_hidden_state[0]
+        parts = hidden / hidden.sum(0).norm().clamp(min=1e-12)
+        return np.ascontiguousarray(parts.float().cpu().numpy()), places
 
     def _forward(self, texts: list[str]) -> Floats32:
         import torch

@@ -188,7 +188,7 @@ def cut(path: Path) -> None:
         (lambda f: (f / "model.json").write_text("[1]"), ModelError, "not a model|expected model format"),
         (lambda f: (f / "tensors.safetensors").unlink(), ModelError, "not a model"),
         (lambda f: cut(f / "tensors.safetensors"), ModelError, "tensors.safetensors is damaged, or not the one"),
-        (lambda f: edit(f, lambda a: a.update(format=99)), ModelError, "expected model format 3, got 99; train again"),
+        (lambda f: edit(f, lambda a: a.update(format=99)), ModelError, "expected model format 4, got 99; train again"),
         (lambda f: edit(f, lambda a: a.update(snapshot="0" * 64)), ModelError, "not the one the model was trained on"),
         (lambda f: edit(f, lambda a: a.pop("snapshot")), ModelError, "'snapshot' is missing; train again"),
         (lambda f: edit(f, lambda a: a.pop("choices")), ModelError, "'choices' is missing; train again"),

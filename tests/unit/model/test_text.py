@@ -190,3 +190,12 @@ def test_much_alike_texts_count_more_than_in_proportion() -> None:
     np.testing.assert_allclose(sharp, (np.exp(3 * cosine) - 1) * (1 - np.eye(4)), rtol=1e-5, atol=1e-5)
     for config in (MeaningConfig(sharpness=0.0), MeaningConfig(sharpness=3.0, max_items=3)):
         np.testing.assert_allclose(meaning_kernel(text, config).scores(ones), cosine * (1 - np.eye(4)), atol=1e-6)
+
+
+@pytest.mark.parametrize("text", [SENTENCES[0], SENTENCES[4], SENTENCES[5]])
+def test_addends_of_tokens_sum_to_the_embedding(encoder: TextEncoder, text: str) -> None:
+    addends, places = encoder.addends(text)
+    assert len(addends) == len(places) <= 128
+    np.testing.assert_allclose(addends.sum(axis=0), encoder.encode([text])[0], atol=1e-5)
+    assert places[0] == places[-1] == (0, 0)
+    assert all(0 <= start < end <= len(text) for start, end in places[1:-1])
