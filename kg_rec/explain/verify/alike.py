@@ -88,7 +88,8 @@ def alike(model: Recommender, pairs: Sequence[tuple[str, str]], *, trained_on: S
         ModelError: it cannot be loaded.
     """
     similarity, meaning = model.similarity, model.config.of(MeaningConfig)
-    if similarity.text is None or similarity.centre is None or model.text is None:
+    embedded = model.text
+    if similarity.text is None or similarity.centre is None or embedded is None:
         raise ArgumentError("expected a model that embedded the texts of its items, got one without texts")
     encoder = TextEncoder(find_encoder(meaning.encoder), meaning.batch_size, meaning.max_tokens)
     sources = [trained_on, model.snapshot] if trained_on is not None else [model.snapshot]
@@ -98,7 +99,7 @@ def alike(model: Recommender, pairs: Sequence[tuple[str, str]], *, trained_on: S
     def taken(key: str) -> _Taken | None:
         """The text that the model embedded, or None if no snapshot has it."""
         if key not in known:
-            stored = model.text[model.items.index(key)] if model.text is not None else None
+            stored = embedded[model.items.index(key)]
             found = [parts[s.items.index(key)] for s, parts in texts if key in s.items]
             taken_apart = (_taken(encoder, parts) for parts in found if parts)
             known[key] = next((one for one in taken_apart if np.allclose(one.vector, stored, atol=_TOLERANCE)), None)
