@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
+from scipy import optimize, sparse
 
 from kg_rec.errors import ArgumentError
 from kg_rec.snapshot import EdgeTable
@@ -97,6 +97,27 @@ def inverse_weights(p: NDArray[np.float64], strength: float) -> NDArray[np.float
     weights = p**-strength
     scaled: NDArray[np.float64] = weights / weights.mean()
     return scaled
+
+
+def inverse_weighted(edges: EdgeTable, shape: tuple[int, int], strength: float, seed: int = 0) -> sparse.csr_array:
+    """X with sqrt(w_ui) for an interaction, w = p^-strength of mean 1, and p estimated from the items' popularity.
+
+    So the Gram matrix holds sum over u of sqrt(w_ui w_uj) x_ui x_uj, and on its diagonal the weights' sums.
+
+    Args:
+        edges: the interactions.
+        shape: (users, items).
+        strength: s.
+        seed: of the sampled cells.
+
+    Returns:
+        float32 CSR, shape (users, items), columns sorted.
+    """
+    p = propensities(edges, np.zeros((shape[0], 0)), np.zeros((shape[1], 0)), seed=seed)
+    values = np.sqrt(inverse_weights(p, strength)).astype(np.float32)
+    matrix = sparse.csr_array((values, (edges.source, edges.target)), shape=shape)
+    matrix.sort_indices()
+    return matrix
 
 
 def weighted_error(errors: NDArray[np.float64], p: NDArray[np.float64]) -> float:

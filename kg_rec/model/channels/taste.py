@@ -17,6 +17,7 @@ from kg_rec.model.channels.about import About
 from kg_rec.model.channels.base import PRIOR_FACTOR, ChannelKind, Fitted, TrainingData, settings_of
 from kg_rec.model.channels.ridge import Penalty, Rest, dense, of_neighbours, of_rank
 from kg_rec.model.kernel import FactorKernel, Kernel, SumKernel
+from kg_rec.model.propensity import inverse_weighted
 from kg_rec.model.shards import HERE, Shards, transposed_product
 from kg_rec.progress import Progress, no_progress
 from kg_rec.settings import expect
@@ -38,6 +39,11 @@ class TasteConfig:
         user_power: users are weighted by (number of interactions)^-user_power in the Gram matrix.
         prior: how many times what the graph says the operator is shrunk to; values to choose from on validation, of
             those within ``fusion.tolerance`` of the best the largest.
+        propensity: strengths s to choose from on validation, with which an interaction counts propensity^-s in the Gram
+            matrix: inverse propensity scoring (Schnabel et al., ICML 2016; :mod:`kg_rec.model.propensity`), with the
+            propensity estimated from the item's popularity.  1 corrects in full for what people choose to look at, 0
+            not at all.  Validation has the same selection, so a strength is taken only where it ranks better even
+            there; a single value is taken as given.
         popularity: exponents to choose from on validation; scores of an item with n interactions are scaled by n to
             that power.  The first stays unless another one is better by more than chance.
         max_users: where there are fewer users than items and at most so many, the operator is kept as factors of
@@ -50,6 +56,7 @@ class TasteConfig:
     dropout: float = 0.4
     user_power: float = 0.2
     prior: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
+    propensity: tuple[float, ...] = (0.0,)
     popularity: tuple[float, ...] = (-0.1, 0.0, -0.2, -0.3)
     max_users: int = 2_500
     max_items: int = 10_000
@@ -58,6 +65,8 @@ class TasteConfig:
     def __post_init__(self) -> None:
         expect(min(self.l2) >= 0, "taste.l2", "numbers from 0", self.l2)
         expect(0 <= self.dropout < 1, "taste.dropout", "a number from 0 to below 1", self.dropout)
+        within = len(self.propensity) > 0 and min(self.propensity) >= 0 and max(self.propensity) <= 1
+        expect(within, "taste.propensity", "numbers from 0 to 1", self.propensity)
         expect(min(self.prior) >= 0, "taste.prior", "numbers from 0", self.prior)
         expect(self.max_users >= 0, "taste.max_users", "a number from 0", self.max_users)
         expect(self.neighbours > 0, "taste.neighbours", "at least 1", self.neighbours)
@@ -189,21 +198,31 @@ class Taste(ChannelKind):
     def candidates(self, data: TrainingData) -> Iterator[tuple[Mapping[str, Any], Kernel]]:
         """See :class:`ChannelKind`; penalty, share of the graph and exponent are chosen together by ``data.judge``."""
         config = data.settings_of(TasteConfig)
-        best = choose(self._rest(data), config, data)
-        yield {"l2": best.l2, PRIOR_FACTOR: best.factor, "popularity_exponent": best.exponent}, best.kernel
+        strength, best = 0.0, None
+        for tried in config.propensity:
+            found = choose(self._rest(data, tried), config, data)
+            data.log({"stage": "taste", "propensity": tried, "ndcg@10": found.metric})
+            if best is None or found.metric > best.metric:
+                strength, best = tried, found
+        if best is not None:
+            chosen = {"l2": best.l2, PRIOR_FACTOR: best.factor, "popularity_exponent": best.exponent}
+            yield chosen | ({"propensity": strength} if strength else {}), best.kernel
 
     def fit(self, data: TrainingData, chosen: Mapping[str, Any]) -> Fitted:
         """See :class:`ChannelKind`."""
-        return Fitted(self._rest(data)(chosen["l2"]).at(chosen[PRIOR_FACTOR]))
+        return Fitted(self._rest(data, chosen.get("propensity", 0.0))(chosen["l2"]).at(chosen[PRIOR_FACTOR]))
 
-    def _rest(self, data: TrainingData) -> Callable[[float], Rest]:
+    def _rest(self, data: TrainingData, propensity: float) -> Callable[[float], Rest]:
         """The operator by penalty; what all have in common is computed once."""
         config, items = data.settings_of(TasteConfig), data.interactions.shape[1]
-        active = data.interactions[np.diff(data.interactions.indptr) > 0]
+        x = data.interactions
+        if propensity:
+            x = inverse_weighted(data.edges, (x.shape[0], x.shape[1]), propensity, data.seed)
+        active = x[np.diff(x.indptr) > 0]
         if active.shape[0] < items and active.shape[0] <= config.max_users and items > config.max_users:
             rows = weighted_rows(active, config.user_power)
             return lambda l2: of_rank(rows, Penalty(l2, config.dropout), data.prior)
-        g = gram(data.interactions, config.user_power, data.shards)
+        g = gram(x, config.user_power, data.shards)
         return lambda l2: operator(g, config, l2, None, data.prior, data.progress, data.items, data.shards)
 
 
