@@ -238,3 +238,26 @@ def test_nodes_of_statements_keep_their_identity_over_a_deletion_and_a_reopening
     finally:
         store.close()
     assert found == [{"id": f"a/{n}", "n": n} for n in range(4)]
+
+
+def test_nodes_that_statements_make_are_those_that_are_written_in_bulk(tmp_path: Path) -> None:
+    store = connect(str(tmp_path / "graph"))
+    store.apply_schema(GraphSchema.bundled("movies"))
+    store.transact([("CREATE (:User {user_id: 'a', age: 3})", {}), ("MERGE (u:User {user_id: 'b'}) SET u.age = 4", {})])
+    store.write_nodes("User", pa.table({"user_id": ["b", "c"], "gender": ["f", None]}))
+    asked = "MATCH (u:User) RETURN u.user_id AS u, u.age AS age, u.gender AS g ORDER BY u"
+    expected = [{"u": "a", "age": 3, "g": None}, {"u": "b", "age": 4, "g": "f"}, {"u": "c", "age": None, "g": None}]
+    assert store.query(asked).to_pylist() == expected
+    with pytest.raises(StoreError, match="duplicate id"):
+        store.transact([("CREATE (:User {user_id: 'a'})", {})])
+    store.close()
+
+
+def test_a_node_that_is_found_by_its_key_has_to_meet_the_conditions_too(tmp_path: Path) -> None:
+    """A step of KGLite's optimizer forgets them where there is a LIMIT."""
+    store = connect(str(tmp_path / "graph"))
+    store.apply_schema(GraphSchema.bundled("movies"))
+    store.write_nodes("User", pa.table({"user_id": ["a"], "age": [3]}))
+    for limit in ("", " LIMIT 5"):
+        assert store.query(f"MATCH (u:User {{user_id: 'a'}}) WHERE u.age > 7 RETURN u.age{limit}").num_rows == 0
+    store.close()

@@ -234,3 +234,17 @@ def test_temporal_values_in_queries(films: GraphStore) -> None:
     assert str(row["d"]) == "2020-02-29"
     assert row["t"].year == 2020
     assert row["p"] == "P1D"
+
+
+def test_facts_of_which_the_owners_have_several_are_written_again(
+    films: GraphStore, neo4j_driver: neo4j.Driver
+) -> None:
+    films.write_nodes("User", pa.table({"user_id": ["twice"]}))
+    neo4j_driver.execute_query(
+        "MATCH (u:User {user_id: 'twice'}) MATCH (f:Film) WITH u, f ORDER BY f.item_id LIMIT 1 "
+        "CREATE (u)-[:RATED]->(f), (u)-[:RATED]->(f)"
+    )
+    film = films.query("MATCH (:User {user_id: 'twice'})-->(f) RETURN DISTINCT f.item_id AS f")["f"].to_pylist()
+    films.write_edges("RATED", pa.table({"source": ["twice"], "target": film, "rating": [4.0]}))
+    asked = "MATCH (:User {user_id: 'twice'})-[r:RATED]->() RETURN r.rating AS r"
+    assert films.query(asked)["r"].to_pylist() == [4.0, 4.0]

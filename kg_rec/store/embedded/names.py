@@ -9,11 +9,11 @@ as ``title__``).  :func:`translated` and :func:`stored_parameters` put a stateme
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
-from kg_rec.store.gate import Token
+from kg_rec.errors import StoreError
+from kg_rec.store.gate import Token, tokens, words
 from kg_rec.store.results import column_name, is_named, returned_items
 
 _TAKEN = frozenset({"id", "title", "name", "type", "label", "node_type", "start", "end", "connection_type"})
@@ -21,6 +21,9 @@ _NODE = frozenset({"id", "labels", "properties"})
 _EDGE = frozenset({"id", "start", "end", "type", "properties"})
 _PATH = frozenset({"nodes", "relationships"})
 _DURATION = frozenset({"months", "days", "seconds"})
+_CLAUSES = words("CREATE DELETE DETACH FOREACH MATCH MERGE ON OPTIONAL REMOVE RETURN SET UNWIND WHERE WITH")
+#: The id of a node that is the only one of its label.
+_ONLY = "'the one'"
 
 
 def stored(name: str) -> str:
@@ -75,6 +78,8 @@ def _changes(found: Sequence[Token]) -> Iterator[tuple[int, str]]:
             new = _stored_token(token)
             if (before == "." or in_map) and new != token.text:
                 yield token.start, new
+            elif token.word == "COUNT" and before == "(" and following == "{":
+                yield token.start, f"0 + {token.text}"  # KGLite would read (COUNT {...} as a node
 
 
 def stored_value(value: Any) -> Any:
@@ -126,14 +131,57 @@ def _duration(months: int, days: int, seconds: int, nanoseconds: int = 0) -> str
     return Duration(months=months, days=days, seconds=seconds, nanoseconds=nanoseconds).iso_format()
 
 
-_MERGED_NODE = re.compile(r"\bMERGE \((\w+):(`[^`]+`|\w+) \{(`[^`]+`|\w+): (\$\w+|'[^']*')\}\)")
-_MERGED_ONE = re.compile(r"\bMERGE \((\w+):(`[^`]+`|\w+)\)")
-
-
-def with_own_ids(cypher: str) -> str:
-    """A translated statement whose merged nodes get KGLite's id from their key.
+def with_own_ids(cypher: str, declared: Container[str]) -> str:
+    """A translated statement whose new nodes get KGLite's id from their key, or a random one.
 
     KGLite numbers other nodes by their place: after a deletion and a reopening two of them could get one number.
+
+    Args:
+        cypher: the statement.
+        declared: labels whose key KGLite knows.
+
+    Raises:
+        StoreError: a MERGE tells a node by several properties; it has to be one, the key.
     """
-    keyed = _MERGED_NODE.sub(r"MERGE (\1:\2 {id: \4, \3: \4})", cypher)
-    return _MERGED_ONE.sub(r"MERGE (\1:\2 {id: 'the one'})", keyed)
+    found = tokens(cypher)
+    clause = ""
+    added: dict[int, str] = {}
+    for i, token in enumerate(found):
+        if token.word in _CLAUSES and found[i - 1].text not in (".", ":"):
+            makes = token.word in ("CREATE", "MERGE") and found[i + 1].text == "("
+            clause = token.word if makes else ""
+        if clause and token.text == "(" and i + 3 < len(found):
+            named = i + 1 if found[i + 1].text == ":" else i + 2
+            if found[named].text != ":" or found[named + 1].text.strip("`") in declared:
+                continue  # a node that is there, or one that KGLite tells by its key
+            opening = found[named + 2]
+            if opening.text != "{":
+                added[opening.start] = f" {{id: {'randomUUID()' if clause == 'CREATE' else _ONLY}}}"
+                continue
+            values = _map_values(found, named + 2)
+            if clause == "MERGE" and len(values) != 1:
+                raise StoreError(f"MERGE of a node by {len(values)} properties; expected one, its key: {cypher[:80]}")
+            own = "randomUUID()" if clause == "CREATE" else cypher[values[0][0] : values[0][1]].strip()
+            added[opening.start + 1] = f"id: {own}{', ' if values else ''}"
+    parts, last = [], 0
+    for place, text in sorted(added.items()):
+        parts += [cypher[last:place], text]
+        last = place
+    return "".join([*parts, cypher[last:]])
+
+
+def _map_values(found: Sequence[Token], opening: int) -> list[tuple[int, int]]:
+    """Where the values of a map begin and end in the text."""
+    values: list[tuple[int, int]] = []
+    begun: int | None = None
+    depth = 0
+    for token in found[opening:]:
+        depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}"))
+        if begun is not None and (depth == 0 or (depth == 1 and token.text == ",")):
+            values.append((begun, token.start))
+            begun = None
+        if depth == 0:
+            break
+        if depth == 1 and token.text == ":":
+            begun = token.start + 1
+    return values

@@ -30,15 +30,13 @@ from kg_rec.store.embedded.files import first_line
 from kg_rec.store.embedded.frames import frame
 from kg_rec.store.embedded.memory import BYTES_PER_ROW, require_memory
 from kg_rec.store.embedded.names import given, plain, stored, stored_parameters, translated, with_own_ids
+from kg_rec.store.embedded.optimizer import left_out
 from kg_rec.store.evolution import check_evolution
 from kg_rec.store.gate import check_read_only, tokens, with_limit
 from kg_rec.store.paging import key_runs, ordered_batches
 from kg_rec.store.results import column_names, to_table
 
 _SECONDS_PER_STATEMENT = 600.0
-#: Steps of KGLite's optimizer that are left out.  With them 0.21.2 forgets conditions on a relationship of a path that
-#: is counted: 111 of 1,500 random counts were wrong, without them none (benchmarks/stores).
-_UNSOUND = [name for name in kglite.cypher_pass_names() if name.startswith("fuse_")]
 #: Rows and values that a statement of kg_rec's own may hold on its way.
 _WORK = 1 << 40
 #: Columns of keys in a frame of edges; no identifier of a schema has a blank.
@@ -95,6 +93,7 @@ class EmbeddedStore:
                 "apply it to a Neo4j server"
             )
         values = {"name": schema.name, "turtle": schema.turtle, "digest": schema.digest}
+        self._declare(schema)
         self.transact([(statements_of.WRITE_SCHEMA, values)])
         self._schema = schema
 
@@ -116,9 +115,7 @@ class EmbeddedStore:
         t = find_node_type(self.schema(), node_type)
         table = node_table(t, batch)
         if table.num_rows:
-            data, kinds = frame(table, {stored(t.key): t.key}, [p for p in t.properties if p.name != t.key])
-            key = stored(t.key)
-            self._bulk(table.num_rows, lambda graph: graph.add_nodes(data, t.name, key, key, column_types=kinds))
+            self._add_nodes(t, table)
         return int(table.num_rows)
 
     def write_edges(self, relation: str, batch: pa.Table) -> int:
@@ -169,13 +166,14 @@ class EmbeddedStore:
         found = check_read_only(cypher)
         names = column_names(cypher, found)
         text = with_limit(cypher, found, limit + 1)
+        found = tokens(text)
         with _UserErrors(timeout):
             result = self._view().cypher(
-                translated(text, tokens(text)),
+                translated(text, found),
                 params=stored_parameters(parameters),
                 timeout_ms=max(1, int(timeout * 1000)),
                 row_limit=limit + 1,
-                disabled_passes=_UNSOUND,
+                disabled_passes=left_out(found),
             )
             if not isinstance(result, kglite.ResultView):
                 raise QueryRefusedError("query refused: it asks for text; expected a query that returns rows")
@@ -189,10 +187,12 @@ class EmbeddedStore:
     def transact(self, statements: Sequence[Statement]) -> None:
         """See :meth:`kg_rec.store.base.GraphStore.transact`."""
         self._check_writable()
+        schema = self._schema or self._stored_schema()
+        declared = schema.node_types if schema is not None else ()
         with self._turn, _Errors(self.url), self._graph.begin() as transaction:
             for statement, values in statements:
                 transaction.cypher(
-                    with_own_ids(translated(statement, tokens(statement))),
+                    with_own_ids(translated(statement, tokens(statement)), declared),
                     params=stored_parameters(values),
                     timeout_ms=int(_SECONDS_PER_STATEMENT * 1000),
                 )
@@ -213,6 +213,16 @@ class EmbeddedStore:
     def _stored_schema(self) -> GraphSchema | None:
         rows = self._read(statements_of.READ_SCHEMA, {}).to_list()
         return GraphSchema.from_turtle(rows[0]["turtle"], origin=f"{self.url}: stored schema") if rows else None
+
+    def _declare(self, schema: GraphSchema) -> None:
+        """Tell KGLite the key and the properties of each node type, so that statements too can make nodes of it."""
+        for t in schema.node_types.values():
+            self._add_nodes(t, node_schema(t).empty_table())
+
+    def _add_nodes(self, t: NodeType, table: pa.Table) -> None:
+        key = stored(t.key)
+        data, kinds = frame(table, {key: t.key}, [p for p in t.properties if p.name != t.key])
+        self._bulk(table.num_rows, lambda graph: graph.add_nodes(data, t.name, key, key, column_types=kinds))
 
     def _bulk(self, rows: int, write: Callable[[kglite.KnowledgeGraph], object]) -> None:
         require_memory(rows * BYTES_PER_ROW, f"{self.url}: writing {rows:,} rows")
@@ -252,10 +262,11 @@ class EmbeddedStore:
         return view
 
     def _read(self, statement: str, values: dict[str, Any]) -> kglite.ResultView:
-        text = translated(statement, tokens(statement))
+        found = tokens(statement)
+        text = translated(statement, found)
         with _Errors(self.url):
             result = self._view().cypher(
-                text, params=values, timeout_ms=0, max_work_units=_WORK, disabled_passes=_UNSOUND
+                text, params=values, timeout_ms=0, max_work_units=_WORK, disabled_passes=left_out(found)
             )
             if isinstance(result, kglite.ResultView):
                 return result
