@@ -38,9 +38,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+#: The longest message, in characters; of a longer one the middle is left out.
+MOST_CHARACTERS = 2_000
+
 
 class KgRecError(Exception):
-    """Base of every error that kg_rec raises on purpose."""
+    """Base of every error that kg_rec raises on purpose.
+
+    What a message quotes from a file can be printed: it is bounded, and half a character is shown as an escape.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        text = message.encode("utf-8", "backslashreplace").decode()
+        if len(text) > MOST_CHARACTERS:
+            half = MOST_CHARACTERS // 2
+            text = f"{text[:half]} ... {text[-half + 5 :]}"
+        super().__init__(text)
 
 
 class ConfigError(KgRecError):

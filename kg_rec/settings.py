@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from kg_rec.errors import ConfigError, SettingError
-from kg_rec.textfile import read_toml
+from kg_rec.textfile import nothing_told_of_links, read_toml
 
 ConfigT = TypeVar("ConfigT")
 
@@ -51,11 +51,12 @@ def from_toml(cls: type[ConfigT], path: str | Path, defaults: Mapping[str, Any] 
     Raises:
         ConfigError: not TOML, a key is unknown, or a value has the wrong type; the message names file and line.
     """
-    values, text = read_toml(path)
-    try:
-        return _read(cls, {**(defaults or {}), **values}, "")
-    except SettingError as error:
-        raise ConfigError(f"{path}:{setting_line(text, error.setting)}: {error}") from error
+    with nothing_told_of_links(path, ConfigError):
+        values, text = read_toml(path)
+        try:
+            return _read(cls, {**(defaults or {}), **values}, "")
+        except SettingError as error:
+            raise ConfigError(f"{path}:{setting_line(text, error.setting)}: {error}") from error
 
 
 def setting_line(text: str, setting: str) -> int:

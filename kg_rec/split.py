@@ -20,6 +20,7 @@ from pyarrow import csv
 
 from kg_rec.errors import LoadError, SplitError
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
+from kg_rec.textfile import nothing_told_of_links
 
 Protocol = Literal["random", "temporal", "cold-items", "cold-users"]
 
@@ -173,7 +174,10 @@ def read_split(folder: str | Path, snapshot: Snapshot, protocol: Protocol) -> Sp
             and item is in two of the files: what is to be found must not be known.
     """
     folder = Path(folder)
-    parts = {name: _read_edges(folder / f"{name}.tsv", snapshot) for name in ("train", "valid", "test")}
+    parts = {}
+    for name in ("train", "valid", "test"):
+        with nothing_told_of_links(folder / f"{name}.tsv", LoadError):
+            parts[name] = _read_edges(folder / f"{name}.tsv", snapshot)
     _disjoint(folder, parts, snapshot)
     train, valid, test = parts.values()
     n_items = len(snapshot.items)
@@ -219,6 +223,11 @@ def read_rows(path: Path) -> pa.Table:
     Raises:
         LoadError: the file cannot be read, a column is missing, or a value is not what it should be; with its line.
     """
+    with nothing_told_of_links(path, LoadError):
+        return _rows(path)
+
+
+def _rows(path: Path) -> pa.Table:
     try:
         table = csv.read_csv(
             path,
@@ -228,11 +237,13 @@ def read_rows(path: Path) -> pa.Table:
                 column_types=dict.fromkeys(("user", "item", "rating", "timestamp"), pa.string())
             ),
         )
+        names = table.column_names
+    except UnicodeDecodeError as error:
+        raise LoadError("expected UTF-8 text, got other bytes; convert it to utf-8", path, 1) from error
     except (OSError, pa.ArrowInvalid) as error:
         row = re.search(r"Row #(\d+)", str(error))
         message = f"expected tab-separated user, item, rating, timestamp: {str(error).splitlines()[0]}"
         raise LoadError(message, path, int(row[1]) if row else None) from error
-    names = table.column_names
     if not {"user", "item"} <= set(names):
         raise LoadError(f"expected columns user and item, got {', '.join(names)}", path, 1)
     if repeated := [name for name in _COLUMNS if names.count(name) > 1]:

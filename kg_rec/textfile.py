@@ -15,7 +15,7 @@ import re
 import tomllib
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -33,6 +33,11 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 TOO_LONG = f"the line is longer than {LINE_BYTES >> 20} MiB; is this a text file with one record a line?"
+#: Said instead of what is wrong, where that would tell what stands in a file that nobody meant to read.
+HIDDEN = (
+    "does not fit; the path is a link to a file outside its folder, so what it holds is not shown: "
+    "give the file itself to see what is wrong"
+)
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -147,6 +152,21 @@ def csv_cell(value: object) -> object:
 def is_link_outside(path: Path) -> bool:
     """Whether a path is a link to a file outside its folder: what stands there must not be told in messages."""
     return path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve())
+
+
+@contextmanager
+def nothing_told_of_links(path: str | Path, raises: type[KgRecError]) -> Iterator[None]:
+    """What goes wrong with a file is told without what it holds, where its path is a link to one outside its folder.
+
+    Raises:
+        KgRecError: ``raises`` in place of the error for such a path, any other error as it is.
+    """
+    try:
+        yield
+    except KgRecError:
+        if is_link_outside(Path(path)):
+            raise (LoadError(HIDDEN, path) if raises is LoadError else raises(f"{path}: {HIDDEN}")) from None
+        raise
 
 
 def line_blocks(path: Path, encoding: str = "utf-8", stream: IO[bytes] | None = None) -> Iterator[Block]:

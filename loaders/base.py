@@ -21,12 +21,12 @@ import pyarrow as pa
 from kg_rec.errors import ConfigError, LoadError, SchemaNotAppliedError
 from kg_rec.loaders.batches import EdgeBatch, NodeBatch, attributes, explode, relation_type
 from kg_rec.loaders.check import Checker
-from kg_rec.loaders.text import HIDDEN, Faults, Origin
+from kg_rec.loaders.text import Faults, Origin
 from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema, NodeType, RelationType
 from kg_rec.store.base import GraphStore
 from kg_rec.store.unfinished import begin_load, end_load
-from kg_rec.textfile import is_link_outside
+from kg_rec.textfile import HIDDEN, is_link_outside
 
 __all__ = [
     "EdgeBatch",

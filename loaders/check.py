@@ -20,6 +20,7 @@ from kg_rec.errors import LoadError, SchemaError
 from kg_rec.loaders.cells import seconds, texts
 from kg_rec.loaders.text import Faults, Origin
 from kg_rec.schema import DATATYPES, Datatype, GraphSchema, NodeType, PropertyType
+from kg_rec.store.batch import MAX_KEY_BYTES
 
 Repeats = Literal["last", "sum"]
 _MOST_WEIGHT = float(np.finfo(np.float32).max)  # as the snapshot keeps it
@@ -74,6 +75,7 @@ class Checker:
                 f"map a column to it",
                 origin.path,
             )
+        _bounded_keys(typed[kind.key], faults)
         if not mention:
             self._repeated_keys(kind, typed, origin, faults)
         typed, origin = self._drop(typed, origin, faults, table)
@@ -111,6 +113,7 @@ class Checker:
                 origin.path,
             )
         for end, node_type in (("source", kind.source), ("target", kind.target)):
+            _bounded_keys(typed[end], faults)
             for row, key in self._unknown(node_type, typed[end]):
                 reason = f"unknown {node_type} {key!r}: neither in these data nor in the graph; load it first"
                 faults.setdefault(row, f"{reason}, or correct the id")
@@ -230,6 +233,15 @@ class Checker:
 def alike(key: str) -> str:
     """A key without what is hard to see in it: kinds and numbers of blanks, how accents are written."""
     return " ".join(unicodedata.normalize("NFC", key).split())
+
+
+def _bounded_keys(keys: pa.ChunkedArray, faults: dict[int, str]) -> None:
+    """Keys that no store takes are at fault by their row."""
+    lengths = pc.binary_length(keys)
+    for row in _rows_where(pc.greater(lengths, MAX_KEY_BYTES)):
+        faults.setdefault(
+            row, f"expected a key of at most {MAX_KEY_BYTES} bytes, got {lengths[row]}; give a shorter one"
+        )
 
 
 def _shown(row: pa.Table) -> list[object]:

@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kg_rec.errors import ConfigError
-from kg_rec.textfile import read_toml
+from kg_rec.textfile import nothing_told_of_links, read_toml
 
 _ENDS = frozenset({"source", "target"})
 
@@ -130,6 +130,11 @@ class TableMapping:
         Raises:
             ConfigError: the file is absent, not TOML, or says what is not understood; the message names the place.
         """
+        with nothing_told_of_links(path, ConfigError):
+            return cls._read(path)
+
+    @classmethod
+    def _read(cls, path: Path) -> TableMapping:
         data, _ = read_toml(path)
         unknown = sorted(set(data) - {"nodes", "edges", "facts"})
         if unknown or not data:

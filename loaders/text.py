@@ -18,16 +18,9 @@ from typing import IO
 import pyarrow as pa
 
 from kg_rec.errors import LoadError
-from kg_rec.textfile import TOO_LONG, Block, csv_cell, is_link_outside, line_blocks, not_text
+from kg_rec.textfile import HIDDEN, TOO_LONG, Block, csv_cell, is_link_outside, line_blocks, not_text
 
 _CSV_ROWS = 50_000
-
-
-#: Said instead of what is wrong, where that would tell what stands in a file that nobody meant to load.
-HIDDEN = (
-    "does not fit; the path is a link to a file outside its folder, so what it holds is not shown: "
-    "give the file itself to see what is wrong"
-)
 
 
 class Faults:

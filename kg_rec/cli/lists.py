@@ -66,6 +66,9 @@ def recommend(
         raise click.UsageError("give one of --users, --users-file and --users-query")
     if graph is None and users_query:
         raise click.UsageError("--users-query needs --graph")
+    from kg_rec.errors import NotFoundError
+    from kg_rec.textfile import nothing_told_of_links
+
     keys = _keys(users, users_file)
     with progress_bar() as progress:
         loaded, store = open_model(model, graph, progress, read_only=True)
@@ -73,9 +76,10 @@ def recommend(
             if users_query is not None and store is not None:
                 keys = _queried(store, users_query)
             models: Iterable[tuple[Recommender, list[str] | None]] = [(loaded.recommender, keys)]
-            if learned:
-                models = with_feedback(model, loaded.recommender, store, keys)
-            rows, table = _write(models, k, out, progress)
+            with nothing_told_of_links(users_file or "-", NotFoundError):
+                if learned:
+                    models = with_feedback(model, loaded.recommender, store, keys)
+                rows, table = _write(models, k, out, progress)
         finally:
             if store is not None:
                 store.close()
@@ -91,7 +95,7 @@ def recommend(
 
 def _keys(users: str | None, users_file: str | None) -> list[str] | None:
     if users is not None:
-        return list(dict.fromkeys(key.strip() for key in users.split(",") if key.strip()))
+        return list(dict.fromkeys(key for key in users.split(",") if key))
     if users_file is None:
         return None
     from kg_rec.jobs.candidates import file_keys

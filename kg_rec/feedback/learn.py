@@ -18,6 +18,7 @@ from kg_rec.errors import ConfigError, FeedbackError
 from kg_rec.feedback.explore import channel_names
 from kg_rec.feedback.posterior import REWARDS, LearningConfig, Posterior
 from kg_rec.model.recommender import Recommender
+from kg_rec.textfile import parse_json, read_text
 
 #: The segment of users that have no value of the segments' property, and of all users where there is no property.
 EVERYBODY = ""
@@ -196,12 +197,11 @@ class LearnedFile:
         Raises:
             FeedbackError: the file is not one of this kind.
         """
-        try:
-            text = self.path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        if not self.path.exists():
             return []
         try:
-            return [Learned.from_dict(version) for version in json.loads(text)["versions"]]
+            versions = parse_json(read_text(self.path, FeedbackError))["versions"]
+            return [Learned.from_dict(version) for version in versions]
         except (ValueError, KeyError, TypeError, ConfigError) as error:
             raise FeedbackError(f"{self.path}: {error}; delete the file and learn again") from error
 

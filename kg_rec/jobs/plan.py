@@ -24,6 +24,7 @@ from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import NO_TIME, Snapshot, export
 from kg_rec.store.base import GraphStore
 from kg_rec.store.ledger import Run, RunLedger
+from kg_rec.textfile import HIDDEN, is_link_outside
 
 _log = logging.getLogger(__name__)
 _PARTS = frozenset({"plan.json", "plan.json.partial", "users.npy", "digests.npy", "allowed.npy", "snapshot"})
@@ -182,6 +183,8 @@ def _users(job: JobConfig, store: GraphStore, snapshot: Snapshot) -> NDArray[np.
     found = snapshot.users.indices(keys)
     unknown = [key for key, index in zip(keys, found.tolist(), strict=True) if index < 0]
     if unknown:
+        if job.users.file and is_link_outside(Path(job.users.file)):
+            raise ConfigError(f"{setting}: {job.users.file}: {HIDDEN}")
         raise ConfigError(
             f"{setting}: expected keys of users in the graph; {len(unknown)} of {len(keys)} are not: "
             f"{', '.join(unknown[:5])}{' ...' if len(unknown) > 5 else ''}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from kg_rec.errors import SchemaError
 from kg_rec.schema.turtle import parse
 from kg_rec.schema.types import NodeType, RelationType, Texts
-from kg_rec.textfile import read_text
+from kg_rec.textfile import nothing_told_of_links, read_text
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class GraphSchema:
         Raises:
             SchemaError: the file is absent, not Turtle, or not a valid schema.
         """
-        return cls.from_turtle(read_text(path, SchemaError), origin=str(path))
+        with nothing_told_of_links(path, SchemaError):
+            return cls.from_turtle(read_text(path, SchemaError), origin=str(path))
 
     @classmethod
     def bundled(cls, name: str) -> GraphSchema:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kg_rec.errors import ConfigError
+from kg_rec.textfile import nothing_told_of_links, parse_json, read_text
 
 #: Each may do what those before it may: lists and feedback; why, search and what-if; Cypher and paths; operations.
 ROLES = ("app", "support", "auditor", "admin")
@@ -45,16 +46,19 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
     Raises:
         ConfigError: the file is missing or a line is not a token.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; make tokens with `kg-rec serve-token`") from error
+    if not path.exists():
+        raise ConfigError(f"{path}: no such file; make tokens with `kg-rec serve-token`")
+    with nothing_told_of_links(path, ConfigError):
+        return _tokens(path)
+
+
+def _tokens(path: Path) -> tuple[Token, ...]:
     found = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path, ConfigError).split("\n"), 1):
         if not line.strip():
             continue
         try:
-            token = Token(**json.loads(line))
+            token = Token(**parse_json(line))
             known = token.role in ROLES and len(bytes.fromhex(token.sha256)) == 32
         except (ValueError, TypeError) as error:
             raise ConfigError(f"{path}:{number}: expected name, role and sha256 as a JSON object ({error})") from error

@@ -12,7 +12,7 @@ from kg_rec.explain.words.grammar import check_phrase
 from kg_rec.explain.words.languages.base import language
 from kg_rec.explain.words.patterns import patterns
 from kg_rec.schema import GraphSchema
-from kg_rec.textfile import read_text
+from kg_rec.textfile import nothing_told_of_links, read_text
 
 #: The columns of the file, named in its first line.
 COLUMNS = ("language", "pattern", "phrase")
@@ -52,6 +52,11 @@ def verdicts(schema: GraphSchema, file: Path) -> list[Verdict]:
     Raises:
         PhraseError: the file cannot be read, or a line has not the columns; the message names file and line.
     """
+    with nothing_told_of_links(file, PhraseError):
+        return _verdicts(schema, file)
+
+
+def _verdicts(schema: GraphSchema, file: Path) -> list[Verdict]:
     rows = list(csv.reader(read_text(file, PhraseError).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
     if not rows or tuple(rows[0]) != COLUMNS:
         raise PhraseError(f"{file}:1: expected the columns {', '.join(COLUMNS)}, separated by tabs")

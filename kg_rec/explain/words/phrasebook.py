@@ -23,7 +23,7 @@ from kg_rec.explain.words.grammar import check_phrase
 from kg_rec.explain.words.languages.registry import languages
 from kg_rec.explain.words.patterns import TONES, Pattern, Tone, patterns
 from kg_rec.schema import GraphSchema
-from kg_rec.textfile import parse_json, read_text
+from kg_rec.textfile import nothing_told_of_links, parse_json, read_text
 
 _FIELDS = ("schema", "lang", "pattern", "tone", "text")
 
@@ -71,7 +71,11 @@ class Phrasebook:
             PhraseError: a file cannot be read, a line is not a phrase, or a phrase for ``schema`` is refused; the
                 message names file and line.
         """
-        book = cls(tuple(phrase for path in paths for phrase in _read(Path(path))))
+        found: list[Phrase] = []
+        for path in paths:
+            with nothing_told_of_links(path, PhraseError):
+                found += _read(Path(path))
+        book = cls(tuple(found))
         if schema is not None:
             for lang in dict.fromkeys(phrase.lang for phrase in book.phrases):
                 book.for_schema(schema, lang)

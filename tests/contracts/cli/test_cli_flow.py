@@ -259,6 +259,20 @@ def test_recommend_to_the_users_of_a_file_or_a_question(world: World) -> None:
     assert "no lists" in nobody.stderr
 
 
+def test_keys_are_taken_as_they_are_written_and_a_link_tells_nothing(world: World) -> None:
+    assert "no User with key ' u1'" in run("recommend", world.model, "--users", "u2, u1", code=1).stderr
+    Path("secret").write_text("root:*:hunter2:\n", encoding="utf-8")
+    Path("here").mkdir()
+    Path("here/users.txt").symlink_to(Path("secret").absolute())
+    refused = run("recommend", world.model, "--users-file", "here/users.txt", code=1)
+    assert "a link to a file outside its folder" in refused.stderr
+    assert "hunter2" not in refused.stderr
+    job = ("--model", world.model, "--graph", world.graph, "--parquet", "p", "--users-file", "here/users.txt")
+    refused = run("job", "run", *job, code=1)
+    assert "a link to a file outside its folder" in refused.stderr
+    assert "hunter2" not in refused.stderr
+
+
 def test_new_interactions_count_at_once(world: World) -> None:
     run("load", "recbole", world.ratings, "--graph", "live.graph")
     run("load", "table", world.facts, "--graph", "live.graph")
