@@ -204,6 +204,9 @@ class ConstraintChecker:
     def _datatype(self, p: PropertyType, value: str, subject: str) -> Iterator[_Rule]:
         kind = _NEO4J_TYPES[p.datatype]
         yield _Rule("wrong datatype", subject, f"{value} IS NOT :: {kind}", f"expected {p.datatype}")
+        if p.datatype == "date":
+            year = f"CASE WHEN {value} IS :: DATE THEN NOT 1 <= {value}.year <= 9999 ELSE false END"
+            yield _Rule("wrong datatype", subject, year, "expected a year from 1 to 9999")
         if p.datatype == "float":
             numbers = "['NaN', 'Infinity', '-Infinity']"
             yield _Rule("not finite", subject, f"toStringOrNull({value}) IN {numbers}", "expected a finite number")

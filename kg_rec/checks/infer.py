@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from kg_rec.checks.survey import Property, Survey, edge_properties, pair_is_unique, survey
 from kg_rec.errors import SchemaError
@@ -188,9 +189,10 @@ def _node(store: GraphStore, found: Survey, label: str, role: str, why: str) -> 
     lines, notes = [], []
     if key is not None:
         lines.append(_shape(key.name, _DATATYPES[key.kind], "sh:minCount 1 ; kr:use kr:key"))
-        notes.append(f"key {key.name}: present in and different for all {found.labels[label]:,} nodes")
+        kept = ", and your constraint keeps it so" if key.constrained else ""
+        notes.append(f"key {key.name}: present in and different for all {found.labels[label]:,} nodes{kept}")
     else:
-        lines.append(_composite(store, label, properties))
+        lines.append(_composite(store, label, properties, found.constraints.get(label, frozenset())))
         notes.append("key of two properties that are different for all nodes only together; looked up without an index")
     named = None if role == "user" else _name(properties, key)
     for p in properties:
@@ -221,21 +223,25 @@ def _key(label: str, properties: tuple[Property, ...]) -> Property | None:
     own = label.lower()
     unique = [p for p in properties if p.unique and _IDENTIFIER.fullmatch(p.name)]
 
-    def rank(p: Property) -> tuple[int, float, str]:
+    def rank(p: Property) -> tuple[bool, int, float, str]:
         name = p.name.lower().replace("_", "")
         good = name in _KEYS or name in (f"{own}id", f"{own}key", f"{own}no", f"{own}code")
-        return (0 if good else 1 if name.endswith(("id", "no")) else 2, p.length, p.name)
+        return (not p.constrained, 0 if good else 1 if name.endswith(("id", "no")) else 2, p.length, p.name)
 
     return min(unique, key=rank) if unique else None
 
 
-def _composite(store: GraphStore, label: str, properties: tuple[Property, ...]) -> str:
-    whole = [p for p in properties if p.kind in ("STRING", "INTEGER") and p.present == p.sampled and p.length <= 64]
-    for i, first in enumerate(whole):
-        for second in whole[i + 1 :]:
-            if pair_is_unique(store, label, first.name, second.name):
-                parts = " + '|' + ".join(f"toString(n.{quoted(p.name)})" for p in (first, second))
-                return _shape("key_of_both", "xsd:string", f'sh:minCount 1 ; kr:use kr:key ; kr:from "{parts}"')
+def _composite(
+    store: GraphStore, label: str, properties: tuple[Property, ...], constraints: frozenset[tuple[str, ...]]
+) -> str:
+    whole = [
+        p.name for p in properties if p.kind in ("STRING", "INTEGER") and p.present == p.sampled and p.length <= 64
+    ]
+    pairs = sorted(combinations(whole, 2), key=lambda pair: not {pair, pair[::-1]} & constraints)
+    for pair in pairs:
+        if pair_is_unique(store, label, *pair):
+            parts = " + '|' + ".join(f"toString(n.{quoted(name)})" for name in pair)
+            return _shape("key_of_both", "xsd:string", f'sh:minCount 1 ; kr:use kr:key ; kr:from "{parts}"')
     has = ", ".join(p.name for p in properties) or "none"
     raise SchemaError(
         f"{label}: expected a property, or two together, that all nodes have and that tells them apart; its properties "

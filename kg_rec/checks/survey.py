@@ -5,7 +5,7 @@ Everything is asked through the read-only gate; samples are of a thousand nodes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kg_rec.store.base import GraphStore
@@ -27,6 +27,7 @@ class Property:
         example: one value.
         length: mean length of its texts, 0 for others.
         unique: all nodes of the label have it, each another value.
+        constrained: the graph's owners keep it unique, by a constraint.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Property:
     example: Any
     length: float
     unique: bool
+    constrained: bool = False
 
     @property
     def kind(self) -> str:
@@ -62,12 +64,14 @@ class Survey:
         extra: labels that stand beside each main label on some of its nodes.
         properties: by main label.
         ties: what is tied to what, by count.
+        constraints: by label, the properties that constraints keep unique, one or several together.
     """
 
     labels: dict[str, int]
     extra: dict[str, tuple[str, ...]]
     properties: dict[str, tuple[Property, ...]]
     ties: tuple[Tie, ...]
+    constraints: dict[str, frozenset[tuple[str, ...]]]
 
 
 def survey(store: GraphStore) -> Survey:
@@ -99,32 +103,47 @@ def survey(store: GraphStore) -> Survey:
         if all(name in totals for name in (*row["a"], *row["b"])) and row["a"] and row["b"]:
             tie = (main(row["a"]), row["t"], main(row["b"]))
             ties[tie] = ties.get(tie, 0) + row["n"]
+    constraints = _constraints(store)
     return Survey(
         dict(sorted(labels.items())),
         {name: tuple(sorted(found)) for name, found in extra.items()},
-        {name: _node_properties(store, name) for name in sorted(labels)},
+        {name: _node_properties(store, name, constraints.get(name, frozenset())) for name in sorted(labels)},
         tuple(Tie(*tie, count) for tie, count in sorted(ties.items(), key=lambda item: (-item[1], item[0]))),
+        constraints,
     )
+
+
+def _constraints(store: GraphStore) -> dict[str, frozenset[tuple[str, ...]]]:
+    """Uniqueness and key constraints, as the server describes them: ``type='UNIQUENESS', schema=(:Label {key})``."""
+    asked = "CALL db.schema.visualization() YIELD nodes UNWIND nodes AS n RETURN n"
+    found: dict[str, frozenset[tuple[str, ...]]] = {}
+    for row in store.query(asked).to_pylist():
+        label, texts = row["n"]["name"], row["n"]["constraints"] or ()
+        start = f"schema=(:{label} {{"
+        kept = [t for t in texts if start in t and any(kind in t for kind in ("'UNIQUENESS'", "'NODE_KEY'"))]
+        keys = (t[t.index(start) + len(start) : t.rindex("})")] for t in kept)
+        found[label] = frozenset(tuple(key.split(", ")) for key in keys)
+    return found
 
 
 def edge_properties(store: GraphStore, pattern: str, variable: str) -> tuple[Property, ...]:
     """The properties of a relationship or of a node in the middle of a pattern."""
-    return _properties(store, f"MATCH {pattern} WITH {variable} AS x LIMIT {_SAMPLE}", set())
+    return _properties(store, f"MATCH {pattern} WITH {variable} AS x LIMIT {_SAMPLE}")
 
 
-def _node_properties(store: GraphStore, label: str) -> tuple[Property, ...]:
+def _node_properties(store: GraphStore, label: str, constraints: frozenset[tuple[str, ...]]) -> tuple[Property, ...]:
     match = f"MATCH (x:{quoted(label)})"
-    first = _properties(store, f"{match} WITH x LIMIT {_SAMPLE}", set())
+    first = _properties(store, f"{match} WITH x LIMIT {_SAMPLE}")
     may = [p.name for p in first if p.kind in ("STRING", "INTEGER") and p.present == p.sampled]
     if not may:
         return first
     counts = ", ".join(f"count(DISTINCT x.{quoted(name)}) AS c{i}" for i, name in enumerate(may))
     row = store.query(f"{match} RETURN count(*) AS n, {counts}").to_pylist()[0]
     unique = {name for i, name in enumerate(may) if row[f"c{i}"] == row["n"]}
-    return _properties(store, f"{match} WITH x LIMIT {_SAMPLE}", unique)
+    return tuple(replace(p, unique=p.name in unique, constrained=(p.name,) in constraints) for p in first)
 
 
-def _properties(store: GraphStore, sample: str, unique: set[str]) -> tuple[Property, ...]:
+def _properties(store: GraphStore, sample: str) -> tuple[Property, ...]:
     sampled = store.query(f"{sample} RETURN count(*) AS n").to_pylist()[0]["n"]
     rows = store.query(
         f"{sample} UNWIND keys(x) AS k WITH k, x[k] AS v WHERE v IS NOT NULL "
@@ -142,7 +161,7 @@ def _properties(store: GraphStore, sample: str, unique: set[str]) -> tuple[Prope
             sampled,
             some[0]["example"],
             max(row["length"] or 0.0 for row in some),
-            name in unique,
+            False,
         )
         for name, some in found.items()
     )

@@ -85,7 +85,7 @@ def _mask(items: IdMap, keys: Sequence[str]) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Reranker:
-    """Chooses a list among a user's best items, by caps and diversity.
+    """Chooses a list among a user's best items, by caps, diversity and places for new items.
 
     Attributes:
         categories: per cap, the categories of each item, padded with -1, shape (n, width).
@@ -93,6 +93,8 @@ class Reranker:
         vectors: unit vectors of the items, float32, shape (n, d); None without diversity.
         diversity: weight of dissimilarity.
         pool: items to choose from.
+        new: which items had no interaction when the model was trained, boolean, shape (n,).
+        reserved: places of a list for these: its last ones, where the others hold fewer.
     """
 
     categories: tuple[NDArray[np.int64], ...]
@@ -100,6 +102,8 @@ class Reranker:
     vectors: NDArray[np.float32] | None
     diversity: float
     pool: int
+    new: NDArray[np.bool_]
+    reserved: int
 
     def __call__(
         self, items: NDArray[np.int64], scores: NDArray[np.float64], k: int
@@ -135,12 +139,15 @@ class Reranker:
         near = np.zeros(items.shape)
         pooled = None if self.vectors is None else self.vectors[items]
         held = [c[items] for c in self.categories]
+        new, owed = self.new[items] & free, np.full(b, self.reserved)
         counts = [np.zeros((b, int(c.max(initial=-1)) + 2), dtype=np.int32) for c in self.categories]
         places = np.full((b, k), -1, dtype=np.int64)
         for step in range(k):
             usable = free.copy()
             for cats, count, most in zip(held, counts, self.most, strict=True):
                 usable &= ~((count[rows[:, None, None], cats] >= most) & (cats >= 0)).any(axis=2)
+            due = (owed >= k - step) & (usable & new).any(axis=1)
+            usable &= new | ~due[:, None]
             worth = np.where(usable, relevance - self.diversity * near, -np.inf)
             best = worth.argmax(axis=1)
             there = usable[rows, best]
@@ -148,6 +155,7 @@ class Reranker:
                 break
             places[there, step] = best[there]
             free[rows[there], best[there]] = False
+            owed -= there & new[rows, best]
             for cats, count in zip(held, counts, strict=True):
                 chosen = cats[rows, best]
                 held_by = np.broadcast_to(rows[:, None], chosen.shape)
@@ -164,7 +172,7 @@ def reranker(config: CandidatesConfig, model: Recommender, k: int) -> Reranker |
     Raises:
         ConfigError: a cap names no relation type from the item, or the model has no embeddings for diversity.
     """
-    if not config.caps and not config.diversity:
+    if not config.caps and not config.diversity and not config.new_items:
         return None
     schema, snapshot = model.snapshot.schema, model.snapshot
     known = {r.name: r for r in schema.item_relations}
@@ -180,8 +188,8 @@ def reranker(config: CandidatesConfig, model: Recommender, k: int) -> Reranker |
     vectors = embeddings(model) if config.diversity else None
     if config.diversity and vectors is None:
         raise ConfigError("candidates.diversity: the model has neither text nor relational embeddings; set it to 0")
-    pool = max(config.pool, k)
-    return Reranker(tuple(categories), tuple(c.most for c in config.caps), vectors, config.diversity, pool)
+    most, pool = tuple(c.most for c in config.caps), max(config.pool, k)
+    return Reranker(tuple(categories), most, vectors, config.diversity, pool, model.cold, min(config.new_items, k))
 
 
 def embeddings(model: Recommender) -> NDArray[np.float32] | None:

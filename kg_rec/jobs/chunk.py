@@ -110,12 +110,24 @@ class Scorer:
         top, values = _filled(*self.model.best(liked, seen, k if rerank is None else rerank.pool, plan.allowed), k)
         if rerank is None:
             return top, values
-        chosen, its = rerank(top, values, k)
+        chosen, its = rerank(*self._with_new(top, values, liked, seen), k)
         cut = np.flatnonzero((chosen[:, -1] < 0) & (top[:, -1] >= 0))  # the caps left more places than the pool filled
         if len(cut):
             everything = self.model.best(liked[cut], seen[cut], liked.shape[1], plan.allowed)
             chosen[cut], its[cut] = rerank(*everything, k)
         return chosen, its
+
+    def _with_new(
+        self, top: NDArray[np.int64], values: NDArray[np.float64], liked: sparse.csr_array, seen: sparse.csr_array
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The best items, and behind them the best new ones, where places are kept for these."""
+        rerank = self.reranker
+        if rerank is None or not rerank.reserved:
+            return top, values
+        new, its = self.model.best(liked, seen, rerank.pool, self.plan.allowed & rerank.new)
+        known = np.array([np.isin(a, b) for a, b in zip(new, top, strict=True)]).reshape(new.shape)
+        new, its = np.where(known, -1, new), np.where(known, -np.inf, its)
+        return np.concatenate([top, new], axis=1), np.concatenate([values, its], axis=1)
 
 
 def user_rows(model: Recommender, users: NDArray[np.int64]) -> tuple[sparse.csr_array, sparse.csr_array]:

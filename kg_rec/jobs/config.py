@@ -82,6 +82,8 @@ class CandidatesConfig:
             relevance (Carbonell & Goldstein, SIGIR 1998) on scores scaled to 0 ... 1 and the cosine of text and
             relational embeddings.
         pool: best items of a user that caps and diversity choose from; caps look further where these do not suffice.
+        new_items: places of a list kept for items that had no interaction when the model was trained, the best of them;
+            they come last in the list, unless they are there by their score.
     """
 
     only: tuple[str, ...] = ()
@@ -93,6 +95,7 @@ class CandidatesConfig:
     caps: tuple[CapConfig, ...] = ()
     diversity: float = 0.0
     pool: int = 100
+    new_items: int = 0
 
     def __post_init__(self) -> None:
         for name in ("only", "never"):
@@ -100,6 +103,7 @@ class CandidatesConfig:
                 _check_cypher(f"candidates.{name}", text)
         expect(0 <= self.diversity < 1, "candidates.diversity", "a number from 0 to below 1", self.diversity)
         expect(self.minimum_novelty >= 0, "candidates.minimum_novelty", "a number from 0", self.minimum_novelty)
+        expect(self.new_items >= 0, "candidates.new_items", "a number of places from 0", self.new_items)
         expect(self.pool >= 1, "candidates.pool", "at least 1", self.pool)
         for i, cap in enumerate(self.caps):
             expect(cap.most >= 1, f"candidates.caps[{i}].most", "at least 1", cap.most)

@@ -21,13 +21,15 @@ from kg_rec.jobs.changes import catalogue_changed, changes, user_digests
 from kg_rec.jobs.config import JobConfig
 from kg_rec.model import persist
 from kg_rec.progress import Progress, no_progress
+from kg_rec.settings import from_dict
 from kg_rec.snapshot import NO_TIME, Snapshot, export
 from kg_rec.store.base import GraphStore
 from kg_rec.store.ledger import Run, RunLedger
 from kg_rec.textfile import HIDDEN, is_link_outside
 
 _log = logging.getLogger(__name__)
-_PARTS = frozenset({"plan.json", "plan.json.partial", "users.npy", "digests.npy", "allowed.npy", "snapshot"})
+_SETTINGS = "job.json"
+_PARTS = frozenset({_SETTINGS, "plan.json", "plan.json.partial", "users.npy", "digests.npy", "allowed.npy", "snapshot"})
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,15 @@ def make_plan(
         ConfigError: a user is unknown, the interactions have no times where ``changed_since`` needs them, or what
             decides the lists of all users (the model, the settings) is not as in ``base``.
         StoreError: a query failed.
+        JobError: the folder holds what no plan holds.
     """
-    discard_plan(folder)
-    folder.mkdir(parents=True)
+    _check_folder(folder)
+    for old in folder.iterdir() if folder.exists() else ():
+        if old.is_dir():
+            shutil.rmtree(old)
+        elif old.name != _SETTINGS:
+            old.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
     export(store, progress).save(folder / "snapshot")
     snapshot = Snapshot.load(folder / "snapshot")
     users = _users(job, store, snapshot)
@@ -117,13 +125,49 @@ def discard_plan(folder: Path) -> None:
     Raises:
         JobError: the folder holds what no plan holds; nothing is deleted.
     """
+    _check_folder(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_folder(folder: Path) -> None:
     if not folder.exists():
         return
     others = [] if folder.is_symlink() else sorted(p.name for p in folder.iterdir() if p.name not in _PARTS)
     if folder.is_symlink() or others:
         found = f"{others[0]} in it" if others else "a link"
         raise JobError(f"{folder}: expected the folder of a run, found {found}; nothing was deleted: move it away")
-    shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep_settings(folder: Path, job: JobConfig) -> None:
+    """Keep what a run begins with in its folder, which is this machine's, unlike the ledger."""
+    _check_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    new = folder / "plan.json.partial"
+    new.write_text(json.dumps(job.to_dict()) + "\n", encoding="utf-8")
+    os.replace(new, folder / _SETTINGS)
+
+
+def settings_of(record: Run) -> JobConfig:
+    """The settings that a run began with, from the ledger: others write to the graph that it is in.
+
+    So they count only where the folder that they name holds the same ones; no file is written or deleted where
+    nobody but the ledger says so.
+
+    Raises:
+        JobError: it does not.
+    """
+    job = from_dict(JobConfig, record.about["config"])
+    file = Path(job.work) / record.run / _SETTINGS
+    try:
+        same = json.loads(file.read_text(encoding="utf-8")) == job.to_dict()
+    except (OSError, ValueError, RecursionError):
+        same = False
+    if not same:
+        raise JobError(
+            f"run {record.run}: {file} does not hold the settings that the graph says of the run, so no folder is "
+            "touched; begin another run, or go on with this one by its job file: job run FILE --run NAME --or-resume"
+        )
+    return job
 
 
 def open_plan(folder: Path) -> Plan | None:

@@ -20,7 +20,7 @@ from kg_rec.jobs.candidates import embeddings
 from kg_rec.jobs.chunk import Scorer
 from kg_rec.jobs.config import NAME, JobConfig, check_files, checked_name
 from kg_rec.jobs.metrics import Metrics
-from kg_rec.jobs.plan import Plan, check_same, discard_plan, make_plan, open_plan
+from kg_rec.jobs.plan import Plan, check_same, discard_plan, keep_settings, make_plan, open_plan, settings_of
 from kg_rec.jobs.preview import check_sinks
 from kg_rec.jobs.report import Timer, report_of
 from kg_rec.jobs.retry import retry_while_unavailable
@@ -68,6 +68,7 @@ def start(job: JobConfig, store: GraphStore, run: str | None = None, watch: Watc
         raise JobError(f"run {name} is there already; resume it, cancel it, or choose another name")
     base = retry_while_unavailable(job, partial(_base, job, runs, name))
     about = {"config": job.to_dict(), "base": list(base), "pid": os.getpid()}
+    keep_settings(Path(job.work) / name, job)
     record = Run(name, job.name, "running", now(), about=about)
     retry_while_unavailable(job, partial(runs.save, record))
     return _carry(job, store, runs, record, watch or Watch())
@@ -77,19 +78,36 @@ def resume(store: GraphStore, run: str, watch: Watch | None = None) -> Run:
     """Carry a run that was killed, failed or stopped to its end; its settings are those it began with.
 
     Raises:
-        JobError: there is no such run, or it is done or cancelled, or what it works on changed.
+        JobError: there is no such run, or it was cancelled, or what it works on changed, or its folder on this machine
+            does not hold the settings that the ledger says of it.
     """
     runs = RunLedger(store)
     runs.prepare()
+    record = _resumable(store, runs, run)
+    if record.state == "done" and not _here(record):
+        return record
+    return _go_on(settings_of(record), store, runs, record, watch)
+
+
+def _resumable(store: GraphStore, runs: RunLedger, run: str) -> Run:
     record = runs.find(checked_name(run))
     if record is None:
         raise JobError(f"{store.url} has no run {run}; `kg-rec job list` shows those it has")
     if record.state == "cancelled":
         raise JobError(f"run {run} was cancelled; start a new one")
-    job = from_dict(JobConfig, record.about["config"])
+    return record
+
+
+def _here(record: Run) -> bool:
+    """Whether a run that is done left its folder, as one does that is killed just then."""
+    return (Path(record.about["config"]["work"]) / record.run).exists()
+
+
+def _go_on(job: JobConfig, store: GraphStore, runs: RunLedger, record: Run, watch: Watch | None) -> Run:
     if record.state == "done":
         _tidy(job, runs, record)
         return record
+    keep_settings(Path(job.work) / record.run, job)
     record = replace(record, state="running", error="", about={**record.about, "pid": os.getpid()})
     retry_while_unavailable(job, partial(runs.save, record))
     return _carry(job, store, runs, record, watch or Watch())
@@ -101,9 +119,11 @@ def start_or_resume(job: JobConfig, store: GraphStore, run: str, watch: Watch | 
     Raises:
         JobError: the run began with other settings or was cancelled; also as :func:`start` and :func:`resume`.
     """
-    record = RunLedger(store).find(checked_name(run))
-    if record is None:
+    runs = RunLedger(store)
+    if runs.find(checked_name(run)) is None:
         return start(job, store, run, watch)
+    runs.prepare()
+    record = _resumable(store, runs, run)
     began = _flat(from_dict(JobConfig, record.about["config"]).to_dict())
     given = _flat(job.to_dict())
     differ = sorted(name for name in began.keys() | given.keys() if began.get(name) != given.get(name))
@@ -112,14 +132,15 @@ def start_or_resume(job: JobConfig, store: GraphStore, run: str, watch: Watch | 
             f"run {run} began with other settings: {', '.join(differ)}; go on with those it began with by "
             f"`kg-rec job resume {run}`, or choose another name"
         )
-    return resume(store, run, watch)
+    return _go_on(job, store, runs, record, watch)
 
 
 def cancel(store: GraphStore, run: str, progress: Progress = no_progress) -> Run:
     """End a run for good, and delete what it wrote; a process that still works on it stops at its next chunk.
 
     Raises:
-        JobError: there is no such run, or it is done.
+        JobError: there is no such run, or it is done, or its folder on this machine does not hold the settings that
+            the ledger says of it.
     """
     runs = RunLedger(store)
     record = runs.find(checked_name(run))
@@ -127,9 +148,10 @@ def cancel(store: GraphStore, run: str, progress: Progress = no_progress) -> Run
         raise JobError(f"{store.url} has no run {run}; `kg-rec job list` shows those it has")
     if record.state == "done":
         raise JobError(f"run {run} is done; newer runs replace it")
+    job = settings_of(record)
     record = replace(record, state="cancelled", finished=now())
     runs.save(record)
-    _clean(from_dict(JobConfig, record.about["config"]), runs, record, progress)
+    _clean(job, runs, record, progress)
     return record
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime, time
 from typing import Any
 
 import pyarrow as pa
@@ -20,21 +21,66 @@ def to_table(names: Sequence[str], values: Sequence[Sequence[Any]]) -> pa.Table:
         names: column names, unique.
         values: those of each column: None, bool, int, float, str, date and time types, lists and dicts of these.
 
+    Times of several zones in one column, and times of day with a zone, for which Arrow has no type, are ISO 8601 texts.
+
     Raises:
-        StoreError: a column mixes types that Arrow cannot hold together.
+        StoreError: a column mixes types that Arrow cannot hold together, or times with a zone and without one.
     """
     if len(set(names)) != len(names):
         raise StoreError(f"the query returns two columns of one name: {', '.join(names)}; name them with AS")
     columns = []
     for name, column in zip(names, values, strict=True):
         try:
-            columns.append(pa.array(column))
+            columns.append(pa.array(_with_zones(name, column)))
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
             raise StoreError(
                 f"column {name} of the query mixes types or holds values that do not fit a table: {error}; "
                 "return single properties"
             ) from error
     return pa.table(columns, names=list(names))
+
+
+_Path = tuple[str, ...]
+
+
+def _with_zones(name: str, column: Sequence[Any]) -> Sequence[Any]:
+    """A column in which no time loses its zone."""
+    zones: dict[_Path, set[str | None]] = {}
+    of_day: set[_Path] = set()
+    for path, value in (pair for row in column for pair in _times(row, ())):
+        zones.setdefault(path, set()).add(None if value.tzinfo is None else str(value.tzinfo))
+        if isinstance(value, time) and value.tzinfo is not None:
+            of_day.add(path)
+    if any(None in found and len(found) > 1 for found in zones.values()):
+        raise StoreError(
+            f"column {name} of the query mixes times with a zone and without one; return them in columns of their own, "
+            "or as text by toString()"
+        )
+    texts = of_day | {path for path, found in zones.items() if len(found) > 1}
+    return [_as_texts(row, (), texts) for row in column] if texts else column
+
+
+def _times(value: Any, path: _Path) -> Iterator[tuple[_Path, datetime | time]]:
+    """The times in a value, each with its place in lists and maps."""
+    if isinstance(value, datetime | time):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _times(inner, (*path, key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _times(inner, (*path, "[]"))
+
+
+def _as_texts(value: Any, path: _Path, texts: set[_Path]) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_texts(inner, (*path, key), texts) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_as_texts(inner, (*path, "[]"), texts) for inner in value]
+    if path not in texts or not isinstance(value, datetime | time):
+        return value
+    zone = getattr(value.tzinfo, "zone", None) or getattr(value.tzinfo, "key", None)  # pytz, zoneinfo
+    return value.isoformat() + (f"[{zone}]" if zone and zone != "UTC" else "")
 
 
 def column_names(cypher: str, found: Sequence[Token]) -> list[str] | None:

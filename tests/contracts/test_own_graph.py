@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shlex
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import neo4j
 import pytest
+from cli_world import run
 from starlette.testclient import TestClient
 
 from kg_rec.api import Model, train
@@ -218,6 +220,25 @@ def test_feedback_and_the_service_read_a_graph_of_others(
     assert state(neo4j_driver) == before  # no node was written to, and the events are gone
 
 
+def test_the_five_commands_of_the_guide(
+    clean_neo4j: str, neo4j_driver: neo4j.Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/own-graph.md has them: explained lists in the graph, and nothing of its owners' is changed."""
+    shop(lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
+    before = state(neo4j_driver)
+    guide = Path(__file__).parents[2] / "docs" / "own-graph.md"
+    block = guide.read_text(encoding="utf-8").split("## Five commands")[1].split("```")[1]
+    commands = [shlex.split(line, comments=True) for line in block.splitlines()[1:]]
+    assert [command[:2] for command in commands if command[0] != "kg-rec"] == []
+    assert len(commands) == 5
+    monkeypatch.setenv("KG_REC_GRAPH", clean_neo4j)
+    monkeypatch.chdir(tmp_path)
+    results = [run(*command[1:]) for command in commands]
+    assert "10 rows" in results[-1].stdout
+    assert "You bought" in results[-1].stdout or "you bought" in results[-1].stdout
+    assert state(neo4j_driver) == before
+
+
 def test_what_cannot_be_known_is_asked(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
     shop(lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
     turtle = infer(store, Wishes("Customer", "Product", {"BOUGHT": 2.0, "RETURNED": -3.0}, 1.5))
@@ -234,6 +255,17 @@ def test_what_cannot_be_known_is_asked(store: GraphStore, neo4j_driver: neo4j.Dr
     ):
         with pytest.raises(SchemaError, match=message):
             infer(store, wishes)
+
+
+def test_a_key_that_the_owners_keep_unique_comes_first(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
+    shop(lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
+    neo4j_driver.execute_query("MATCH (p:Product) SET p.ean = '400' + toString(p.id)")
+    assert "key id: present in and different for all 30 nodes\n" in infer(store)
+    neo4j_driver.execute_query("CREATE CONSTRAINT FOR (n:Product) REQUIRE n.ean IS UNIQUE")
+    turtle = infer(store)
+    assert "key ean: present in and different for all 30 nodes, and your constraint keeps it so\n" in turtle
+    apply(store, GraphSchema.from_turtle(turtle))
+    assert export(store).items.keys.to_pylist()[0] == "400100"
 
 
 def test_a_schema_that_the_graph_contradicts_is_refused_and_a_corrected_one_works(

@@ -198,6 +198,9 @@ FAULTS = {
     "text for a date": (
         f"{FILM} SET n.day = '1999-01-01'", "wrong datatype", "Film.day", 1, ("f2",),
     ),
+    "a date far away": (
+        f"{FILM} SET n.day = date('+12024-01-01')", "wrong datatype", "Film.day", 1, ("f2",),
+    ),
     "text for a list": (f"{FILM} SET n.tags = 'a'", "wrong datatype", "Film.tags", 1, ("f2",)),
     "numbers for texts": (f"{FILM} SET n.tags = [1]", "wrong datatype", "Film.tags", 1, ("f2",)),
     "short vector": (

@@ -296,7 +296,8 @@ class Neo4jStore:
     ) -> Iterator[pa.RecordBatch]:
         for run in key_runs(keys, batch_size):
             page = self._read(statement, {"keys": run}, lambda r: r.single(strict=True))
-            columns = [_column(values, field) for values, field in zip(page.values(), schema, strict=True)]
+            ends = [page[name] for name in order]
+            columns = [_column(values, field, ends) for values, field in zip(page.values(), schema, strict=True)]
             yield from ordered_batches(pa.table(columns, schema=schema), order, batch_size)
 
     def _read(self, statement: str, values: dict[str, Any], take: Callable[[neo4j.Result], T]) -> T:
@@ -337,6 +338,11 @@ class Neo4jStore:
                 raise QueryRefusedError(f"query refused by the server: {text}") from error
             kind = StoreUnavailableError if error.is_retryable() else StoreError
             raise kind(f"{self._url}: {text} ({code})") from error
+        except neo4j.exceptions.BrokenRecordError as error:
+            raise StoreError(
+                f"{self._url}: the result holds a value that Python has no form for, such as a date after the year "
+                "9999; return it as text, by toString()"
+            ) from error
         except (neo4j.exceptions.DriverError, OSError, ValueError) as error:
             text = " ".join(str(error).split())[:300]
             unreachable = isinstance(error, _UNREACHABLE)
@@ -366,16 +372,34 @@ def _split(rows: _Rows, size: int) -> Iterator[_Rows]:
     return (rows[i : i + size] for i in range(0, len(rows), size))
 
 
-def _column(values: list[Any], field: pa.Field) -> pa.Array:
+def _column(values: list[Any], field: pa.Field, ends: list[list[Any]]) -> pa.Array:
+    """The values of one property, of the nodes or edges whose keys ``ends`` holds."""
     try:
-        if pa.types.is_date(field.type):
-            values = [None if v is None else _date(v) for v in values]
-        return pa.array(values, field.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError, OverflowError) as error:
+        return _typed(values, field)
+    except _OF_ANOTHER_TYPE as error:
+        row, reason = next(_misfits(values, field), (None, error))
+        where = "" if row is None else f", such as that of {' -> '.join(str(keys[row]) for keys in ends)}"
         raise StoreError(
-            f"property {field.name} holds values that are not of the schema's type {field.type}: {error}; "
+            f"property {field.name} holds values that are not of the schema's type {field.type}{where}: {reason}; "
             "were they written by another program?"
         ) from error
+
+
+_OF_ANOTHER_TYPE = (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError, OverflowError)
+
+
+def _typed(values: list[Any], field: pa.Field) -> pa.Array:
+    if pa.types.is_date(field.type):
+        values = [None if v is None else _date(v) for v in values]
+    return pa.array(values, field.type)
+
+
+def _misfits(values: list[Any], field: pa.Field) -> Iterator[tuple[int, Exception]]:
+    for row, value in enumerate(values):
+        try:
+            _typed([value], field)
+        except _OF_ANOTHER_TYPE as error:
+            yield row, error
 
 
 def _date(value: Any) -> Any:
@@ -386,7 +410,8 @@ def _date(value: Any) -> Any:
         ValueError: its year is not between 1 and 9999.
     """
     if not isinstance(value, neo4j.time.Date):
-        raise ArgumentError(f"expected a date, got {value!r}")
+        broken = type(value).__name__.startswith("Broken")
+        raise ArgumentError(f"expected a date, got {'one outside the years 1 to 9999' if broken else repr(value)}")
     return value.to_native()
 
 

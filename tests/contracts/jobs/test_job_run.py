@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
+from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -123,6 +125,30 @@ def test_rules(world: World, store: GraphStore) -> None:
     none = start(world.job(candidates={"minimum_novelty": 50.0}), store, "none")
     assert {r["item"] for r in world.rows("none")} <= {f"f{i}" for i in range(39, 45)}  # that nobody rated
     assert none.about["allowed"] == 6
+
+
+def test_places_are_kept_for_new_items(world: World, store: GraphStore) -> None:
+    new = {f"f{i}" for i in range(39, 45)}  # that nobody rated
+
+    def lists(run: str, **rules: Any) -> dict[str, list[str]]:
+        start(world.job(candidates=rules, sinks={"json_lines": str(world.folder / "lines")}), store, run)
+        found: dict[str, list[str]] = {}
+        for row in [json.loads(line) for p in (world.folder / f"lines/run={run}").iterdir() for line in p.open()]:
+            found.setdefault(row["user"], []).append(row["item"])
+        return found
+
+    plain, kept = lists("plain"), lists("kept", new_items=2)
+    assert len(kept) == 60
+    for user, items in kept.items():
+        assert len(items) == len(set(items)) == 5
+        assert len(new & set(items)) >= 2
+        assert items[:3] == plain[user][:3]
+    capped = lists("capped", new_items=2, diversity=0.3, caps=[{"relation": "HAS_GENRE", "most": 2}])
+    for items in capped.values():
+        assert len(new & set(items)) >= 2
+        assert max(Counter(int(item[1:]) % 3 for item in items).values()) <= 2
+    only = lists("only", new_items=5)
+    assert all(set(items) <= new for items in only.values())
 
 
 def test_whose_lists_and_an_allow_list(world: World, store: GraphStore) -> None:
@@ -311,12 +337,16 @@ def test_a_folder_that_is_no_run_s_is_never_deleted(world: World, store: GraphSt
     ledger = RunLedger(store)
     found = ledger.find("x")
     assert found is not None
-    settings = {**found.about["config"], "work": str(world.folder / "home")}
-    ledger.save(replace(found, about={**found.about, "config": settings}))
-    for action in (resume, cancel):
-        with pytest.raises(JobError, match=r"home/x: expected the folder of a run, found thesis\.txt in it"):
-            action(store, "x")
-        assert (victim / "thesis.txt").exists()
+    config = found.about["config"]
+    for changed in ({"work": str(world.folder / "home")}, {"sinks": {"parquet": str(world.folder / "home")}}):
+        ledger.save(replace(found, about={**found.about, "config": {**config, **changed}}))
+        for action in (resume, cancel):
+            with pytest.raises(JobError, match=r"does not hold the settings that the graph says of the run"):
+                action(store, "x")
+        assert sorted(p.name for p in (world.folder / "home").rglob("*")) == ["thesis.txt", "x"]
+    victim.rename(world.folder / "home" / "y")
+    with pytest.raises(JobError, match=r"home/y: expected the folder of a run, found thesis\.txt in it"):
+        start(world.job(work=str(world.folder / "home")), store, "y")
 
 
 def test_a_run_of_some_users_is_not_added_to_lists_that_were_replaced(world: World, store: GraphStore) -> None:
