@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
-from kg_rec.errors import ConfigError, LoadError, SchemaNotAppliedError
+from kg_rec.errors import ConfigError, LoadError, SchemaError, SchemaNotAppliedError
 from kg_rec.loaders.batches import EdgeBatch, NodeBatch, attributes, explode, relation_type
 from kg_rec.loaders.check import Checker
 from kg_rec.loaders.text import Faults, Origin
@@ -187,6 +187,7 @@ def load(
     schema: GraphSchema | None = None,
     on_error: Literal["stop", "skip"] = "stop",
     rejects: str | Path | None = None,
+    liked_from: float | None = None,
     progress: Progress = no_progress,
     **options: Any,
 ) -> LoadReport:
@@ -201,6 +202,8 @@ def load(
         on_error: ``stop`` at the first malformed row, before anything of its batch is written, or ``skip`` such
             rows and list them in ``rejects``.
         rejects: CSV file for rejected rows (file, line, reason, row); needed with ``skip``, replaced if there.
+        liked_from: least weight of an interaction that counts as liked, kept in the graph's schema; None: as the schema
+            says, or as an earlier load did.
         progress: called with rows written so far.
         options: of the format.
 
@@ -212,7 +215,7 @@ def load(
         StoreError: the store failed.
     """
     try:
-        return _load(store, format, Path(path), schema, on_error, rejects, progress, options)
+        return _load(store, format, Path(path), schema, on_error, rejects, liked_from, progress, options)
     except LoadError as error:
         if is_link_outside(error.path):
             raise LoadError(HIDDEN, error.path, error.line) from None
@@ -226,6 +229,7 @@ def _load(
     schema: GraphSchema | None,
     on_error: Literal["stop", "skip"],
     rejects: str | Path | None,
+    liked_from: float | None,
     progress: Progress,
     options: Mapping[str, Any],
 ) -> LoadReport:
@@ -235,7 +239,11 @@ def _load(
     reject_file = Path(rejects) if rejects is not None and on_error == "skip" else None
     held = _held(store)
     given = _choose(loader, path, options, schema, held, Faults(stop=on_error == "stop"))
+    if liked_from is None and held is not None and schema is None and given is not None and held.name == given.name:
+        liked_from = held.interaction.positive_from
     chosen = given if given is not None else held
+    if chosen is not None and liked_from not in (None, chosen.interaction.positive_from):
+        given = chosen = chosen.liked_from(liked_from)
     if chosen is None:
         raise SchemaNotAppliedError(
             f"format {format} has no schema of its own and the store holds none yet; "
@@ -243,6 +251,7 @@ def _load(
         )
     nodes: Counter[str] = Counter()
     edges: Counter[str] = Counter()
+    weights: Counter[float] = Counter()
     done = 0
     with _faults(on_error, reject_file) as faults:
         context = LoadContext(chosen, options, faults, Counter(), progress)
@@ -260,6 +269,9 @@ def _load(
             else:
                 name, count, write = batch.relation, edges, store.write_edges
                 table = checker.edges(name, batch.table, origin, batch.repeats)
+                if name == chosen.interaction.name and chosen.interaction.weight in table.column_names:
+                    found = table[chosen.interaction.weight].drop_null().value_counts()
+                    weights.update({w["values"]: w["counts"] for w in found.to_pylist()})
             for piece in _pieces(table):
                 written = write(name, piece)
                 count[name] += written
@@ -278,9 +290,29 @@ def _load(
         unmapped=dict(sorted(context.unmapped.items())),
         rejected=faults.count,
         rejects=reject_file,
-        notes=checker.notes(),
+        notes=(*checker.notes(), *_what_is_liked(chosen, weights)),
         seconds=time.perf_counter() - started,
     )
+
+
+def _what_is_liked(schema: GraphSchema, weights: Mapping[float, int]) -> Iterator[str]:
+    """Which weights count as liked, where the loaded ones differ and the schema that ships does not say."""
+    relation = schema.interaction
+    least, total = relation.positive_from, sum(weights.values())
+    if len(weights) > 1 and (least is None or schema.turtle != _shipped(schema.name)):
+        liked = sum(n for weight, n in weights.items() if (weight > 0 if least is None else weight >= least))
+        rule = "above 0" if least is None else f"of at least {least:g}"
+        yield (
+            f"{relation.name}: a weight {rule} counts as liked: {liked:,} of {total:,} ({min(weights):g} to "
+            f"{max(weights):g}); --liked-from NUMBER sets another limit"
+        )
+
+
+def _shipped(name: str) -> str:
+    try:
+        return GraphSchema.bundled(name).turtle
+    except SchemaError:
+        return ""
 
 
 def _rows_at_most(path: Path) -> int:

@@ -49,6 +49,9 @@ def _known_format(_: click.Context, __: click.Parameter, value: str) -> str:
     help="At a malformed row: stop before its batch is written, or leave the row out.",
 )
 @click.option("--rejects", type=click.Path(path_type=Path), metavar="FILE", help="CSV file for the rows left out.")
+@click.option(
+    "--liked-from", type=float, metavar="NUMBER", help="Least weight that counts as liked; kept in the graph."
+)
 @json_option
 def load(
     format_: str,
@@ -59,6 +62,7 @@ def load(
     options: list[tuple[str, str]],
     on_error: Literal["stop", "skip"],
     rejects: Path | None,
+    liked_from: float | None,
     as_json: bool,
 ) -> None:
     """Load the files at PATH into a graph.
@@ -89,7 +93,15 @@ def load(
         chosen = GraphSchema.find(schema) if schema else None
         with opened(graph, read_only=False) as store:
             report = load_files(
-                store, format_, path, schema=chosen, on_error=on_error, rejects=rejects, progress=progress, **given
+                store,
+                format_,
+                path,
+                schema=chosen,
+                on_error=on_error,
+                rejects=rejects,
+                liked_from=liked_from,
+                progress=progress,
+                **given,
             )
     if as_json:
         print_json(_load_json(report, graph))

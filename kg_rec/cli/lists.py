@@ -75,6 +75,8 @@ def recommend(
         try:
             if users_query is not None and store is not None:
                 keys = _queried(store, users_query)
+            elif users is not None and keys is not None:
+                keys = _as_meant(loaded, keys)
             models: Iterable[tuple[Recommender, list[str] | None]] = [(loaded.recommender, keys)]
             with nothing_told_of_links(users_file or "-", NotFoundError):
                 if learned:
@@ -101,6 +103,12 @@ def _keys(users: str | None, users_file: str | None) -> list[str] | None:
     from kg_rec.jobs.candidates import file_keys
 
     return file_keys(users_file, sys.stdin.buffer if users_file == "-" else None)
+
+
+def _as_meant(model: Model, keys: list[str]) -> list[str]:
+    """Keys as they were written; one that nobody has, without the blanks around it."""
+    known = model.recommender.users.indices(keys) >= 0
+    return list(dict.fromkeys(key if there else key.strip() for key, there in zip(keys, known, strict=True)))
 
 
 def _queried(store: GraphStore, cypher: str) -> list[str]:

@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from kg_rec.errors import SchemaError
-from kg_rec.schema.turtle import parse
+from kg_rec.schema.turtle import parse, with_limit
 from kg_rec.schema.types import NodeType, RelationType, Texts
 from kg_rec.textfile import nothing_told_of_links, read_text
 
@@ -91,6 +91,17 @@ class GraphSchema:
         )
         _check_whole(schema, [t.name for t in parts.node_types] + [r.name for r in parts.relation_types], origin)
         return schema
+
+    def liked_from(self, least: float) -> GraphSchema:
+        """The same schema, in which interactions with a weight of at least ``least`` count as liked.
+
+        Raises:
+            SchemaError: interactions have no weight in it.
+        """
+        relation = self.interaction
+        if relation.weight is None:
+            raise SchemaError(f"schema {self.name}: {relation.name} has no weight, so none is liked from {least:g} on")
+        return GraphSchema.from_turtle(with_limit(self.turtle, least))
 
     @cached_property
     def digest(self) -> str:

@@ -41,6 +41,7 @@ _VOCABULARY = frozenset(
     | {"repeats", "from", *get_args(Repeats)}
     | {"inverseLabel", "phrase", "inversePhrase", "alias", "inverseAlias"}
 )
+_OURS = "KgRec"
 _RESERVED = frozenset({"source", "target"})
 
 
@@ -77,6 +78,20 @@ def parse(text: str, origin: str) -> Parts:
     except Exception as error:  # rdflib raises many unrelated classes for bad Turtle
         raise SchemaError(f"{origin}: not valid Turtle: {' '.join(str(error).split())[:300]}") from error
     return _Parser(graph, origin).parts()
+
+
+def with_limit(text: str, least: float) -> str:
+    """A schema's Turtle with another ``kr:positiveFrom`` of its interaction; the rest is as it was."""
+    graph = Graph()
+    graph.parse(data=text, format="turtle")
+    relation = graph.value(None, RDF.type, KR.InteractionType)
+    if graph.value(relation, KR.positiveFrom) is None:
+        return f"{text.rstrip()}\n\n<{relation}> <{KR.positiveFrom}> {least!r} .\n"
+    said = r"(?<=:positiveFrom )\s*[-+0-9.eE]*[0-9]"
+    if len(re.findall(said, text)) == 1:
+        return re.sub(said, repr(least), text)
+    graph.set((cast("Node", relation), KR.positiveFrom, RdfLiteral(least)))
+    return str(graph.serialize(format="turtle"))
 
 
 class _Parser:
@@ -263,10 +278,10 @@ class _Parser:
     def _phrases(self, subject: Node, predicate: URIRef) -> dict[str, str]:
         phrases = self._texts(subject, predicate)
         for language, phrase in phrases.items():
-            if phrase.count("{}") != 1:
+            if phrase.count("{}") != 1 or re.search(r"[{}]", phrase.replace("{}", "")):
                 raise SchemaError(
-                    f"{self.origin}: {self._local(subject)}: a phrase has exactly one {{}} for the other end, "
-                    f"got {phrase!r}@{language}"
+                    f"{self.origin}: {self._local(subject)}: a phrase has exactly one {{}} for the other end "
+                    f"and no other brace, got {phrase!r}@{language}"
                 )
         return phrases
 
@@ -275,7 +290,9 @@ class _Parser:
         local = re.split(r"[#/:]", str(node))[-1]
         if not _IDENTIFIER.fullmatch(local):
             raise SchemaError(
-                f"{self.origin}: {node}: the local name must be letters, digits and '_', starting with a letter, "
-                f"got {local!r}"
+                f"{self.origin}: {node!s:.200}: the local name must be at most 63 letters, digits and '_', starting "
+                f"with a letter, got {local!r:.200}"
             )
+        if local.startswith(_OURS):
+            raise SchemaError(f"{self.origin}: {local}: names that begin with {_OURS} are kg_rec's own; choose another")
         return local

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kg_rec.errors import MOST_CHARACTERS, KgRecError
+from kg_rec.errors import MOST_CHARACTERS, ConfigError, KgRecError, SchemaError
 from kg_rec.explain.words.checks import verdicts
 from kg_rec.explain.words.phrasebook import Phrasebook
 from kg_rec.feedback.learn import LearnedFile
@@ -254,3 +254,35 @@ def test_what_a_link_leads_to_is_not_told(name: str, tmp_path: Path, store: Grap
         secret.write_text(text, encoding="utf-8")
         error = refused(READERS[name], folder / READERS[name].file, store)
         assert "hunter2" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (":HAS_CATEGORY", ":KgRecRun", "KgRecRun"),
+        (":Category", ":KgRecSchema", "KgRecSchema"),
+        (":Category", ":" + "C" * 100_000, "the local name must be at most 63 letters"),
+        (
+            'kr:phrase "belongs to the category {}"@en',
+            'kr:phrase "{0.__class__} {}"@en',
+            r"a phrase has exactly one {}",
+        ),
+        ('kr:phrase "belongs to the category {}"@en', 'kr:phrase "{0.__class__}"@en', r"a phrase has exactly one {}"),
+    ],
+)
+def test_a_hostile_schema(old: str, new: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.ttl"
+    text = SCHEMA.turtle
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(SchemaError, match=rf"s\.ttl: .*{message}") as caught:
+        GraphSchema.from_file(path)
+    assert len(str(caught.value)) <= MOST_CHARACTERS
+
+
+@pytest.mark.parametrize("value", ["[[1]]", "[1]", '["middle"]', '"source"', "{}", "9" * 5_000])
+def test_a_hostile_mapping(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.toml"
+    path.write_text(f'[[edges]]\nrelation = "R"\nsource = "a"\ntarget = "b"\ncreate = {value}\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"m\.toml"):
+        TableMapping.from_file(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from kg_rec.errors import ConfigError, LoadError, SchemaError
 from kg_rec.loaders.text import Faults
 from kg_rec.loaders.triples import derive_schema, read_triples
 from kg_rec.schema import GraphSchema
+from kg_rec.snapshot import export
 
 INTERACTIONS = GraphSchema.bundled("interactions")
 
@@ -221,3 +223,34 @@ def test_a_wider_schema_in_the_store_is_kept_and_extended(graph: Graph, folder: 
     assert graph.edges("NEW") == {("1", "e1"): {}}
     with pytest.raises(SchemaError, match="contradicts"):
         graph.load("recbole", folder, schema=GraphSchema.bundled("music"))
+
+
+def test_which_weights_count_as_liked_is_told_and_can_be_said(graph: Graph, folder: Path) -> None:
+    (folder / "d.inter").write_text(
+        "user_id:token\titem_id:token\trating:float\n" + "".join(f"u{i}\ti{i}\t{i - 1}\n" for i in range(5)),
+        encoding="utf-8",
+    )
+    report = graph.load("recbole", folder / "d.inter")
+    told = "INTERACTED: a weight above 0 counts as liked: 3 of 5 (-1 to 3); --liked-from NUMBER sets another limit"
+    assert report.notes == (told,)
+    assert len(export(graph.store).liked()) == 3
+    for liked_from in (2.0, None):  # an earlier load's limit stays
+        report = graph.load("recbole", folder / "d.inter", liked_from=liked_from)
+        assert report.notes[0].startswith("INTERACTED: a weight of at least 2 counts as liked: 2 of 5")
+        assert len(export(graph.store).liked()) == 2
+    assert (
+        graph.load("recbole", folder / "d.inter", liked_from=-0.5)
+        .notes[0]
+        .startswith("INTERACTED: a weight of at least -0.5 counts as liked: 4 of 5")
+    )
+
+
+def test_a_limit_changes_nothing_else_of_a_schema() -> None:
+    for name in ("movies", "interactions", "shop", "music"):
+        schema = GraphSchema.bundled(name)
+        other = schema.liked_from(3.5)
+        assert other.interaction.positive_from == 3.5
+        assert other.liked_from(-1.0).interaction.positive_from == -1.0
+        same = replace(other.interaction, positive_from=schema.interaction.positive_from)
+        assert {**other.relation_types, same.name: same} == schema.relation_types
+        assert other.node_types == schema.node_types
