@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import sys
@@ -10,6 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from kg_rec.errors import AuthenticationError, StoreError
 from kg_rec.textfile import read_text
+
+_log = logging.getLogger(__name__)
 
 _EXAMPLE = "neo4j://localhost:7687?database=neo4j"
 
@@ -49,7 +52,7 @@ def read_credentials() -> tuple[str, str] | None:
     """User and password from the environment, or from the file that ``NEO4J_AUTH_FILE`` names.
 
     The environment variables win over the file.  The file has the user on line one and the password on line two
-    (or both on one line as ``user/password``), and must not be accessible to other users.
+    (or both on one line as ``user/password``).  Where other users can access it, as with mounted secrets, the log says so.
 
     Returns:
         None where neither is given, for servers without authentication.
@@ -71,7 +74,7 @@ def read_credentials() -> tuple[str, str] | None:
     except OSError as error:
         raise AuthenticationError(f"NEO4J_AUTH_FILE {path}: cannot read it: {error.strerror}") from None
     if sys.platform != "win32" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise AuthenticationError(f"NEO4J_AUTH_FILE {path}: other users can access it; run chmod 600 on it")
+        _log.warning("NEO4J_AUTH_FILE %s: other users can access it; run chmod 600 on it", path)
     lines = read_text(path, AuthenticationError).split("\n")
     if not any(lines[1:]) and "/" in lines[0]:
         user, _, password = lines[0].partition("/")

@@ -65,9 +65,11 @@ def train(
         snapshot = snapshot.with_edges(snapshot.schema.interaction.name, split.train)
     positive = snapshot.liked()
     if not len(positive):
-        raise ModelError(
-            f"the graph has no positive {snapshot.schema.interaction.name} to learn from; load interactions first"
+        had = len(snapshot.interactions)
+        what = (
+            "load interactions first" if not had else f"by their weight none of {had:,} is liked: see load --liked-from"
         )
+        raise ModelError(f"the graph has no positive {snapshot.schema.interaction.name} to learn from; {what}")
     if heavy := int((np.bincount(positive.source) > MOST_LEARNED).sum()):
         who = "1 user has" if heavy == 1 else f"{heavy:,} users have"
         logger.warning(
