@@ -52,7 +52,7 @@ def read_credentials() -> tuple[str, str] | None:
     """User and password from the environment, or from the file that ``NEO4J_AUTH_FILE`` names.
 
     The environment variables win over the file.  The file has the user on line one and the password on line two
-    (or both on one line as ``user/password``).  Where other users can access it, as with mounted secrets, the log says so.
+    (or both on one line as ``user/password``).  Where others can access it, as in mounted secrets, the log says so.
 
     Returns:
         None where neither is given, for servers without authentication.

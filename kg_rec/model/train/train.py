@@ -66,9 +66,8 @@ def train(
     positive = snapshot.liked()
     if not len(positive):
         had = len(snapshot.interactions)
-        what = (
-            "load interactions first" if not had else f"by their weight none of {had:,} is liked: see load --liked-from"
-        )
+        liked = f"by their weight none of {had:,} is liked: see load --liked-from"
+        what = liked if had else "load interactions first"
         raise ModelError(f"the graph has no positive {snapshot.schema.interaction.name} to learn from; {what}")
     if heavy := int((np.bincount(positive.source) > MOST_LEARNED).sum()):
         who = "1 user has" if heavy == 1 else f"{heavy:,} users have"

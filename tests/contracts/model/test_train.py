@@ -127,8 +127,8 @@ def test_a_device_that_is_not_there() -> None:
 def test_a_graph_with_nothing_to_learn_from() -> None:
     none = edges([], weight=[], time=[])
     disliked = edges([(0, 0), (1, 1)], weight=[1, 2], time=[1, 2])
-    for table in (none, disliked):
-        with pytest.raises(ModelError, match="no positive RATED to learn from; load interactions first"):
+    for table, what in ((none, "load interactions first"), (disliked, "by their weight none of 2 is liked")):
+        with pytest.raises(ModelError, match=f"no positive RATED to learn from; {what}"):
             train(films().with_edges("RATED", table), QUICK)
     few = edges([(0, 0), (1, 1)], weight=[5, 5], time=[1, 2])
     with pytest.raises(ModelError, match="no user has validation interactions; give more interactions"):
