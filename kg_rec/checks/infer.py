@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
+from kg_rec.checks.names import comment, english, identifier, label_pattern, plural, string, words_of
 from kg_rec.checks.survey import Property, Survey, edge_properties, pair_is_unique, survey
 from kg_rec.errors import SchemaError
 from kg_rec.store.base import GraphStore
@@ -41,7 +42,6 @@ _TEXTS = re.compile(r"desc|summary|abstract|text|body|content|bio|lead|note|plot
 _RATINGS = ("rating", "stars", "score", "weight", "grade", "value", "strength")
 _KEYS = ("id", "key", "uuid", "guid", "code", "slug", "sku", "isbn", "doi")
 _DATATYPES = {"STRING": "xsd:string", "INTEGER": "xsd:integer", "FLOAT": "xsd:double", "BOOLEAN": "xsd:boolean"}
-_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _JOIN = " ,\n                "
 _UNITS = (("nanoseconds", 1e17, 10**9), ("microseconds", 1e14, 10**6), ("milliseconds", 1e11, 10**3))
 _PREFIXES = """\
@@ -106,16 +106,16 @@ def infer(store: GraphStore, wishes: Wishes | None = None) -> str:
         raise SchemaError(f"{store.url} holds no nodes; expected a graph to infer a schema from")
     user, item = _roles(found, wishes)
     acts = _acts(found, user, item, wishes)
-    parts = [_PREFIXES, f"<urn:kg-rec:own> a kr:Schema ; rdfs:label {_text(item)} .\n"]
+    parts = [_PREFIXES, f"<urn:kg-rec:own> a kr:Schema ; rdfs:label {english(item)} .\n"]
     parts.append(_node(store, found, user, "user", f"who gets recommendations: {_why(acts, user, item)}"))
     parts.append(_node(store, found, item, "item", "what is recommended"))
     facts, attributes = _facts(store, found, user, item)
     parts += [_node(store, found, name, "attribute", "tied to the items") for name in attributes]
     parts.append(_interaction(store, user, item, acts, wishes))
-    parts += [*facts, _WRITTEN.format(user=_id(user), item=_id(item))]
+    parts += [*facts, _WRITTEN.format(user=identifier(user), item=identifier(item))]
     left = sorted(set(found.labels) - {user, item, *attributes})
     if left:
-        parts.append(f"# not used: nodes labelled {', '.join(left)}\n")
+        parts.append(comment(f"not used: nodes labelled {', '.join(left)}"))
     return "\n".join(parts)
 
 
@@ -126,6 +126,8 @@ def _roles(found: Survey, wishes: Wishes) -> tuple[str, str]:
     for given, what in ((wishes.user, "user"), (wishes.item, "item")):
         if given is not None and given not in found.labels:
             raise SchemaError(f"no nodes labelled {given} for the {what}; the graph has {', '.join(found.labels)}")
+    if wishes.user is not None and wishes.user == wishes.item:
+        raise SchemaError(f"{wishes.user} cannot be user and item at once; give one of them another label")
     best: dict[tuple[str, str], float] = {}
     for a, b, count in _ways(found):
         if a == b or (wishes.user or a) != a or (wishes.item or b) != b or (_PEOPLE.search(b) and not wishes.item):
@@ -188,40 +190,43 @@ def _node(store: GraphStore, found: Survey, label: str, role: str, why: str) -> 
     key = _key(label, properties)
     lines, notes = [], []
     if key is not None:
-        lines.append(_shape(key.name, _DATATYPES[key.kind], "sh:minCount 1 ; kr:use kr:key"))
+        lines.append(_mapped(key, _DATATYPES[key.kind], "sh:minCount 1 ; kr:use kr:key"))
         kept = ", and your constraint keeps it so" if key.constrained else ""
         notes.append(f"key {key.name}: present in and different for all {found.labels[label]:,} nodes{kept}")
     else:
         lines.append(_composite(store, label, properties, found.constraints.get(label, frozenset())))
         notes.append("key of two properties that are different for all nodes only together; looked up without an index")
     named = None if role == "user" else _name(properties, key)
+    called = {"key_of_both" if key is None else identifier(key.name)}
     for p in properties:
         if key is not None and p.name == key.name:
             continue
         shape = _property(p, named, role)
-        if shape is None:
-            notes.append(f"{p.name} left out: {' or '.join(p.kinds).lower()}")
+        if shape is None or identifier(p.name) in called:
+            why_not = "another property has that name" if shape else " or ".join(p.kinds).lower()
+            notes.append(f"{p.name} left out: {why_not}")
         else:
             lines.append(shape)
+            called.add(identifier(p.name))
     if named is not None and key is not None and named.name == key.name:
         notes.append(f"{key.name} is also the name that is shown")
-    pattern = f"(n:{_plain(label)})"
+    pattern = f"(n:{label_pattern(label)})"
     more = [f"not for all: also labelled {', '.join(found.extra[label])}"] if found.extra.get(label) else []
     if more and role == "item":
         more[0] += f'; to leave these out, say kr:from "{pattern} WHERE NOT n:{found.extra[label][0]}"'
-    comments = "".join(f"# {line}\n" for line in (f"{label}: {why}", *notes, *more))
+    comments = "".join(map(comment, (f"{label}: {why}", *notes, *more)))
     kind = {"user": "kr:UserType", "item": "kr:ItemType", "attribute": "kr:AttributeType"}[role]
-    words = _words(label)
+    words = words_of(label)
     return (
-        f'{comments}:{_id(label)} a {kind} ; kr:from "{pattern}" ;\n'
-        f"    rdfs:label {_text(words)} ; kr:plural {_text(_plural(words))} ;\n"
+        f"{comments}:{identifier(label)} a {kind} ; kr:from {string(pattern)} ;\n"
+        f"    rdfs:label {english(words)} ; kr:plural {english(plural(words))} ;\n"
         f"    sh:property {_JOIN.join(lines)} .\n"
     )
 
 
 def _key(label: str, properties: tuple[Property, ...]) -> Property | None:
     own = label.lower()
-    unique = [p for p in properties if p.unique and _IDENTIFIER.fullmatch(p.name)]
+    unique = [p for p in properties if p.unique]
 
     def rank(p: Property) -> tuple[bool, int, float, str]:
         name = p.name.lower().replace("_", "")
@@ -241,7 +246,7 @@ def _composite(
     for pair in pairs:
         if pair_is_unique(store, label, *pair):
             parts = " + '|' + ".join(f"toString(n.{quoted(name)})" for name in pair)
-            return _shape("key_of_both", "xsd:string", f'sh:minCount 1 ; kr:use kr:key ; kr:from "{parts}"')
+            return _shape("key_of_both", "xsd:string", f"sh:minCount 1 ; kr:use kr:key ; kr:from {string(parts)}")
     has = ", ".join(p.name for p in properties) or "none"
     raise SchemaError(
         f"{label}: expected a property, or two together, that all nodes have and that tells them apart; its properties "
@@ -258,22 +263,27 @@ def _name(properties: tuple[Property, ...], key: Property | None) -> Property | 
 
 
 def _property(p: Property, named: Property | None, role: str) -> str | None:
-    if not _IDENTIFIER.fullmatch(p.name) or p.name in ("source", "target"):
-        return None
     if p.kind == "STRING":
         if named is not None and p.name == named.name:
-            return _shape(p.name, "xsd:string", "kr:use kr:name")
+            return _mapped(p, "xsd:string", "kr:use kr:name")
         text = role == "item" and (_TEXTS.search(p.name) or p.length > 40)
-        return _shape(p.name, "xsd:string", "kr:use kr:text" if text else "")
+        return _mapped(p, "xsd:string", "kr:use kr:text" if text else "")
     if p.kind in _DATATYPES:
-        return _shape(p.name, _DATATYPES[p.kind], "")
+        return _mapped(p, _DATATYPES[p.kind], "")
     if p.kind == "DATE":
-        return _shape(p.name, "xsd:date", "")
+        return _mapped(p, "xsd:date", "")
     if p.kind == "ZONED DATETIME" or p.kind == "LOCAL DATETIME":
-        return _shape(p.name, "xsd:date", f'kr:from "date(n.{quoted(p.name)})"')
+        return _shape(identifier(p.name), "xsd:date", f"kr:from {string(f'date(n.{quoted(p.name)})')}")
     if p.kind.startswith("LIST<STRING"):
-        return _shape(p.name, "kr:stringList", "")
+        return _mapped(p, "kr:stringList", "")
     return None
+
+
+def _mapped(p: Property, datatype: str, more: str) -> str:
+    """A property as it is; one whose name a schema cannot have gets another."""
+    name = identifier(p.name)
+    way = [] if name == p.name else [f"kr:from {string(f'n.{quoted(p.name)}')}"]
+    return _shape(name, datatype, " ; ".join([*([more] if more else []), *way]))
 
 
 def _shape(name: str, datatype: str, more: str) -> str:
@@ -295,7 +305,7 @@ def _interaction(store: GraphStore, user: str, item: str, acts: list[_Act], wish
     if len(acts) == 1 and rated is not None and not wishes.weights:
         repeats, liked = "last", wishes.liked_from
         expression = f"toFloat({variable}.{quoted(rated.name)})"
-        lines.append(_shape("weight", "xsd:double", f'kr:use kr:weight ; kr:from "{expression}"'))
+        lines.append(_shape("weight", "xsd:double", f"kr:use kr:weight ; kr:from {string(expression)}"))
         notes.append(f"the weight is {rated.name}, for example {rated.example}; of several the latest counts")
         if liked is None:
             notes.append(
@@ -303,26 +313,27 @@ def _interaction(store: GraphStore, user: str, item: str, acts: list[_Act], wish
             )
     else:
         repeats, liked = "sum", wishes.liked_from
-        cases = " ".join(f"WHEN '{name}' THEN {float(w)!r}" for name, w in weights.items())
+        quoted_names = {name: name.replace("\\", "\\\\").replace("'", "\\'") for name in weights}
+        cases = " ".join(f"WHEN '{quoted_names[name]}' THEN {float(w)!r}" for name, w in weights.items())
         expression = f"CASE type(r) {cases} END" if variable == "r" else "1.0"
-        lines.append(_shape("weight", "xsd:double", f'kr:use kr:weight ; kr:from "{expression}"'))
+        lines.append(_shape("weight", "xsd:double", f"kr:use kr:weight ; kr:from {string(expression)}"))
         told = ", ".join(f"{name} {w:g}" for name, w in weights.items()) if variable == "r" else "1 each"
         notes.append(f"weights by name: {told}; say others by --interaction TYPE=WEIGHT; several of a pair are added")
         if liked is None:
             liked = 0.5 * min([w for w in weights.values() if w > 0], default=1.0)
     time = _time(variable, [p for found in properties for p in found])
     if time is not None:
-        lines.append(_shape("time", "xsd:integer", f'kr:use kr:time ; kr:from "{time[0]}"'))
+        lines.append(_shape("time", "xsd:integer", f"kr:use kr:time ; kr:from {string(time[0])}"))
         notes.append(f"the time is {time[1]}")
     told_of = [a.type for a in acts if weights[a.type] > 0] or [a.type for a in acts]
-    words = " or ".join(_words(name) for name in told_of)
+    words = " or ".join(words_of(name) for name in told_of)
     threshold = "" if liked is None else f"kr:positiveFrom {liked:g} ; "
     return (
-        "".join(f"# {note}\n" for note in notes)
-        + f":TOOK_TO a kr:InteractionType ; rdfs:domain :{_id(user)} ; rdfs:range :{_id(item)} ;\n"
-        f'    kr:from "{pattern}" ; kr:repeats kr:{repeats} ; {threshold.rstrip()}\n'
-        f"    rdfs:label {_text(words)} ; kr:phrase {_text(f'{words} {{}}')} ; "
-        f"kr:inversePhrase {_text(f'was {words} by {{}}')} ;\n"
+        "".join(map(comment, notes))
+        + f":TOOK_TO a kr:InteractionType ; rdfs:domain :{identifier(user)} ; rdfs:range :{identifier(item)} ;\n"
+        f"    kr:from {string(pattern)} ; kr:repeats kr:{repeats} ; {threshold.rstrip()}\n"
+        f"    rdfs:label {english(words)} ; kr:phrase {english(f'{words} {{}}')} ; "
+        f"kr:inversePhrase {english(f'was {words} by {{}}')} ;\n"
         f"    sh:property {_JOIN.join(lines)} .\n"
     )
 
@@ -363,23 +374,26 @@ def _facts(store: GraphStore, found: Survey, user: str, item: str) -> tuple[list
     near = [t for t in found.ties if item in (t.source, t.target) and user not in (t.source, t.target)]
     for tie in near:
         other = tie.target if tie.source == item else tie.source
-        if tie.type in taken or not _IDENTIFIER.fullmatch(tie.type):
+        own = identifier(tie.type)
+        if own in taken:
             continue
         if other != item and not (found.properties[other] and (_key(other, found.properties[other]) is not None)):
-            relations.append(f"# {tie.type} left out: no property tells the nodes labelled {other} apart\n")
+            relations.append(comment(f"{tie.type} left out: no property tells the nodes labelled {other} apart"))
             continue
         if other != item and (found.labels[other] > 2 * found.labels[item] or _is_users(found, other, user)):
-            relations.append(f"# {tie.type} left out: nodes labelled {other} belong to one item each, or to users\n")
+            why = f"{tie.type} left out: nodes labelled {other} belong to one item each, or to users"
+            relations.append(comment(why))
             continue
-        taken.add(tie.type)
+        taken.add(own)
         if other != item:
             attributes[other] = None
-        relations.append(_relation(tie.type, tie.source, tie.target, None, f"{tie.count:,} relationships"))
+        way = None if own == tie.type else f"(a)-[:{quoted(tie.type)}]->(b)"
+        relations.append(_relation(tie.type, tie.source, tie.target, way, f"{tie.count:,} relationships"))
         for further in found.ties:
             name = f"{tie.type}_{further.type}"
             far = further.source == other and further.target in (other, *attributes) and tie.source == item != other
-            if far and name not in taken and _IDENTIFIER.fullmatch(name):
-                taken.add(name)
+            if far and identifier(name) not in taken:
+                taken.add(identifier(name))
                 way = f"(a)-[:{quoted(tie.type)}]->(:{quoted(other)})-[:{quoted(further.type)}]->(b)"
                 relations.append(_relation(name, item, further.target, way, "two steps seen as one"))
     return relations, list(attributes)
@@ -391,44 +405,18 @@ def _is_users(found: Survey, other: str, user: str) -> bool:
 
 
 def _relation(name: str, source: str, target: str, pattern: str | None, why: str) -> str:
-    words = _words(name)
+    words = words_of(name)
     if re.search(r"^(in|on|at|about|part|from|by|of|for) | (by|of|in|to|with|from|for)$|^about$", words):
         phrase = f"is {words} {{}}"
     elif words.startswith("has "):
         phrase = f"has the {words[4:]} {{}}"
     else:
         phrase = f"{words} {{}}"
-    inverse = "is tied to {}" if source == target else f"is the {_words(target)} of {{}}"
-    way = "" if pattern is None else f' kr:from "{pattern}" ;'
+    inverse = "is tied to {}" if source == target else f"is the {words_of(target)} of {{}}"
+    way = "" if pattern is None else f" kr:from {string(pattern)} ;"
     return (
-        f"# {why}\n:{name} a kr:RelationType ; rdfs:domain :{_id(source)} ; rdfs:range :{_id(target)} ;{way}\n"
-        f"    rdfs:label {_text(words)} ; kr:phrase {_text(phrase)} ; "
-        f"kr:inversePhrase {_text(inverse)} .\n"
+        f"{comment(why)}:{identifier(name)} a kr:RelationType ; rdfs:domain :{identifier(source)} ; "
+        f"rdfs:range :{identifier(target)} ;{way}\n"
+        f"    rdfs:label {english(words)} ; kr:phrase {english(phrase)} ; "
+        f"kr:inversePhrase {english(inverse)} .\n"
     )
-
-
-# --- words -------------------------------------------------------------------------------------------
-
-
-def _id(label: str) -> str:
-    """A name for the type of a label."""
-    name = re.sub(r"\W+", "_", label, flags=re.ASCII).strip("_")
-    return name if _IDENTIFIER.fullmatch(name) else f"T_{name}"[:63]
-
-
-def _words(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|_+", " ", name).strip().lower() or name
-
-
-def _plural(noun: str) -> str:
-    if noun.endswith(("s", "x", "ch", "sh")):
-        return f"{noun}es"
-    return f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{noun}s"
-
-
-def _text(text: str) -> str:
-    return f'"{text}"@en'
-
-
-def _plain(label: str) -> str:
-    return label if re.fullmatch(r"\w+", label) else quoted(label)

@@ -253,10 +253,49 @@ def test_what_cannot_be_known_is_asked(store: GraphStore, neo4j_driver: neo4j.Dr
     assert set(graph.interactions.weight.tolist()) <= {2.0, 4.0, -1.0, 1.0, -3.0}
     for wishes, message in (
         (Wishes(user="Buyer"), "no nodes labelled Buyer for the user; the graph has Category, Customer, Product"),
+        (Wishes("Customer", "Customer"), "Customer cannot be user and item at once; give one of them another label"),
         (Wishes(weights={"SOLD": 1.0}), "no SOLD leads from Customer to Product; expected some of BOUGHT"),
     ):
         with pytest.raises(SchemaError, match=message):
             infer(store, wishes)
+
+
+def odd_names(run: Any) -> None:
+    """Labels, types and properties that no schema can name, values of types that have no place in one."""
+    run("UNWIND range(0, 19) AS i CREATE (:`Artikel-Stamm` {`Artikel Nr.`: 'A' + i, `say \"name\"`: 'Ding ' + i})")
+    run(
+        "MATCH (a:`Artikel-Stamm`) SET a.at = point({x: 1, y: 1}), a.for = duration('P1D'), a.source = 'here', "
+        "a.mix = CASE WHEN a.`Artikel Nr.` ENDS WITH '0' THEN 1 ELSE 'x' END, a.`a b` = 1, a.`a-b` = 2"
+    )
+    run("MATCH (a:`Artikel-Stamm` {`Artikel Nr.`: 'A7'}) SET a:`Neu!`")
+    run("UNWIND range(0, 3) AS i CREATE (:`Gruppe\n(alt) .` {`Gruppen Nr.`: i, Name: 'Gruppe ' + i})")
+    both = "MATCH (a:`Artikel-Stamm`), (g:`Gruppe\n(alt) .`)"
+    same = "g.`Gruppen Nr.` = toInteger(substring(a.`Artikel Nr.`, 1)) % 4"
+    run(f"{both} WHERE {same} CREATE (a)-[:`gehört zu {{}}`]->(g)")
+    run("UNWIND range(0, 29) AS u CREATE (:`Kunde/User` {`Kunden Nr.`: u, self: date('1980-01-01')})")
+    at = "`Datum Uhrzeit`: localdatetime('2024-01-01T10:00:00')"
+    for name, step in (('it\'s "bought"', 4), ("schaut\\an", 7)):
+        run(
+            "UNWIND range(0, 29) AS u UNWIND range(0, 3) AS j MATCH (k:`Kunde/User` {`Kunden Nr.`: u}), "
+            f"(a:`Artikel-Stamm` {{`Artikel Nr.`: 'A' + toString((u * 3 + j * {step}) % 20)}}) "
+            f"CREATE (k)-[:`{name}` {{{at}}}]->(a)"
+        )
+    run("MATCH (a:`Artikel-Stamm`) CREATE (a)-[:`passt zu`]->(a)")
+
+
+def test_names_of_the_graph_are_data(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
+    odd_names(lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
+    turtle = infer(store)
+    schema = GraphSchema.from_turtle(turtle)
+    assert [f.line() for f in contradictions(store, schema) if f.violation] == []
+    apply(store, schema)
+    graph = export(store)
+    assert (schema.user.name, schema.item.name, schema.item.key) == ("Kunde_User", "Artikel_Stamm", "Artikel_Nr")
+    assert (len(graph.users), len(graph.items), len(graph.interactions)) == (30, 20, 30 * 8 - 30 * 1)
+    assert graph.name("Artikel_Stamm", 0) == "A0"
+    assert len(graph.edges["gehort_zu"]) == 20
+    assert len(graph.edges["passt_zu"]) == 20
+    assert "a-b left out: another property has that name" in turtle
 
 
 def test_a_key_that_the_owners_keep_unique_comes_first(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
