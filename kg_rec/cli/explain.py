@@ -63,6 +63,9 @@ def shown_options(command: F) -> F:
         click.option("--popularity", type=number, help="Above 0 prefers common shared entities, below 0 rare ones."),
         click.option("--channel", "channels", cls=_Channel, multiple=True, metavar="NAME"),
         click.option(
+            "--least-crowd", type=whole, metavar="N", help="No paths through fewer than N other users.  [default: 1]"
+        ),
+        click.option(
             "--block", "blocked", multiple=True, metavar="TYPE", help="No paths of this relation type, or text."
         ),
     )

@@ -20,9 +20,20 @@ _ROLES = ("app", "support", "auditor", "admin")
 @click.option("--poll", type=float, default=1.0, show_default=True, help="Seconds between looks for changes.")
 @click.option("--tokens", type=click.Path(path_type=Path), metavar="FILE", help="Ask for tokens: see serve-token.")
 @click.option("--rate", type=click.IntRange(min=0), default=0, help="Requests a minute from one address; 0: no bound.")
+@click.option("--least-crowd", type=click.IntRange(min=1), default=1, help="No paths through fewer than N other users.")
+@click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds that a request may take.")
 @click.option("--audit", type=click.Path(path_type=Path), metavar="FILE", help="A line per look at a user.")
 def serve(
-    model: Path, graph: str, host: str, port: int, poll: float, tokens: Path | None, rate: int, audit: Path | None
+    model: Path,
+    graph: str,
+    host: str,
+    port: int,
+    poll: float,
+    tokens: Path | None,
+    rate: int,
+    least_crowd: int,
+    timeout: float,
+    audit: Path | None,
 ) -> None:
     """Serve a MODEL over a graph as it is now: JSON under /v1, described by /openapi.json, and a page at /.
 
@@ -45,7 +56,16 @@ def serve(
     from kg_rec.serve.live import Live
     from kg_rec.store import connect
 
-    config = ServeConfig(host=host, port=port, poll=poll, tokens=tokens, rate=rate, audit=audit)
+    config = ServeConfig(
+        host=host,
+        port=port,
+        poll=poll,
+        tokens=tokens,
+        rate=rate,
+        least_crowd=least_crowd,
+        timeout=timeout,
+        audit=audit,
+    )
     live = Live(lambda: connect(graph, read_only=True), model)
     app = create_app(live, lambda: connect(graph), config)
     note(f"serving {model} over {graph} on http://{host}:{port} (stop with Ctrl-C)")

@@ -29,6 +29,7 @@ class ExplainConfig:
             common shared entity of a type, and 0 on paths without one.  Below 0 prefers rare entities.
         channels: channels whose paths are shown; empty for all.
         blocked: relation types whose paths are not shown; ``text`` stands for similar text.
+        least_crowd: paths through fewer than so many other users are not shown, so no smaller number is told.
     """
 
     groups: int = 3
@@ -44,9 +45,16 @@ class ExplainConfig:
     popularity: float = 0.0
     channels: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
+    least_crowd: int = 1
 
     def __post_init__(self) -> None:
-        for name, least in (("groups", 1), ("paths_per_group", 1), ("groups_per_pattern", 0), ("hubs", 0)):
+        for name, least in (
+            ("groups", 1),
+            ("paths_per_group", 1),
+            ("groups_per_pattern", 0),
+            ("hubs", 0),
+            ("least_crowd", 1),
+        ):
             expect(getattr(self, name) >= least, f"explain.{name}", f"at least {least}", getattr(self, name))
         expect(self.max_hops >= 2, "explain.max_hops", "at least 2", self.max_hops)
         for name in ("least_share", "least_specific"):

@@ -93,9 +93,9 @@ class EventLog:
         """What was shown from ``since`` to before ``until`` (Unix seconds), by time, list and rank: :data:`SHOWN`."""
         return self._read(SHOWN_TYPE, SHOWN, since, until, "at, list, rank")
 
-    def reactions(self, since: int | None = None, until: int | None = None) -> pa.Table:
-        """What people did from ``since`` to before ``until``, by time: :data:`REACTED`."""
-        return self._read(REACTED_TYPE, REACTED, since, until, "at, event")
+    def reactions(self, since: int | None = None, until: int | None = None, user: str | None = None) -> pa.Table:
+        """What people, or one of them, did from ``since`` to before ``until``, by time: :data:`REACTED`."""
+        return self._read(REACTED_TYPE, REACTED, since, until, "at, event", user)
 
     def prune(self, before: int) -> int:
         """Delete all events before a time, Unix seconds; returns how many there were."""
@@ -132,16 +132,25 @@ class EventLog:
                     "nothing was written"
                 )
 
-    def _read(self, kind: str, fields: pa.Schema, since: int | None, until: int | None, order: str) -> pa.Table:
+    def _read(
+        self, kind: str, fields: pa.Schema, since: int | None, until: int | None, order: str, of: str | None = None
+    ) -> pa.Table:
         user, item = self.schema.user, self.schema.item
         values = ", ".join(f"e.{name} AS {name}" for name in fields.names if name not in ("user", "item"))
         where = mapping.where(
             ["e.at >= $since", "e.at < $until", *mapping.conditions(user, "u"), *mapping.conditions(item, "i")]
         )
+        start = f"MATCH {mapping.node(user, 'u')}"
+        if of is not None:  # the user first, by the key's index
+            start = f"MATCH {mapping.keyed(user, 'u', '$of')} MATCH (u)"
         found = self.store.query(
-            f"MATCH {mapping.node(user, 'u')}-[e:{kind}]->{mapping.node(item, 'i')}{where} "
+            f"{start}-[e:{kind}]->{mapping.node(item, 'i')}{where} "
             f"RETURN {mapping.key(user, 'u')} AS user, {mapping.key(item, 'i')} AS item, {values} ORDER BY {order}",
-            {"since": -(2**62) if since is None else since, "until": 2**62 if until is None else until},
+            {
+                "since": -(2**62) if since is None else since,
+                "until": 2**62 if until is None else until,
+                **({} if of is None else {"of": of}),
+            },
             limit=_MOST_ROWS,
             timeout=600,
         )

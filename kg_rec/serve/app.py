@@ -5,6 +5,7 @@ Every answer is JSON as the OpenAPI document says; an error is a problem documen
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -85,7 +86,11 @@ def _guards(app: FastAPI, service: Service) -> None:
             response = _problem(429, "too many requests", f"at most {service.config.rate} a minute")
             response.headers["Retry-After"] = "60"
         else:
-            response = await call(request)
+            try:
+                async with asyncio.timeout(service.config.timeout):  # also of a client that sends its body slowly
+                    response = await call(request)
+            except TimeoutError:
+                response = _problem(504, "the request took too long", f"more than {service.config.timeout:g} seconds")
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         if service.live.fault is not None:

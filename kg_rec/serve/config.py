@@ -22,6 +22,8 @@ class ServeConfig:
         body: most bytes of a request.
         audit: file that gets a line per look at a user: time, who, what, which user; None for none.
         cached: lists that are kept.
+        least_crowd: fewest other users that may be told of: paths through fewer are not shown.
+        timeout: seconds after which a request is answered with 504.
     """
 
     host: str = "127.0.0.1"
@@ -32,10 +34,14 @@ class ServeConfig:
     body: int = 1 << 20
     audit: Path | None = None
     cached: int = 10_000
+    least_crowd: int = 1
+    timeout: float = 30.0
 
     def __post_init__(self) -> None:
-        if not self.poll > 0 or self.body < 1 or self.rate < 0 or not 0 <= self.port < 65536:
-            raise ConfigError(f"expected poll above 0, body of at least 1, rate of at least 0 and a port, got {self}")
+        if not (self.poll > 0 and self.timeout > 0) or self.rate < 0 or not 0 <= self.port < 65536:
+            raise ConfigError(f"expected poll and timeout above 0, rate of at least 0 and a port, got {self}")
+        if self.body < 1 or self.least_crowd < 1 or self.cached < 1:
+            raise ConfigError(f"expected body, least_crowd and cached of at least 1, got {self}")
         if self.tokens is None and not _own(self.host):
             raise ConfigError(
                 f"host {self.host} can be reached by others; make tokens with `kg-rec serve-token` and name their file "

@@ -1,8 +1,9 @@
 """The model as it is served: over the graph as it is now, changed without a gap when graph or model change.
 
-A list is made from the user's interactions **as the graph holds them at that moment**: they are read for each request.
-What else changes (items, facts, other users) is found by a look at the graph's counts every second, and read anew in
-the background; until then the last state answers.  Each state is frozen, so any number of threads may use it.
+A list is made from the user's interactions and reactions **as the graph holds them at that moment**: they are read
+for each request.  Where the graph cannot be read, the last state answers, and :attr:`Live.fault` says so.  What else
+changes (items, facts, other users) is found by a look at the graph's counts every second, and read anew in the
+background; until then the last state answers.  Each state is frozen, so any number of threads may use it.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,9 @@ import pyarrow as pa
 
 from kg_rec.api import Model
 from kg_rec.errors import KgRecError, ModelError, NotFoundError, StoreError
+from kg_rec.feedback.apply import with_reactions
+from kg_rec.feedback.events import EventLog
+from kg_rec.feedback.learn import EVERYBODY, Learned, LearnedFile, reweighted, segments_of
 from kg_rec.snapshot import EdgeTable, export
 from kg_rec.snapshot.canonical import one_edge_a_pair
 from kg_rec.snapshot.from_store import edges_of_batch
@@ -32,6 +36,8 @@ from kg_rec.store.mapping import quoted
 
 _log = logging.getLogger(__name__)
 _MOST = 1_000_000
+#: Seconds for which a graph that could not be read is not asked again for a list.
+_REST = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,15 +48,26 @@ class State:
         number: counts up with each change.
         model: over the graph as it was read.
         counts: of nodes and relationships, by type, when it was read.
-        folder: of the model, as (modification time, size) of its description.
+        folder: of the model, as modification time and size of its description and of what feedback taught.
+        learned: what feedback taught; None for the trained weights.
+        segments: the model with the weights of each segment that was learned of.
         since: when it was read, Unix seconds.
     """
 
     number: int
     model: Model
     counts: dict[str, int]
-    folder: tuple[float, int]
+    folder: tuple[float, ...]
     since: float
+    learned: Learned | None
+    segments: Mapping[str, Model]
+
+    def of(self, user: str) -> Model:
+        """The model with the weights of a user's segment."""
+        if self.learned is None:
+            return self.model
+        segment = segments_of(self.model.recommender, [user], self.learned.property)[0]
+        return self.segments.get(segment) or self.segments[EVERYBODY]
 
 
 class Live:
@@ -68,6 +85,7 @@ class Live:
         self._lock, self._refreshing = threading.Lock(), threading.Lock()
         self._stopped = threading.Event()
         self.fault: str | None = None
+        self._rest = 0.0
         self._state = self._read(0)
 
     @property
@@ -84,9 +102,7 @@ class Live:
                     self.refresh()
                     self.fault = None
                 except (KgRecError, OSError) as error:  # the last state goes on answering; the fault is told
-                    if self.fault is None:
-                        _log.warning("the graph or the model cannot be read, the last state answers: %s", error)
-                    self.fault = str(error)
+                    self._failed(error)
 
         thread = threading.Thread(target=loop, name="kg_rec-watch", daemon=True)
         thread.start()
@@ -106,25 +122,53 @@ class Live:
             return self._state
 
     def of_user(self, user: str) -> tuple[State, Model]:
-        """The model with this user's interactions as they are in the graph now.
+        """The model with this user's interactions and reactions as they are in the graph now.
+
+        Where the graph cannot be read, those of the last state.
 
         Raises:
             NotFoundError: the user is not in the graph.
-            StoreError: the graph cannot be read.
+            StoreError: the graph cannot be read, and the last state does not know the user.
         """
         state = self._state
-        recommender = state.model.recommender
-        if user not in recommender.users:
+        if user not in state.model.recommender.users:
             state = self.refresh(whole=self._exists(user))
-            recommender = state.model.recommender
+        if time.monotonic() < self._rest:
+            return state, state.of(user)
+        try:
+            fresh = self._interactions(user, state.model)
+            reactions = self.reactions(user)
+        except StoreError as error:
+            self._rest = time.monotonic() + _REST
+            self._failed(error)
+            return state, state.of(user)
+        model = self._with(fresh, user, state.of(user))
+        return state, replace(model, recommender=with_reactions(model.recommender, reactions))
+
+    def reactions(self, user: str) -> pa.Table:
+        """What a user did with what was shown; a table of :data:`~kg_rec.feedback.events.REACTED`."""
+        with self.reading() as store:
+            return EventLog(store, self._state.model.recommender.snapshot.schema).reactions(user=user)
+
+    def interacted(self, user: str) -> set[str]:
+        """Keys of the items that a user has an interaction with in the graph; reactions are none."""
+        model = self._state.model
+        return {model.recommender.items.key(item) for item in self._interactions(user, model).target.tolist()}
+
+    def _with(self, fresh: EdgeTable, user: str, model: Model) -> Model:
+        recommender = model.recommender
         row = recommender.users.index(user)
-        fresh = self._interactions(user, state.model)
         edges = recommender.snapshot.interactions
         first, last = np.searchsorted(edges.source, [row, row + 1])
         if _equal(edges.take(np.arange(first, last)), fresh):
-            return state, state.model
+            return model
         parts = [edges.take(np.arange(first)), fresh, edges.take(np.arange(last, len(edges)))]
-        return state, Model(recommender.with_interactions(_joined(parts, edges)))
+        return Model(recommender.with_interactions(_joined(parts, edges)))
+
+    def _failed(self, error: Exception) -> None:
+        if self.fault is None:
+            _log.warning("the graph or the model cannot be read, the last state answers: %s", error)
+        self.fault = str(error)
 
     def close(self) -> None:
         """Stop watching and let go of the graph."""
@@ -161,19 +205,26 @@ class Live:
         counts = self._counts(loaded)
         with self.reading() as store:
             model = loaded.with_snapshot(export(store))
-        recommender = model.recommender
-        if len(recommender.users):  # what is computed on first use is computed before anybody waits for it
-            recommender.rank(np.array([0]), 1)
-        return State(number, model, counts, stamp, time.time())
+        learned = LearnedFile.beside(self._folder).newest()
+        posteriors = {} if learned is None else learned.posteriors
+        segments = {name: Model(reweighted(model.recommender, p)) for name, p in posteriors.items()}
+        for one in (model, *segments.values()):
+            if len(one.recommender.users):  # what is computed on first use is computed before anybody waits for it
+                one.recommender.rank(np.array([0]), 1)
+        return State(number, model, counts, stamp, time.time(), learned, segments)
 
-    def _stamp(self) -> tuple[float, int]:
+    def _stamp(self) -> tuple[float, ...]:
         try:
             found = (self._folder / "model.json").stat()
         except OSError as error:
             raise ModelError(
                 f"{self._folder}: not a model ({error.strerror}); train one with `kg-rec train`"
             ) from error
-        return found.st_mtime, found.st_size
+        try:
+            taught = LearnedFile.beside(self._folder).path.stat()
+        except FileNotFoundError:
+            return found.st_mtime, found.st_size
+        return found.st_mtime, found.st_size, taught.st_mtime, taught.st_size
 
     def _counts(self, model: Model | None = None) -> dict[str, int]:
         schema = (model or self._state.model).recommender.snapshot.schema

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import Field
+from scipy import sparse
 
 from kg_rec.api import Model
+from kg_rec.model.recommender import Recommender
 from kg_rec.serve.live import State
 from kg_rec.serve.service import Service
 from kg_rec.serve.tokens import Token
@@ -48,7 +51,7 @@ def explain(request: Request, user: Key, item: Key, token: Support, lang: Lang =
     from kg_rec.explain.show.text import to_dict
 
     _, model = model_of(request, user, token, "explanation")
-    return to_dict(model.explain(user, item, lang=lang))
+    return to_dict(model.explain(user, item, lang=lang, config=service_of(request).shown))
 
 
 @router.get("/v1/card", tags=["why"], response_class=HTMLResponse)
@@ -56,20 +59,27 @@ def card(request: Request, user: Key, item: Key, token: Support, lang: Lang = "e
     """The explanation as a page of its own, with a picture."""
     _, model = model_of(request, user, token, "explanation")
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-    page = model.explain(user, item, lang=lang).to("html")
+    page = model.explain(user, item, lang=lang, config=service_of(request).shown).to("html")
     return HTMLResponse(page, headers={"Content-Security-Policy": policy})
 
 
 @router.get("/v1/check", tags=["why"])
 def check(request: Request, user: Key, item: Key, token: Auditor) -> dict[str, Any]:
-    """Run the explanation's Cypher in the graph: does it return exactly the paths that are told?"""
-    from kg_rec.explain.show.cypher import mismatches
+    """Run the explanation's Cypher in the graph: does it return exactly the paths that are told?
+
+    Paths that begin with a reaction (a click is no interaction of the graph) are counted apart, as ``by_feedback``.
+    """
+    from kg_rec.explain.show.cypher import cypher_for, mismatches
 
     _, model = model_of(request, user, token, "check")
-    found = model.explain(user, item)
-    table = service_of(request).live.query(found.cypher, dict(found.parameters))
-    wrong = list(mismatches(found.paths, table))
-    return {"paths": len(found.paths), "wrong": wrong, "cypher": found.cypher, "parameters": dict(found.parameters)}
+    live = service_of(request).live
+    found = model.explain(user, item, config=service_of(request).shown)
+    reacted = set(live.reactions(user).column("item").to_pylist()) - live.interacted(user)
+    paths = [path for path in found.paths if path.nodes[1].key not in reacted]
+    cypher, parameters = cypher_for(model.recommender.snapshot.schema, user, item, paths)
+    wrong = list(mismatches(paths, live.query(cypher, parameters)))
+    told = {"paths": len(paths), "by_feedback": len(found.paths) - len(paths), "wrong": wrong}
+    return {**told, "cypher": cypher, "parameters": parameters}
 
 
 @router.get("/v1/counterfactual", tags=["why"])
@@ -77,6 +87,33 @@ def counterfactual(request: Request, user: Key, item: Key, token: Support, k: Le
     """Without which interactions would the item leave the list?  Of the model as it stands, not of people."""
     _, model = model_of(request, user, token, "counterfactual")
     return model.counterfactual(user, item, k, seconds=2.0).to_dict()
+
+
+@router.get("/v1/why-not", tags=["why"])
+def why_not(
+    request: Request, user: Key, item: Key, token: Support, k: Length = 10, lang: Lang = "en"
+) -> dict[str, Any]:
+    """Why is the item not in the user's list, and what would bring it in?  Of the model as it stands."""
+    from kg_rec.explain.show.compare import why_not_dict
+
+    _, model = model_of(request, user, token, "why-not")
+    return why_not_dict(model.why_not(user, item, k), model.recommender.snapshot.schema, lang)
+
+
+@router.get("/v1/versus", tags=["why"])
+def versus(request: Request, user: Key, item: Key, other: Key, token: Support, lang: Lang = "en") -> dict[str, Any]:
+    """Why the one item and not the other: the difference of their scores, by what the user did."""
+    from kg_rec.explain.show.compare import versus_dict
+
+    _, model = model_of(request, user, token, "versus")
+    return versus_dict(model.versus(user, item, other, lang=lang, config=service_of(request).shown), lang)
+
+
+@router.get("/v1/similar", tags=["lists"])
+def similar(request: Request, item: Key, token: App, k: Length = 10) -> dict[str, Any]:
+    """Items that most support one another: what a user who had only this item would get, without what all get."""
+    recommender = service_of(request).live.state.model.recommender
+    return {"item": item, "items": list(_similar(recommender, recommender.items.index(item), k))}
 
 
 @router.post("/v1/what-if", tags=["why"])
@@ -89,9 +126,13 @@ def what_if(request: Request, user: Key, change: Change, token: Support) -> dict
 
 @router.get("/v1/history", tags=["why"])
 def history(request: Request, user: Key, token: Support) -> dict[str, Any]:
-    """What the user did, latest first."""
+    """What the user did, latest first; ``feedback`` says what kind of reaction it was, null for interactions."""
     _, model = model_of(request, user, token, "history")
-    return {"user": user, "items": list(_history(model, user))}
+    live = service_of(request).live
+    reactions = live.reactions(user).to_pylist()  # by time, so the latest of an item stays
+    there = live.interacted(user) if reactions else set()
+    kinds = {row["item"]: row["kind"] for row in reactions if row["item"] not in there}
+    return {"user": user, "items": list(_history(model, user, kinds))}
 
 
 @router.get("/v1/search", tags=["find"])
@@ -120,7 +161,20 @@ def refresh(request: Request, token: Admin) -> dict[str, int]:
     return {"state": service_of(request).live.refresh(whole=True).number}
 
 
-def _history(model: Model, user: str) -> Iterator[dict[str, Any]]:
+def _similar(recommender: Recommender, item: int, k: int) -> Iterator[dict[str, Any]]:
+    row = sparse.csr_array(([np.float32(1)], ([0], [item])), shape=(1, len(recommender.items)))
+    values = {c.name: c.kernel.scores(row)[0].astype(np.float64) * c.weight for c in recommender.channels}
+    total = np.sum(list(values.values()), axis=0)
+    total[item] = -np.inf
+    names = recommender.snapshot.names(recommender.snapshot.schema.item.name)
+    for place in np.argsort(-total, kind="stable")[:k].tolist():
+        if total[place] > 0:
+            channels = {name: float(value[place]) for name, value in values.items()}
+            key, name = recommender.items.key(place), names[place].as_py()
+            yield {"item": key, "name": name, "score": float(total[place]), "channels": channels}
+
+
+def _history(model: Model, user: str, kinds: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     recommender = model.recommender
     row = recommender.users.index(user)
     edges = recommender.snapshot.interactions
@@ -130,5 +184,9 @@ def _history(model: Model, user: str) -> Iterator[dict[str, Any]]:
     for n, target in enumerate(edges.target.tolist()):
         at = None if edges.time is None or edges.time[n] == NO_TIME else int(edges.time[n])
         weight = None if edges.weight is None or edges.weight[n] != edges.weight[n] else float(edges.weight[n])
-        rows.append({"item": recommender.items.key(target), "name": names[target].as_py(), "weight": weight, "at": at})
+        item = recommender.items.key(target)
+        kind = kinds.get(item)
+        if kind != "dismiss":
+            own = {"weight": weight if kind is None else None, "at": at, "feedback": kind}
+            rows.append({"item": item, "name": names[target].as_py(), **own})
     yield from sorted(rows, key=lambda r: (-(r["at"] or 0), r["name"]))

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from kg_rec.explain.config import ExplainConfig
 from kg_rec.feedback.events import REACTED, EventLog
 from kg_rec.serve.config import ServeConfig
 from kg_rec.serve.live import Live
@@ -83,6 +84,7 @@ class Service:
         self.live, self.writer, self.config = live, writer, config
         self.tokens = () if config.tokens is None else read_tokens(config.tokens)
         self.metrics, self.lists, self.rate = _Metrics(), _Lists(config.cached), _Rate(config.rate)
+        self.shown = ExplainConfig(least_crowd=config.least_crowd)
         self._names: tuple[int, dict[str, NameIndex]] = (-1, {})
         self._audit, self._writing = threading.Lock(), threading.Lock()
 
@@ -135,7 +137,7 @@ class Service:
         for entry in model.recommend([user], k).to_pylist():
             one = {"rank": entry["rank"], "item": entry["item"], "name": entry["name"], "score": entry["score"]}
             if why:
-                found = model.explain(user, entry["item"], lang=lang)
+                found = model.explain(user, entry["item"], lang=lang, config=self.shown)
                 channels: dict[str, float] = {}
                 for term in found.terms:
                     channels[term.channel] = channels.get(term.channel, 0.0) + term.value

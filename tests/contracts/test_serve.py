@@ -6,14 +6,17 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 from toy_graph import everything, fill, films
 
-from kg_rec.errors import ConfigError
+from kg_rec.errors import ConfigError, StoreUnavailableError
 from kg_rec.feedback.events import EventLog
+from kg_rec.feedback.learn import Learned, LearnedFile, start
 from kg_rec.model import persist
 from kg_rec.serve.app import create_app
 from kg_rec.serve.config import ServeConfig
@@ -129,6 +132,114 @@ def test_what_if_and_counterfactual_are_the_librarys(world: World) -> None:
         assert {r["item"] for r in found["removed"]} == {
             key for key, _ in Model(MODEL).counterfactual(USER, item, 5).removed
         }
+
+
+def test_why_not_versus_and_similar_are_the_librarys_and_add_up(world: World) -> None:
+    with world.client() as client:
+        listed = client.get("/v1/recommendations", params={"user": USER, "k": 6}).json()["items"]
+        items = [one["item"] for one in listed]
+        found = client.get("/v1/why-not", params={"user": USER, "item": items[5], "k": 3}).json()
+        assert (found["standing"], found["rank"]) == ("not_listed", 6)
+        lacking = sum(lack["last_value"] - lack["value"] for lack in found["lacks"])
+        assert found["base_gap"] + lacking == pytest.approx(found["gap"], rel=1e-5)
+        assert found["text"]
+        found = client.get("/v1/versus", params={"user": USER, "item": items[0], "other": items[1]}).json()
+        assert found["value"] == pytest.approx(found["first"]["score"] - found["second"]["score"])
+        total = found["base"] + sum(d["value"] for d in found["differences"])
+        assert total == pytest.approx(found["value"], rel=1e-5)
+        similar = client.get("/v1/similar", params={"item": items[0], "k": 4}).json()["items"]
+        assert items[0] not in [one["item"] for one in similar]
+        for one in similar:
+            assert sum(one["channels"].values()) == pytest.approx(one["score"])
+        assert [one["score"] for one in similar] == sorted((one["score"] for one in similar), reverse=True)
+        assert client.get("/v1/similar", params={"item": "none"}).status_code == 404
+
+
+def test_a_reaction_changes_the_next_list_and_its_paths_are_told_apart(world: World) -> None:
+    ask = {"user": USER, "k": 5}
+    with world.client(poll=1000.0) as client:
+        first = client.get("/v1/recommendations", params=ask).json()["items"]
+        events = [
+            {"event": "a", "user": USER, "item": first[0]["item"], "kind": "click"},
+            {"event": "b", "user": USER, "item": first[1]["item"], "kind": "dismiss"},
+        ]
+        client.post("/v1/feedback", json=events)
+        after = client.get("/v1/recommendations", params=ask).json()["items"]
+        assert not {first[0]["item"], first[1]["item"]} & {one["item"] for one in after}
+        for one in after:
+            assert one["base"] + sum(one["channels"].values()) == pytest.approx(one["score"], rel=1e-5)
+        history = {one["item"]: one["feedback"] for one in client.get("/v1/history", params=ask).json()["items"]}
+        assert history[first[0]["item"]] == "click"
+        assert first[1]["item"] not in history
+        assert set(history.values()) == {None, "click"}
+        by_feedback = 0
+        for one in after:
+            checked = client.get("/v1/check", params={"user": USER, "item": one["item"]}).json()
+            assert checked["wrong"] == []
+            by_feedback += checked["by_feedback"]
+        assert by_feedback > 0
+
+
+def test_learned_weights_are_taken_up(world: World) -> None:
+    with world.client(poll=1000.0) as client:
+        before = client.get("/v1/recommendations", params={"user": USER}).json()["items"]
+        known = start(MODEL).of("")
+        moved = replace(known, mean=known.mean * np.array([1.0, *(2.0 for _ in known.channels)]))
+        LearnedFile.beside(world.folder).add(Learned({"": moved}))
+        client.post("/v1/refresh")
+        after = client.get("/v1/recommendations", params={"user": USER}).json()["items"]
+        assert [one["score"] for one in after] == pytest.approx([2 * one["score"] for one in before], rel=1e-5)
+        assert [one["item"] for one in after] == [one["item"] for one in before]
+
+
+def test_no_small_number_of_others_is_told(world: World) -> None:
+    def numbers(**settings: object) -> list[int]:
+        found = []
+        with world.client(**settings) as client:
+            for user in MODEL.users.keys.to_pylist()[:5]:
+                for one in client.get("/v1/recommendations", params={"user": user, "k": 5}).json()["items"]:
+                    why = client.get("/v1/explanation", params={"user": user, "item": one["item"]}).json()
+                    found += [n["count"] for path in why["paths"] for n in path["nodes"] if n["key"] is None]
+        return found
+
+    least = 4
+    assert min(numbers()) < least
+    assert min(numbers(least_crowd=least), default=least) >= least
+
+
+def test_the_last_state_answers_while_the_graph_is_away(world: World) -> None:
+    away = False
+
+    def reader() -> GraphStore:
+        if away:
+            raise StoreUnavailableError("gone")
+        return connect(world.url, read_only=True)
+
+    def writer() -> GraphStore:
+        if away:
+            raise StoreUnavailableError("gone")
+        return connect(world.url)
+
+    live = Live(reader, world.folder)
+    world.opened.append(live)
+    app = create_app(live, writer, ServeConfig(poll=1000.0))
+    event = {"event": "one", "user": USER, "item": MODEL.items.key(1), "kind": "click"}
+    with TestClient(app, raise_server_exceptions=False) as client:
+        before = client.get("/v1/recommendations", params={"user": USER}).json()["items"]
+        with live.reading() as store:
+            store.close()
+        live._store, away = None, True
+        stale = client.get("/v1/recommendations", params={"user": USER})
+        assert stale.status_code == 200
+        assert stale.json()["items"] == before
+        assert "last known state" in stale.headers["warning"]
+        assert client.get("/ready").status_code == 503
+        refused = client.post("/v1/feedback", json=[event])
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert client.get("/v1/recommendations", params={"user": "unknown"}).status_code == 503
+        away = False
+        live.refresh()
+        assert client.post("/v1/feedback", json=[event]).status_code == 200
 
 
 def test_feedback_is_in_the_graph_when_the_answer_comes_and_sent_again_changes_nothing(world: World) -> None:

@@ -154,7 +154,7 @@ def _paths(search: Search, pairs: Ints) -> tuple[_ColdPaths, Floats64]:
         value = reasons @ shared[item].parts
         totals.append(np.maximum(value, 0).sum() + np.maximum(reasons @ shared[item].rest, 0).sum())
         row, part = np.nonzero(value > 0)
-        others = _co_users(model, int(addends.users[pair]), sources, landmarks)
+        others = _co_users(model, int(addends.users[pair]), sources, landmarks, search.config.least_crowd)
         best, real = _strongest(reasons, shared[item].parts, others, (row, part))
         row, part, best = row[real], part[real], best[real]
         paths = (np.full(len(row), pair), cells[row], landmarks[best], others[row, best], value[row, part])
@@ -164,12 +164,15 @@ def _paths(search: Search, pairs: Ints) -> tuple[_ColdPaths, Floats64]:
     return _ColdPaths(**columns), np.array(totals)
 
 
-def _co_users(model: Recommender, user: int, sources: Ints, landmarks: Ints) -> Ints:
-    """How many others liked each source and each landmark; -1 for an item with itself; shape (sources, landmarks)."""
+def _co_users(model: Recommender, user: int, sources: Ints, landmarks: Ints, least: int) -> Ints:
+    """How many others liked each source and each landmark; 0 for fewer than ``least``, -1 for an item with itself.
+
+    Shape (sources, landmarks).
+    """
     mine = stored(model.histories, np.full(len(landmarks), user), landmarks)
     first, second = np.repeat(sources, len(landmarks)), np.tile(landmarks, len(sources))
     both = model.co_count(first, second).reshape(len(sources), len(landmarks)) - mine
-    return np.where(sources[:, None] == landmarks, -1, both)
+    return np.where(sources[:, None] == landmarks, -1, np.where(both < least, 0, both))
 
 
 def _strongest(reasons: Floats64, parts: Floats64, others: Ints, wanted: tuple[Ints, Ints]) -> tuple[Ints, Ints]:

@@ -157,7 +157,7 @@ def _co_liked(search: Search, values: Floats64) -> Candidates:
     """Paths you - j - others - item.  A learned weight without a common user has no path: it stays a term."""
     addends = search.addends
     others = search.model.co_count(addends.sources, addends.items[addends.pairs]) - search.liked[addends.pairs]
-    return _of_terms(search, search.forms.crowd, np.where(others > 0, values, 0), others)
+    return _of_terms(search, search.forms.crowd, np.where(others >= search.config.least_crowd, values, 0), others)
 
 
 def _similar(search: Search, form: int, values: Floats64) -> Candidates:

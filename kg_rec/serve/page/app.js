@@ -5,13 +5,17 @@ const words = {
     historyHelp: "Untick something to see the list without it. Nothing is written.", list: "For {}", why: "Why {}?", score: "{} for it, {} against it: score {}",
     nothing: "Nothing found", verified: "The graph returns exactly these {} paths.", wrong: "The graph returns other paths.", base: "for everybody",
     leaves: "As the model stands now, without {} it leaves the list.", stays: "No set of interactions takes it off the list.",
-    changed: "The list as it would be; nothing is written.", empty: "Nothing is left to recommend.", was: "was {}", fresh: "new here", weigh: "Weigh {}", others: "{} others", you: "the user" },
+    changed: "The list as it would be; nothing is written.", empty: "Nothing is left to recommend.", was: "was {}", fresh: "new here", weigh: "Weigh {}", others: "{} others", you: "the user",
+    whyNot: "Why is this item not in the list?", tell: "Tell me", versus: "Why this one, and not …", compare: "Compare", difference: "Difference", rest: "all else", sum: "together",
+    feedback: { click: "clicked", like: "liked", buy: "bought" } },
   zh: { find: "查找用户", language: "语言", token: "令牌", paths: "路径", table: "以表格显示", share: "占比", path: "路径",
     check: "在图中核对", run: "立即运行", without: "去掉什么它就不在列表中？", history: "用户做过的事",
     historyHelp: "取消勾选，看看没有它时的列表。不会写入任何内容。", list: "给{}的推荐", why: "为什么是{}？", score: "支持{}，反对{}：得分{}",
     nothing: "没有找到", verified: "图中返回的正是这{}条路径。", wrong: "图中返回的路径不同。", base: "对所有人",
     leaves: "按模型现状，没有{}它就不在列表中。", stays: "去掉任何互动它仍在列表中。",
-    changed: "假设的列表；不会写入任何内容。", empty: "没有可推荐的。", was: "原第{}位", fresh: "新出现", weigh: "{}的权重", others: "{}位其他用户", you: "该用户" },
+    changed: "假设的列表；不会写入任何内容。", empty: "没有可推荐的。", was: "原第{}位", fresh: "新出现", weigh: "{}的权重", others: "{}位其他用户", you: "该用户",
+    whyNot: "为什么这一项不在列表中？", tell: "查看原因", versus: "为什么是它，而不是……", compare: "比较", difference: "差别", rest: "其余", sum: "合计",
+    feedback: { click: "点击", like: "赞", buy: "购买" } },
 };
 const colours = ["#2a6fbb", "#2e8b6f", "#8a5fb5", "#c0842b", "#b0476a", "#5b7083", "#7a8b2e"];
 const $ = (id) => document.getElementById(id);
@@ -90,6 +94,7 @@ const open = told(async (key, name) => {
   state.list = found.items;
   $("list").hidden = false;
   $("why").hidden = true;
+  $("why-not").textContent = $("missing").value = "";
   $("list-title").textContent = t("list", name);
   $("weights").replaceChildren(...about.channels.map((channel) => {
     const label = make("label", t("weigh", channel));
@@ -166,6 +171,9 @@ const why = told(async (item, focus) => {
   $("checked").textContent = "";
   $("counterfactual").textContent = "";
   picture();
+  $("other").replaceChildren(...state.list.filter((one) => one.item !== item).map((one) => make("option", one.name, { value: one.item })));
+  $("versus").hidden = !$("other").options.length;
+  $("compared").replaceChildren();
   if (focus) $("why-title").focus();
 });
 const shown = (node, n) => (node.key === null || node.count > 1 ? t("others", node.count) : n === 0 ? t("you") : node.name ?? node.key ?? "");
@@ -211,14 +219,56 @@ $("without").addEventListener("click", told(async () => {
   $("counterfactual").textContent = names.length ? t("leaves", names.join(", ")) : t("stays");
 }));
 
+// ---- why not, and which of two ----
+let choices = [];
+const items = async (query) => (await ask(`/v1/search?what=item&q=${encodeURIComponent(query)}`)).matches;
+$("missing").addEventListener("input", told(async () => {
+  const query = $("missing").value.trim();
+  if (!query || choices.some((one) => one.name === query)) return;
+  choices = await items(query);
+  $("found-items").replaceChildren(...choices.map((one) => make("option", undefined, { value: one.name })));
+}));
+$("ask-item").addEventListener("submit", (event) => { event.preventDefault(); whyNot(); });
+const whyNot = told(async () => {
+  const query = $("missing").value.trim();
+  if (!query) return;
+  if (!choices.some((one) => one.name === query)) choices = await items(query);
+  const found = choices.find((one) => one.name === query) ?? choices[0];
+  $("why-not").textContent = found ? (await ask(of("why-not", { item: found.key }))).text : t("nothing");
+});
+$("versus").addEventListener("submit", (event) => { event.preventDefault(); compare(); });
+const compare = told(async () => {
+  const found = await ask(of("versus", { item: state.item, other: $("other").value }));
+  const { first, second } = found, shown = found.differences.slice(0, 8);
+  const table = make("table"), top = make("thead"), head = make("tr"), body = make("tbody");
+  head.append(make("td"), ...[first.item_name, second.item_name, t("difference")].map((text) => make("th", text, { scope: "col" })));
+  const row = (name, one, other) => {
+    const line = make("tr");
+    line.append(make("th", name, { scope: "row" }), ...[one, other, one - other].map((value) => make("td", number(value), { class: "number" })));
+    body.append(line);
+  };
+  row(t("base"), first.base, second.base);
+  for (const one of shown) row(one.source_name, one.first, one.second);
+  const left = (side) => found[side].score - found[side].base - shown.reduce((sum, one) => sum + one[side], 0);
+  row(t("rest"), left("first"), left("second"));
+  row(t("sum"), first.score, second.score);
+  top.append(head);
+  table.append(top, body);
+  $("compared").replaceChildren(make("p", found.text), table);
+});
+
 // ---- history ----
+const detail = (one) => {
+  const more = one.feedback ? words[state.lang].feedback[one.feedback] : one.weight;
+  return more === null ? one.name : `${one.name} (${more})`;
+};
 async function history() {
   const found = await ask(of("history"));
   $("did").hidden = false;
   $("history").replaceChildren(...found.items.map((one, n) => {
     const li = make("li"), box = make("input", undefined, { type: "checkbox", id: `did-${n}`, checked: "" });
     box.addEventListener("change", () => { if (box.checked) state.removed.delete(one.item); else state.removed.add(one.item); change(); });
-    li.append(box, make("label", one.weight === null ? one.name : `${one.name} (${one.weight})`, { for: `did-${n}` }));
+    li.append(box, make("label", detail(one), { for: `did-${n}` }));
     return li;
   }));
 }
