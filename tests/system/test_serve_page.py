@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from toy_graph import everything, fill, films
 
@@ -95,6 +97,38 @@ def test_unticking_and_weighing_change_the_list_and_write_nothing(page: Page) ->
     slider = page.locator("#weights input").first
     slider.fill("3")
     expect(page.locator("#note")).to_contain_text("nothing is written")
+
+
+def test_why_not_and_which_of_two_are_told(page: Page) -> None:
+    find(page)
+    page.get_by_label("Why is this item not in the list?").fill("<img src=x")
+    page.get_by_role("button", name="Tell me").click()
+    expect(page.locator("#why-not")).not_to_be_empty()
+    page.get_by_label("Why this one, and not …").select_option(index=1)
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("#compared table")).to_be_visible()
+    rows = page.locator("#compared tbody tr")
+    numbers = [[float(v.replace(",", "")) for v in row.locator("td").all_inner_texts()] for row in rows.all()]
+    *parts, total = numbers
+    for column in range(3):
+        assert sum(row[column] for row in parts) == pytest.approx(total[column], abs=0.005 * len(parts) + 0.005)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation_in_any_view(page: Page, scheme: Literal["light", "dark"]) -> None:
+    page.emulate_media(color_scheme=scheme)
+    for view in ("empty", "list", "opened"):
+        if view == "list":
+            find(page)
+        if view == "opened":
+            page.get_by_text("As a table").click()
+            page.get_by_text("Check it in the graph").click()
+            page.get_by_role("button", name="Compare").click()
+            expect(page.locator("#compared table")).to_be_visible()
+        found = Axe().run(page).response
+        told = [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in found["violations"]]
+        assert told == [], view
+        assert len(found["passes"]) > 10
 
 
 def test_names_are_text_and_nothing_is_cut_off(page: Page) -> None:
