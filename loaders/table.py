@@ -100,11 +100,11 @@ def _columns(path: Path, options: Mapping[str, Any]) -> Sequence[str]:
     layout = _layout(path, options)
     if layout is not None:
         return header(path, layout)
-    if bare_name(path).endswith(_JSON_SUFFIXES):
+    if bare_name(path).lower().endswith(_JSON_SUFFIXES):
         for _, text in lines(path, Faults(stop=False)):
             row = _object(text)
             return list(row) if isinstance(row, dict) else []
-    elif path.suffix == ".parquet":
+    elif path.suffix.lower() == ".parquet":
         return [str(name) for name in _parquet(path).column_names]
     return []
 
@@ -126,9 +126,9 @@ def _read(path: Path, context: LoadContext, expect: Sequence[str], lists: frozen
     layout = _layout(path, context.options)
     if layout is not None:
         return read_whole(path, layout, context.faults, expect)
-    if bare_name(path).endswith(_JSON_SUFFIXES):
+    if bare_name(path).lower().endswith(_JSON_SUFFIXES):
         return _json_lines(path, context.faults, expect, lists)
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         table = _parquet(path)
         missing = [name for name in expect if name not in table.column_names]
         if missing:
@@ -145,6 +145,9 @@ def _parquet(path: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
+        names = pq.read_schema(path).names if path.is_file() else []
+        if len(set(names)) < len(names):
+            raise LoadError(f"column names must differ, got {', '.join(names):.300}", path)
         return pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise LoadError(f"expected a Parquet file, got {error}; write it again", path) from error

@@ -21,6 +21,7 @@ from kg_rec.errors import LoadError
 from kg_rec.textfile import HIDDEN, TOO_LONG, Block, csv_cell, is_link_outside, line_blocks, not_text
 
 _CSV_ROWS = 50_000
+_DELIMITERS = (";", "\t", ",", "|")
 
 
 class Faults:
@@ -161,8 +162,12 @@ def read(path: Path, layout: Layout, faults: Faults, expect: Sequence[str] = ())
         blocks = _chain((numbers[1:], first[1:]), blocks)
     missing = [name for name in expect if name not in names]
     if missing:
+        other = next((d for d in _DELIMITERS if d != layout.delimiter and len(names) == 1 and d in names[0]), None)
+        hint = "" if other is None else f"; are the fields separated by {_shown(other)}? then say delimiter"
         raise LoadError(
-            f"expected the columns {', '.join(expect)}; {', '.join(missing)} not among {', '.join(names)}", path, 1
+            f"expected the columns {', '.join(expect)}; {', '.join(missing)} not among {', '.join(names)}{hint}",
+            path,
+            1,
         )
     rows = _quoted(path, blocks, layout, faults) if layout.quoted else _plain(blocks, layout)
     for line_numbers, fields in rows:
@@ -193,6 +198,10 @@ def lines(path: Path, faults: Faults, encoding: str = "utf-8") -> Iterator[tuple
     """Lines of a text file with their numbers, blank ones left out, in bounded memory."""
     for numbers, block in _blocks(path, Layout(encoding=encoding), faults):
         yield from zip(numbers, block, strict=True)
+
+
+def _shown(delimiter: str) -> str:
+    return "tab" if delimiter == "\t" else repr(delimiter)
 
 
 _Block = tuple[Sequence[int], list[str]]
@@ -319,7 +328,8 @@ def _fit(
             kept.append(row + [""] * (width - len(row)))
             kept_numbers.append(number)
         else:
-            shown = {"\t": "tab"}.get(layout.delimiter, repr(layout.delimiter))
-            reason = f"expected {width} fields separated by {shown} ({', '.join(names)}), got {len(row)}"
+            reason = (
+                f"expected {width} fields separated by {_shown(layout.delimiter)} ({', '.join(names)}), got {len(row)}"
+            )
             faults.add(path, number, f"{reason}; correct the line", row)
     return kept, kept_numbers

@@ -356,3 +356,34 @@ def test_any_json_is_loaded_or_refused_by_line(tmp_path_factory: pytest.TempPath
         else:
             checker.nodes(batch.node_type, batch.table, origin, batch.mention)
     assert kept + faults.count == len(rows) + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "t.csv",
+            "id;name\nA;a\n",
+            r"not among id;name; are the fields separated by ';'\? then say delimiter",
+        ),
+        ("t.csv", "id\tname\nA\ta\n", r"are the fields separated by tab\?"),
+        ("t.tsv", "id,name\nA,a\n", r"are the fields separated by ','\?"),
+    ],
+)
+def test_another_delimiter_is_guessed_in_the_message(
+    graph: Graph, folder: Path, name: str, text: str, message: str
+) -> None:
+    (folder / name).write_text(text, encoding="utf-8")
+    with pytest.raises(LoadError, match=message):
+        load(graph, folder / name, ITEMS)
+
+
+def test_endings_in_capitals_and_columns_of_one_name(graph: Graph, folder: Path) -> None:
+    (folder / "T.JSONL").write_text('{"id": "A", "name": "a"}\n', encoding="utf-8")
+    load(graph, folder / "T.JSONL", ITEMS)
+    pq.write_table(pa.table({"id": ["B"], "name": ["b"]}), folder / "T.PARQUET")
+    load(graph, folder / "T.PARQUET", ITEMS)
+    assert set(graph.nodes("Item")) == {"A", "B"}
+    pq.write_table(pa.table({"id": ["B"], "name": ["b"]}).rename_columns(["id", "id"]), folder / "twice.parquet")
+    with pytest.raises(LoadError, match=r"twice\.parquet: column names must differ, got id, id"):
+        load(graph, folder / "twice.parquet", ITEMS)
