@@ -18,6 +18,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,12 +32,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS = tuple(f"kg_rec/{name}" for name in ("metrics.py", "split.py", "store/gate.py", "jobs", "explain", "model"))
 
 
-def drawn(count: int, seed: int, only: str) -> list[Mutation]:
+def drawn(count: int, seed: int, only: Sequence[str]) -> list[Mutation]:
     """A sample, the same for a seed."""
     found = []
     for path in sorted(ROOT.glob("kg_rec/**/*.py")):
         name = str(path.relative_to(ROOT))
-        if name.startswith(PARTS) and name.startswith(only):
+        if name.startswith(PARTS) and name.startswith(tuple(only)):
             source = path.read_text(encoding="utf-8")
             lines = source.splitlines()  # the syntax tree counts bytes
             ascii_only = [m for m in mutations(name, source) if lines[m.line - 1].isascii()]
@@ -48,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutations", description=__doc__)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", metavar="PREFIX", help="files whose path begins so")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="PREFIX", help="files whose path begins so")
     parser.add_argument("--tests", nargs="+", default=["tests/unit", "tests/contracts"], metavar="PATH")
     parser.add_argument("--limit", type=float, default=600.0, metavar="SECONDS", help="for the tests of one change")
     parser.add_argument("--touched", type=Path, metavar="FILE", help="which test touches which line; made if absent")
