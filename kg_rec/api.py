@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -102,9 +102,6 @@ class Model:
         lang: str = "en",
         wording: Wording | None = None,
         config: ExplainConfig | None = None,
-        top: int | None = None,
-        paths_per_group: int | None = None,
-        channels: Collection[str] | None = None,
     ) -> Explanation:
         """Why the item has its score for the user; see :func:`kg_rec.explain.single.explain`.
 
@@ -114,20 +111,8 @@ class Model:
             lang: code of a language that ships (``en``, ``zh``) or is registered.
             wording: language, tone and phrasebook, in place of ``lang``.
             config: which of the true paths are shown.
-            top: overrides ``config.groups``.
-            paths_per_group: overrides ``config.paths_per_group``.
-            channels: overrides ``config.channels``.
         """
-        return explain_score(
-            self.recommender,
-            user,
-            item,
-            wording=wording or Wording(lang),
-            config=config,
-            top=top,
-            paths_per_group=paths_per_group,
-            channels=channels,
-        )
+        return explain_score(self.recommender, user, item, wording=wording or Wording(lang), config=config)
 
     def explain_lists(
         self,

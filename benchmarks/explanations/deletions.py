@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.counterfactuals.what_if import what_if
 from kg_rec.explain.path import Path
 from kg_rec.explain.single import explain
@@ -110,7 +111,7 @@ def _chosen(model: Recommender, count: int, seed: int, progress: Progress) -> di
         top, _ = model.rank(np.array([user]), 10)
         e = explain(model, key, model.items.key(int(rng.choice(top[0]))))
         if len(facts) < count:
-            through = explain(model, key, e.item, top=10, channels=["knowledge"]).paths
+            through = explain(model, key, e.item, config=ExplainConfig(groups=10, channels=("knowledge",))).paths
             fitting = (d for path in through if (d := _fact(model, path)) and _apart(model, d, facts))
             facts += [d for d in [next(fitting, None)] if d]
         if e.paths and len(interactions) < count:

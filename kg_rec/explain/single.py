@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
-
 import numpy as np
 import pyarrow as pa
 
@@ -27,9 +24,6 @@ def explain(
     *,
     wording: Wording | None = None,
     config: ExplainConfig | None = None,
-    top: int | None = None,
-    paths_per_group: int | None = None,
-    channels: Collection[str] | None = None,
 ) -> Explanation:
     """Explain the score of an item for a user.
 
@@ -38,10 +32,7 @@ def explain(
         user: user key.
         item: item key.
         wording: language, tone and phrasebook; None for friendly English.
-        config: which of the true paths are shown.
-        top: overrides ``config.groups``.
-        paths_per_group: overrides ``config.paths_per_group``.
-        channels: overrides ``config.channels``; terms always list all.
+        config: which of the true paths are shown; the terms of the score are always all of them.
 
     Raises:
         NotFoundError: the user or the item is not in the model's graph.
@@ -49,31 +40,13 @@ def explain(
         SchemaError: the schema has no words for the language.
         PhraseError: a phrase of the phrasebook is refused.
     """
-    config = settings(config, top, paths_per_group, channels)
     u, i = np.array([model.users.index(user)]), np.array([model.items.index(item)])
-    table = find(model, u, i, config)
+    table = find(model, u, i, config or ExplainConfig())
     notes = notes_of(model, table.addends)
     verbalizer = Verbalizer(model, wording or Wording())
     text = verbalizer.tell(table, notes)[0]
     shown = float(table.shown_share[0])
     return assembled(model, table.addends, path_groups(model, table)[0], shown, notes[0], text, verbalizer.wording.lang)
-
-
-def settings(
-    config: ExplainConfig | None, top: int | None, paths_per_group: int | None, channels: Collection[str] | None
-) -> ExplainConfig:
-    """A config with some settings overridden.
-
-    Raises:
-        ConfigError: a setting is out of range.
-    """
-    config = config or ExplainConfig()
-    return replace(
-        config,
-        groups=config.groups if top is None else top,
-        paths_per_group=config.paths_per_group if paths_per_group is None else paths_per_group,
-        channels=config.channels if channels is None else tuple(channels),
-    )
 
 
 def assembled(

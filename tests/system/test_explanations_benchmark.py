@@ -12,6 +12,7 @@ from benchmarks.explanations.checks import checked, confirmed, pairs_of
 from benchmarks.explanations.deletions import Deletion, delete, measured, without
 from benchmarks.explanations.matters import curves
 from benchmarks.explanations.retrained import MARGINS, survives
+from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.single import explain
 from kg_rec.explain.verify.truth import Facts, missing
 from kg_rec.model.recommender import Recommender
@@ -81,11 +82,13 @@ def test_a_fact_deleted_in_the_store_leaves_scores_and_paths(model: Recommender,
     fill(tmp_store, model.snapshot)
     model = model.with_snapshot(export(tmp_store))
     user, item = "u03", "f44"  # nobody has seen it: text and graph carry it
-    path = next(p for p in explain(model, user, item, top=20).paths if p.edges[-1].type == "STARRING")
+    path = next(
+        p for p in explain(model, user, item, config=ExplainConfig(groups=20)).paths if p.edges[-1].type == "STARRING"
+    )
     person = str(path.nodes[-2].key)
     gone = Deletion("STARRING", item, person, user, item, 0.0)
     less = without(model, tmp_store, [gone])
-    e = explain(less, user, item, top=20)
+    e = explain(less, user, item, config=ExplainConfig(groups=20))
     assert all(p.nodes[-2].key != person or p.edges[-1].type != "STARRING" for p in e.paths)
     assert missing(Facts.of(less.snapshot), e) == ()
     row, column = np.array([less.users.index(user)]), less.items.index(item)

@@ -14,6 +14,7 @@ import pytest
 import kg_rec as kg
 from kg_rec.api import Model
 from kg_rec.evaluation.evaluate import rank_split
+from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.cypher import mismatches
 from kg_rec.model.channels.relational import GnnConfig
@@ -133,7 +134,7 @@ def test_equal_explanations_that_both_stores_confirm(
     assert len(asked) >= 20
     shown = 0
     for user, item in asked:
-        explanations: list[Explanation] = [m.explain(user, item, top=4) for m in models]
+        explanations: list[Explanation] = [m.explain(user, item, config=ExplainConfig(groups=4)) for m in models]
         assert explanations[0] == explanations[1]
         e = explanations[0]
         assert e.text

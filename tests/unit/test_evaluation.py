@@ -276,7 +276,7 @@ def test_path_quality_is_that_of_the_largest_path_of_each_item(split: Split) -> 
         key = model.users.key(user)
         recency = interaction_recency(model.snapshot, key)
         for item in top:
-            paths = explain(model, key, model.items.key(item), top=1, paths_per_group=1).paths
+            paths = explain(model, key, model.items.key(item), config=ExplainConfig(groups=1, paths_per_group=1)).paths
             explained += bool(paths)
             recent += [recency[str(p.nodes[1].key)] for p in paths]
     assert found["lir@5"] == pytest.approx(np.mean(recent))

@@ -91,7 +91,7 @@ def test_base_and_terms_are_the_score(model: Recommender) -> None:
 
 def test_shares_are_parts_of_the_positive_addends(model: Recommender) -> None:
     for user, item in some_pairs(model, 60):
-        e = explain(model, user, item, top=10)
+        e = explain(model, user, item, config=ExplainConfig(groups=10))
         assert all(0 < p.share <= 1 for p in e.paths)
         assert 0 <= e.shown_share <= 1
         assert sum(p.share for p in e.paths) == pytest.approx(e.shown_share)
@@ -230,7 +230,9 @@ def test_only_real_paths_are_shown(model: Recommender) -> None:
 
 
 def test_channels_limit_the_paths_and_not_the_terms(model: Recommender) -> None:
-    e, everything_shown = (explain(model, "u04", WARM, top=9, channels=c) for c in (["knowledge"], None))
+    e, everything_shown = (
+        explain(model, "u04", WARM, config=ExplainConfig(groups=9, channels=c)) for c in (("knowledge",), None)
+    )
     assert {p.channel for p in e.paths} == {"knowledge"}
     assert len({p.channel for p in everything_shown.paths}) > 1
     assert e.terms == everything_shown.terms
@@ -239,7 +241,7 @@ def test_channels_limit_the_paths_and_not_the_terms(model: Recommender) -> None:
 
 def test_top_and_paths_per_group_bound_what_is_shown(model: Recommender) -> None:
     for top, per_group in ((1, 1), (2, 1), (3, 4)):
-        e = explain(model, "u04", WARM, top=top, paths_per_group=per_group)
+        e = explain(model, "u04", WARM, config=ExplainConfig(groups=top, paths_per_group=per_group))
         assert 0 < len(e.groups) <= top
         assert all(len(g.paths) <= per_group for g in e.groups)
         assert all(len({p.pattern for p in g.paths}) == 1 for g in e.groups)
@@ -314,9 +316,9 @@ def test_unknown_users_and_items(model: Recommender) -> None:
 
 def test_faults_of_the_call(model: Recommender) -> None:
     with pytest.raises(ConfigError, match=r"explain.groups: expected at least 1, got 0"):
-        explain(model, "u04", WARM, top=0)
+        ExplainConfig(groups=0)
     with pytest.raises(ConfigError, match=r"expected channels among .*got \['magic'\]"):
-        explain(model, "u04", WARM, channels=["magic"])
+        explain(model, "u04", WARM, config=ExplainConfig(channels=("magic",)))
 
 
 def test_the_json_fits_its_schema(model: Recommender) -> None:
@@ -332,8 +334,8 @@ def test_the_json_fits_its_schema(model: Recommender) -> None:
 
 
 def test_the_python_api(model: Recommender) -> None:
-    e = Model(model).explain("u04", WARM, lang="zh", top=2)
-    assert e == explain(model, "u04", WARM, wording=Wording("zh"), top=2)
+    e = Model(model).explain("u04", WARM, lang="zh", config=ExplainConfig(groups=2))
+    assert e == explain(model, "u04", WARM, wording=Wording("zh"), config=ExplainConfig(groups=2))
     assert e.item_name in e._repr_html_()
 
 
@@ -344,13 +346,13 @@ def test_the_cypher_returns_exactly_the_shown_paths(model: Recommender, tmp_stor
     fill(tmp_store, films())
     shown = 0
     for user, item in some_pairs(model, 16):
-        e = explain(model, user, item, top=6, paths_per_group=4)
+        e = explain(model, user, item, config=ExplainConfig(groups=6, paths_per_group=4))
         assert mismatches(e.paths, tmp_store.query(e.cypher, e.parameters)) == (), (user, item)
         shown += len(e.paths)
     assert shown > 60
-    assert any(p.channel == "relational" for p in explain(model, "u00", "f39", top=6).paths)
+    assert any(p.channel == "relational" for p in explain(model, "u00", "f39", config=ExplainConfig(groups=6)).paths)
     # a path that the store does not hold is found out
-    e = explain(model, "u04", WARM, channels=["taste", "relational", "sequence"])
+    e = explain(model, "u04", WARM, config=ExplainConfig(channels=("taste", "relational", "sequence")))
     (u, i), count = (e.user, str(e.paths[0].nodes[1].key)), tmp_store.query
     assert (
         len(count("MATCH (:User {user_id: $u})-[r:RATED]->(:Film {item_id: $i}) RETURN r.rating", {"u": u, "i": i}))
