@@ -6,39 +6,31 @@ them out, and escapes every text.
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
-from numpy.typing import NDArray
 
 from kg_rec import notebook as analytics
 from kg_rec import theme
 from kg_rec.api import Model
 from kg_rec.checks.agreement import Agreement, conclusion
+from kg_rec.demo import pictures
+from kg_rec.demo.pictures import label_of, part_name
 from kg_rec.evaluation.evaluate import EvaluationReport
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.text import to_html
-from kg_rec.explain.show.view import View, score_parts
+from kg_rec.explain.show.view import score_parts
 from kg_rec.explain.words.languages.base import Language, speaker
 from kg_rec.explain.words.slots import clean_name
-from kg_rec.model.channels.about import BASE
 from kg_rec.model.channels.registry import about_of
 from kg_rec.model.cold.similarity import PROFILE
 from kg_rec.snapshot import Snapshot
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-#: Colours of the plots; in the page each is a variable of its style sheet.
-_INK, _SOFT, _PAPER, _EDGE = theme.LIGHT.ink, theme.LIGHT.soft, theme.LIGHT.paper, BASE.colour
 _MEASURES = (
     ("ndcg@10", "NDCG@10", "hits high in the list count more; 1 is a perfect list"),
     ("recall@10", "Recall@10", "share of what was held out that is in the list"),
@@ -55,7 +47,7 @@ _ABLATIONS = {
     "shuffled_graph": "with each item's facts given to another item",
     "popularity_shuffled": "with each item's facts given to another item that is about as popular",
 }
-_CENTRAL, _LISTS, _WATERFALL, _AROUND = 12, 3, 9, 11
+_CENTRAL, _LISTS = 12, 3
 
 
 @dataclass(frozen=True)
@@ -155,15 +147,15 @@ def render(report: ReportData) -> str:
         users=words.noun(snapshot.schema.user.name, 2),
         item=words.noun(snapshot.schema.item.name),
         items=words.noun(snapshot.schema.item.name, 2),
-        formula=" + ".join(_part(name) for name in model.config.channels),
-        parts=[(p, _part(p), about_of(p).line("en")) for p in score_parts()],
+        formula=" + ".join(part_name(name) for name in model.config.channels),
+        parts=[(p, part_name(p), about_of(p).line("en")) for p in score_parts()],
         light=theme.variables(score_parts()),
         dark=theme.variables(score_parts(), dark=True),
         types=_types(snapshot, words),
         relations=_relations(snapshot),
         central=_central(snapshot, words),
         conclusion=conclusion(report.agreements),
-        agreements=[(_label(snapshot, a.relation), a) for a in report.agreements],
+        agreements=[(label_of(snapshot, a.relation), a) for a in report.agreements],
         measures=_measures(report),
         lift=[(_ABLATIONS.get(name, name), found, _tells(found)) for name, found in report.measured.kg_lift.items()],
         gain=_tells({"drop": report.baseline.gain, "interval": report.baseline.gain_interval}),
@@ -171,10 +163,10 @@ def render(report: ReportData) -> str:
         likeness=_likeness(report.model),
         hops=_hops(report.model),
         lists=_lists(report),
-        tail=_tail(report),
-        spread=_spread(report),
-        waterfall=_waterfall(main, snapshot) if main else None,
-        around=_around(main, snapshot) if main else None,
+        tail=pictures.tail(model, report.lists),
+        spread=pictures.spread(model),
+        waterfall=pictures.waterfall(main) if main else None,
+        around=pictures.around(main, snapshot) if main else None,
         main=main,
         cards=[(t, Markup(to_html(t.explanation))) for t in report.examples],  # noqa: S704  escaped by its own template
         verified=sum(t.verified for t in report.examples),
@@ -190,15 +182,6 @@ def _signed(value: float) -> str:
 # --- tables ------------------------------------------------------------------------------------------
 
 
-def _part(name: str) -> str:
-    return "popularity" if name == "base" else about_of(name).title("en")
-
-
-def _label(snapshot: Snapshot, relation: str) -> str:
-    known = snapshot.schema.relation_types.get(relation)
-    return known.labels.get("en", relation) if known else relation
-
-
 def _types(snapshot: Snapshot, words: Language) -> list[tuple[str, int]]:
     return [(words.noun(name, len(ids)), len(ids)) for name, ids in snapshot.ids.items() if len(ids)]
 
@@ -207,7 +190,7 @@ def _relations(snapshot: Snapshot) -> list[tuple[str, str, str, int]]:
     rows = []
     for name, relation in snapshot.schema.relation_types.items():
         if len(snapshot.edges[name]):
-            rows.append((_label(snapshot, name), relation.source, relation.target, len(snapshot.edges[name])))
+            rows.append((label_of(snapshot, name), relation.source, relation.target, len(snapshot.edges[name])))
     return sorted(rows, key=lambda row: -row[3])
 
 
@@ -247,7 +230,7 @@ def _tells(found: Mapping[str, Any]) -> str:
 def _lambdas(model: Model) -> list[tuple[str, str, float | None, float | None, float | None]]:
     choices = model.recommender.chosen
     used = ("base", *model.recommender.config.channels)
-    return [(p, _part(p), choices.warm.get(p, 0.0), choices.cold.get(p), choices.alone.get(p)) for p in used]
+    return [(p, part_name(p), choices.warm.get(p, 0.0), choices.cold.get(p), choices.alone.get(p)) for p in used]
 
 
 def _likeness(model: Model) -> list[tuple[str, float, float]]:
@@ -255,7 +238,7 @@ def _likeness(model: Model) -> list[tuple[str, float, float]]:
     weights = model.recommender.chosen.similarity
     most = max(weights.values(), default=0) or 1.0
     snapshot = model.recommender.snapshot
-    names = {name: _label(snapshot, name) for name in weights} | {PROFILE: "how much is known of them"}
+    names = {name: label_of(snapshot, name) for name in weights} | {PROFILE: "how much is known of them"}
     rows = sorted(weights.items(), key=lambda row: (-row[1], row[0]))
     return [(names[name], weight, 100 * weight / most) for name, weight in rows]
 
@@ -265,7 +248,7 @@ def _hops(model: Model) -> dict[str, Any] | None:
     numbers = model.recommender.chosen.channels.get("knowledge")
     if numbers is None:
         return None
-    rows = [(_label(model.recommender.snapshot, name), value) for name, value in numbers["mean"].items()]
+    rows = [(label_of(model.recommender.snapshot, name), value) for name, value in numbers["mean"].items()]
     return {"rows": sorted(rows, key=lambda row: -row[1])}
 
 
@@ -292,7 +275,7 @@ def _lists(report: ReportData) -> list[dict[str, Any]]:
                 "rank": row["rank"],
                 "name": clean_name(row["name"], row["item"]),
                 "score": row["score"],
-                "parts": [(p, _part(p), s[p]) for p in score_parts() if p in s],
+                "parts": [(p, part_name(p), s[p]) for p in score_parts() if p in s],
                 "bars": _bars(s, low, scale),
             }
             for row, s in zip(own, split, strict=True)
@@ -310,156 +293,3 @@ def _bars(split: Mapping[str, float], low: float, scale: float) -> list[tuple[st
         right, left = (right + value, left) if value >= 0 else (right, left + value)
         bars.append((part, (at - low) * scale, abs(value) * scale))
     return bars
-
-
-# --- pictures ----------------------------------------------------------------------------------------
-
-
-def _tail(report: ReportData) -> Markup:
-    """Share of the users who liked an item, and share who are recommended it, by popularity rank."""
-    model = report.model.recommender
-    liked = np.diff(model.users_of_items.indptr)
-    order = np.argsort(-liked, kind="stable")
-    listed = np.bincount(model.items.indices(report.lists.column("item")), minlength=len(liked))
-    users = max(len(model.users), 1)
-    ranks = np.arange(1, len(liked) + 1)
-
-    def paint(axes: Axes) -> None:
-        some = listed[order] > 0
-        axes.scatter(ranks[some], 100 * listed[order][some] / users, s=9, color=theme.FOR, alpha=0.6, lw=0,
-                     label="in a top-10 list")  # fmt: skip
-        axes.plot(ranks, 100 * liked[order] / users, color=_INK, lw=1.6, label="liked")
-        axes.set_xlabel("rank by popularity")
-        axes.set_ylabel("% of users")
-        axes.set_ylim(bottom=0)
-        axes.legend(frameon=False, loc="upper right")
-
-    return _svg(paint, (5.8, 2.7), "tail", "Share of users who liked each item and who are recommended it")
-
-
-def _spread(report: ReportData) -> Markup:
-    """How much each part adds to the scores of the lists of up to 300 users."""
-    model = report.model.recommender
-    rng = np.random.default_rng(model.config.seed)
-    rows = np.sort(rng.permutation(len(model.users))[:300])
-    top, _ = model.rank(rows, 10)
-    users, places = np.nonzero(top >= 0)
-    items = top[users, places]
-    values: dict[str, NDArray[Any]] = {"base": model.base[items].astype(np.float64)}
-    for channel in model.channels:
-        scores = np.asarray(channel.kernel.scores(model.histories[rows]))
-        values[channel.name] = scores[users, items] * channel.weight[items]
-    names = [p for p in score_parts() if p in values][::-1]
-
-    def paint(axes: Axes) -> None:
-        boxes = axes.boxplot([values[p] for p in names], orientation="horizontal", whis=(5, 95), showfliers=False,
-                             patch_artist=True, widths=0.55)  # fmt: skip
-        for box, name in zip(boxes["boxes"], names, strict=True):
-            box.set(facecolor=score_parts()[name], edgecolor=score_parts()[name], alpha=0.75)
-        for line in [*boxes["whiskers"], *boxes["caps"], *boxes["medians"]]:
-            line.set(color=_INK)
-        axes.axvline(0, color=_EDGE, lw=0.8)
-        axes.set_yticks(range(1, len(names) + 1), [_part(p) for p in names])
-        axes.set_xlabel("added to a score (box: middle half; line: 5 % to 95 %)")
-
-    return _svg(paint, (5.8, 0.42 * len(names) + 0.8), "spread", "What each part adds to the scores of the lists")
-
-
-def _waterfall(explanation: Explanation, snapshot: Snapshot) -> Markup:
-    """From popularity over the largest interactions to the score."""
-    sources, more, rest = View(explanation).sources(_WATERFALL)
-    steps = [("popularity", explanation.base), *((_short(s.name), s.value) for s in sources)]
-    if more:
-        steps.append((f"{more:,} more", rest))
-    ends = np.cumsum([value for _, value in steps])
-
-    def beside(axes: Axes, x: float, row: int, text: str, **style: Any) -> None:
-        axes.annotate(text, (x, -row), xytext=(4, 0), textcoords="offset points", va="center", size=9, **style)
-
-    def paint(axes: Axes) -> None:
-        for row, ((_, value), end) in enumerate(zip(steps, ends, strict=True)):
-            colour = _EDGE if not row else theme.FOR if value >= 0 else theme.AGAINST
-            axes.barh(-row, value, left=end - value, height=0.62, color=colour)
-            beside(axes, max(end, end - value), row, f"{value:+.3g}")
-        axes.barh(-len(steps), explanation.score, height=0.62, color=_INK)
-        beside(axes, max(0.0, explanation.score), len(steps), f"{explanation.score:.4g}", weight="bold")
-        labels = [name for name, _ in steps] + ["score"]
-        axes.set_yticks([-row for row in range(len(labels))], labels, parse_math=False)
-        low, high = min(0.0, *ends), max(0.0, *ends)
-        axes.set_xlim(low - 0.02 * (high - low), high + 0.12 * (high - low))
-
-    return _svg(paint, (5.8, 0.3 * len(steps) + 0.9), "waterfall", "From popularity to the score, step by step")
-
-
-def _around(explanation: Explanation, snapshot: Snapshot) -> Markup | None:
-    """The recommended item, what the graph knows of it, and the user's items that share it."""
-    item_type = snapshot.schema.item.name
-    piece = analytics.neighbourhood(snapshot, item_type, explanation.item, 2, analytics.knowledge(snapshot))
-    values: dict[str, float] = {}
-    for term in explanation.terms:
-        values[term.source] = values.get(term.source, 0.0) + abs(term.value)
-    far = {n: about["distance"] for n, about in piece.nodes(data=True)}
-    own = sorted((n for n in far if far[n] and n[0] == item_type and n[1] in values), key=lambda n: (-values[n[1]], n))
-    own = own[:_AROUND]
-    if not own:
-        return None
-    near = [n for n in far if far[n] == 1 and n not in own]
-    near.sort(key=lambda n: (-sum(piece.has_edge(o, n) or piece.has_edge(n, o) for o in own), n))
-    kept = piece.subgraph([(item_type, explanation.item), *own, *near[:_AROUND]])
-    labels = {name: _label(snapshot, name) for name in snapshot.schema.relation_types}
-    rows = max(len(own), min(len(near), _AROUND))
-    colours = {**analytics.COLOURS, "line": _SOFT}
-    return _svg(lambda axes: analytics.draw(kept, axes, labels=labels, colours=colours), (6.2, 0.4 * rows + 0.6),
-                "around", "A piece of the graph around one recommendation")  # fmt: skip
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 28 else name[:27].rstrip() + "…"
-
-
-_RULES: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "axes.edgecolor": _EDGE,
-    "axes.facecolor": "none",
-    "axes.labelcolor": _SOFT,
-    "text.color": _INK,
-    "xtick.color": _SOFT,
-    "ytick.color": _SOFT,
-    "xtick.labelcolor": _SOFT,
-    "ytick.labelcolor": _INK,
-    "ytick.left": False,
-}
-_IDS = re.compile(r' id="(?!(?:[mpC][0-9a-f_]{6,}|C\d))[^"]*"')
-_FONT = re.compile(r"font: ([^;\"]*?)([\d.]+px) [^;\"]*")
-
-
-def _svg(paint: Callable[[Axes], None], size: tuple[float, float], name: str, label: str) -> Markup:
-    """A matplotlib picture as inline SVG: its text stays text, its colours become the page's."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    with rc_context({**_RULES, "svg.hashsalt": name}):
-        figure = Figure(figsize=size, layout="constrained")
-        figure.patch.set_alpha(0)
-        paint(figure.subplots())
-        sink = io.StringIO()
-        figure.savefig(sink, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    text = sink.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = _IDS.sub("", text)
-    text = _FONT.sub(r"font: \1\2 system-ui, sans-serif", text)
-    for name, colour in {"ink": _INK, "soft": _SOFT, "paper": _PAPER}.items():
-        text = text.replace(colour, f"var(--{name})")
-    for part, colour in score_parts().items():
-        text = text.replace(colour, f"var(--of-{part})")
-    width, height = 72 * size[0], 72 * size[1]
-    head = (
-        f'<svg class="plot" role="img" aria-label="{Markup.escape(label)}" viewBox="0 0 {width:g} {height:g}" '
-        f'style="max-width:{1.5 * width:.0f}px;min-width:{0.84 * width:.0f}px">'
-    )
-    return Markup(re.sub(r"<svg[^>]*>", lambda _: head, text, count=1))  # noqa: S704  matplotlib escapes its texts
