@@ -95,11 +95,11 @@ def put_in_place(file: str, source: str) -> None:
         waiting += [part for part in code.co_consts if isinstance(part, types.CodeType)]
     everything = gc.get_objects()
     for thing in everything:
-        if isinstance(thing, types.FunctionType) and thing.__code__.co_filename == file:
+        if type(thing) is types.FunctionType and thing.__code__.co_filename == file:
             thing.__code__ = found.get((thing.__code__.co_qualname, thing.__code__.co_firstlineno), thing.__code__)
     stale = ("/kg_rec/", "/tests/") if not any(part in file for part in _NOT_OF_MODELS) else ("/kg_rec/",)
     for thing in everything:
-        if isinstance(thing, functools._lru_cache_wrapper) and any(part in _file_of(thing) for part in stale):
+        if type(thing) is functools._lru_cache_wrapper and any(part in _file_of(thing) for part in stale):
             thing.cache_clear()
 
 

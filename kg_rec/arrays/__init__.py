@@ -1,1 +1,1 @@
-"""Array work of its own: segments of flat arrays, inverses."""
+"""Array operations that NumPy lacks: segments of flat arrays, inverses by Cholesky, the k largest of each row."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from kg_rec.arrays.topk import masked, top_k, topk_candidates, topk_sorted
-from kg_rec.metrics import METRICS, ValidationSet, per_user
+from kg_rec.metrics import METRICS, ValidationSet, per_user, standard_error
 
 
 def naive_top(scores: list[float], k: int) -> list[int]:
@@ -141,3 +141,19 @@ def test_judge_is_the_mean_ndcg_at_10_of_unseen_candidates() -> None:
     scores = np.array([[3.0, 2, 9, 9], [1, 2, 3, 9]])
     # user 0 ranks 0, 1: hit at rank 2; user 1 ranks 2, 1, 0: hit at rank 3
     assert judge.ndcg(scores) == pytest.approx((1 / math.log2(3) + 0.5) / 2)
+
+
+def test_validation_looks_at_ten_places() -> None:
+    """What is found at the eleventh counts nothing, and ten of twelve found are all that can be."""
+    eleventh = sparse.csr_array((np.ones(1), ([0], [10])), shape=(2, 15))
+    twelve = sparse.csr_array((np.ones(12), (np.ones(12, dtype=int), np.arange(12))), shape=(2, 15))
+    relevant = sparse.csr_array(eleventh + twelve)
+    nothing = sparse.csr_array((2, 15))
+    judge = ValidationSet(nothing, nothing, relevant, np.ones(15, dtype=bool))
+    falling = np.tile(np.arange(15, 0, -1, dtype=np.float32), (2, 1))
+    np.testing.assert_allclose(judge.per_user(falling.copy()), [0.0, 1.0])
+    assert judge.ndcg(falling) == pytest.approx(0.5)
+
+
+def test_the_standard_error_is_of_the_mean_of_paired_differences() -> None:
+    assert standard_error(np.array([3.0, 1.0, 3.0, 1.0]), np.array([1.0, 0.0, 1.0, 0.0])) == 0.25

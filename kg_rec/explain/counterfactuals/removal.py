@@ -39,7 +39,7 @@ _NEAR = 200
 
 @dataclass(frozen=True)
 class Removal:
-    """What was found.
+    """The result of a search for the smallest set of interactions to take out.
 
     Attributes:
         rows: positions taken out, ascending; None if no set was found.

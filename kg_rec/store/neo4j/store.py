@@ -9,7 +9,7 @@ Scans page over keys and fetch one row of column lists a page, which decodes sev
 but not before the commit; so these transactions are prepared at a time and commit one after the other, and none waits
 for a lock that another holds.
 
-A line that is cut without a word ends an operation too.  Connecting and sending have time limits of their own; while
+A connection that is lost without notice ends an operation too.  Connecting and sending have time limits of their own; while
 the server works on an answer it sends empty chunks, and the driver gives up after the silence that the server's hint
 ``connection.recv_timeout_seconds`` allows (``server.bolt.connection_keep_alive`` times ``..._probes``, 120 s by
 default).  A server with ``server.bolt.connection_keep_alive_for_requests=OFF`` gives no hint: there the system's TCP

@@ -19,6 +19,7 @@ from kg_rec.explain.words.languages import registry
 from kg_rec.explain.words.languages.base import Language, language, register
 from kg_rec.explain.words.languages.registry import languages
 from kg_rec.explain.words.wording import Wording
+from kg_rec.schema import GraphSchema
 from kg_rec.testing.languages import LanguageContract
 
 
@@ -123,6 +124,12 @@ class TestToki(LanguageContract):
 
 
 class TestThoseThatShip(LanguageContract):
+    """On a small schema; ``test_explain_phrasebook.py`` says every sentence of the large ones."""
+
+    @pytest.fixture
+    def schema(self) -> GraphSchema:
+        return GraphSchema.bundled("interactions")
+
     @pytest.fixture(params=["en", "zh"])
     def spoken(self, request: pytest.FixtureRequest) -> type[Language]:
         return language(request.param)
