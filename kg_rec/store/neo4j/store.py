@@ -9,8 +9,8 @@ Scans page over keys and fetch one row of column lists a page, which decodes sev
 but not before the commit; so these transactions are prepared at a time and commit one after the other, and none waits
 for a lock that another holds.
 
-A connection that is lost without notice ends an operation too.  Connecting and sending have time limits of their own; while
-the server works on an answer it sends empty chunks, and the driver gives up after the silence that the server's hint
+A connection that is lost without notice ends an operation too.  Connecting and sending have time limits; while the
+server works on an answer it sends empty chunks, and the driver gives up after the silence that the server's hint
 ``connection.recv_timeout_seconds`` allows (``server.bolt.connection_keep_alive`` times ``..._probes``, 120 s by
 default).  A server with ``server.bolt.connection_keep_alive_for_requests=OFF`` gives no hint: there the system's TCP
 keep-alive alone ends the wait.  What a lost transaction had locked is free again when its time limit is over.
