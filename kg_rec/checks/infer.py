@@ -190,7 +190,7 @@ def _node(store: GraphStore, found: Survey, label: str, role: str, why: str) -> 
     key = _key(label, properties)
     lines, notes = [], []
     if key is not None:
-        lines.append(_mapped(key, _DATATYPES[key.kind], "sh:minCount 1 ; kr:use kr:key"))
+        lines.append(_key_shape(key))
         kept = ", and your constraint keeps it so" if key.constrained else ""
         notes.append(f"key {key.name}: present in and different for all {found.labels[label]:,} nodes{kept}")
     else:
@@ -228,12 +228,25 @@ def _key(label: str, properties: tuple[Property, ...]) -> Property | None:
     own = label.lower()
     unique = [p for p in properties if p.unique]
 
-    def rank(p: Property) -> tuple[bool, int, float, str]:
+    def rank(p: Property) -> tuple[bool, bool, int, float, str]:
         name = p.name.lower().replace("_", "")
         good = name in _KEYS or name in (f"{own}id", f"{own}key", f"{own}no", f"{own}code")
-        return (not p.constrained, 0 if good else 1 if name.endswith(("id", "no")) else 2, p.length, p.name)
+        return (
+            p.kind == "FLOAT",
+            not p.constrained,
+            0 if good else 1 if name.endswith(("id", "no")) else 2,
+            p.length,
+            p.name,
+        )
 
     return min(unique, key=rank) if unique else None
+
+
+def _key_shape(key: Property) -> str:
+    if key.kind != "FLOAT":
+        return _mapped(key, _DATATYPES[key.kind], "sh:minCount 1 ; kr:use kr:key")
+    whole = string(f"toString(toInteger(n.{quoted(key.name)}))")  # 17.0 is the key 17
+    return _shape(identifier(key.name), "xsd:string", f"sh:minCount 1 ; kr:use kr:key ; kr:from {whole}")
 
 
 def _composite(

@@ -134,13 +134,19 @@ def edge_properties(store: GraphStore, pattern: str, variable: str) -> tuple[Pro
 def _node_properties(store: GraphStore, label: str, constraints: frozenset[tuple[str, ...]]) -> tuple[Property, ...]:
     match = f"MATCH (x:{quoted(label)})"
     first = _properties(store, f"{match} WITH x LIMIT {_SAMPLE}")
-    may = [p.name for p in first if p.kind in ("STRING", "INTEGER") and p.present == p.sampled]
+    may = [p for p in first if p.kind in ("STRING", "INTEGER", "FLOAT") and p.present == p.sampled]
     if not may:
         return first
-    counts = ", ".join(f"count(DISTINCT x.{quoted(name)}) AS c{i}" for i, name in enumerate(may))
+    counts = ", ".join(f"count(DISTINCT {_whole(p)}) AS c{i}" for i, p in enumerate(may))
     row = store.query(f"{match} RETURN count(*) AS n, {counts}").to_pylist()[0]
-    unique = {name for i, name in enumerate(may) if row[f"c{i}"] == row["n"]}
+    unique = {p.name for i, p in enumerate(may) if row[f"c{i}"] == row["n"]}
     return tuple(replace(p, unique=p.name in unique, constrained=(p.name,) in constraints) for p in first)
+
+
+def _whole(p: Property) -> str:
+    """The values of a property that may be keys: of numbers with a fraction none."""
+    value = f"x.{quoted(p.name)}"
+    return f"CASE WHEN {value} = toInteger({value}) THEN {value} END" if p.kind == "FLOAT" else value
 
 
 def _properties(store: GraphStore, sample: str) -> tuple[Property, ...]:

@@ -298,6 +298,21 @@ def test_names_of_the_graph_are_data(store: GraphStore, neo4j_driver: neo4j.Driv
     assert "a-b left out: another property has that name" in turtle
 
 
+def test_whole_floats_are_keys_in_full(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
+    run = neo4j_driver.execute_query
+    run("UNWIND range(0, 9) AS u CREATE (:User {id: 4006381333931.0 + u})")
+    run("UNWIND range(0, 9) AS i CREATE (:Item {price: i + 0.5, id: toFloat(i)})")
+    run("MATCH (u:User), (i:Item) WHERE (toInteger(u.id) + toInteger(i.id)) % 2 = 0 CREATE (u)-[:CLICKED]->(i)")
+    apply(store, GraphSchema.from_turtle(infer(store)))
+    graph = export(store)
+    assert graph.users.keys.to_pylist()[:2] == ["4006381333931", "4006381333932"]
+    assert graph.items.keys.to_pylist() == [str(i) for i in range(10)]
+    assert len(graph.interactions) == 50
+    run("MATCH (i:Item {id: 3.0}) SET i.id = 3.5")
+    with pytest.raises(SchemaError, match="Item: expected a property, or two together"):
+        infer(store)
+
+
 def test_a_key_that_the_owners_keep_unique_comes_first(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
     shop(lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
     neo4j_driver.execute_query("MATCH (p:Product) SET p.ean = '400' + toString(p.id)")
