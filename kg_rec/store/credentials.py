@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from kg_rec.errors import AuthenticationError, StoreError
@@ -48,7 +49,22 @@ def split_url(url: str) -> tuple[str, str]:
     return shown, database
 
 
-def read_credentials() -> tuple[str, str] | None:
+class Credentials(NamedTuple):
+    """Who connects, as Neo4j's drivers call it.
+
+    Attributes:
+        principal: the user.
+        credentials: the password; not shown.
+    """
+
+    principal: str
+    credentials: str
+
+    def __repr__(self) -> str:
+        return f"Credentials(principal={self.principal!r})"
+
+
+def read_credentials() -> Credentials | None:
     """User and password from the environment, or from the file that ``NEO4J_AUTH_FILE`` names.
 
     The environment variables win over the file.  The file has the user on line one and the password on line two
@@ -62,7 +78,7 @@ def read_credentials() -> tuple[str, str] | None:
     """
     user, password = os.environ.get("NEO4J_USERNAME"), os.environ.get("NEO4J_PASSWORD")
     if user and password:
-        return user, password
+        return Credentials(user, password)
     if user or password:
         raise AuthenticationError("only one of NEO4J_USERNAME and NEO4J_PASSWORD is set; set both")
     named = os.environ.get("NEO4J_AUTH_FILE")
@@ -83,4 +99,4 @@ def read_credentials() -> tuple[str, str] | None:
         raise AuthenticationError(
             f"NEO4J_AUTH_FILE {path}: expected the user on line one and the password on line two, or user/password"
         )
-    return lines[0], lines[1]
+    return Credentials(lines[0], lines[1])

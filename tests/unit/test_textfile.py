@@ -67,6 +67,7 @@ def test_every_form_says_the_same(tmp_path: Path, form: str, monkeypatch: pytest
         monkeypatch.delenv("NEO4J_USERNAME", raising=False)
         monkeypatch.delenv("NEO4J_PASSWORD", raising=False)
         assert read_credentials() == ("neo4j", "secret")
+        assert "secret" not in repr(read_credentials())
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-le", "latin-1", "shift_jis", "utf-7", "utf-8-sig"])
