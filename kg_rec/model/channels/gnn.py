@@ -193,6 +193,8 @@ def learn(
 ) -> tuple[Gates, list[float]]:  # fmt: skip
     """Minimise the softmax loss of what was held out plus sum of z^2 / (2 spread^2), per held-out interaction.
 
+    The means are then scaled down, where needed, so that W alone gives what was held out 1 at most, on average.
+
     Args:
         snapshot: the graph.
         factors: of the relation types with edges; there is at least one.
@@ -240,12 +242,26 @@ def learn(
     found = optimize.minimize(
         objective, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": steps, "maxcor": 20}
     ).x
+    found[: len(factors)] /= max(
+        1.0, _said(batch, hop, gates_of(torch.tensor(found, dtype=torch.float32, device=device)))
+    )
     deviation = {}
     for r, factor in enumerate(factors):
         z = np.zeros(widths[r])
         z[shared[r].cpu().numpy()] = found[ends[r] : ends[r + 1]]
         deviation[factor.relation] = z
     return Gates({f.relation: float(found[r]) for r, f in enumerate(factors)}, deviation), losses
+
+
+def _said(batch: _Batch, hop: GatedHop, gates: Sequence[Tensor]) -> float:
+    """What W alone says of the interactions held out, on average: X W there.
+
+    Interactions are 1, so a regression on them says at most about 1.  Where the graph decides taste altogether, the
+    softmax knows no bound: any larger W ranks the same or better.
+    """
+    with torch.no_grad():
+        said = hop(gates, batch.given)[batch.ranked] * batch.scale
+        return float((said * batch.wanted).sum() / batch.wanted.sum())
 
 
 def _shared(factor: PathFactors) -> NDArray[np.bool_]:

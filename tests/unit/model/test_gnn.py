@@ -95,6 +95,27 @@ def test_the_gate_of_what_decides_taste_opens_and_the_other_stays_shut() -> None
     assert gates.mean["DIRECTED_BY"] >= 0
 
 
+def test_where_the_graph_decides_taste_altogether_its_gates_stay_bounded() -> None:
+    """Everybody likes films of one genre alone, so any larger gate ranks as well: W says 1 of what is held out."""
+    rng = np.random.default_rng(0)
+    genre = np.arange(45) % 2
+    liked = np.zeros((40, 45), np.float32)
+    for user, row in enumerate(liked):
+        row[rng.choice(np.flatnonzero(genre == user % 2), 9, replace=False)] = 1
+    snapshot = films()
+    for relation in snapshot.schema.knowledge_relations:
+        snapshot = snapshot.with_edges(relation.name, edges([]))
+    snapshot = snapshot.with_edges("HAS_GENRE", edges([(i, int(g)) for i, g in enumerate(genre)]))
+    factors = factors_of(snapshot, CONFIG)
+    batch = batch_of(sparse.csr_array(liked), 5.0, 0.4, 0.2, 0.4, 100, 100, 1, "cpu")
+    assert batch is not None
+    gates, _ = learn(snapshot, factors, batch, 0.3, 20, "cpu")
+    gate = gates.mean["HAS_GENRE"] * (1 + gates.deviation["HAS_GENRE"])
+    w = dense_prior([GatedPaths(factors[0], gate.astype(np.float32))])
+    said = ((batch.given.numpy() * batch.scale.numpy()).T @ w).T
+    assert said[batch.wanted.numpy() > 0].mean() == pytest.approx(1.0, rel=1e-3)
+
+
 def test_little_spread_shrinks_every_gate_to_its_type() -> None:
     snapshot, liked = world()
     batch = batch_of(liked, 20.0, 0.4, 0.2, 0.4, 500, 500, 1, "cpu")
