@@ -313,12 +313,12 @@ def test_explain_options_choose_what_is_shown(world: World) -> None:
     args = ["explain", world.model, "u1", first, "--json"]
     plain = json.loads(run(*args).stdout)
     found = json.loads(
-        run(*args, "--channel", "relational", "--max-hops", "3", "--paths", "2", "--recency", "1").stdout
+        run(*args, "--channel", "taste", "--max-hops", "3", "--paths", "2", "--recency", "1").stdout
     )
     assert found["score"] == plain["score"]
     assert found["terms"] == plain["terms"]
-    assert {path["channel"] for path in plain["paths"]} != {"relational"}
-    assert {path["channel"] for path in found["paths"]} == {"relational"}
+    assert {path["channel"] for path in plain["paths"]} != {"taste"}
+    assert {path["channel"] for path in found["paths"]} == {"taste"}
     assert len(found["paths"]) == 2
     blocked = json.loads(run(*args, "--block", "HAS_GENRE", "--top", "9").stdout)
     assert not {r["type"] for path in blocked["paths"] for r in path["relations"]} & {"HAS_GENRE"}
@@ -367,7 +367,7 @@ def test_verify_fails_where_the_graph_differs(world: World, monkeypatch: pytest.
     edges = snapshot.edges[relation]
     more = snapshot.with_edges(relation, edges.take(edges.source != snapshot.users.index("u3")))
     monkeypatch.setattr("kg_rec.snapshot.export", lambda *_: more)  # the graph changed after it was read
-    through_others = ["--channel", "relational", "--graph", world.graph, "--verify"]
+    through_others = ["--channel", "taste", "--graph", world.graph, "--verify"]
     result = run("explain", world.model, "u1", first, *through_others, code=1)
     assert "does not return exactly the shown paths" in result.stderr
     assert "shown but not in the store" in result.stderr
