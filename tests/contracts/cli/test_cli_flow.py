@@ -312,9 +312,7 @@ def test_explain_options_choose_what_is_shown(world: World) -> None:
     first = json.loads(run("recommend", world.model, "--users", "u1", "-k", "1", "--json").stdout)["item"]
     args = ["explain", world.model, "u1", first, "--json"]
     plain = json.loads(run(*args).stdout)
-    found = json.loads(
-        run(*args, "--channel", "taste", "--max-hops", "3", "--paths", "2", "--recency", "1").stdout
-    )
+    found = json.loads(run(*args, "--channel", "taste", "--max-hops", "3", "--paths", "2", "--recency", "1").stdout)
     assert found["score"] == plain["score"]
     assert found["terms"] == plain["terms"]
     assert {path["channel"] for path in plain["paths"]} != {"taste"}
