@@ -51,8 +51,14 @@ THING_FAULTS = {
     "null in a list": ({"id": ["a"], "tags": [["x", None]]}, "a list holds a null"),
     "time for a date": ({"id": ["a"], "day": [datetime.datetime(2020, 1, 1)]}, "column day: expected date"),
 }
-relaxed = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+_RELAXED = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,  # examples add to one store, which is allowed for
+        HealthCheck.differing_executors,  # a class of tests runs once for each store
+        HealthCheck.too_slow,
+    ],
 )
 
 
@@ -263,7 +269,7 @@ class StoreContract:
             assert sum(b.num_rows for b in batches) == rows
             assert max(b.num_rows for b in batches) <= batch_size
 
-    @relaxed
+    @_RELAXED
     @given(rows=st.lists(THING_ROW, min_size=1, max_size=8, unique_by=lambda r: str(r["id"])))
     def test_nodes_come_back_as_they_were_written(self, store: GraphStore, rows: list[dict[str, Any]]) -> None:
         before = {n["id"]: n for n in nodes_of(store, "Thing")}
@@ -275,7 +281,7 @@ class StoreContract:
             {k: before[i][k] for k in sorted(before[i], key=_rank)} for i in sorted(before)
         ]
 
-    @relaxed
+    @_RELAXED
     @given(data=st.data())
     def test_edges_come_back_as_they_were_written(self, store: GraphStore, data: st.DataObject) -> None:
         users = data.draw(st.lists(KEYS, min_size=1, max_size=4, unique=True))
