@@ -143,7 +143,9 @@ class Live:
             self._failed(error)
             return state, state.of(user)
         model = self._with(fresh, user, state.of(user))
-        return state, replace(model, recommender=with_reactions(model.recommender, reactions))
+        if len(reactions):
+            model = replace(model, recommender=with_reactions(model.recommender, reactions))
+        return state, model
 
     def reactions(self, user: str) -> pa.Table:
         """What a user did with what was shown; a table of :data:`~kg_rec.feedback.events.REACTED`."""
