@@ -15,9 +15,9 @@ from job_world import World, both_stores
 from toy_graph import edges as edge_table
 from toy_graph import films
 
-from kg_rec.errors import ConfigError, StoppedError
+from kg_rec.errors import ConfigError, JobError, StoppedError
 from kg_rec.jobs.changes import user_digests
-from kg_rec.jobs.run import resume, start
+from kg_rec.jobs.run import resume, start, start_or_resume
 from kg_rec.jobs.writing import Watch
 from kg_rec.snapshot import Snapshot
 from kg_rec.store import GraphStore
@@ -133,10 +133,13 @@ def test_a_run_of_changed_users_goes_on_after_its_plan_was_lost(world: World, st
     disturb(store, np.random.default_rng(4), "u300")
     stop = threading.Event()
     stop.set()
+    job = world.job(chunk=2, changed_since="last")
     with pytest.raises(StoppedError):
-        start(world.job(chunk=2, changed_since="last"), store, "1", Watch(stop=stop))
+        start(job, store, "1", Watch(stop=stop))
     shutil.rmtree(world.folder / "work/1")
-    assert len(resume(store, "1").about["gone"]) == 1
+    with pytest.raises(JobError, match="does not hold the settings that the graph says of the run"):
+        resume(store, "1")
+    assert len(start_or_resume(job, store, "1").about["gone"]) == 1
     start(world.job(name="full"), store, "full")
     assert visible(store, "nightly") == visible(store, "full")
 
