@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -11,15 +12,14 @@ from pathlib import Path
 from kg_rec.errors import StoreError
 from kg_rec.store.base import GraphStore
 
-#: Timeout of each query, and processor time that it may take all the same (an embedded store runs in this process;
-#: by the clock a busy machine would be measured).
+#: Timeout of each query, and seconds by the clock after which it has to have ended all the same.
 TIMEOUT, MOST_SECONDS = 3.0, 6.0
-#: Rows asked for, and memory that a query may take in this process.
-LIMIT, MOST_MIB = 1000, 2048
+#: Rows asked for, and memory that a query may take, in this process or in one of its own.
+LIMIT, MOST_MIB = 1000, 1536
 
 
 def queries() -> Iterator[str]:
-    """150 queries: deep and long texts, huge values, endless loops, too many rows, and files."""
+    """Deep and long texts, huge values, endless loops, too many rows, and files."""
     for n in (200, 2_000, 20_000):
         yield f"RETURN {'NOT ' * n}true"
         yield f"RETURN {'(' * n}1{')' * n}"
@@ -74,6 +74,15 @@ def queries() -> Iterator[str]:
         yield f"MATCH p = (a)-[{pattern}]-(b) RETURN count(p)"
         yield f"MATCH p = (a)-[{pattern}]-(b) RETURN p"
         yield f"MATCH p = (a:User)-[{pattern}]-(b:User) RETURN length(p) ORDER BY length(p) DESC LIMIT 1"
+    for values in ("'aaaa'", "[1]"):
+        for step in ("s + s", "[s, s]", "CASE WHEN x > 0 THEN s + s ELSE s END"):
+            yield f"RETURN reduce(s = {values}, x IN range(1, 60) | {step}) AS r"
+    yield "WITH [1] AS x " + "WITH [x, x] AS x " * 40 + "RETURN x"
+    yield "WITH {a: 1} AS x " + "WITH {a: x, b: x} AS x " * 40 + "RETURN size(keys(x))"
+    yield "WITH range(1, 1000000) AS r UNWIND r AS x WITH x, r RETURN count(r)"
+    yield "RETURN [x IN range(1, 100000) | range(1, 1000)] AS l"
+    yield "UNWIND range(1, 1000000) AS i MATCH (f:Film) RETURN collect(f.title + 'some text') AS c"
+    yield "UNWIND range(1, 100000) AS i MATCH (f:Film) RETURN i, f.title ORDER BY f.title DESC, i"
     yield "MATCH p = shortestPath((a:User)-[*]-(b:User)) WHERE a <> b RETURN count(p)"
     yield "MATCH (a:User)-->(b)<--(c)-->(d)<--(e)-->(f)<--(g) RETURN count(*)"
     yield "RETURN 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!' =~ '(a+)+b'"
@@ -93,9 +102,9 @@ def over_limit(store: GraphStore, most: int | None = None) -> list[str]:
     """
     found = []
     for query in list(queries())[:most]:
-        before = _resident_mib()
+        before, children = _resident_mib(), _largest_child_mib()
         peak = _Peak()
-        started = time.process_time()
+        started = time.monotonic()
         try:
             rows = store.query(query, limit=LIMIT, timeout=TIMEOUT).num_rows
             outcome = "" if rows <= LIMIT else f"{rows} rows"
@@ -103,8 +112,10 @@ def over_limit(store: GraphStore, most: int | None = None) -> list[str]:
             outcome = ""
         except Exception as error:  # noqa: BLE001  # what else comes out is what is looked for
             outcome = f"{type(error).__name__}: {str(error)[:80]}"
-        seconds = time.process_time() - started
+        seconds = time.monotonic() - started
         taken = peak.stop() - before
+        if _largest_child_mib() > children:  # what a child shares with this process is counted too
+            taken = max(taken, _largest_child_mib() - before)
         if seconds > MOST_SECONDS:
             outcome = f"{seconds:.1f} s"
         if taken > MOST_MIB:
@@ -131,6 +142,10 @@ class _Peak:
     def _watch(self) -> None:
         while not self._end.wait(0.02):
             self._most = max(self._most, _resident_mib())
+
+
+def _largest_child_mib() -> int:
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
 
 
 def _resident_mib() -> int:

@@ -27,15 +27,15 @@ def answer(store: GraphStore, question: str) -> Any:
         table = store.query(question, limit=1_000_000)
     except StoreError as error:
         return f"{type(error).__name__}: {error}"
-    rows = [tuple(map(_plain, row.values())) for row in table.to_pylist()]
+    rows = [tuple(map(plain, row.values())) for row in table.to_pylist()]
     return table.column_names, rows if "ORDER BY" in question else sorted(rows, key=repr)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(value[key]) for key in sorted(value) if value[key] is not None}
+        return {key: plain(value[key]) for key in sorted(value) if value[key] is not None}
     if isinstance(value, list):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, float):
         return float(f"{value:.9g}") if math.isfinite(value) else str(value)
     return value

@@ -83,6 +83,11 @@ MATCH (u:User)-[r:RATED]->(f) RETURN stDev(r.rating) > 0 AS m, count(DISTINCT r.
 MATCH (u:User)-[r:RATED]->(f:Film)-[:DIRECTED_BY]->(d:Person)<-[:DIRECTED_BY]-(g:Film) WHERE r.rating >= 4 AND NOT (u)-[:RATED]->(g) RETURN u.user_id, g.item_id, count(*) AS c ORDER BY u.user_id, c DESC, g.item_id LIMIT 20
 MATCH (u:User) WHERE u.age > 30 AND u.gender = 'f' RETURN u.user_id ORDER BY u.user_id
 MATCH (u:User {age: 31}) RETURN u.user_id /* a comment */ // and another
+MATCH (f:Film {item_id: 'f1'}) UNWIND keys(f) AS k RETURN k ORDER BY k
+MATCH (f:Film) WHERE 'title' IN keys(f) RETURN count(f) AS c
+MATCH (:User {user_id: 'u1'})-[r]->(:Film {item_id: 'f1'}) RETURN size(keys(r)) AS n
+MATCH (f:Film) WHERE (COUNT { (f)<-[:RATED]-() } > 3 OR f.year = 1990) RETURN f.item_id ORDER BY f.item_id
+MATCH (u:User {user_id: 'u1'}) WHERE u.age > 90 RETURN u.age
 MATCH (f:Film) RETURN f.title AS 标题 ORDER BY 标题 LIMIT 2
 """
 #: What Neo4j answers and the embedded store refuses, never answers otherwise; benchmarks/stores/README.md lists them.

@@ -16,6 +16,8 @@ import pytest
 from kg_rec.errors import StoreError, StoreUnavailableError
 from kg_rec.schema import GraphSchema
 from kg_rec.store import GraphStore, connect
+from kg_rec.store.embedded.bounded import may_grow
+from kg_rec.store.gate import tokens
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITER = """
@@ -261,3 +263,47 @@ def test_a_node_that_is_found_by_its_key_has_to_meet_the_conditions_too(tmp_path
     for limit in ("", " LIMIT 5"):
         assert store.query(f"MATCH (u:User {{user_id: 'a'}}) WHERE u.age > 7 RETURN u.age{limit}").num_rows == 0
     store.close()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "RETURN reduce(s = 'aaaaaaaaaaaaaaaa', x IN range(1, 60) | s + s) AS r",
+        "WITH 'aaaaaaaaaaaaaaaa' AS x " + "WITH x + x AS x " * 60 + "RETURN size(x)",
+        "WITH range(1, 1000000) AS r UNWIND r AS x WITH x, r RETURN count(r)",
+    ],
+)
+def test_a_question_takes_no_more_memory_than_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    store = connect(str(tmp_path / "graph"))
+    monkeypatch.setattr("kg_rec.store.embedded.bounded.MEMORY", 200 << 20)
+    with pytest.raises(StoreError, match="needs more than 200 MiB of memory; narrow it"):
+        store.query(query, timeout=120)
+    assert store.query("RETURN 'still' + ' here' AS a")["a"].to_pylist() == ["still here"]
+    store.close()
+
+
+def test_a_question_that_does_not_look_at_the_clock_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = connect(str(tmp_path / "graph"))
+    monkeypatch.setattr("kg_rec.store.embedded.bounded.GRACE", 0.0)
+    with pytest.raises(StoreError, match=r"stopped after 0\.2 seconds"):
+        store.query("WITH 'aaaaaaaaaaaaaaaa' AS x " + "WITH x + x AS x " * 60 + "RETURN size(x)", timeout=0.2)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "grows"),
+    [
+        ("MATCH (u:User) RETURN count(u)", False),
+        ("MATCH (u:User {user_id: $u})-[r:RATED]->(f:Film) WHERE r.rating > 3 RETURN f.title ORDER BY f.title", False),
+        ("MATCH (u:User)-[r:RATED]->(f:Film) RETURN f.title", True),
+        ("MATCH (u:User {user_id: $u})-[*]->(f) RETURN f.title", True),
+        ("MATCH (a:User), (b:User), (c:User) RETURN a.user_id", True),
+        ("MATCH (u:User {user_id: $u}) MATCH (f:Film) RETURN f.title", True),
+        ("MATCH (u:User) RETURN u.user_id + 'x'", True),
+        ("RETURN 1", True),
+    ],
+)
+def test_what_may_grow_gets_a_process_of_its_own(query: str, grows: bool) -> None:
+    assert may_grow(tokens(query)) is grows

@@ -21,6 +21,13 @@ _NODE = frozenset({"id", "labels", "properties"})
 _EDGE = frozenset({"id", "start", "end", "type", "properties"})
 _PATH = frozenset({"nodes", "relationships"})
 _DURATION = frozenset({"months", "days", "seconds"})
+#: What ``keys()`` gives, put into the schema's names within a list comprehension.
+_KEY = "kg_rec_key"
+_OURS = ", ".join(f"'{name}{more}'" for name in sorted(_TAKEN) for more in ("_", "__"))
+_GIVEN_KEYS = (
+    f"WHERE NOT {_KEY} IN [{', '.join(repr(name) for name in sorted(_TAKEN))}] "
+    f"| CASE WHEN {_KEY} IN [{_OURS}] THEN substring({_KEY}, 0, size({_KEY}) - 1) ELSE {_KEY} END"
+)
 _CLAUSES = words("CREATE DELETE DETACH FOREACH MATCH MERGE ON OPTIONAL REMOVE RETURN SET UNWIND WHERE WITH")
 #: The id of a node that is the only one of its label.
 _ONLY = "'the one'"
@@ -80,6 +87,19 @@ def _changes(found: Sequence[Token]) -> Iterator[tuple[int, str]]:
                 yield token.start, new
             elif token.word == "COUNT" and before == "(" and following == "{":
                 yield token.start, f"0 + {token.text}"  # KGLite would read (COUNT {...} as a node
+            elif token.word == "KEYS" and before not in (".", ":") and following == "(":
+                yield token.start, f"([{_KEY} IN {token.text}"
+                yield found[_closing(found, i + 1)].start, f") {_GIVEN_KEYS}])"
+
+
+def _closing(found: Sequence[Token], opening: int) -> int:
+    """The place of the bracket that closes the one at ``opening``; the last token where none does."""
+    depth = 0
+    for i in range(opening, len(found)):
+        depth += (found[i].text in ("(", "[", "{")) - (found[i].text in (")", "]", "}"))
+        if depth == 0:
+            return i
+    return len(found) - 1
 
 
 def stored_value(value: Any) -> Any:

@@ -26,6 +26,7 @@ from kg_rec.store.base import Capabilities, Statement
 from kg_rec.store.batch import edge_schema, edge_table, node_schema, node_table
 from kg_rec.store.catalog import SHOWN_KEYS, find_node_type, find_relation, missing_ends
 from kg_rec.store.embedded import files
+from kg_rec.store.embedded.bounded import bounded, may_grow
 from kg_rec.store.embedded.files import first_line
 from kg_rec.store.embedded.frames import frame
 from kg_rec.store.embedded.memory import BYTES_PER_ROW, require_memory
@@ -167,22 +168,27 @@ class EmbeddedStore:
         names = column_names(cypher, found)
         text = with_limit(cypher, found, limit + 1)
         found = tokens(text)
-        with _UserErrors(timeout):
-            result = self._view().cypher(
-                translated(text, found),
-                params=stored_parameters(parameters),
-                timeout_ms=max(1, int(timeout * 1000)),
-                row_limit=limit + 1,
-                disabled_passes=left_out(found),
-            )
-            if not isinstance(result, kglite.ResultView):
-                raise QueryRefusedError("query refused: it asks for text; expected a query that returns rows")
-            if len(result) > limit:
-                raise StoreError(f"the query gives more than {limit} rows; add LIMIT or raise the limit")
-            columns = [[plain(value) for value in result.column(name)] for name in result.columns]
-        if names is None or len(names) != len(columns):
-            names = [given(name) for name in result.columns]
-        return to_table(names, columns)
+        view = self._view()
+
+        def answer() -> pa.Table:
+            with _UserErrors(timeout):
+                result = view.cypher(
+                    translated(text, found),
+                    params=stored_parameters(parameters),
+                    timeout_ms=max(1, int(timeout * 1000)),
+                    row_limit=limit + 1,
+                    disabled_passes=left_out(found),
+                )
+                if not isinstance(result, kglite.ResultView):
+                    raise QueryRefusedError("query refused: it asks for text; expected a query that returns rows")
+                if len(result) > limit:
+                    raise StoreError(f"the query gives more than {limit} rows; add LIMIT or raise the limit")
+                columns = [[plain(value) for value in result.column(name)] for name in result.columns]
+            if names is not None and len(names) == len(columns):
+                return to_table(names, columns)
+            return to_table([given(name) for name in result.columns], columns)
+
+        return bounded(answer, timeout, self._turn) if may_grow(found) else answer()
 
     def transact(self, statements: Sequence[Statement]) -> None:
         """See :meth:`kg_rec.store.base.GraphStore.transact`."""

@@ -1,0 +1,138 @@
+"""A question in a process of its own, so that its limits of time and memory hold whatever is asked.
+
+KGLite looks at the clock between rows; a text or a list that doubles a few dozen times knows no clock and takes all
+memory there is.  So what could grow is answered in a copy of this process (fork), which shares the graph, may take no
+more than :data:`MEMORY` besides, and is killed when its time is over.  Outside Linux it is answered in this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import json
+import math
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NoReturn
+
+import pyarrow as pa
+
+from kg_rec.errors import QueryRefusedError, StoreError
+from kg_rec.store.gate import Token, words
+
+if sys.platform == "linux":
+    import resource
+
+#: Memory that a question may take, in bytes, with its answer.
+MEMORY = 1 << 30
+#: Seconds after its timeout at which a question is killed that has not stopped by itself.
+GRACE = 1.0
+_GROWING = words("CALL COLLECT RANGE REDUCE REPLACE UNION UNWIND WITH")
+_SHOWN = {error.__name__: error for error in (QueryRefusedError, StoreError)}
+
+
+def may_grow(found: Sequence[Token]) -> bool:
+    """Whether the answer to a statement could take more than about what its nodes take.
+
+    It cannot where one MATCH finds nodes, or what is one relationship away from a node with given properties, and
+    nothing is put together.
+    """
+    nodes = sum(
+        token.text == "(" and (i == 0 or found[i - 1].kind not in ("word", "name") or found[i - 1].word == "MATCH")
+        for i, token in enumerate(found)
+    )
+    anchored = any(
+        token.text == "{" and found[i - 1].kind in ("word", "name") and ":" in (found[i - 2].text, found[i - 1].text)
+        for i, token in enumerate(found)
+    )
+    built = any(token.word in _GROWING or token.text in ("+", "*") for token in found)
+    return built or nodes > 2 or (nodes == 2 and not anchored) or sum(token.word == "MATCH" for token in found) != 1
+
+
+def bounded(work: Callable[[], pa.Table], timeout: float, turn: AbstractContextManager[object]) -> pa.Table:
+    """What ``work`` returns, from a process of its own.
+
+    Args:
+        work: makes the answer; it must not write, and must not wait for another thread.
+        timeout: seconds.
+        turn: held while the process is copied, so that nothing is half written in the copy.
+
+    Raises:
+        QueryRefusedError: ``work`` raised it.
+        StoreError: ``work`` raised it, ran out of time, or took more memory than it may.
+    """
+    if sys.platform != "linux":
+        return work()
+    pa.array([0])  # imports what Arrow needs, which each child would do anew
+    reader, writer = os.pipe()
+    try:
+        with turn:
+            child = os.fork()
+    except OSError as error:
+        os.close(reader)
+        os.close(writer)
+        raise StoreError(f"cannot start a process for the query: {error}; free some memory") from error
+    if not child:
+        _answer(work, writer, timeout)
+    os.close(writer)
+    try:
+        answer = _received(reader, timeout + GRACE)
+    finally:
+        os.close(reader)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    if answer is None:
+        raise StoreError(f"the query was stopped after {timeout:g} seconds; narrow it or raise the timeout")
+    if answer[:1] == b"T":
+        return pa.ipc.open_stream(answer[1:]).read_all()
+    if answer[:1] == b"E":
+        kind, message = json.loads(answer[1:])
+        raise _SHOWN.get(kind, StoreError)(message)
+    raise StoreError(f"the query needs more than {MEMORY >> 20:,} MiB of memory; narrow it, or return less at a time")
+
+
+def _received(reader: int, seconds: float) -> bytes | None:
+    """All that the child wrote, or None where it took too long."""
+    end = time.monotonic() + seconds
+    parts: list[bytes] = []
+    while True:
+        ready, _, _ = select.select([reader], [], [], max(0.0, end - time.monotonic()))
+        if not ready:
+            return None
+        part = os.read(reader, 1 << 20)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+
+
+def _answer(work: Callable[[], pa.Table], writer: int, timeout: float) -> NoReturn:
+    """In the child: one letter and the answer or the error; nothing where memory did not suffice."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what is printed when memory ends
+        faulthandler.disable()
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        most = pages * os.sysconf("SC_PAGE_SIZE") + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        seconds = math.ceil(timeout + GRACE) + 1  # should this process's parent be killed
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        try:
+            table = work()
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, table.schema) as stream:
+                stream.write_table(table)
+            payload = b"T" + sink.getvalue().to_pybytes()
+        except StoreError as error:
+            payload = b"E" + json.dumps([type(error).__name__, str(error)]).encode()
+        view = memoryview(payload)
+        while view:
+            view = view[os.write(writer, view) :]
+    finally:
+        os._exit(0)
