@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from jinja2.exceptions import TemplateError
+from numpy.typing import NDArray
 from transformers import LogitsProcessor
 
 from kg_rec.errors import LanguageModelError, MissingDependencyError
@@ -25,20 +26,23 @@ class TransformersModel:
     """See :class:`kg_rec.explain.generate.language_model.LanguageModel`.
 
     All variants of a request are sampled at once under :class:`GrammarConstraint`, so whatever the weights are each
-    text derives from the request's grammar.  The same request gives the same texts on the same machine.  Code that
-    comes with a model is never run.  Needs the extra ``lm`` (llguidance; gguf and accelerate for GGUF files).
+    text derives from the request's grammar, and at rising temperatures, so that small models too give different texts.
+    The same request gives the same texts on the same machine.  Code that comes with a model is never run.  Needs the
+    extra ``lm`` (llguidance; gguf and accelerate for GGUF files).
 
     Attributes:
         source: folder or hub id of a causal language model with safetensors weights, or a file ``NAME.gguf``.  A model
             without a chat template is told by examples alone.
         device: torch device, or ``auto``: cuda where there is one.
-        temperature: of the sampling; higher is more varied.
+        temperature: of the first text; higher is more varied.
+        hottest: temperature of the last text, as a multiple of the first's.
         tokens: most tokens of a text.
     """
 
     source: str
     device: str = "auto"
     temperature: float = 1.2
+    hottest: float = 8.0
     tokens: int = 160
 
     @property
@@ -65,6 +69,7 @@ class TransformersModel:
                 f"model's {longest}; choose a model with a longer context"
             )
         constraint = GrammarConstraint(words, request.grammar, request.variants)
+        rising = np.linspace(1, self.hottest, request.variants)
         devices = [model.device] if model.device.type == "cuda" else []
         with torch.random.fork_rng(devices), torch.inference_mode():
             torch.manual_seed(request.seed)
@@ -73,14 +78,13 @@ class TransformersModel:
                 past_key_values=self._read(prompt, request.variants),
                 do_sample=True,
                 num_beams=1,
-                temperature=self.temperature,
                 top_k=0,
                 top_p=1.0,
                 max_new_tokens=self.tokens,
                 min_new_tokens=None,
                 eos_token_id=words.eos_token,
                 pad_token_id=words.eos_token,
-                logits_processor=[constraint],
+                logits_processor=[constraint, _Temperatures(self.temperature * rising)],
             )
         ended = [
             row[: row.index(words.eos_token)]
@@ -218,6 +222,16 @@ class GrammarConstraint(LogitsProcessor):
         places = torch.arange(scores.shape[1], device=scores.device)
         allowed = (bits[:, places // 32] >> (places % 32)) & 1
         return scores.masked_fill(allowed == 0, float("-inf"))
+
+
+class _Temperatures(LogitsProcessor):
+    """Divides the scores of each row by a temperature of its own, shape (rows,)."""
+
+    def __init__(self, rows: NDArray[np.float64]) -> None:
+        self._rows = torch.from_numpy(rows).float()[:, None]
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
+        return scores / self._rows.to(scores.device)
 
 
 def _missing(error: ImportError) -> MissingDependencyError:

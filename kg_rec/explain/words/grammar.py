@@ -8,6 +8,7 @@ the tones ``short``, ``friendly``, ``formal``, and ``more`` for what phrases may
 ===========================================  =====================================================================
 ``own_{shared,text,direct}_TONE``            sentences about items of the user
 ``{counted,counts,crowd}_TONE{next}``        what others did, ``next`` with the next item
+``bridged_TONE{next}``                       ``counts`` where the sentence goes on from the next item
 ``onward_{shared,text,direct}``              how it goes on from there to the recommended item
 ``rate``                                     how many of all users had the item
 ``audit``                                    which share of the reasons it makes
@@ -217,7 +218,7 @@ def _composed(spoken: type[Language], start: str) -> Iterator[str]:
     if lead == "one":
         yield f"{start}: own_{link}_{part} {end}"
     elif link != "none":
-        yield f"{start}: {lead}_{part}{{did_bridge}} onward_{link} {end}"
+        yield f"{start}: {'bridged' if lead == 'counts' else lead}_{part}{{did_bridge}} onward_{link} {end}"
     elif lead != "counted":
         yield f"{start}: {lead}_{part}{{did_item}} {end}"
     elif part == "more":

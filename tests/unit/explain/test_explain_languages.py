@@ -52,6 +52,10 @@ class Toki(Language):
     counts_friendly{next}: counts_short{next}
     counts_formal{next}: counts_short{next}
     counts_more{next}: counts_short{next}
+    bridged_short{next}: counts_short{next}
+    bridged_friendly{next}: counts_short{next}
+    bridged_formal{next}: counts_short{next}
+    bridged_more{next}: counts_short{next}
     crowd_short{next}: "jan li " did_liked " la " next
     crowd_friendly{next}: crowd_short{next}
     crowd_formal{next}: crowd_short{next}

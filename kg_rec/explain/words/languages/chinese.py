@@ -71,6 +71,10 @@ class Chinese(Language):
     counts_friendly{next}: LIKED "也" next "，而你也" did_those
     counts_formal{next}: "根据图谱，" LIKED "也" next "；你同样" did_those
     counts_more{next}: LIKED "同样也" next "；你也" did_those
+    bridged_short{next}: LIKED "（你也" did_those "）也" next
+    bridged_friendly{next}: LIKED "（而你也" did_those "）也" next
+    bridged_formal{next}: "根据图谱，" LIKED "（你同样" did_those "）也" next
+    bridged_more{next}: LIKED "（你也" did_those "）同样也" next
     crowd_short{next}: "有些" users "和你一样" did_liked "，也" next
     crowd_friendly{next}: "有些" users "跟你一样" did_liked "，也" next
     crowd_formal{next}: "根据图谱，有些" users "与你一样" did_liked "，同时也" next

@@ -79,6 +79,10 @@ class English(Language):
         | LIKED " also " next "; as they did, you " did_those
         | LIKED " also " next ", and you " did_those " too"
         | "According to the graph, " LIKED " also " next ", and you " did_those " as well"
+    bridged_short{next}: LIKED " (you " did_those " too) also " next
+    bridged_friendly{next}: LIKED " (you " did_those " as well) also " next
+    bridged_formal{next}: "According to the graph, " LIKED " (you " did_those " too) also " next
+    bridged_more{next}: "According to the graph, " LIKED " (you " did_those " as well) also " next
     crowd_short{next}: "Some " users " who, like you, " did_liked " also " next
     crowd_friendly{next}: "Some " users " who " did_liked ", just as you did, also " next
     crowd_formal{next}: "According to the graph, some " users " who, like you, " did_liked " also " next
