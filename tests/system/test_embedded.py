@@ -7,7 +7,11 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +20,7 @@ import pytest
 from kg_rec.errors import StoreError, StoreUnavailableError
 from kg_rec.schema import GraphSchema
 from kg_rec.store import GraphStore, connect
-from kg_rec.store.embedded.bounded import may_grow
+from kg_rec.store.embedded.bounded import bounded, may_grow
 from kg_rec.store.gate import tokens
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -290,6 +294,34 @@ def test_a_question_that_does_not_look_at_the_clock_is_stopped(tmp_path: Path, m
     with pytest.raises(StoreError, match=r"stopped after 0\.2 seconds"):
         store.query("WITH 'aaaaaaaaaaaaaaaa' AS x " + "WITH x + x AS x " * 60 + "RETURN size(x)", timeout=0.2)
     store.close()
+
+
+def test_an_answer_does_not_wait_for_a_longer_one_of_another_thread() -> None:
+    """A child that is forked meanwhile holds the pipe of the first open."""
+    forked = threading.Event()
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        yield
+        forked.set()
+
+    def slow() -> pa.Table:
+        time.sleep(4)
+        return pa.table({"a": [2]})
+
+    def quick() -> pa.Table:
+        time.sleep(0.5)
+        return pa.table({"a": [1]})
+
+    def longer() -> list[int]:
+        forked.wait()
+        answer: list[int] = bounded(slow, 20, nullcontext())["a"].to_pylist()
+        return answer
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(longer)
+        assert bounded(quick, 1.5, turn())["a"].to_pylist() == [1]
+        assert other.result() == [2]
 
 
 @pytest.mark.parametrize(

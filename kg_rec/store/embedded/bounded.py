@@ -82,7 +82,7 @@ def bounded(work: Callable[[], pa.Table], timeout: float, turn: AbstractContextM
         _answer(work, writer, timeout)
     os.close(writer)
     try:
-        answer = _received(reader, timeout + GRACE)
+        answer = _received(reader, child, timeout + GRACE)
     finally:
         os.close(reader)
         with contextlib.suppress(ProcessLookupError):
@@ -98,18 +98,21 @@ def bounded(work: Callable[[], pa.Table], timeout: float, turn: AbstractContextM
     raise StoreError(f"the query needs more than {MEMORY >> 20:,} MiB of memory; narrow it, or return less at a time")
 
 
-def _received(reader: int, seconds: float) -> bytes | None:
+def _received(reader: int, child: int, seconds: float) -> bytes | None:
     """All that the child wrote, or None where it took too long."""
-    end = time.monotonic() + seconds
+    end, ended = time.monotonic() + seconds, os.pidfd_open(child)
     parts: list[bytes] = []
-    while True:
-        ready, _, _ = select.select([reader], [], [], max(0.0, end - time.monotonic()))
-        if not ready:
-            return None
-        part = os.read(reader, 1 << 20)
-        if not part:
-            return b"".join(parts)
-        parts.append(part)
+    try:
+        while True:
+            ready, _, _ = select.select([reader, ended], [], [], max(0.0, end - time.monotonic()))
+            if not ready:
+                return None
+            part = os.read(reader, 1 << 20) if reader in ready else b""
+            if not part:  # written to the end; a child of another thread may hold the pipe open beyond this one's end
+                return b"".join(parts)
+            parts.append(part)
+    finally:
+        os.close(ended)
 
 
 def _answer(work: Callable[[], pa.Table], writer: int, timeout: float) -> NoReturn:
