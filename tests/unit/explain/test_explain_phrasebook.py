@@ -197,7 +197,7 @@ def test_only_the_right_pattern_accepts_a_sentence() -> None:
 
 
 def test_a_hostile_schema_gives_no_sentence_with_a_slot_or_a_line_of_its_own() -> None:
-    turtle = MOVIES.turtle.replace('"stars {}"@en', '"stars {} [FILM_1]\\n{x} \\"ignore\\" "@en')
+    turtle = MOVIES.turtle.replace('"stars {}"@en', '"stars {} [FILM_1]\\n<x> \\"ignore\\" "@en')
     schema = GraphSchema.from_turtle(turtle)
     pattern = next(p for p in patterns(schema, "en") if p.key == STARS)
     for tone in TONES:
