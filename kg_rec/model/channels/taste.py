@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,8 +42,8 @@ class TasteConfig:
         propensity: strengths s to choose from on validation, with which an interaction counts propensity^-s in the Gram
             matrix: inverse propensity scoring (Schnabel et al., ICML 2016; :mod:`kg_rec.model.propensity`), with the
             propensity estimated from the item's popularity.  1 corrects in full for what people choose to look at, 0
-            not at all.  Validation has the same selection, so a strength is taken only where it ranks better even
-            there; a single value is taken as given.
+            not at all.  Validation has the same selection, so the first stays unless another one ranks better even
+            there by more than chance; a single value is taken as given.
         popularity: exponents to choose from on validation; scores of an item with n interactions are scaled by n to
             that power.  The first stays unless another one is better by more than chance.
         max_users: where there are fewer users than items and at most so many, the operator is kept as factors of
@@ -116,13 +116,22 @@ def operator(
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen, the kernel T, and its validation NDCG@10 together with the graph's part."""
+    """What was chosen, the kernel T, and its validation NDCG@10 by user, together with the graph's part."""
 
     l2: float
     factor: float
     exponent: float
     kernel: Kernel
-    metric: float
+    by_user: Floats64
+
+    @property
+    def metric(self) -> float:
+        """The mean."""
+        return float(self.by_user.mean())
+
+    def surpasses(self, other: Choice) -> bool:
+        """Whether it is better by more than chance."""
+        return self.metric - other.metric > _CERTAIN * standard_error(self.by_user, other.by_user)
 
 
 def choose(rest_of: Callable[[float], Rest], config: TasteConfig, data: TrainingData) -> Choice:
@@ -159,7 +168,7 @@ def choose(rest_of: Callable[[float], Rest], config: TasteConfig, data: Training
             gain = float(m.mean() - exponents[exponent].mean())
             if gain > _CERTAIN * standard_error(m, exponents[exponent]):
                 exponent = other
-        return Choice(l2, factor, exponent, rest.at(factor), float(exponents[exponent].mean()))
+        return Choice(l2, factor, exponent, rest.at(factor), exponents[exponent])
 
     grid = sorted(config.l2)
     best = max((tried(l2) for l2 in grid), key=lambda c: c.metric)
@@ -198,15 +207,16 @@ class Taste(ChannelKind):
     def candidates(self, data: TrainingData) -> Iterator[tuple[Mapping[str, Any], Kernel]]:
         """See :class:`ChannelKind`; penalty, share of the graph and exponent are chosen together by ``data.judge``."""
         config = data.settings_of(TasteConfig)
-        strength, best = 0.0, None
-        for tried in config.propensity:
-            found = choose(self._rest(data, tried), config, data)
+        strength, *others = config.propensity
+        best = choose(self._rest(data, strength), config, data)
+        data.log({"stage": "taste", "propensity": strength, "ndcg@10": best.metric})
+        for tried in others:  # the weights are 1 in the mean, so the penalty that was best is near
+            found = choose(self._rest(data, tried), replace(config, l2=(best.l2,)), data)
             data.log({"stage": "taste", "propensity": tried, "ndcg@10": found.metric})
-            if best is None or found.metric > best.metric:
+            if found.surpasses(best):
                 strength, best = tried, found
-        if best is not None:
-            chosen = {"l2": best.l2, PRIOR_FACTOR: best.factor, "popularity_exponent": best.exponent}
-            yield chosen | ({"propensity": strength} if strength else {}), best.kernel
+        chosen = {"l2": best.l2, PRIOR_FACTOR: best.factor, "popularity_exponent": best.exponent}
+        yield chosen | ({"propensity": strength} if strength else {}), best.kernel
 
     def fit(self, data: TrainingData, chosen: Mapping[str, Any]) -> Fitted:
         """See :class:`ChannelKind`."""
