@@ -1,8 +1,9 @@
-"""A question in a process of its own, so that its limits of time and memory hold whatever is asked.
+"""A question in a process of its own, so that its limits of time and memory hold whatever it builds.
 
-KGLite looks at the clock between rows; a text or a list that doubles a few dozen times knows no clock and takes all
-memory there is.  So what could grow is answered in a copy of this process (fork), which shares the graph, may take no
-more than :data:`MEMORY` besides, and is killed when its time is over.  Outside Linux it is answered in this process.
+KGLite looks at the clock between rows; a text or a list that doubles a few dozen times in one row knows no clock and
+takes all memory there is.  So a statement that neither reads nor unwinds rows is answered in a copy of this process
+(fork), which may take no more than :data:`MEMORY` besides, and is killed when its time is over.  The others are
+answered here: KGLite computes many rows in threads, which a copy of the process does not have.  Outside Linux all are.
 """
 
 from __future__ import annotations
@@ -33,26 +34,13 @@ if sys.platform == "linux":
 MEMORY = 1 << 30
 #: Seconds after its timeout at which a question is killed that has not stopped by itself.
 GRACE = 1.0
-_GROWING = words("CALL COLLECT RANGE REDUCE REPLACE UNION UNWIND WITH")
+_ROWS = words("CALL MATCH UNWIND")
 _SHOWN = {error.__name__: error for error in (QueryRefusedError, StoreError)}
 
 
-def may_grow(found: Sequence[Token]) -> bool:
-    """Whether the answer to a statement could take more than about what its nodes take.
-
-    It cannot where one MATCH finds nodes, or what is one relationship away from a node with given properties, and
-    nothing is put together.
-    """
-    nodes = sum(
-        token.text == "(" and (i == 0 or found[i - 1].kind not in ("word", "name") or found[i - 1].word == "MATCH")
-        for i, token in enumerate(found)
-    )
-    anchored = any(
-        token.text == "{" and found[i - 1].kind in ("word", "name") and ":" in (found[i - 2].text, found[i - 1].text)
-        for i, token in enumerate(found)
-    )
-    built = any(token.word in _GROWING or token.text in ("+", "*") for token in found)
-    return built or nodes > 2 or (nodes == 2 and not anchored) or sum(token.word == "MATCH" for token in found) != 1
+def one_row(found: Sequence[Token]) -> bool:
+    """Whether a statement has no rows but the one that it begins with."""
+    return not any(token.word in _ROWS for token in found)
 
 
 def bounded(work: Callable[[], pa.Table], timeout: float, turn: AbstractContextManager[object]) -> pa.Table:
