@@ -1,9 +1,10 @@
 """A question in a process of its own, so that its limits of time and memory hold whatever it builds.
 
-KGLite looks at the clock between rows; a text or a list that doubles a few dozen times in one row knows no clock and
-takes all memory there is.  So a statement that neither reads nor unwinds rows is answered in a copy of this process
-(fork), which may take no more than :data:`MEMORY` besides, and is killed when its time is over.  The others are
-answered here: KGLite computes many rows in threads, which a copy of the process does not have.  Outside Linux all are.
+KGLite looks at the clock between rows; a text or a list that doubles a few dozen times knows no clock and takes all
+memory there is.  So a statement without MATCH, which has nothing to do but to build, is answered in a copy of this
+process (fork), which may take no more than :data:`MEMORY` besides, and is killed when its time is over.  What reads the
+graph is answered here: KGLite computes many rows in threads, which a copy of the process does not have.  Outside Linux
+everything is.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import NoReturn
 import pyarrow as pa
 
 from kg_rec.errors import QueryRefusedError, StoreError
-from kg_rec.store.gate import Token, words
+from kg_rec.store.gate import Token
 
 if sys.platform == "linux":
     import resource
@@ -34,13 +35,12 @@ if sys.platform == "linux":
 MEMORY = 1 << 30
 #: Seconds after its timeout at which a question is killed that has not stopped by itself.
 GRACE = 1.0
-_ROWS = words("CALL MATCH UNWIND")
 _SHOWN = {error.__name__: error for error in (QueryRefusedError, StoreError)}
 
 
-def one_row(found: Sequence[Token]) -> bool:
-    """Whether a statement has no rows but the one that it begins with."""
-    return not any(token.word in _ROWS for token in found)
+def only_builds(found: Sequence[Token]) -> bool:
+    """Whether a statement reads nothing from the graph."""
+    return not any(token.word == "MATCH" for token in found)
 
 
 def bounded(work: Callable[[], pa.Table], timeout: float, turn: AbstractContextManager[object]) -> pa.Table:

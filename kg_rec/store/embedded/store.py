@@ -26,7 +26,7 @@ from kg_rec.store.base import Capabilities, Statement
 from kg_rec.store.batch import edge_schema, edge_table, node_schema, node_table
 from kg_rec.store.catalog import SHOWN_KEYS, find_node_type, find_relation, missing_ends
 from kg_rec.store.embedded import files
-from kg_rec.store.embedded.bounded import bounded, one_row
+from kg_rec.store.embedded.bounded import bounded, only_builds
 from kg_rec.store.embedded.files import first_line
 from kg_rec.store.embedded.frames import frame
 from kg_rec.store.embedded.memory import BYTES_PER_ROW, require_memory
@@ -188,7 +188,7 @@ class EmbeddedStore:
                 return to_table(names, columns)
             return to_table([given(name) for name in result.columns], columns)
 
-        return bounded(answer, timeout, self._turn) if one_row(found) else answer()
+        return bounded(answer, timeout, self._turn) if only_builds(found) else answer()
 
     def transact(self, statements: Sequence[Statement]) -> None:
         """See :meth:`kg_rec.store.base.GraphStore.transact`."""
