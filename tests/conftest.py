@@ -59,7 +59,7 @@ _unit_test: str | None = None
 def _watch(event: str, arguments: tuple[object, ...]) -> None:
     finds_library = event == "subprocess.Popen" and arguments[0] == "/sbin/ldconfig"  # when torch is imported
     asks_for_ipv6 = event == "socket.bind" and arguments[1] == ("::1", 0)  # when urllib3 is imported
-    store = "kg_rec.store.embedded.bounded"  # answers what may grow in a copy of the process
+    store = "kg_rec.store.embedded.bounded"  # answers what only builds in a copy of the process
     answers = event == "os.fork" and sys._getframe(1).f_globals.get("__name__") == store
     if _unit_test is not None and event in _FORBIDDEN and not (finds_library or asks_for_ipv6 or answers):
         pytest.fail(f"{_unit_test} caused {event}: a unit test starts no process and no server; see CONTRIBUTING.md")

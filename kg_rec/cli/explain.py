@@ -255,13 +255,14 @@ def _verified(explanation: Explanation, graph: str, alike: Sequence[Alike]) -> l
 
 def _alike(loaded: Model, folder: Path, explanation: Explanation) -> list[Alike]:
     """The steps of similar text, computed again from the texts."""
-    from kg_rec.api import Model
+    from kg_rec.atomic import part
     from kg_rec.explain.verify.alike import alike, text_pairs
+    from kg_rec.snapshot import Snapshot
 
     pairs = text_pairs(explanation.paths)
     if not pairs:
         return []
-    return alike(loaded.recommender, pairs, trained_on=Model.load(folder).recommender.snapshot)
+    return alike(loaded.recommender, pairs, trained_on=Snapshot.load(part(folder, "snapshot")))
 
 
 def _why_not(model: Model, user: str, item: str, k: int, lang: str, form: str | None) -> str:
