@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.feedback.coat import coat
+from benchmarks.feedback.coat_lists import lists
 from benchmarks.feedback.replay import logs
 from benchmarks.feedback.simulate import simulate
 from benchmarks.quality.graph import Files, build, split_of
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
             if options.coat is not None:
                 progress(0, None, "coats")
                 result["coat"] = coat(options.coat)
+                result["coat_lists"] = lists(options.coat, progress)
             if options.split is not None:
                 snapshot, _ = build(options.split, Files(items=options.items, facts=tuple(options.facts)), progress)
                 split = split_of(options.split, snapshot, "random")

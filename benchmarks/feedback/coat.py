@@ -24,26 +24,26 @@ PUBLISHED = {"naive": {"mse": 1.202, "mae": 0.920}, "ips": {"mse": 1.093, "mae":
 Floats = NDArray[np.float64]
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
 def _one_hot(path: Path, key: str) -> Floats:
-    rows = _rows(path)
-    columns = {name: n for n, name in enumerate(sorted({f"{r['property']}={r['value']}" for r in rows}))}
-    found = np.zeros((1 + max(int(r[key]) for r in rows), len(columns)))
-    for r in rows:
+    table = rows(path)
+    columns = {name: n for n, name in enumerate(sorted({f"{r['property']}={r['value']}" for r in table}))}
+    found = np.zeros((1 + max(int(r[key]) for r in table), len(columns)))
+    for r in table:
         found[int(r[key]), columns[f"{r['property']}={r['value']}"]] = 1
     return found
 
 
-def _ratings(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
-    rows = _rows(path)
+def ratings(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    table = rows(path)
     return (
-        np.array([int(r["user"]) for r in rows]),
-        np.array([int(r["item"]) for r in rows]),
-        np.array([float(r["rating"]) for r in rows]),
+        np.array([int(r["user"]) for r in table]),
+        np.array([int(r["item"]) for r in table]),
+        np.array([float(r["rating"]) for r in table]),
     )
 
 
@@ -59,7 +59,7 @@ def _ridge(design: Floats, ratings: Floats, weights: Floats, penalty: float) -> 
     return mean, np.linalg.solve(gram, (design * weights[:, None]).T @ (ratings - mean))
 
 
-def _ndcg(users: NDArray[np.int64], ratings: Floats, predicted: Floats, k: int = 10) -> Floats:
+def ndcg(users: NDArray[np.int64], ratings: Floats, predicted: Floats, k: int = 10) -> Floats:
     found = []
     for user in np.unique(users):
         mine = users == user
@@ -74,39 +74,39 @@ def _ndcg(users: NDArray[np.int64], ratings: Floats, predicted: Floats, k: int =
 def coat(folder: Path, seed: int = 0) -> dict[str, Any]:
     """Figures with and without the correction."""
     x, y = _one_hot(folder / "users.tsv", "user"), _one_hot(folder / "items.tsv", "item")
-    users, items, ratings = _ratings(folder / "chosen.tsv")
+    users, items, given = ratings(folder / "chosen.tsv")
     order = np.lexsort((items, users))
-    users, items, ratings = users[order], items[order], ratings[order]
+    users, items, given = users[order], items[order], given[order]
     p = propensities(EdgeTable(users, items), x, y, seed=seed)
     design = _design(users, items, x, y)
-    fold = np.random.default_rng(seed).integers(0, 5, len(ratings))
+    fold = np.random.default_rng(seed).integers(0, 5, len(given))
     table: dict[float, tuple[float, float]] = {}
     for strength in STRENGTHS:
         weights = inverse_weights(p, strength)
         figures = {}
         for penalty in PENALTIES:
-            errors = np.zeros(len(ratings))
+            errors = np.zeros(len(given))
             for part in range(5):
                 kept = fold != part
-                mean, b = _ridge(design[kept], ratings[kept], weights[kept], penalty)
-                errors[~kept] = (ratings[~kept] - mean - design[~kept] @ b) ** 2
+                mean, b = _ridge(design[kept], given[kept], weights[kept], penalty)
+                errors[~kept] = (given[~kept] - mean - design[~kept] @ b) ** 2
             figures[penalty] = weighted_error(errors, p)
         penalty = min(figures, key=lambda value: figures[value])
         table[strength] = (figures[penalty], penalty)
     chosen = min(table, key=lambda s: table[s][0])
-    random_users, random_items, truth = _ratings(folder / "random.tsv")
+    random_users, random_items, truth = ratings(folder / "random.tsv")
     there = _design(random_users, random_items, x, y)
     found = {}
     for name, strength in (("without", 0.0), ("with", chosen)):
-        mean, b = _ridge(design, ratings, inverse_weights(p, strength), table[strength][1])
+        mean, b = _ridge(design, given, inverse_weights(p, strength), table[strength][1])
         predicted = mean + there @ b
-        ndcg = _ndcg(random_users, truth, predicted)
+        ranking = ndcg(random_users, truth, predicted)
         found[name] = {
             "mse": float(((truth - predicted) ** 2).mean()),
             "mae": float(np.abs(truth - predicted).mean()),
-            "ndcg@10": float(ndcg.mean()),
+            "ndcg@10": float(ranking.mean()),
             "squared": (truth - predicted) ** 2,
-            "ndcg": ndcg,
+            "ndcg": ranking,
         }
     gain = found["without"].pop("squared") - found["with"].pop("squared")
     ranked = found["with"].pop("ndcg") - found["without"].pop("ndcg")
@@ -114,12 +114,12 @@ def coat(folder: Path, seed: int = 0) -> dict[str, Any]:
         "strength": chosen,
         "validation": {str(s): figure for s, (figure, _) in table.items()},
         **found,
-        "mse_gain": [float(gain.mean()), *_interval(gain)],
-        "ndcg_gain": [float(ranked.mean()), *_interval(ranked)],
+        "mse_gain": [float(gain.mean()), *interval(gain)],
+        "ndcg_gain": [float(ranked.mean()), *interval(ranked)],
         "published_matrix_factorisation": PUBLISHED,
     }
 
 
-def _interval(values: Floats) -> tuple[float, float]:
+def interval(values: Floats) -> tuple[float, float]:
     half = 1.96 * float(values.std(ddof=1)) / np.sqrt(len(values))
     return float(values.mean()) - half, float(values.mean()) + half

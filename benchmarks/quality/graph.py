@@ -143,6 +143,12 @@ def _with_facts(schema: GraphSchema, table: Path) -> GraphSchema:
     if not by_relation:
         return schema
     items = {item: (item,) for rows in by_relation.values() for item, _, _ in rows}
+    for relation, rows in by_relation.items():  # a relation leads to items or to other nodes, never to both
+        to_items = sum(other in items for _, other, _ in rows)
+        if 2 * to_items > len(rows):
+            items |= {other: (other,) for _, other, _ in rows}
+        else:
+            by_relation[relation] = [row for row in rows if row[1] not in items]
     return derive_schema(schema, Triples(dict(sorted(by_relation.items())), items, table))
 
 

@@ -15,11 +15,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy import optimize, sparse
+from scipy import optimize, sparse, special
 
+from kg_rec.arrays.types import Floats64
 from kg_rec.errors import ArgumentError
-from kg_rec.snapshot import EdgeTable
+from kg_rec.snapshot import EdgeTable, Snapshot
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,15 @@ class PropensityConfig:
 
     Attributes:
         l2: ridge penalty of the pairs of features.
-        sampled: cells without an interaction that are drawn, per interaction; they stand for all.
+        features: most features of a user and of an item; of more, those are kept that tell most nodes apart.
+        most: interactions that the regression reads; of more, a sample stands for all.
+        sampled: cells without an interaction that are drawn, per interaction read; they stand for all.
         least: propensities below this quantile of those of the interactions are raised to it, which bounds the weights.
     """
 
     l2: float = 5.0
+    features: int = 24
+    most: int = 400_000
     sampled: float = 5.0
     least: float = 0.01
 
@@ -59,37 +66,98 @@ def propensities(
         ArgumentError: there are no interactions.
     """
     config = config or PropensityConfig()
-    users, items = len(user_features), len(item_features)
-    if not len(edges):
+    users, items, m = len(user_features), len(item_features), len(edges)
+    if not m:
         raise ArgumentError("propensities: expected interactions, got none")
     rng = np.random.default_rng(seed)
-    count = min(int(config.sampled * len(edges)), users * items)
+    read = np.arange(m) if m <= config.most else np.sort(rng.choice(m, config.most, replace=False))
+    count = min(int(config.sampled * len(read)), users * items)
     cells = (
         rng.choice(users * items, size=count, replace=False)
         if users * items < 2**24
         else rng.integers(0, users * items, count)
     )
     cells = np.setdiff1d(cells, edges.source * items + edges.target)
-    u = np.concatenate([edges.source, cells // items])
-    i = np.concatenate([edges.target, cells % items])
-    chosen = np.concatenate([np.ones(len(edges)), np.zeros(len(cells))])
-    stands_for = np.concatenate(
-        [np.ones(len(edges)), np.full(len(cells), (users * items - len(edges)) / max(len(cells), 1))]
-    )
+    u = np.concatenate([edges.source[read], cells // items])
+    i = np.concatenate([edges.target[read], cells % items])
+    chosen = np.concatenate([np.ones(len(read)), np.zeros(len(cells))])
+    each = (m / len(read), (users * items - m) / max(len(cells), 1))
+    stands_for = np.where(chosen > 0, *each)
     popularity = np.log((np.bincount(edges.target, minlength=items) + 1) / (users + 2))
-    pairs = (user_features[u][:, :, None] * item_features[i][:, None, :]).reshape(len(u), -1)
+    shape = (user_features.shape[1], item_features.shape[1])
 
-    def loss(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        z = w[0] + w[1] * popularity[i] + pairs @ w[2:]
+    def logit(w: Floats64, u: NDArray[np.int64], i: NDArray[np.int64]) -> Floats64:
+        z: Floats64 = w[0] + w[1] * popularity[i]
+        if len(w) > 2:
+            z += np.einsum("nq,nq->n", (user_features @ w[2:].reshape(shape))[u], item_features[i])
+        return z
+
+    def loss(w: Floats64) -> tuple[float, Floats64]:
+        z = logit(w, u, i)
         value = float((stands_for * (np.logaddexp(0, z) - chosen * z)).sum() + config.l2 * (w[2:] @ w[2:]) / 2)
-        error = stands_for * (1 / (1 + np.exp(-z)) - chosen)
-        return value, np.concatenate([[error.sum(), error @ popularity[i]], error @ pairs + config.l2 * w[2:]])
+        error = stands_for * (special.expit(z) - chosen)
+        gradient = [[error.sum(), error @ popularity[i]]]
+        if len(w) > 2:
+            by_user = sparse.csr_array((error, (u, i)), shape=(users, items)) @ item_features
+            gradient.append((user_features.T @ by_user).ravel() + config.l2 * w[2:])
+        return value, np.concatenate(gradient)
 
-    found = optimize.minimize(loss, np.concatenate([[0.0, 1.0], np.zeros(pairs.shape[1])]), jac=True, method="L-BFGS-B")
-    m = len(edges)
-    p = 1 / (1 + np.exp(-(found.x[0] + found.x[1] * popularity[i[:m]] + pairs[:m] @ found.x[2:])))
-    raised: NDArray[np.float64] = np.maximum(p, np.quantile(p, config.least))
+    start = np.concatenate([[0.0, 1.0], np.zeros(shape[0] * shape[1])])
+    found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B")
+    p = special.expit(logit(found.x, edges.source, edges.target))
+    raised: Floats64 = np.maximum(p, np.quantile(p, config.least))
     return raised
+
+
+def node_features(snapshot: Snapshot, node_type: str, most: int) -> Floats64:
+    """What is known of users or items as numbers, for :func:`propensities`; shape (n, at most ``most``).
+
+    Numbers are standardised, 0 where one is missing.  Each value of a text property that is no key, name or text, and
+    each node that a relation other than the interaction leads to, is a column of 0 and 1; columns are centred.
+    A column that is true of one node alone, or of all, tells nothing and is left out.
+
+    Args:
+        snapshot: the graph.
+        node_type: the users' or the items' type.
+        most: columns that are kept, those of most variance.
+    """
+    table, n = snapshot.nodes[node_type], len(snapshot.ids[node_type])
+    columns: list[tuple[float, Floats64]] = []
+    flags: list[tuple[float, NDArray[np.int64]]] = []
+
+    def flag(rows: NDArray[np.int64]) -> None:
+        if 1 < len(rows) < n:
+            flags.append((len(rows) / n * (1 - len(rows) / n), rows))
+
+    for kind in snapshot.schema.node_types[node_type].properties:
+        if kind.use is not None:
+            continue
+        column = table.column(kind.name)
+        if kind.datatype in ("integer", "float"):
+            values = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+            there = np.isfinite(values)
+            spread = values[there].std() if there.any() else 0.0
+            if spread > 0:
+                columns.append((1.0, np.where(there, (values - values[there].mean()) / spread, 0.0)))
+        elif kind.datatype == "string":
+            coded = pc.dictionary_encode(column.combine_chunks())
+            codes = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)
+            counts = np.bincount(codes[codes >= 0], minlength=1)
+            for value in np.argsort(-counts, kind="stable")[:most]:
+                flag(np.flatnonzero(codes == value))
+    for relation in snapshot.schema.relation_types.values():
+        edges = snapshot.edges[relation.name]
+        if relation.interaction or relation.source != node_type or not len(edges):
+            continue
+        counts = np.bincount(edges.target)
+        for target in np.argsort(-counts, kind="stable")[:most]:
+            flag(edges.source[edges.target == target])
+    columns = columns[:most]
+    for share, rows in sorted(flags, key=lambda pair: -pair[0])[: most - len(columns)]:
+        values = np.zeros(n)
+        values[rows] = 1.0
+        columns.append((share, values - values.mean()))
+    return np.stack([values for _, values in columns], axis=1) if columns else np.zeros((n, 0))
 
 
 def inverse_weights(p: NDArray[np.float64], strength: float) -> NDArray[np.float64]:
@@ -99,23 +167,25 @@ def inverse_weights(p: NDArray[np.float64], strength: float) -> NDArray[np.float
     return scaled
 
 
-def inverse_weighted(edges: EdgeTable, shape: tuple[int, int], strength: float, seed: int = 0) -> sparse.csr_array:
-    """X with sqrt(w_ui) for an interaction, w = p^-strength of mean 1, and p estimated from the items' popularity.
+def inverse_weighted(snapshot: Snapshot, edges: EdgeTable, strength: float, seed: int = 0) -> sparse.csr_array:
+    """X with sqrt(w_ui) for an interaction, w = p^-strength of mean 1; see :func:`propensities`, :func:`node_features`.
 
     So the Gram matrix holds sum over u of sqrt(w_ui w_uj) x_ui x_uj, and on its diagonal the weights' sums.
 
     Args:
+        snapshot: what is known of users and items.
         edges: the interactions.
-        shape: (users, items).
         strength: s.
         seed: of the sampled cells.
 
     Returns:
         float32 CSR, shape (users, items), columns sorted.
     """
-    p = propensities(edges, np.zeros((shape[0], 0)), np.zeros((shape[1], 0)), seed=seed)
+    most = PropensityConfig().features
+    user, item = (node_features(snapshot, kind.name, most) for kind in (snapshot.schema.user, snapshot.schema.item))
+    p = propensities(edges, user, item, seed=seed)
     values = np.sqrt(inverse_weights(p, strength)).astype(np.float32)
-    matrix = sparse.csr_array((values, (edges.source, edges.target)), shape=shape)
+    matrix = sparse.csr_array((values, (edges.source, edges.target)), shape=(len(user), len(item)))
     matrix.sort_indices()
     return matrix
 

@@ -275,3 +275,16 @@ def test_edlae_is_better_than_ease_on_films(shared_data: Path) -> None:
     snapshot, _ = build(folder, Files(), no_progress)
     task = Task(split_of(folder, snapshot, "random"), (len(snapshot.users), len(snapshot.items)))
     assert edlae(task, no_progress, 0).valid > ease(task, no_progress, 0).valid
+
+
+def test_relations_between_items_lead_to_items_also_to_those_that_start_none(folder: Path, tmp_path: Path) -> None:
+    """Of 20 items that go with the next, the last is no first column; a year that is an item's id stays a year."""
+    facts = tmp_path / "relations.tsv"
+    rows = [f"T/{item}#\tpaired\tT/{item + 1}#" for item in range(20)]
+    rows += [f"T/{item}#\tmade_in\t{'T/3#' if item == 5 else 'even'}" for item in range(40)]
+    facts.write_text("item\trelation\tother\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    snapshot, rejected = build(folder, Files(facts=(facts,)), no_progress)
+    assert rejected.rows == 0
+    known = {name: (kind.target, len(snapshot.edges[name])) for name, kind in snapshot.schema.relation_types.items()}
+    assert known["PAIRED_ITEM"] == ("Item", 20)
+    assert known["MADE_IN"] == ("Entity", 40)

@@ -41,9 +41,9 @@ class TasteConfig:
             those within ``fusion.tolerance`` of the best the largest.
         propensity: strengths s to choose from on validation, with which an interaction counts propensity^-s in the Gram
             matrix: inverse propensity scoring (Schnabel et al., ICML 2016; :mod:`kg_rec.model.propensity`), with the
-            propensity estimated from the item's popularity.  1 corrects in full for what people choose to look at, 0
-            not at all.  Validation has the same selection, so the first stays unless another one ranks better even
-            there by more than chance; a single value is taken as given.
+            propensity estimated from the item's popularity and from what the graph knows of user and item.  1 corrects
+            in full for what people choose to look at, 0 not at all.  Validation has the same selection, so the first
+            stays unless another one ranks better even there by more than chance; a single value is taken as given.
         popularity: exponents to choose from on validation; scores of an item with n interactions are scaled by n to
             that power.  The first stays unless another one is better by more than chance.
         max_users: where there are fewer users than items and at most so many, the operator is kept as factors of
@@ -227,7 +227,7 @@ class Taste(ChannelKind):
         config, items = data.settings_of(TasteConfig), data.interactions.shape[1]
         x = data.interactions
         if propensity:
-            x = inverse_weighted(data.edges, (x.shape[0], x.shape[1]), propensity, data.seed)
+            x = inverse_weighted(data.snapshot, data.edges, propensity, data.seed)
         active = x[np.diff(x.indptr) > 0]
         if active.shape[0] < items and active.shape[0] <= config.max_users and items > config.max_users:
             rows = weighted_rows(active, config.user_power)
