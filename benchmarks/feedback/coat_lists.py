@@ -44,11 +44,11 @@ SCHEMA = f"""
 def graph(folder: Path) -> Snapshot:
     """The people, the coats, their properties and the ratings of coats that people chose."""
     users, items, given = ratings(folder / "chosen.tsv")
-    people, coats = 1 + int(users.max()), 1 + max(int(r["item"]) for r in rows(folder / "items.tsv"))
+    facts = sorted({(int(r["item"]), f"{r['property']}={r['value']}") for r in rows(folder / "items.tsv")})
+    people, coats = 1 + int(users.max()), 1 + facts[-1][0]
     known: dict[str, list[str | None]] = {name: [None] * people for name in ABOUT_USERS}
     for r in rows(folder / "users.tsv"):
         known[r["property"]][int(r["user"])] = r["value"]
-    facts = sorted({(int(r["item"]), f"{r['property']}={r['value']}") for r in rows(folder / "items.tsv")})
     names = sorted({name for _, name in facts})
     order = np.lexsort((items, users))
     keys = {"User": [f"{u:03d}" for u in range(people)], "Coat": [f"{i:03d}" for i in range(coats)]}

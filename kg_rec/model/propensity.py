@@ -85,6 +85,7 @@ def propensities(
     stands_for = np.where(chosen > 0, *each)
     popularity = np.log((np.bincount(edges.target, minlength=items) + 1) / (users + 2))
     shape = (user_features.shape[1], item_features.shape[1])
+    place = sparse.csr_array((np.arange(len(u)), (u, i)), shape=(users, items))  # of each pair, which is there once
 
     def logit(w: Floats64, u: NDArray[np.int64], i: NDArray[np.int64]) -> Floats64:
         z: Floats64 = w[0] + w[1] * popularity[i]
@@ -98,7 +99,7 @@ def propensities(
         error = stands_for * (special.expit(z) - chosen)
         gradient = [[error.sum(), error @ popularity[i]]]
         if len(w) > 2:
-            by_user = sparse.csr_array((error, (u, i)), shape=(users, items)) @ item_features
+            by_user = sparse.csr_array((error[place.data], place.indices, place.indptr), place.shape) @ item_features
             gradient.append((user_features.T @ by_user).ravel() + config.l2 * w[2:])
         return value, np.concatenate(gradient)
 
@@ -122,7 +123,7 @@ def node_features(snapshot: Snapshot, node_type: str, most: int) -> Floats64:
         most: columns that are kept, those of most variance.
     """
     table, n = snapshot.nodes[node_type], len(snapshot.ids[node_type])
-    columns: list[tuple[float, Floats64]] = []
+    columns: list[Floats64] = []
     flags: list[tuple[float, NDArray[np.int64]]] = []
 
     def flag(rows: NDArray[np.int64]) -> None:
@@ -138,7 +139,7 @@ def node_features(snapshot: Snapshot, node_type: str, most: int) -> Floats64:
             there = np.isfinite(values)
             spread = values[there].std() if there.any() else 0.0
             if spread > 0:
-                columns.append((1.0, np.where(there, (values - values[there].mean()) / spread, 0.0)))
+                columns.append(np.where(there, (values - values[there].mean()) / spread, 0.0))
         elif kind.datatype == "string":
             coded = pc.dictionary_encode(column.combine_chunks())
             codes = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)
@@ -153,11 +154,18 @@ def node_features(snapshot: Snapshot, node_type: str, most: int) -> Floats64:
         for target in np.argsort(-counts, kind="stable")[:most]:
             flag(edges.source[edges.target == target])
     columns = columns[:most]
-    for share, rows in sorted(flags, key=lambda pair: -pair[0])[: most - len(columns)]:
+    for _, rows in sorted(flags, key=lambda pair: -pair[0])[: most - len(columns)]:
         values = np.zeros(n)
         values[rows] = 1.0
-        columns.append((share, values - values.mean()))
-    return np.stack([values for _, values in columns], axis=1) if columns else np.zeros((n, 0))
+        columns.append(values - values.mean())
+    return np.stack(columns, axis=1) if columns else np.zeros((n, 0))
+
+
+def of_graph(snapshot: Snapshot, edges: EdgeTable, seed: int) -> Floats64:
+    """:func:`propensities` of the interactions from the :func:`node_features` of users and items, shape (m,)."""
+    most = PropensityConfig().features
+    user, item = (node_features(snapshot, kind.name, most) for kind in (snapshot.schema.user, snapshot.schema.item))
+    return propensities(edges, user, item, seed=seed)
 
 
 def inverse_weights(p: NDArray[np.float64], strength: float) -> NDArray[np.float64]:
@@ -167,25 +175,22 @@ def inverse_weights(p: NDArray[np.float64], strength: float) -> NDArray[np.float
     return scaled
 
 
-def inverse_weighted(snapshot: Snapshot, edges: EdgeTable, strength: float, seed: int = 0) -> sparse.csr_array:
-    """X with sqrt(w_ui) for an interaction, w = p^-strength of mean 1; see :func:`propensities`, :func:`node_features`.
+def inverse_weighted(edges: EdgeTable, shape: tuple[int, int], p: Floats64, strength: float) -> sparse.csr_array:
+    """X with sqrt(w_ui) for an interaction, w = p^-strength of mean 1.
 
     So the Gram matrix holds sum over u of sqrt(w_ui w_uj) x_ui x_uj, and on its diagonal the weights' sums.
 
     Args:
-        snapshot: what is known of users and items.
-        edges: the interactions.
+        edges: the interactions, m of them.
+        shape: (users, items).
+        p: their propensities, shape (m,).
         strength: s.
-        seed: of the sampled cells.
 
     Returns:
         float32 CSR, shape (users, items), columns sorted.
     """
-    most = PropensityConfig().features
-    user, item = (node_features(snapshot, kind.name, most) for kind in (snapshot.schema.user, snapshot.schema.item))
-    p = propensities(edges, user, item, seed=seed)
     values = np.sqrt(inverse_weights(p, strength)).astype(np.float32)
-    matrix = sparse.csr_array((values, (edges.source, edges.target)), shape=(len(user), len(item)))
+    matrix = sparse.csr_array((values, (edges.source, edges.target)), shape=shape)
     matrix.sort_indices()
     return matrix
 

@@ -17,7 +17,7 @@ from kg_rec.model.channels.about import About
 from kg_rec.model.channels.base import PRIOR_FACTOR, ChannelKind, Fitted, TrainingData, settings_of
 from kg_rec.model.channels.ridge import Penalty, Rest, dense, of_neighbours, of_rank
 from kg_rec.model.kernel import FactorKernel, Kernel, SumKernel
-from kg_rec.model.propensity import inverse_weighted
+from kg_rec.model.propensity import inverse_weighted, of_graph
 from kg_rec.model.shards import HERE, Shards, transposed_product
 from kg_rec.progress import Progress, no_progress
 from kg_rec.settings import expect
@@ -208,10 +208,11 @@ class Taste(ChannelKind):
         """See :class:`ChannelKind`; penalty, share of the graph and exponent are chosen together by ``data.judge``."""
         config = data.settings_of(TasteConfig)
         strength, *others = config.propensity
-        best = choose(self._rest(data, strength), config, data)
+        p = of_graph(data.snapshot, data.edges, data.seed) if any(config.propensity) else None
+        best = choose(self._rest(data, _weighted(data, p, strength)), config, data)
         data.log({"stage": "taste", "propensity": strength, "ndcg@10": best.metric})
         for tried in others:  # the weights are 1 in the mean, so the penalty that was best is near
-            found = choose(self._rest(data, tried), replace(config, l2=(best.l2,)), data)
+            found = choose(self._rest(data, _weighted(data, p, tried)), replace(config, l2=(best.l2,)), data)
             data.log({"stage": "taste", "propensity": tried, "ndcg@10": found.metric})
             if found.surpasses(best):
                 strength, best = tried, found
@@ -220,20 +221,26 @@ class Taste(ChannelKind):
 
     def fit(self, data: TrainingData, chosen: Mapping[str, Any]) -> Fitted:
         """See :class:`ChannelKind`."""
-        return Fitted(self._rest(data, chosen.get("propensity", 0.0))(chosen["l2"]).at(chosen[PRIOR_FACTOR]))
+        strength = chosen.get("propensity", 0.0)
+        p = of_graph(data.snapshot, data.edges, data.seed) if strength else None
+        return Fitted(self._rest(data, _weighted(data, p, strength))(chosen["l2"]).at(chosen[PRIOR_FACTOR]))
 
-    def _rest(self, data: TrainingData, propensity: float) -> Callable[[float], Rest]:
-        """The operator by penalty; what all have in common is computed once."""
+    def _rest(self, data: TrainingData, x: sparse.csr_array) -> Callable[[float], Rest]:
+        """The operator of the interactions X by penalty; what all have in common is computed once."""
         config, items = data.settings_of(TasteConfig), data.interactions.shape[1]
-        x = data.interactions
-        if propensity:
-            x = inverse_weighted(data.snapshot, data.edges, propensity, data.seed)
         active = x[np.diff(x.indptr) > 0]
         if active.shape[0] < items and active.shape[0] <= config.max_users and items > config.max_users:
             rows = weighted_rows(active, config.user_power)
             return lambda l2: of_rank(rows, Penalty(l2, config.dropout), data.prior)
         g = gram(x, config.user_power, data.shards)
         return lambda l2: operator(g, config, l2, None, data.prior, data.progress, data.items, data.shards)
+
+
+def _weighted(data: TrainingData, p: Floats64 | None, strength: float) -> sparse.csr_array:
+    """The interactions weighed by p^-strength; as they are without propensities p, or with a strength of 0."""
+    if p is None or not strength:
+        return data.interactions
+    return inverse_weighted(data.edges, (data.interactions.shape[0], data.interactions.shape[1]), p, strength)
 
 
 TASTE = Taste()

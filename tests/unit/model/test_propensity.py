@@ -15,7 +15,7 @@ from kg_rec.errors import ConfigError
 from kg_rec.model.channels.base import PRIOR_FACTOR
 from kg_rec.model.channels.taste import TASTE, TasteConfig
 from kg_rec.model.kernel import Kernel, MatrixKernel
-from kg_rec.model.propensity import PropensityConfig, inverse_weighted, node_features, propensities
+from kg_rec.model.propensity import PropensityConfig, inverse_weighted, node_features, of_graph, propensities
 from kg_rec.snapshot import Snapshot
 
 CONFIG = TasteConfig(l2=(7.0,), dropout=0.25, user_power=0.0, prior=(0.0,), popularity=(0.0,))
@@ -34,7 +34,7 @@ def test_popular_items_are_likelier_chosen_and_count_less() -> None:
     assert ((p > 0) & (p < 1)).all()
     by_count = COUNTS[EDGES.target]
     assert p[by_count == by_count.max()].min() > p[by_count == by_count.min()].max()
-    weights = inverse_weighted(films(), EDGES, 1.0).toarray() ** 2
+    weights = inverse_weighted(EDGES, SHAPE, of_graph(films(), EDGES, 0), 1.0).toarray() ** 2
     assert weights[weights > 0].mean() == pytest.approx(1.0, rel=1e-5)
     np.testing.assert_allclose(weights[EDGES.source, EDGES.target], (1 / p) / (1 / p).mean(), rtol=1e-5)
 
@@ -72,7 +72,7 @@ def test_what_a_kind_of_people_chooses_is_likelier_for_them() -> None:
     assert p[same].mean() > 2.5 * p[~same].mean()
     without = propensities(EDGES, np.zeros((SHAPE[0], 0)), np.zeros((SHAPE[1], 0)))
     assert without[same].mean() < 1.2 * without[~same].mean()
-    weights = inverse_weighted(graph, EDGES, 1.0).toarray() ** 2
+    weights = inverse_weighted(EDGES, SHAPE, of_graph(graph, EDGES, 0), 1.0).toarray() ** 2
     np.testing.assert_allclose(weights[EDGES.source, EDGES.target], (1 / p) / (1 / p).mean(), rtol=1e-5)
 
 
