@@ -13,12 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from kg_rec.ask.answer import Answer, AskConfig
+from kg_rec.ask.session import Asker, Session
 from kg_rec.errors import ConfigError
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.counterfactuals import counterfactual as counterfactuals
@@ -200,6 +203,43 @@ class Model:
         if added or removed:
             raise ConfigError("expected interactions or weights, got both; ask for one after the other")
         return what_ifs.what_if_weights(self.recommender, user, weights, k, candidates=candidates)
+
+    def session(self, user: str | None = None, *, lang: str | None = None, config: AskConfig | None = None) -> Session:
+        """A conversation in words: each :meth:`~kg_rec.ask.session.Session.ask` may go on with those before.
+
+        Args:
+            user: user key; None for somebody of whom nothing is known.
+            lang: language of the requests, ``en`` or ``zh``; None for that of each.
+            config: how much words count beside what the user did.
+
+        Raises:
+            NotFoundError: the user is unknown.
+            ConfigError: requests in the language are not understood.
+        """
+        asker = self.asker if config is None else Asker(self.recommender, config)
+        return asker.session(user, lang)
+
+    def ask(self, user: str | None, text: str, k: int = 10, *, lang: str | None = None) -> Answer:
+        """A list for a request in words, such as "like Heat but funnier, not from the eighties".
+
+        Each score is the sum of what the user did and of what was asked for; the answer says what was not understood.
+
+        Args:
+            user: user key; None for somebody of whom nothing is known.
+            text: the request.
+            k: list length where the request does not say one.
+            lang: see :meth:`session`.
+
+        Raises:
+            NotFoundError: the user is unknown.
+            ConfigError: requests in the language are not understood, or k is out of range.
+        """
+        return self.session(user, lang=lang).ask(text, k)
+
+    @cached_property
+    def asker(self) -> Asker:
+        """What answers requests of any user; it is made once a model and kept."""
+        return Asker(self.recommender)
 
     def _repr_html_(self) -> str:
         """A table for notebooks: sizes, the weight of each channel, how well it ranked."""

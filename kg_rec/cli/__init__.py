@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from kg_rec.cli.ask import ask
 from kg_rec.cli.catalog import formats
 from kg_rec.cli.console import Command, Program, print_json, progress_bar
 from kg_rec.cli.explain import explain
@@ -95,7 +96,7 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, phrasebook:
 
 _COMMANDS = (
     *(load, formats, schema, check, query, export, train, inspect, evaluate, recommend),
-    *(job, explain, what_if, phrase, feedback, serve, serve_token),
+    *(job, explain, what_if, ask, phrase, feedback, serve, serve_token),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

@@ -11,13 +11,14 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import Field
 from scipy import sparse
+from starlette.exceptions import HTTPException
 
 from kg_rec.api import Model
 from kg_rec.model.recommender import Recommender
 from kg_rec.serve.live import State
 from kg_rec.serve.service import Service
 from kg_rec.serve.tokens import Token
-from kg_rec.serve.wire import Admin, App, Auditor, Change, Event, Key, Lang, Length, Support
+from kg_rec.serve.wire import Admin, App, Asked, Auditor, Change, Event, Key, Lang, Length, Support
 from kg_rec.snapshot import NO_TIME
 
 router = APIRouter()
@@ -122,6 +123,22 @@ def what_if(request: Request, user: Key, change: Change, token: Support) -> dict
     _, model = model_of(request, user, token, "what-if")
     weights = change.weights or None
     return model.what_if(user, added=change.add, removed=change.remove, weights=weights, k=change.k).to_dict()
+
+
+@router.post("/v1/ask", tags=["lists"])
+def ask(request: Request, user: Key, asked: Asked, token: App) -> dict[str, Any]:
+    """A list for a request in words, each score with its addends; what was not understood is said.
+
+    Requests before it are answered again, so the service keeps no conversation.  "Why" is answered for who may see why.
+    """
+    state, model = model_of(request, user, token, "ask")
+    session = service_of(request).asker(state).over(model.recommender).session(user, asked.lang)
+    for earlier in asked.after:
+        session.ask(earlier, asked.k)
+    answer = session.ask(asked.text, asked.k)
+    if answer.request.turn.kind in ("why", "why-not") and not token.may("support"):
+        raise HTTPException(403, f"why needs the role support, the token of {token.name} has {token.role}")
+    return answer.to_dict()
 
 
 @router.get("/v1/history", tags=["why"])

@@ -13,11 +13,12 @@ from typing import Any
 import pyarrow as pa
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from kg_rec.ask.search import NameIndex
+from kg_rec.ask.session import Asker
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.feedback.events import REACTED, EventLog
 from kg_rec.serve.config import ServeConfig
-from kg_rec.serve.live import Live
-from kg_rec.serve.search import NameIndex
+from kg_rec.serve.live import Live, State
 from kg_rec.serve.tokens import Token, read_tokens
 from kg_rec.store.base import GraphStore
 
@@ -86,6 +87,7 @@ class Service:
         self.metrics, self.lists, self.rate = _Metrics(), _Lists(config.cached), _Rate(config.rate)
         self.shown = ExplainConfig(least_crowd=config.least_crowd)
         self._names: tuple[int, dict[str, NameIndex]] = (-1, {})
+        self._asker: tuple[int, Asker] | None = None
         self._audit, self._writing = threading.Lock(), threading.Lock()
 
     def names(self) -> dict[str, NameIndex]:
@@ -99,6 +101,12 @@ class Service:
             }
             self._names = (state.number, found)
         return self._names[1]
+
+    def asker(self, state: State) -> Asker:
+        """What answers requests in words over a state; its parsers are kept until nodes change."""
+        if self._asker is None or self._asker[0] != state.number:
+            self._asker = (state.number, Asker(state.model.recommender))
+        return self._asker[1]
 
     def audit(self, token: Token, what: str, user: str) -> None:
         """Write down who looked at whom."""

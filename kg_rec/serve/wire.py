@@ -58,6 +58,18 @@ class Event(BaseModel):
     value: float = Field(1.0, ge=-1e9, le=1e9, allow_inf_nan=False, description="What it is worth.")
 
 
+class Asked(BaseModel):
+    """A request in words, with those before it in the same conversation; nothing of it is kept."""
+
+    model_config = ConfigDict(extra="forbid")
+    text: str = Field(min_length=1, max_length=5000, description="The request.")
+    after: list[Annotated[str, Field(max_length=5000)]] = Field(
+        default_factory=list, max_length=20, description="The requests before it, oldest first."
+    )
+    k: int = Field(10, ge=1, le=100, description="Length of the list where the request does not say one.")
+    lang: Literal["en", "zh"] | None = Field(None, description="Language of the requests; that of each where left out.")
+
+
 class Change(BaseModel):
     """Another history, or other weights of the channels."""
 

@@ -14,6 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 from toy_graph import everything, fill, films
 
+from kg_rec.ask.search import NameIndex
 from kg_rec.errors import ConfigError, StoreUnavailableError
 from kg_rec.feedback.events import EventLog
 from kg_rec.feedback.learn import Learned, LearnedFile, start
@@ -21,7 +22,6 @@ from kg_rec.model import persist
 from kg_rec.serve.app import create_app
 from kg_rec.serve.config import ServeConfig
 from kg_rec.serve.live import Live
-from kg_rec.serve.search import NameIndex
 from kg_rec.serve.tokens import add_token, read_tokens
 from kg_rec.store import GraphStore, connect
 

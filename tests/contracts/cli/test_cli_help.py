@@ -27,6 +27,7 @@ COMMANDS = [
     "job",
     "explain",
     "what-if",
+    "ask",
     "phrase",
     "feedback",
     "serve",

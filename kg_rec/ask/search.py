@@ -38,7 +38,7 @@ class NameIndex:
     def __init__(self, keys: pa.Array, names: pa.Array) -> None:
         self._keys, self._names = keys.to_pylist(), names.to_pylist()
         self._plain = [
-            _plain(f"{name} {key}" if name != key else name) for key, name in zip(self._keys, self._names, strict=True)
+            plain(f"{name} {key}" if name != key else name) for key, name in zip(self._keys, self._names, strict=True)
         ]
 
     def find(self, text: str, limit: int = 10) -> list[Match]:
@@ -48,15 +48,15 @@ class NameIndex:
             text: what was typed.
             limit: most matches.
         """
-        plain = _plain(text)
-        if not plain:
+        typed = plain(text)
+        if not typed:
             return []
-        found = process.extract(plain, self._plain, scorer=_score, limit=limit, score_cutoff=_LEAST)
+        found = process.extract(typed, self._plain, scorer=_score, limit=limit, score_cutoff=_LEAST)
         matches = [Match(self._keys[place], self._names[place], float(score)) for _, score, place in found]
         return sorted(matches, key=lambda m: (-m.score, m.name, m.key))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Lower case, without accents and punctuation."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text[:200].casefold()) if not unicodedata.combining(c))
     return " ".join("".join(c if c.isalnum() else " " for c in bare).split())

@@ -1,0 +1,161 @@
+"""From text to tokens: the longest phrase of the language or name of the graph at each place, as one token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kg_rec.ask.atoms import Atom, Key, atoms, key
+from kg_rec.ask.names import Names
+from kg_rec.ask.request import Node
+from kg_rec.ask.words import Words
+from kg_rec.schema import GraphSchema
+
+_STOPS, _COMMAS = ".!?;:。！？；：…\n", ",，、/"
+_QUOTES = {"“": "”", '"': '"', "《": "》", "«": "»", "「": "」", "‘": "’", "『": "』"}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A part of a request.
+
+    Attributes:
+        kind: of :mod:`kg_rec.ask.words.base`, or ``number``, ``node``, ``title``, ``comma``, ``stop``, ``unknown``.
+        value: what the kind gives.
+        said: as written.
+        first, last: its atoms, ``last`` not included.
+    """
+
+    kind: str
+    value: Any
+    said: str
+    first: int
+    last: int
+
+
+class Lexer:
+    """Reads texts in one language over one graph.
+
+    Args:
+        words: the language.
+        names: names of the graph, for this language.
+        schema: gives words for items, relations and properties.
+    """
+
+    def __init__(self, words: Words, names: Names, schema: GraphSchema) -> None:
+        self.words, self.names = words, names
+        self.phrases: dict[Key, tuple[str, Any]] = {}
+        for phrase, kind, value in words.entries():
+            self.phrases.setdefault(key(phrase), (kind, value))
+        labels: dict[str, list[str]] = {}
+        for relation in schema.knowledge_relations:
+            for label in {relation.labels.get(words.code), relation.labels.get("en")} - {None}:
+                labels.setdefault(str(label), []).append(relation.name)
+        for phrase, meant in words.relation.items():
+            found = tuple(r for label in meant for r in labels.get(label, ()))
+            if found:
+                self.phrases[key(phrase)] = ("relation", found)
+            self.phrases.setdefault(key(phrase), ("filler", None))
+        for label, some in labels.items():
+            self.phrases.setdefault(key(label), ("relation", tuple(some)))
+        for name in (schema.item.labels.get(words.code), schema.item.plurals.get(words.code)):
+            if name:
+                self.phrases[key(name)] = ("item", None)
+        self._longest = max((*(len(p) for p in self.phrases), names.longest))
+        self._small = {k for k, (kind, _) in self.phrases.items() if len(k) == 1 and kind != "nearly"}
+
+    def tokens(self, text: str) -> tuple[list[Token], list[Atom]]:
+        """The tokens of a text, and its atoms."""
+        parts = atoms(text)
+        found: list[Token] = []
+        place = 0
+        while place < len(parts):
+            token = self._quoted(parts, place, text) or self._token(parts, place, text)
+            found.append(token)
+            place = token.last
+        return found, parts
+
+    def _quoted(self, parts: Sequence[Atom], place: int, text: str) -> Token | None:
+        """A title in quotation marks."""
+        closing = _QUOTES.get(parts[place].plain) if parts[place].kind == "mark" else None
+        end = next((n for n in range(place + 1, len(parts)) if parts[n].plain == closing), None) if closing else None
+        if end is None or end == place + 1:
+            return None
+        said = text[parts[place + 1].start : parts[end - 1].end]
+        found = self.names.title(key(said))
+        if found is not None:
+            return Token("title", found, said, place, end + 1)
+        mention = self.names.nodes.get(key(said)) or self.names.misspelt(key(said), loose=True)
+        return Token("node" if mention else "unknown", mention, said, place, end + 1)
+
+    def _token(self, parts: Sequence[Atom], place: int, text: str) -> Token:
+        atom = parts[place]
+        best: Token | None = None
+        for length in range(min(self._longest, len(parts) - place), 0, -1):
+            some = tuple(a.plain for a in parts[place : place + length])
+            if some in self.phrases and best is None:
+                kind, value = self.phrases[some]
+                best = Token(kind, value, text[atom.start : parts[place + length - 1].end], place, place + length)
+        name = self._name(parts, place, text)
+        if name is not None and (
+            best is None or name.last > best.last or (name.last == best.last and name.kind == "node")
+        ):
+            best = name
+        if best is not None:
+            return best
+        said = text[atom.start : atom.end]
+        if atom.kind == "number":
+            return Token("number", float(atom.plain), said, place, place + 1)
+        if atom.kind == "mark":
+            kind = "stop" if atom.plain in _STOPS else "comma" if atom.plain in _COMMAS else "mark"
+            return Token(kind, atom.plain, said, place, place + 1)
+        return Token("unknown", None, said, place, place + 1)
+
+    def _name(self, parts: Sequence[Atom], place: int, text: str) -> Token | None:
+        """The longest name at a place: of a node, or of an item of several words."""
+        some: list[str] = []
+        best: Token | None = None
+        for n in range(place, len(parts)):
+            if parts[n].kind == "mark":
+                if n == place:
+                    return None
+                if parts[n].plain in ";；" or parts[n].plain in _QUOTES:
+                    break
+                continue
+            some.append(parts[n].plain)
+            if len(some) > self.names.longest:
+                break
+            this, said = tuple(some), text[parts[place].start : parts[n].end]
+            mention = self.names.nodes.get(this)
+            if mention is not None and (not mention.loose or self._may_be_loose(parts, place, this)):
+                best = Token("node", mention, said, place, n + 1)
+            if this in self.names.titles and len(this) > 1 and self._is_title(parts, place, n + 1):
+                best = Token("title", (self.names.titles[this][0], "exact"), said, place, n + 1)
+        return best
+
+    def _may_be_loose(self, parts: Sequence[Atom], place: int, name: Key) -> bool:
+        """Whether a surname may be one here: it has a capital letter, or a word such as "by" before it."""
+        if name in self.phrases:
+            return False
+        before = parts[place - 1].plain if place else ""
+        return parts[place].kind == "han" or parts[place].capital or before in ("by", "with", "starring", "without")
+
+    def _is_title(self, parts: Sequence[Atom], first: int, last: int) -> bool:
+        """Whether words that are some item's name are meant as one: one of them is no common word and has a capital."""
+        return any(a.capital and (a.plain,) not in self._small for a in parts[first:last] if a.kind == "word")
+
+    def title_at(self, parts: Sequence[Atom], place: int, text: str) -> tuple[Token, bool] | None:
+        """The longest name of an item that begins at a place, of one word too, and whether it begins with a capital."""
+        some: list[str] = []
+        best: Token | None = None
+        for n in range(place, min(len(parts), place + 3 * self.names.longest)):
+            if parts[n].kind == "mark":
+                if n == place:
+                    return None
+                continue
+            some.append(parts[n].plain)
+            if tuple(some) in self.names.titles:
+                node: Node = self.names.titles[tuple(some)][0]
+                best = Token("title", (node, "exact"), text[parts[place].start : parts[n].end], place, n + 1)
+        return None if best is None else (best, any(a.capital or a.kind == "number" for a in parts[place : best.last]))
