@@ -105,7 +105,7 @@ class Lexer:
         if best is not None:
             return best
         said = text[atom.start : atom.end]
-        if atom.kind == "number":
+        if atom.kind == "number" and len(atom.plain) <= 12:
             return Token("number", float(atom.plain), said, place, place + 1)
         if atom.kind == "mark":
             kind = "stop" if atom.plain in _STOPS else "comma" if atom.plain in _COMMAS else "mark"

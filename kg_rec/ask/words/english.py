@@ -80,8 +80,8 @@ ENGLISH = Words(
     ),
     after=spread(
         {
-            "or less, or under, or below, or cheaper, max, maximum, tops, or fewer, at most, or shorter, at the most, or lower, or older, or earlier, or before, and below, and under, and less, and earlier, and before, limit": "<=",
-            "or more, and up, or above, or over, or higher, plus, and above, and over, minimum, or better, at least, upwards, or longer, and higher, or newer, or later, or after, and more, onwards, onward, on, and later, and after, and onwards": ">=",
+            "or less, or under, or below, or cheaper, max, maximum, tops, or fewer, at most, or shorter, at the most, or lower, or older, or earlier, or before, and below, limit": "<=",
+            "or more, and up, or above, or over, or higher, plus, and above, and over, minimum, or better, at least, upwards, or longer, and higher, or newer, or later, or after, onwards, onward, on, and onwards": ">=",
             "or so, ish, give or take, more or less, or thereabouts": "~",
         }
     ),
