@@ -39,8 +39,10 @@ from kg_rec.model.shards import HERE, Shards
 from kg_rec.progress import Progress, no_progress
 from kg_rec.recommend import FIELDS
 from kg_rec.recommend import recommend as recommend_batches
+from kg_rec.recommend import similar as similar_items
 from kg_rec.snapshot import Snapshot
 from kg_rec.split import Split
+from kg_rec.vectors import item_vectors, text_vectors, user_vectors
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,22 @@ class Model:
         """
         batches = recommend_batches(self.recommender, users, k, candidates=candidates, progress=progress)
         return pa.Table.from_batches(batches, schema=FIELDS)
+
+    def similar(self, item: str, k: int = 10) -> pa.Table:
+        """Items that are like an item, with what each channel adds; see :func:`kg_rec.recommend.similar`."""
+        return similar_items(self.recommender, item, k)
+
+    def item_vectors(self) -> pa.Table:
+        """The items' relational embeddings, with keys; see :func:`kg_rec.vectors.item_vectors`."""
+        return item_vectors(self.recommender)
+
+    def user_vectors(self, users: Sequence[str] | None = None) -> pa.Table:
+        """What users did, in the space of the items; see :func:`kg_rec.vectors.user_vectors`."""
+        return user_vectors(self.recommender, users)
+
+    def text_vectors(self) -> pa.Table:
+        """The embeddings of the items' texts, with keys; see :func:`kg_rec.vectors.text_vectors`."""
+        return text_vectors(self.recommender)
 
     def explain(
         self,

@@ -1,4 +1,4 @@
-"""Batch recommendation: top-k lists for users, streamed in Arrow batches.
+"""Batch recommendation: top-k lists for users, streamed in Arrow batches; and items that are like an item.
 
 What has to survive a kill, or goes into the graph, is a job: :mod:`kg_rec.jobs`.
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy import sparse
 
 from kg_rec.errors import ConfigError
 from kg_rec.model.recommender import Recommender, positions
@@ -47,8 +48,7 @@ def recommend(
         NotFoundError: a user or candidate is unknown; raised before the first batch.
         ConfigError: k is below 1.
     """
-    if k < 1:
-        raise ConfigError(f"expected k of at least 1, got {k}")
+    _check_length(k)
     rows = np.arange(len(model.users)) if users is None else positions(model.users, users)
     allowed: NDArray[np.bool_] | None = None
     if candidates is not None:
@@ -90,3 +90,38 @@ def lists_table(
     who = model.users.keys.take(pa.array(np.repeat(users, filled.sum(axis=1))))
     columns = [who, pa.array(ranks), keys.take(items), names.take(items), pa.array(scores[filled])]
     return pa.record_batch(columns, schema=FIELDS)
+
+
+def similar(model: Recommender, item: str, k: int = 10) -> pa.Table:
+    """Items that most support one another: the list of a user who had only this item, without what all users get.
+
+    Args:
+        model: a trained model.
+        item: key of an item.
+        k: list length; items that the item does not speak for are left out.
+
+    Returns:
+        Columns ``rank``, ``item``, ``name``, ``score``, then a column a channel; the channels add up to the score.
+
+    Raises:
+        NotFoundError: the item is unknown.
+        ConfigError: k is below 1.
+    """
+    _check_length(k)
+    place = model.items.index(item)
+    row = sparse.csr_array(([np.float32(1)], ([0], [place])), shape=(1, len(model.items)))
+    values = {c.name: c.kernel.scores(row)[0].astype(np.float64) * c.weight for c in model.channels}
+    total = np.sum([np.zeros(len(model.items)), *values.values()], axis=0)
+    total[place] = -np.inf
+    best = np.argsort(-total, kind="stable")[:k]
+    best = best[total[best] > 0]
+    names = model.snapshot.names(model.snapshot.schema.item.name)
+    columns = {"rank": pa.array(np.arange(1, len(best) + 1, dtype=np.int32))}
+    columns |= {"item": model.items.keys.take(pa.array(best)), "name": names.take(pa.array(best))}
+    columns |= {"score": pa.array(total[best]), **{name: pa.array(value[best]) for name, value in values.items()}}
+    return pa.table(columns)
+
+
+def _check_length(k: int) -> None:
+    if k < 1:
+        raise ConfigError(f"expected k of at least 1, got {k}")

@@ -26,6 +26,7 @@ from kg_rec.cli.options import json_option
 from kg_rec.cli.phrase import phrase
 from kg_rec.cli.schema import schema
 from kg_rec.cli.serve import serve, serve_token
+from kg_rec.cli.vectors import similar, vectors
 from kg_rec.cli.what_if import what_if
 
 __all__ = ["main"]
@@ -95,7 +96,7 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, phrasebook:
 
 
 _COMMANDS = (
-    *(load, formats, schema, check, query, export, train, inspect, evaluate, recommend),
+    *(load, formats, schema, check, query, export, train, inspect, similar, vectors, evaluate, recommend),
     *(job, explain, what_if, ask, phrase, feedback, serve, serve_token),
 )
 for _command in _COMMANDS:

@@ -6,15 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import Field
-from scipy import sparse
 from starlette.exceptions import HTTPException
 
 from kg_rec.api import Model
-from kg_rec.model.recommender import Recommender
 from kg_rec.serve.live import State
 from kg_rec.serve.service import Service
 from kg_rec.serve.tokens import Token
@@ -113,8 +110,11 @@ def versus(request: Request, user: Key, item: Key, other: Key, token: Support, l
 @router.get("/v1/similar", tags=["lists"])
 def similar(request: Request, item: Key, token: App, k: Length = 10) -> dict[str, Any]:
     """Items that most support one another: what a user who had only this item would get, without what all get."""
-    recommender = service_of(request).live.state.model.recommender
-    return {"item": item, "items": list(_similar(recommender, recommender.items.index(item), k))}
+    items = []
+    for row in service_of(request).live.state.model.similar(item, k).to_pylist():
+        one = {name: row.pop(name) for name in ("item", "name", "score")}
+        items.append(one | {"channels": {name: value for name, value in row.items() if name != "rank"}})
+    return {"item": item, "items": items}
 
 
 @router.post("/v1/what-if", tags=["why"])
@@ -176,19 +176,6 @@ def feedback(
 def refresh(request: Request, token: Admin) -> dict[str, int]:
     """Read graph and model anew now."""
     return {"state": service_of(request).live.refresh(whole=True).number}
-
-
-def _similar(recommender: Recommender, item: int, k: int) -> Iterator[dict[str, Any]]:
-    row = sparse.csr_array(([np.float32(1)], ([0], [item])), shape=(1, len(recommender.items)))
-    values = {c.name: c.kernel.scores(row)[0].astype(np.float64) * c.weight for c in recommender.channels}
-    total = np.sum(list(values.values()), axis=0)
-    total[item] = -np.inf
-    names = recommender.snapshot.names(recommender.snapshot.schema.item.name)
-    for place in np.argsort(-total, kind="stable")[:k].tolist():
-        if total[place] > 0:
-            channels = {name: float(value[place]) for name, value in values.items()}
-            key, name = recommender.items.key(place), names[place].as_py()
-            yield {"item": key, "name": name, "score": float(total[place]), "channels": channels}
 
 
 def _history(model: Model, user: str, kinds: Mapping[str, str]) -> Iterator[dict[str, Any]]:

@@ -1,8 +1,9 @@
-"""A snapshot for other libraries: Arrow tables, networkx, PyTorch Geometric."""
+"""A snapshot for other libraries: Arrow tables and networkx; :mod:`kg_rec.snapshot.hetero` is for PyTorch Geometric."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,7 +16,11 @@ from kg_rec.snapshot.tables import NO_TIME, EdgeTable, IdMap
 
 if TYPE_CHECKING:
     import networkx as nx
-    from torch_geometric.data.hetero_data import HeteroData
+
+#: Attributes that GraphML or GEXF, or the graph itself, mean something else by; a property of this name gets a "_".
+_TAKEN = frozenset({"id", "type", "viz"})
+#: What XML 1.0 cannot hold.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Graph(Protocol):
@@ -63,7 +68,8 @@ def to_networkx(snapshot: Graph) -> nx.MultiDiGraph[tuple[str, str]]:
     """A multi-digraph: nodes are (type, key) with their properties, edges are keyed by relation type.
 
     The attributes are what GraphML and GEXF can hold: a property without a value is left out, a date is text
-    (YYYY-MM-DD), a list is JSON.
+    (YYYY-MM-DD), a list is JSON, a character that XML cannot hold is U+FFFD, and a property called ``id``, ``type`` or
+    ``viz`` has a ``_`` after its name.
     """
     import networkx as nx
 
@@ -81,40 +87,14 @@ def to_networkx(snapshot: Graph) -> nx.MultiDiGraph[tuple[str, str]]:
 
 
 def _attributes(row: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
-    return {name: _plain(value) for name, value in row.items() if value is not None}
+    return {f"{name}_" if name in _TAKEN else name: _plain(value) for name, value in row.items() if value is not None}
 
 
 def _plain(value: Any) -> str | int | float | bool:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, list):
-        return json.dumps(value, ensure_ascii=False)
+        value = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return _NOT_XML.sub("\ufffd", value)
     return value  # type: ignore[no-any-return]  # a number, a text or a boolean
-
-
-def to_pyg(snapshot: Graph) -> HeteroData:
-    """A ``torch_geometric.data.HeteroData``.
-
-    Per node type ``num_nodes`` and, where the schema has a vector, ``x`` (n, dimensions), NaN for a node without
-    one; per relation type
-    ``edge_index`` (2, m), and ``edge_weight`` (m,) and ``edge_time`` (m,) where the schema has them.
-    """
-    import torch
-    from torch_geometric.data.hetero_data import HeteroData
-
-    data = HeteroData()
-    for name, node_type in snapshot.schema.node_types.items():
-        data[name].num_nodes = len(snapshot.ids[name])
-        vector = next((p for p in node_type.properties if p.use == "vector"), None)
-        if vector is not None and len(snapshot.ids[name]):
-            absent = [float("nan")] * (vector.dimensions or 0)
-            rows = [absent if row is None else row for row in snapshot.nodes[name].column(vector.name).to_pylist()]
-            data[name].x = torch.tensor(rows, dtype=torch.float32)
-    for name, relation in snapshot.schema.relation_types.items():
-        edges, store = snapshot.edges[name], data[relation.source, name, relation.target]
-        store.edge_index = torch.from_numpy(np.stack([edges.source, edges.target]))
-        if edges.weight is not None:
-            store.edge_weight = torch.from_numpy(np.array(edges.weight))
-        if edges.time is not None:
-            store.edge_time = torch.from_numpy(np.array(edges.time))
-    return data

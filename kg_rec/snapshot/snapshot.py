@@ -223,11 +223,18 @@ class Snapshot:
 
         return convert.to_networkx(self)
 
-    def to_pyg(self) -> HeteroData:
-        """See :func:`kg_rec.snapshot.convert.to_pyg`."""
-        from kg_rec.snapshot import convert
+    def to_pyg(
+        self,
+        *,
+        numbers: bool = False,
+        text: pa.Table | None = None,
+        label: str | None = None,
+        drop_empty: bool = False,
+    ) -> HeteroData:
+        """See :func:`kg_rec.snapshot.hetero.to_pyg`."""
+        from kg_rec.snapshot import hetero
 
-        return convert.to_pyg(self)
+        return hetero.to_pyg(self, numbers=numbers, text=text, label=label, drop_empty=drop_empty)
 
     def __repr__(self) -> str:
         n, m = sum(map(len, self.ids.values())), sum(map(len, self.edges.values()))

@@ -102,11 +102,16 @@ class EdgeTable:
         )
 
 
+def counts_as_positive(edges: EdgeTable, interaction: RelationType) -> NDArray[np.bool_]:
+    """Which of some interactions count as positive, shape (m,); see :meth:`kg_rec.snapshot.Snapshot.liked`."""
+    if edges.weight is None:
+        return np.ones(len(edges), np.bool_)
+    if interaction.positive_from is None:
+        return ~(edges.weight <= 0)  # also where there is no weight
+    return edges.weight >= interaction.positive_from
+
+
 def positive(edges: EdgeTable, interaction: RelationType) -> EdgeTable:
     """Of some interactions those that count as positive; see :meth:`kg_rec.snapshot.Snapshot.liked`."""
-    if edges.weight is None:
-        return edges
-    if interaction.positive_from is None:
-        rejected = edges.weight <= 0
-        return edges.take(~rejected) if rejected.any() else edges
-    return edges.take(edges.weight >= interaction.positive_from)
+    found = counts_as_positive(edges, interaction)
+    return edges if found.all() else edges.take(found)

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from kg_rec.errors import NotFoundError, SchemaNotAppliedError, SnapshotError
+from kg_rec.errors import ArgumentError, NotFoundError, SchemaNotAppliedError, SnapshotError
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import NO_TIME, EdgeTable, IdMap, Snapshot, export
 from kg_rec.store import GraphStore, connect
@@ -368,6 +368,46 @@ def test_the_networkx_graph_can_be_written(snapshot: Snapshot, tmp_path: Path, f
     assert again.nodes[str(("Film", "Z"))]["day"] == "1999-05-19"
 
 
+RESERVED = GraphSchema.from_turtle(
+    """
+@prefix : <urn:kg-rec:odd#> . @prefix kr: <urn:kg-rec:schema#> . @prefix sh: <http://www.w3.org/ns/shacl#> .
+@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> . @prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
+<urn:kg-rec:odd> a kr:Schema .
+:User a kr:UserType ; sh:property [ sh:path :id ; sh:datatype xsd:string ; sh:minCount 1 ; kr:use kr:key ] .
+:Film a kr:ItemType ; sh:property
+    [ sh:path :id ; sh:datatype xsd:string ; sh:minCount 1 ; kr:use kr:key ] ,
+    [ sh:path :label ; sh:datatype xsd:string ; kr:use kr:name ] , [ sh:path :type ; sh:datatype xsd:string ] ,
+    [ sh:path :viz ; sh:datatype xsd:string ] , [ sh:path :start ; sh:datatype xsd:integer ] ,
+    [ sh:path :end ; sh:datatype xsd:integer ] , [ sh:path :weight ; sh:datatype xsd:double ] ,
+    [ sh:path :slices ; sh:datatype xsd:boolean ] .
+:LIKED a kr:InteractionType ; rdfs:domain :User ; rdfs:range :Film ; rdfs:label "liked" ;
+    sh:property [ sh:path :id ; sh:datatype xsd:double ; kr:use kr:weight ] ,
+                [ sh:path :type ; sh:datatype xsd:integer ; kr:use kr:time ] .
+"""
+)
+
+
+@pytest.mark.parametrize("form", ["graphml", "gexf"])
+def test_names_that_a_format_reserves_and_characters_that_xml_has_not(tmp_path: Path, form: str) -> None:
+    import networkx as nx
+
+    film = {"id": "f\x01", "label": "A\x00\x1bB\ufffe", "type": "short", "viz": "bright", "start": 1, "end": 2}
+    films = pa.table({name: [value] for name, value in (film | {"weight": 0.5, "slices": True}).items()})
+    nodes = {"User": pa.table({"id": ["u"]}), "Film": films.select([p.name for p in RESERVED.item.properties])}
+    liked = EdgeTable(np.array([0]), np.array([0]), np.array([2.0], np.float32), np.array([7]))
+    graph = Snapshot(RESERVED, "here", nodes, {"LIKED": liked}).to_networkx()
+    assert graph.nodes["Film", "f\x01"]["type"] == "Film"
+    file = tmp_path / f"graph.{form}"
+    getattr(nx, f"write_{form}")(graph, file)
+    again = getattr(nx, f"read_{form}")(file)
+    found = again.nodes[str(("Film", "f\x01"))]
+    expected = {"id_": "f\ufffd", "label": "A\ufffd\ufffdB\ufffd", "type": "Film", "type_": "short", "viz_": "bright"}
+    assert {name: found[name] for name in expected} == expected
+    assert (found["start"], found["end"], found["weight"], found["slices"]) == (1, 2, 0.5, True)
+    ((_, _, edge),) = again.edges(data=True)
+    assert (edge["id_"], edge["type_"]) == (2.0, 7)
+
+
 def test_to_pyg(snapshot: Snapshot) -> None:
     data = snapshot.to_pyg()
     assert {name: data[name].num_nodes for name in data.node_types} == {"Film": 5, "Studio": 2, "User": 2}
@@ -381,6 +421,78 @@ def test_to_pyg(snapshot: Snapshot) -> None:
     assert vectors.shape == (5, 2)
     assert vectors[0].tolist() == [3.0, 4.0]
     assert vectors[1].isnan().all()  # "a" has none
+    assert rated.liked.tolist() == [False, True, False, True]
+    assert data.node_keys["Film"].tolist() == ["Z", "a", "é", "電", "😀"]
+    assert data.node_names["Film"][[1, 3]].tolist() == ["a", "Movie"]  # a key where there is no name
+    assert data.feature_names == {"Film": ["vector 0", "vector 1"]}
+    assert repr(data).count("\n") < 30
+
+
+def test_to_pyg_with_numbers_texts_and_labels(snapshot: Snapshot) -> None:
+    text = pa.table({"item": ["a", "gone", "é"], "vector": [[1.0, 2.0, 3.0], [9.0, 9.0, 9.0], None]})
+    data = snapshot.to_pyg(numbers=True, text=text, label="year")
+    x = dict(zip(data.feature_names["Film"], data["Film"].x.T, strict=True))
+    assert list(x) == [
+        *("vector 0", "vector 1", "seen", "seen missing", "size", "size missing", "year", "year missing"),
+        *("text 0", "text 1", "text 2"),
+    ]
+    years = np.array([2001, -5, 1999, 0])
+    scaled = (years - years.mean()) / years.std()
+    np.testing.assert_allclose(x["year"], np.insert(scaled, 1, 0), rtol=1e-6)
+    assert x["year missing"].tolist() == [0, 1, 0, 0, 0]
+    assert [x[f"text {n}"][1].item() for n in range(3)] == [1, 2, 3]
+    assert not data["Film"].x[[0, 2, 3, 4], -3:].any()
+    assert data["Film"].y.tolist() == [3, -1, 0, 2, 1]
+    assert data.label_names.tolist() == ["-5", "0", "1999", "2001"]
+    assert "x" not in data["User"]
+
+
+def test_to_pyg_with_a_relation_as_label(snapshot: Snapshot) -> None:
+    data = snapshot.to_pyg(label="MADE_BY")
+    assert data["Film"].y.tolist() == [[0, 0], [1, 1], [0, 0], [1, 0], [0, 0]]
+    assert data.label_names.tolist() == ["s1", "s2"]
+
+
+def test_to_pyg_without_what_is_empty(snapshot: Snapshot) -> None:
+    nothing = EdgeTable(np.empty(0, np.int64), np.empty(0, np.int64))
+    empty = snapshot.nodes["Studio"].slice(0, 0)
+    bare = replace(snapshot.with_edges("MADE_BY", nothing), nodes={**snapshot.nodes, "Studio": empty})
+    assert bare.to_pyg().metadata() == snapshot.to_pyg().metadata()
+    data = bare.to_pyg(drop_empty=True)
+    assert data.metadata() == (["Film", "User"], [("User", "RATED", "Film")])
+    assert set(data.node_keys) == {"Film", "User"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"label": "colour"}, "property or relation type of Film .*year.*MADE_BY.*got 'colour'"),
+        ({"label": "tags"}, "got 'tags'"),  # a list is no class
+        ({"text": pa.table({"key": ["a"]})}, "columns item and vector, got .'key'"),
+        ({"text": pa.table({"item": ["a", "é"], "vector": [[1.0], [1.0, 2.0]]})}, r"one length, got \[1, 2\]"),
+    ],
+)
+def test_to_pyg_says_what_it_cannot_do(snapshot: Snapshot, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        snapshot.to_pyg(**options)
+
+
+def test_to_pyg_goes_through_transforms(snapshot: Snapshot) -> None:
+    import copy
+
+    import torch_geometric.transforms as transforms
+
+    data = transforms.ToUndirected()(copy.deepcopy(snapshot.to_pyg(numbers=True)))
+    assert ("Film", "rev_RATED", "User") in data.edge_types
+    assert data.node_keys["Film"][3] == "電"
+    train, _, test = transforms.RandomLinkSplit(
+        num_val=0.25,
+        num_test=0.25,
+        edge_types=[("User", "RATED", "Film")],
+        rev_edge_types=[("Film", "rev_RATED", "User")],
+    )(data)
+    assert train["User", "RATED", "Film"].edge_index.shape[1] == 2
+    assert test["User", "RATED", "Film"].edge_label.tolist() == [1, 0]
 
 
 def test_to_pyg_copies(snapshot: Snapshot, tmp_path: Path) -> None:

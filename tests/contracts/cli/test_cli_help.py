@@ -22,6 +22,8 @@ COMMANDS = [
     "export",
     "train",
     "inspect",
+    "similar",
+    "vectors",
     "evaluate",
     "recommend",
     "job",
