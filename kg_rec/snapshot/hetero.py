@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -11,19 +11,27 @@ from numpy.typing import NDArray
 
 from kg_rec.errors import ArgumentError
 from kg_rec.schema import NodeType, PropertyType
+from kg_rec.snapshot.convert import Graph
 from kg_rec.snapshot.tables import IdMap, counts_as_positive
 
 if TYPE_CHECKING:
     from torch_geometric.data.hetero_data import HeteroData
 
-    from kg_rec.snapshot.snapshot import Snapshot
+
+class NamedGraph(Graph, Protocol):
+    """What is read of a :class:`~kg_rec.snapshot.snapshot.Snapshot`."""
+
+    def names(self, node_type: str) -> pa.Array:
+        """Name of every node of a type, or its key, in key order."""
+        ...
+
 
 #: Datatypes that :func:`number_columns` makes numbers of.
 _NUMBERS = ("integer", "float", "boolean", "date")
 
 
 def to_pyg(
-    snapshot: Snapshot,
+    snapshot: NamedGraph,
     *,
     numbers: bool = False,
     text: pa.Table | None = None,
@@ -75,7 +83,7 @@ def to_pyg(
         keys[name], names[name] = _texts(snapshot.ids[name].keys), _texts(snapshot.names(name))
         columns = _vector_columns(node_type, snapshot.nodes[name])
         columns |= number_columns(node_type, snapshot.nodes[name]) if numbers else {}
-        columns |= _text_columns(text, snapshot.items) if text is not None and name == item else {}
+        columns |= _text_columns(text, snapshot.ids[item]) if text is not None and name == item else {}
         if columns and len(snapshot.ids[name]):
             data[name].x = torch.from_numpy(np.stack(list(columns.values()), axis=1).astype(np.float32))
             columns_of[name] = list(columns)
@@ -146,14 +154,14 @@ def _text_columns(text: pa.Table, items: IdMap) -> dict[str, NDArray[np.float64]
     return {f"text {n}": column for n, column in enumerate(rows.T)}
 
 
-def _labels(snapshot: Snapshot, label: str) -> tuple[NDArray[Any], NDArray[Any]]:
+def _labels(snapshot: NamedGraph, label: str) -> tuple[NDArray[Any], NDArray[Any]]:
     """``y``, and the names of its classes."""
     item, schema = snapshot.schema.item, snapshot.schema
     relations = [r.name for r in schema.relation_types.values() if r.source == item.name]
     properties = [p.name for p in item.properties if not p.datatype.endswith("_list")]
     if label in relations:
         target, edges = schema.relation_types[label].target, snapshot.edges[label]
-        many = np.zeros((len(snapshot.items), len(snapshot.ids[target])), np.float32)
+        many = np.zeros((len(snapshot.ids[item.name]), len(snapshot.ids[target])), np.float32)
         many[edges.source, edges.target] = 1
         return many, _texts(snapshot.names(target))
     if label not in properties:
