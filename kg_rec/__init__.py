@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from kg_rec.explain.words.wording import Wording
     from kg_rec.loaders.base import load
     from kg_rec.model.config import TrainConfig
+    from kg_rec.people.newcomer import NewcomerConfig
     from kg_rec.schema import GraphSchema
     from kg_rec.snapshot import Snapshot, export
     from kg_rec.split import Split
@@ -57,6 +58,7 @@ _HOMES = {
     "Explanation": "kg_rec.explain.explanation",
     "GraphSchema": "kg_rec.schema",
     "Model": "kg_rec.api",
+    "NewcomerConfig": "kg_rec.people.newcomer",
     "Snapshot": "kg_rec.snapshot",
     "Split": "kg_rec.split",
     "TrainConfig": "kg_rec.model.config",
@@ -88,6 +90,7 @@ __all__ = [
     "MissingDependencyError",
     "Model",
     "ModelError",
+    "NewcomerConfig",
     "NotFoundError",
     "PhraseError",
     "QueryRefusedError",

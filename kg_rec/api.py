@@ -36,6 +36,7 @@ from kg_rec.model import persist
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.shards import HERE, Shards
+from kg_rec.people.newcomer import Newcomer, NewcomerConfig, Served, Welcome
 from kg_rec.progress import Progress, no_progress
 from kg_rec.recommend import FIELDS
 from kg_rec.recommend import recommend as recommend_batches
@@ -114,6 +115,40 @@ class Model:
     def text_vectors(self) -> pa.Table:
         """The embeddings of the items' texts, with keys; see :func:`kg_rec.vectors.text_vectors`."""
         return text_vectors(self.recommender)
+
+    def newcomer(
+        self,
+        *,
+        likes: Sequence[str] = (),
+        attributes: Mapping[str, Any] | None = None,
+        sentence: str = "",
+        config: NewcomerConfig | None = None,
+    ) -> Served:
+        """Serve a person of whom no interactions are known; see :mod:`kg_rec.people.newcomer`.
+
+        ::
+
+            served = model.newcomer(likes=["50"], attributes={"occupation": "student"}, sentence="I like westerns")
+            served.recommend(10).to_pandas()
+            served.addends("181")
+
+        Args:
+            likes: keys of items.
+            attributes: values by name of a property that the schema gives to users.
+            sentence: what the person says.
+            config: weights, blocked and sensitive attributes.
+
+        Raises:
+            NotFoundError: an item is unknown.
+            ArgumentError: an attribute is unknown or not a number where one is expected, or an item is liked twice.
+            ModelError: there is a sentence, and the model has no texts.
+        """
+        welcome = self._welcome if config is None else Welcome(self.recommender, config)
+        return welcome.serve(Newcomer(tuple(likes), dict(attributes or {}), sentence))
+
+    @cached_property
+    def _welcome(self) -> Welcome:
+        return Welcome(self.recommender)
 
     def explain(
         self,

@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.quality.folds import averaged
 from benchmarks.quality.graph import PARTS, Files
+from benchmarks.quality.newcomers import ASKED, measure_newcomers
 from benchmarks.quality.peers import PEERS
 from benchmarks.quality.run import Plan, measure
 from kg_rec.cli.console import progress_bar
@@ -26,7 +27,7 @@ from kg_rec.evaluation.ablations import ABLATIONS
 from kg_rec.evaluation.evaluate import named
 from kg_rec.model.config import TrainConfig
 
-PROTOCOLS = ("random", "temporal", "cold-items")
+PROTOCOLS = ("random", "temporal", "cold-items", "cold-users")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         folders = _folders(options.folder)
         protocol = options.protocol or next((p for p in PROTOCOLS if p in options.folder.resolve().parts), "random")
-        files = Files(options.kg, options.link, options.items, tuple(options.facts), options.schema)
+        files = Files(options.kg, options.link, options.items, tuple(options.facts), options.schema, options.users)
         config = TrainConfig() if options.config is None else TrainConfig.from_toml(options.config)
         plan = Plan(
             protocol=protocol,
@@ -57,7 +58,10 @@ def main(arguments: list[str] | None = None) -> int:
         with progress_bar() as progress:
             for folder in folders:
                 tell = progress if len(folders) == 1 else named(progress, folder.name)
-                runs.append(measure(folder, files, plan, tell, keep))
+                if protocol == "cold-users":
+                    runs.append(measure_newcomers(folder, files, plan, options.sources, tell, keep))
+                else:
+                    runs.append(measure(folder, files, plan, tell, keep))
         print(out.write({**(runs[0] if len(runs) == 1 else {**averaged(runs), "folds": runs}), "complete": True}))
     except KgRecError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -89,6 +93,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("folder", metavar="DIR", type=Path)
     for name, words in (("kg", "RecBole's .kg"), ("link", "RecBole's .link"), ("items", "RecBole's .item"),
+                        ("users", "RecBole's .user"),
                         ("config", "TOML file with training settings"),
                         ("out", "also write the line here, again after each step")):  # fmt: skip
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=words)
@@ -97,6 +102,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
                              "more column, which names the relation")  # fmt: skip
     parser.add_argument("--schema", metavar="NAME", help="a bundled schema or a .ttl file; default: one that fits")
     parser.add_argument("--protocol", choices=PROTOCOLS, help="default: the one named by the folder, else random")
+    parser.add_argument("--from", dest="sources", type=_source, nargs="+", default=["likes=3"], metavar="SOURCE",
+                        help="what is known of cold users: attributes, sentence, likes=N; all at once")  # fmt: skip
     parser.add_argument("--keep", type=_share, default=1.0, metavar="SHARE",
                         help="train on this share of the training interactions; the others are not ranked")  # fmt: skip
     parser.add_argument(
@@ -121,6 +128,15 @@ def _share(text: str) -> float:
     if not 0 < value <= 1:
         raise argparse.ArgumentTypeError(f"expected a number above 0, at most 1, got {text}")
     return value
+
+
+def _source(text: str) -> str:
+    name, _, count = text.partition("=")
+    if name == "likes" and count.isdigit() and 1 <= int(count) <= ASKED:
+        return text
+    if text not in ("attributes", "sentence"):
+        raise argparse.ArgumentTypeError(f"expected attributes, sentence or likes=1 to likes={ASKED}, got {text}")
+    return text
 
 
 def _whole(text: str) -> int:

@@ -34,6 +34,7 @@ class Files:
         facts: tables of item, relation and name or other item; or of item and one more column, which names the
             relation.
         schema: a bundled schema or a ``.ttl`` file; None takes one that fits.
+        users: RecBole's ``.user``.
     """
 
     kg: Path | None = None
@@ -41,6 +42,7 @@ class Files:
     items: Path | None = None
     facts: tuple[Path, ...] = ()
     schema: str | None = None
+    users: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def build(folder: Path, files: Files, progress: Progress) -> tuple[Snapshot, Rej
             "kg": "none" if files.kg is None else str(files.kg),
             **({} if files.link is None else {"link": str(files.link)}),
             **({} if files.items is None else {"items": str(files.items)}),
+            **({} if files.users is None else {"users": str(files.users)}),
         }
         with closing(connect(str(Path(place) / "graph"))) as store:
             rejected = [_load(store, "recbole", inter, Path(place), progress, schema=schema, **options)]

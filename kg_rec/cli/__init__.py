@@ -22,6 +22,7 @@ from kg_rec.cli.inspect import inspect
 from kg_rec.cli.jobs import job
 from kg_rec.cli.lists import recommend
 from kg_rec.cli.model import evaluate, train
+from kg_rec.cli.newcomer import newcomer
 from kg_rec.cli.options import json_option
 from kg_rec.cli.phrase import phrase
 from kg_rec.cli.schema import schema
@@ -97,7 +98,7 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, phrasebook:
 
 _COMMANDS = (
     *(load, formats, schema, check, query, export, train, inspect, similar, vectors, evaluate, recommend),
-    *(job, explain, what_if, ask, phrase, feedback, serve, serve_token),
+    *(job, newcomer, explain, what_if, ask, phrase, feedback, serve, serve_token),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

@@ -16,7 +16,7 @@ from kg_rec.schema import GraphSchema
 
 _SLOT = re.compile(r"\[[A-Z]+\]")
 #: The texts of a language besides its grammar.
-_TEXTS = ("remarks", "headings", "what_if", "prompts")
+_TEXTS = ("remarks", "headings", "what_if", "person", "prompts")
 
 
 class LanguageContract:

@@ -26,6 +26,7 @@ COMMANDS = [
     "vectors",
     "evaluate",
     "recommend",
+    "newcomer",
     "job",
     "explain",
     "what-if",

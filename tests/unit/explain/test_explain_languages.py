@@ -80,6 +80,7 @@ class Toki(Language):
     weights = ("suli: ", "kin: ", "lili: ")
     headings: ClassVar = {key: f"toki-{key} {text}" for key, text in language("en").headings.items()}
     what_if: ClassVar = dict(language("en").what_if)
+    person: ClassVar = dict(language("en").person)
     prompts: ClassVar = dict(language("en").prompts)
     fallback_did = "pali e {}"
     fallback_linked = "sama {{}} ({label})"

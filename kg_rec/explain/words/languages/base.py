@@ -41,6 +41,7 @@ class Language:
         weights: what stands before a reason, by its share: large, middle, small.
         headings: words of tables and pictures.
         what_if: sentences of counterfactuals and what-ifs.
+        person: sentences about people: newcomers, profiles, changes.
         prompts: what a language model is told.
         fallback_did, fallback_linked: phrases of an interaction and of a relation without one.
     """
@@ -58,6 +59,7 @@ class Language:
     weights: ClassVar[tuple[str, str, str]]
     headings: ClassVar[Mapping[str, str]]
     what_if: ClassVar[Mapping[str, str]]
+    person: ClassVar[Mapping[str, str]]
     prompts: ClassVar[Mapping[str, str]]
     fallback_did: ClassVar[str]
     fallback_linked: ClassVar[str]
@@ -180,9 +182,18 @@ class Language:
         """The same with the item: "112 of the 147 other viewers who liked A", "80 of the 120 who liked B"."""
         raise NotImplementedError
 
+    def counted(self, count: int, node_type: str) -> str:
+        """A number of nodes of a type: "37 viewers"."""
+        return f"{self.number(count)} {self.noun(node_type, count)}"
+
     def crowd(self, count: int) -> str:
         """A number of other users: "37 viewers"."""
-        return f"{self.number(count)} {self.noun(self.schema.user.name, count)}"
+        return self.counted(count, self.schema.user.name)
+
+    def attribute(self, node_type: str, name: str) -> str:
+        """What a property of a node type is called: its label, or its name with blanks."""
+        labels = next((p.labels for p in self.type(node_type).properties if p.name == name), {})
+        return _word(labels.get(self.code) or name.replace("_", " "))
 
     def this_item(self) -> str:
         """What stands for the recommended item where it was named before: "this film"."""

@@ -159,6 +159,17 @@ class Chinese(Language):
         "more_rows": "另外{n}项",
         "sum_row": "合计",
     }
+    person: ClassVar = {
+        "popularity": "全部{users}中有{chose}（{share}）{did}。",
+        "attribute": "{attribute}为{shared}的{users}中有{chose}（{share}，全体为{all}）{did}。",
+        "like": "{liked}的{users}中有{chose}（{share}，全体为{all}）{did}。",
+        "model": "训练好的模型认为它与{item}有关。",
+        "model_against": "训练好的模型认为喜欢{item}的人不常选它。",
+        "sentence": "它的文本与你说的话相近。",
+        "sentence_against": "它的文本与你说的话相去甚远。",
+        "sensitive": "这份名单使用了敏感属性：{names}；可以用设置blocked禁用。",
+        "silent": "没有用上（人数太少）：{names}。",
+    }
     prompts: ClassVar = {
         "system": "请改写推荐理由。每个方括号占位符必须恰好出现一次，只说原句的意思，不增加内容，只回答一个句子。",
         "sentence": "原句：{}",
@@ -189,20 +200,16 @@ class Chinese(Language):
         """《盗火线》、《浪人》等69部电影."""
         if not others:
             return self.join(names)
-        return f"{'、'.join(names)}等{self._counted(len(names) + others, node_type)}"
+        return f"{'、'.join(names)}等{self.counted(len(names) + others, node_type)}"
 
     def people(self, common: int, total: int) -> str:
         """其他147位观众中有112位."""
         user = self.schema.user.name
-        return f"其他{self._counted(total, user)}中有{self.number(common)}{self.measure(user)}"
+        return f"其他{self.counted(total, user)}中有{self.number(common)}{self.measure(user)}"
 
     def people_of(self, name: str, common: int, total: int, first: bool) -> str:
         """喜欢《A》的其他147位观众中有112位."""
         return f"{self.did().replace('{}', name)}的{self.people(common, total)}"
-
-    def crowd(self, count: int) -> str:
-        """37位观众."""
-        return self._counted(count, self.schema.user.name)
 
     def this_item(self) -> str:
         """这部电影."""
@@ -239,5 +246,6 @@ class Chinese(Language):
         verbs = [verb for verb in found.get("has_shared", ()) if not verb.startswith("的")]
         return found | ({"also_shared": tuple(f"也{verb}" for verb in verbs)} if verbs else {})
 
-    def _counted(self, count: int, node_type: str) -> str:
+    def counted(self, count: int, node_type: str) -> str:
+        """37位观众."""
         return f"{self.number(count)}{self.measure(node_type)}{self.noun(node_type)}"

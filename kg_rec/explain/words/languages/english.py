@@ -173,6 +173,17 @@ class English(Language):
         "more_rows": "{n} more",
         "sum_row": "sum",
     }
+    person: ClassVar = {
+        "popularity": "{chose} of all {users} ({share}) {did}.",
+        "attribute": "{chose} of the {users} with {attribute} {shared} ({share}; of all, {all}) {did}.",
+        "like": "{chose} of the {users} who {liked} ({share}; of all, {all}) {did}.",
+        "model": "The trained model ties it to {item}.",
+        "model_against": "In the trained model, {item} speaks against it.",
+        "sentence": "Its text is close to what you said.",
+        "sentence_against": "Its text is far from what you said.",
+        "sensitive": "This list uses sensitive attributes: {names}. The setting blocked leaves them out.",
+        "silent": "Not used, as too few share it: {names}.",
+    }
     prompts: ClassVar = {
         "system": "You reword a sentence that tells a person why something is recommended. Keep every placeholder in "
         "square brackets exactly once, say the same and nothing more. Answer with one sentence.",
