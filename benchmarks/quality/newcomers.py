@@ -45,8 +45,6 @@ GRIDS: Mapping[str, tuple[float, ...]] = {
 }
 PRIORS = (5.0, 20.0, 60.0)
 L2 = (100.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
-#: The penalty that EASE has on ``random``, where it is chosen for users of whom 80 % is known.
-LONG = 250.0
 
 
 def measure_newcomers(
@@ -253,12 +251,8 @@ def _ease_ten(
         l2: float(people["valid"].metrics(ease.scores(people["valid"].asked))["ndcg@10"].mean())
         for l2, ease in tried.items()
     }
-    mine = full["ndcg@10"]
-
-    def beside(l2: float) -> dict[str, Any]:
-        ndcg = people["test"].metrics(tried[l2].scores(people["test"].asked))["ndcg@10"]
-        interval = ratio_interval(mine, ndcg, seed)
-        return {"l2": l2, "ndcg@10": float(ndcg.mean()), "ndcg_ratio": float(mine.mean() / ndcg.mean()),
-                "ndcg_ratio_interval": interval}  # fmt: skip
-
-    return {**beside(max(valid, key=lambda l2: valid[l2])), "tuned_for_long_histories": beside(LONG)}
+    best = max(valid, key=lambda l2: valid[l2])
+    mine, other = full["ndcg@10"], people["test"].metrics(tried[best].scores(people["test"].asked))["ndcg@10"]
+    interval = ratio_interval(mine, other, seed)
+    ratio = float(mine.mean() / other.mean())
+    return {"l2": best, "ndcg@10": float(other.mean()), "ndcg_ratio": ratio, "ndcg_ratio_interval": interval}

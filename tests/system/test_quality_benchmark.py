@@ -65,6 +65,20 @@ def test_one_line_of_json_with_every_key(folder: Path, capsys: pytest.CaptureFix
     assert set(result["peers"]["edlae"]["chosen"]) == {"l2", "dropout"}
 
 
+def test_cold_users_are_served_from_likes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Likes of one group's items find the others of that group; everybody's likes cannot tell the groups apart."""
+    assert main([str(folder), "--protocol", "cold-users", "--from", "likes=3"]) == 0
+    result = said(capsys)
+    assert (result["protocol"], result["from"], result["users"]) == ("cold-users", ["likes=3"], 12)
+    assert result["popular"]["gain"] > 0
+    low, high = result["popular"]["interval"]
+    assert low <= result["popular"]["gain"] <= high
+    assert {"metrics", "intervals", "valid", "chosen", "milliseconds", "ease_ten"} <= result.keys()
+    assert result["ease_ten"]["ndcg_ratio"] == pytest.approx(
+        result["metrics"]["ndcg@10"] / result["ease_ten"]["ndcg@10"]
+    )
+
+
 def test_cold_folds_are_averaged(folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     lines = [r for p in ("train", "valid", "test") for r in (folder / f"{p}.tsv").read_text("utf-8").splitlines()[1:]]
     for fold in range(2):
