@@ -33,6 +33,7 @@ from kg_rec.explain.single import explain as explain_score
 from kg_rec.explain.versus import Versus
 from kg_rec.explain.words.wording import Wording
 from kg_rec.model import persist
+from kg_rec.model.chosen import Chosen
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.shards import HERE, Shards
@@ -300,16 +301,21 @@ class Model:
         chosen = self.recommender.chosen
         rows = {"users": f"{users:,}", "items": f"{items:,}"}
         rows |= {f"weight of {c.name}": f"{chosen.warm.get(c.name, 0.0):.3g}" for c in self.recommender.channels}
-        rows["validation NDCG@10"] = f"{chosen.valid:.3f}"
+        rows |= dict([_judged(chosen)])
         cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items())
         return f"<table>{cells}</table>"
 
     def __repr__(self) -> str:
         users, items = self.recommender.shape
         channels = ", ".join(c.name for c in self.recommender.channels)
-        return (
-            f"Model({users} users, {items} items; {channels}; validation NDCG@10 {self.recommender.chosen.valid:.3f})"
-        )
+        return f"Model({users} users, {items} items; {channels}; {' '.join(_judged(self.recommender.chosen))})"
+
+
+def _judged(chosen: Chosen) -> tuple[str, str]:
+    """How well the model ranked on validation; of a private model, which looked at none, its guarantee."""
+    if chosen.privacy is not None:
+        return "private", f"epsilon {chosen.privacy['epsilon']:g}, delta {chosen.privacy['delta']:g}"
+    return "validation NDCG@10", f"{chosen.valid:.3f}"
 
 
 def train(

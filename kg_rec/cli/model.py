@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kg_rec.evaluation.evaluate import EvaluationReport
     from kg_rec.explain.config import ExplainConfig
     from kg_rec.model.chosen import Chosen
+    from kg_rec.model.config import TrainConfig
     from kg_rec.model.shards import Shards
     from kg_rec.progress import Progress
     from kg_rec.snapshot import Snapshot
@@ -53,6 +54,16 @@ _ABLATIONS = ("no_graph", "shuffled_graph", "popularity_shuffled", "no_text", "n
     show_default=True,
     help="Where the heavy sums are computed: here, or on the Ray cluster of RAY_ADDRESS. The model is the same.",
 )
+@click.option(
+    "--epsilon",
+    type=click.FloatRange(min=0, min_open=True, max=100),
+    help="Differential privacy per user: learn two noised sums alone, and keep no user in the model's folder.",
+)
+@click.option(
+    "--delta",
+    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+    help="With --epsilon: chance that the bound fails.  [default: 1e-5]",
+)
 @json_option
 @click.pass_context
 def train(
@@ -65,6 +76,8 @@ def train(
     protocol: str,
     log: Path | None,
     engine: str,
+    epsilon: float | None,
+    delta: float | None,
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -78,8 +91,17 @@ def train(
       kg-rec train --out model --set gnn.epochs=40 --no-text
       kg-rec train --snapshot snapshot --out model --config my.toml --log train.jsonl
       RAY_ADDRESS=10.0.0.1:6379 kg-rec train --out model --engine ray
+      kg-rec train --out model --epsilon 3
     """
     config = read_settings(**settings)
+    if epsilon is not None:
+        for name, given in (("--split", split), ("--log", log), ("--engine", None if engine == "local" else engine)):
+            if given is not None:
+                raise click.UsageError(f"{name} does not go with --epsilon, which looks at two noised sums alone")
+        _train_private(ctx, graph, snapshot, out, config, epsilon, delta, as_json)
+        return
+    if delta is not None:
+        raise click.UsageError("--delta goes with --epsilon")
     with progress_bar() as progress:
         progress(0, None, "starting")
         from kg_rec.api import train as train_model
@@ -101,6 +123,40 @@ def train(
         return
     _print_choices(choices)
     click.echo(f"\nvalidation NDCG@10 {figure(choices.valid)}; {users:,} users, {items:,} items; written to {out}")
+
+
+def _train_private(
+    ctx: click.Context,
+    graph: str,
+    snapshot: Path | None,
+    out: Path,
+    config: TrainConfig,
+    epsilon: float,
+    delta: float | None,
+    as_json: bool,
+) -> None:
+    from kg_rec.trust.gaussian import Budget
+
+    budget = Budget(epsilon) if delta is None else Budget(epsilon, delta)
+    with progress_bar() as progress:
+        progress(0, None, "starting")
+        from kg_rec.model.persist import save
+        from kg_rec.trust.private import train_private
+
+        model = train_private(read_source(ctx, graph, snapshot, progress), budget, config, progress=progress)
+        save(model, out)
+    guarantee = model.chosen.privacy or {}
+    if as_json:
+        print_json({"model": str(out), "items": model.shape[1], "privacy": guarantee})
+        return
+    looks = [(look["what"], f"{look['numbers']:,}", f"{look['sigma']:.3f}") for look in guarantee["looks"]]
+    print_table(["look at private data", "numbers", "noise"], looks, ["numbers", "noise"])
+    click.echo(
+        f"\nepsilon {guarantee['spent']:.3f}, delta {budget.delta:g} for each user with all interactions; "
+        f"written to {out}, without users: lists need --graph\n"
+        "covered: the model's folder. not covered: lists and explanations, which read the graph as it is; "
+        "a second training of the same users adds to epsilon"
+    )
 
 
 @contextmanager

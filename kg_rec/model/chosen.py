@@ -42,6 +42,8 @@ class Chosen:
         units: standard deviation of each channel's scores on the validation users; weights are divided by it.
         valid: validation NDCG@10 of the fused model.
         alone: validation NDCG@10 of each channel by itself.
+        privacy: of a model that was trained with differential privacy (:mod:`kg_rec.trust.private`), the guarantee;
+            nothing was chosen on validation then, and ``valid`` is 0.
     """
 
     channels: Mapping[str, Mapping[str, Any]]
@@ -54,6 +56,7 @@ class Chosen:
     units: Mapping[str, float]
     valid: float
     alone: Mapping[str, float]
+    privacy: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionary for JSON."""

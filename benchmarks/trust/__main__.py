@@ -1,0 +1,121 @@
+"""What privacy costs, and how much a model tells of the people it was trained on.
+
+    D=../shared/data/ml-100k
+    python -m benchmarks.trust $D/splits/random --items $D/ml-100k.item --facts $D/dbpedia_facts.tsv --json
+
+DIR holds train.tsv, valid.tsv and test.tsv; of several folders the figures are averaged.  Trained on train alone.
+A measure that is not built is null, with the reason under ``not_measured``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.special import ndtr
+
+from benchmarks.quality.graph import Files, build, split_of
+from benchmarks.quality.linear import LinearAutoencoder
+from benchmarks.trust.membership import membership_auc
+from kg_rec.arrays.types import Floats64
+from kg_rec.cli.console import progress_bar
+from kg_rec.errors import KgRecError
+from kg_rec.metrics import ValidationSet
+from kg_rec.model.histories import histories
+from kg_rec.snapshot import Snapshot
+from kg_rec.split import Split
+from kg_rec.trust.gaussian import Budget, mu_of
+from kg_rec.trust.private import fit, train_private
+
+#: Not built yet.
+MISSING = ("federated_error", "forget_equal", "forget_time_ratio", "compress_ratio", "compress_ndcg_drop")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.trust", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folders", metavar="DIR", type=Path, nargs="+")
+    for name in ("kg", "link", "items"):
+        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"RecBole's .{name.removesuffix('s')}")
+    parser.add_argument("--facts", type=Path, metavar="FILE", nargs="*", default=[], help="tables of items' facts")
+    parser.add_argument("--delta", type=float, help="default: 1 / (10 x users), rounded down to a power of ten")
+    parser.add_argument("--runs", type=int, default=5, help="draws of the noise that are averaged  [default: 5]")
+    parser.add_argument("--models", type=int, default=16, help="models of the membership attack  [default: 16]")
+    parser.add_argument("--seed", type=int, default=2026, help="of the noise, here alone  [default: 2026]")
+    parser.add_argument("--json", action="store_true", help="on one line")
+    options = parser.parse_args(arguments)
+    files = Files(options.kg, options.link, options.items, tuple(options.facts))
+    try:
+        with progress_bar() as progress:
+            found = []
+            for folder in options.folders:
+                progress(0, None, f"read {folder}")
+                snapshot, _ = build(folder, files, progress)
+                found.append(measure(snapshot, split_of(folder, snapshot, "random"), options))
+    except KgRecError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    result: dict[str, Any] = {key: statistics.fmean(f[key] for f in found) for key in found[0]}
+    result |= dict.fromkeys(MISSING) | {"not_measured": dict.fromkeys(MISSING, "not built")}
+    print(json.dumps(result, indent=None if options.json else 2))
+    return 0
+
+
+def measure(snapshot: Snapshot, split: Split, options: argparse.Namespace) -> dict[str, float]:
+    """Figures of one split."""
+    shape = (len(snapshot.users), len(snapshot.items))
+    seen = snapshot.with_edges(snapshot.schema.interaction.name, split.train)
+    judge, rows = _test(split, shape)
+    delta = options.delta or 10.0 ** np.floor(-np.log10(10 * shape[0]))
+    result: dict[str, float] = {"users": shape[0], "delta": delta}
+    random = np.random.default_rng(options.seed)
+    model = None
+    for epsilon in (3.0, 1.0):
+        figures = []
+        for _ in range(options.runs):
+            model = train_private(seen, Budget(epsilon, delta), random=random)
+            figures.append(judge.ndcg(replace(model, snapshot=seen).scores(rows).astype(np.float32)))
+        result[f"epsilon{epsilon:g}_ndcg"] = statistics.fmean(figures)
+        result[f"epsilon{epsilon:g}_ndcg_spread"] = statistics.pstdev(figures)
+    liked = histories(split.train, shape, 0).astype(np.float64)
+    popularity = np.tile(np.bincount(split.train.target, minlength=shape[1]).astype(np.float32), (len(rows), 1))
+    result["popular_ndcg"] = judge.ndcg(popularity)
+    plain = LinearAutoencoder(liked, 200.0, 0.33)
+    result["not_private_ndcg"] = judge.ndcg(plain.scores(liked[rows]).astype(np.float32))
+    every = np.arange(shape[1])
+    assert model is not None
+    likeness = model.similarity(every, every).astype(np.float64)
+
+    def private(given: sparse.csr_array, random: np.random.Generator) -> Callable[[sparse.csr_array], Floats64]:
+        kernel, _, _ = fit(given, likeness, Budget(1.0, delta), random)
+        return lambda asked: kernel.scores(asked).astype(np.float64)
+
+    def open_(given: sparse.csr_array, _: np.random.Generator) -> Callable[[sparse.csr_array], Floats64]:
+        return LinearAutoencoder(given, 200.0, 0.33).scores
+
+    result["membership_auc"] = membership_auc(liked, private, options.models, options.seed)
+    result["membership_auc_not_private"] = membership_auc(liked, open_, options.models, options.seed)
+    # what nobody can exceed who sees the model alone, even with everybody else's histories in hand
+    result["membership_auc_bound"] = float(ndtr(mu_of(Budget(1.0, delta)) / np.sqrt(2)))
+    return result
+
+
+def _test(split: Split, shape: tuple[int, int]) -> tuple[ValidationSet, np.ndarray[Any, Any]]:
+    """Test users: what is masked, what is to be found, among what; and their dense indices."""
+    relevant = histories(split.test, shape, 0)
+    rows = np.flatnonzero(np.diff(relevant.indptr))
+    given, masked = histories(split.train, shape, 0)[rows], histories(split.masked("test"), shape, 0)[rows]
+    return ValidationSet(given, masked, relevant[rows], split.test_candidates), rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Promises about the people in the data, each with a check that can fail."""
