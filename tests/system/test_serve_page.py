@@ -20,6 +20,8 @@ from kg_rec.serve.app import create_app
 from kg_rec.serve.live import Live
 from kg_rec.store import connect
 
+expect.set_options(timeout=20_000)  # a busy machine answers late
+
 MODEL = everything()
 USER = MODEL.users.key(0)
 
