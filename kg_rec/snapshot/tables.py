@@ -51,6 +51,11 @@ class IdMap:
         try:
             return self._index[key]
         except KeyError:
+            if not len(self):
+                raise NotFoundError(
+                    f"no {self.node_type} with key {key!r}: the snapshot holds no {self.node_type} at all; "
+                    "a model that was trained with --epsilon keeps no user, give it those of a graph (--graph)"
+                ) from None
             near = self.keys[:3].to_pylist()
             raise NotFoundError(
                 f"no {self.node_type} with key {key!r} in the snapshot; expected one of {len(self)} keys such as {near}"

@@ -172,6 +172,25 @@ class RunLedger:
             self._store.transact([(statement, values), (cypher.DELETE_CHUNK, {"id": chunk["id"]})])
         self._store.transact([(cypher.DELETE_RUN, {"run": run})])
 
+    def without_user(self, user: str) -> list[Statement]:
+        """Statements that take a user's key out of all records; none where it is in none.
+
+        Settings and errors are texts of people and of programs: they stay as they are.
+        """
+        statements: list[Statement] = []
+        for row in self._rows(cypher.CHUNKS_OF_USER, {"user": user}):
+            others = [(k, d) for k, d in zip(row["keys"] or (), row["digests"] or (), strict=True) if k != user]
+            keys = [key for key, _ in others]
+            ends = {"first": min(keys, default=""), "last": max(keys, default="")}
+            statements.append(
+                (cypher.SAVE_KEYS, {"id": row["id"], "keys": keys, "digests": [d for _, d in others], **ends})
+            )
+        for run in self.all():
+            if user in run.about.get("gone", ()):
+                left = [key for key in run.about["gone"] if key != user]
+                statements.append(_saved(replace(run, about={**run.about, "gone": left})))
+        return statements
+
     # --- chunks ------------------------------------------------------------------------------------
 
     def chunks(self, run: str) -> dict[int, ChunkRecord]:

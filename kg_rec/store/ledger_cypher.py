@@ -43,6 +43,13 @@ SAVE_CHUNK = (
     f"MERGE (c:{CHUNK} {{id: $id}}) SET c.run = $run WITH c WHERE coalesce(c.state, '') <> 'done' SET "
     + ", ".join(f"c.{p} = ${p}" for p in (*CHUNK_PROPERTIES[2:], *CHUNK_DIGESTS))
 )
+CHUNKS_OF_USER = (
+    f"MATCH (c:{CHUNK}) WHERE $user IN c.keys OR c.first = $user OR c.last = $user "
+    "RETURN c.id AS id, c.keys AS keys, c.digests AS digests ORDER BY id"
+)
+SAVE_KEYS = (
+    f"MATCH (c:{CHUNK}) WHERE c.id = $id SET c.keys = $keys, c.digests = $digests, c.first = $first, c.last = $last"
+)
 DELETE_CHUNK = f"MATCH (c:{CHUNK}) WHERE c.id = $id DELETE c"
 DELETE_RUN = f"MATCH (r:{RUN}) WHERE r.run = $run DELETE r"
 SAVE_LATEST = f"MERGE (p:{LATEST} {{job: $job}}) SET p.runs = $runs, p.at = $at"

@@ -84,6 +84,26 @@ def train(
     return model
 
 
+def fit_again(
+    model: Recommender, snapshot: Snapshot, progress: Progress = no_progress, shards: Shards = HERE
+) -> Recommender:
+    """The model that training on other interactions of the same items gives with the same hyperparameters.
+
+    Args:
+        model: as it was trained.
+        snapshot: the same items, facts and texts, with other users or interactions.
+        progress: called as the work advances.
+        shards: where heavy sums are computed.
+
+    Raises:
+        ModelError: the graph has no positive interactions.
+    """
+    if not len(snapshot.liked()):
+        raise ModelError("nobody is left who likes anything: there is nothing to fit; delete the model")
+    with _threads(len(snapshot.items)):
+        return fit(snapshot, model.chosen, model.config, model.text, progress, shards)
+
+
 @contextmanager
 def _logging(file: str | Path | None) -> Iterator[Log]:
     """A training log that is written line by line, so that it tells how far a run came."""

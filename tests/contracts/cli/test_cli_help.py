@@ -35,6 +35,7 @@ COMMANDS = [
     "feedback",
     "serve",
     "serve-token",
+    "forget",
 ]
 HEAVY = ["torch", "transformers", "pyarrow", "neo4j", "kglite", "matplotlib", "rdflib", "scipy", "pandas"]
 _SCRIPT = """

@@ -1,0 +1,102 @@
+"""``kg-rec forget``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kg_rec.cli.console import Command, note, print_json, print_table, progress_bar, staged
+from kg_rec.cli.options import graph_option, json_option, opened
+
+if TYPE_CHECKING:
+    from kg_rec.store import GraphStore
+    from kg_rec.trust.places import Place
+
+
+@click.command(cls=Command, short_help="Delete a user everywhere, also from what was learned.")
+@click.argument("user")
+@graph_option
+@click.option(
+    "--model",
+    "models",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    metavar="MODEL",
+    help="A model that was trained while the user was there. Repeatable.",
+)
+@click.option(
+    "--files",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    metavar="PATH",
+    help="Lists, explanations, audit log (.parquet, .jsonl; column user): a file, or a folder of them. Repeatable.",
+)
+@click.option("--find", is_flag=True, help="Change nothing: say what there is of the user; exit status 1 if anything.")
+@click.option(
+    "--certificate", type=click.Path(path_type=Path), metavar="FILE", help="Write what was done, without the key."
+)
+@json_option
+@click.pass_context
+def forget(
+    ctx: click.Context,
+    user: str,
+    graph: str,
+    models: tuple[Path, ...],
+    files: tuple[Path, ...],
+    find: bool,
+    certificate: Path | None,
+    as_json: bool,
+) -> None:
+    """Delete the USER with that key from the graph, and from the models and files that are named.
+
+    From the graph go the user, the interactions, the lists that were written back, feedback and the records of runs.
+    Each model is fitted again without the user: it is, bit for bit, what training without the user gives with the
+    same hyperparameters. Each place changes whole or not at all, the graph last; one that was killed is given again.
+
+    \b
+      kg-rec forget 196 --model model --files lists.parquet --certificate forgotten.json
+      kg-rec forget 196 --model model --files lists.parquet --find
+    """
+    with progress_bar() as progress, opened(graph, read_only=find) as store:
+        progress(0, None, "starting")
+        from kg_rec.errors import NotFoundError
+        from kg_rec.trust.certificate import certificate as written
+
+        places = _places(store, models, files)
+        found = {name: place.find(user) for name, place in places.items()}
+        if find:
+            _print_found(found, as_json)
+            ctx.exit(1 if any(found.values()) else 0)
+        if not any(found.values()):
+            raise NotFoundError(f"no user {user!r} in {', '.join(places)}: there is nothing to forget")
+        erased = [place.erase(user, staged(progress, name)) for name, place in places.items()]
+        paper, receipt = written(user, erased)
+        if certificate is not None:
+            print_json(paper, certificate)
+    if as_json:
+        print_json({"receipt": receipt, "certificate": paper})
+        return
+    _print_found({e.place: dict(e.had) for e in erased}, as_json=False)
+    for e in erased:
+        for text in e.notes:
+            note(f"{e.place}: {text}")
+    click.echo(f"\nforgotten; receipt {receipt} (with the key it shows that the certificate is this user's)")
+
+
+def _places(store: GraphStore, models: tuple[Path, ...], files: tuple[Path, ...]) -> dict[str, Place]:
+    """By name, the graph last: as long as the user is in it, a command that was killed finds where to go on."""
+    from kg_rec.trust.places import GraphPlace, ModelPlace, files_of
+
+    found: dict[str, Place] = {str(f.path): f for path in files for f in files_of(path)}
+    found |= {str(folder): ModelPlace(folder) for folder in models}
+    return found | {store.url: GraphPlace(store)}
+
+
+def _print_found(found: dict[str, dict[str, int]], as_json: bool) -> None:
+    if as_json:
+        print_json({"found": found})
+        return
+    rows = [(place, kind, count) for place, had in found.items() for kind, count in (had or {"nothing": 0}).items()]
+    print_table(["place", "what", "count"], rows, ["count"])
