@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
 from kg_rec.ask.atoms import Atom, Key, atoms, key
 from kg_rec.ask.names import Names
 from kg_rec.ask.request import Node
@@ -13,6 +16,8 @@ from kg_rec.ask.words import Words
 from kg_rec.schema import GraphSchema
 
 _STOPS, _COMMAS = ".!?;:。！？；：…\n", ",，、/"
+#: Kinds of words that are looked for where one is misspelt.
+_TYPED = ("not", "bound", "than", "field", "unit", "decade", "nearly", "relation", "like", "between")
 _QUOTES = {"“": "”", '"': '"', "《": "》", "«": "»", "「": "」", "‘": "’", "『": "』"}
 
 
@@ -65,6 +70,10 @@ class Lexer:
         self._longest = max((*(len(p) for p in self.phrases), names.longest))
         self._small = {k for k, (kind, _) in self.phrases.items() if len(k) == 1 and kind != "nearly"}
 
+        self._long = [
+            k[0] for k, (kind, _) in self.phrases.items() if len(k) == 1 and len(k[0]) >= 6 and kind in _TYPED
+        ]
+
     def tokens(self, text: str) -> tuple[list[Token], list[Atom]]:
         """The tokens of a text, and its atoms."""
         parts = atoms(text)
@@ -105,12 +114,34 @@ class Lexer:
         if best is not None:
             return best
         said = text[atom.start : atom.end]
-        if atom.kind == "number" and len(atom.plain) <= 12:
+        if atom.kind == "number" and len(atom.plain) <= 12 and not self._of_a_name(parts, place, text):
             return Token("number", float(atom.plain), said, place, place + 1)
+        if atom.kind == "word":
+            meant = self._meant(atom.plain)
+            if meant is not None:
+                return Token(*self.phrases[meant], said, place, place + 1)
         if atom.kind == "mark":
             kind = "stop" if atom.plain in _STOPS else "comma" if atom.plain in _COMMAS else "mark"
             return Token(kind, atom.plain, said, place, place + 1)
         return Token("unknown", None, said, place, place + 1)
+
+    def _of_a_name(self, parts: Sequence[Atom], place: int, text: str) -> bool:
+        """Whether a number is a part of a name or key: ``u07``, ``sim-0012``; not after a unit: 2h15."""
+        atom = parts[place]
+        if len(atom.plain) > 1 and atom.plain[0] == "0" and atom.plain[1] != ".":
+            return True
+        before = parts[place - 1] if place else None
+        if before is None or before.kind != "word":
+            return False
+        between = text[before.end : atom.start]
+        return between == "-" or (not between and self.phrases.get((before.plain,), ("", None))[0] != "unit")
+
+    def _meant(self, word: str) -> Key | None:
+        """The word of the language of which an unknown one is a misspelling: one letter more, fewer, other or moved."""
+        if len(word) < 6 or self.names.misspelt((word,), loose=False) is not None:
+            return None
+        found = process.extractOne(word, self._long, scorer=OSA.distance, score_cutoff=1)
+        return None if found is None or found[0][0] != word[0] else (found[0],)
 
     def _name(self, parts: Sequence[Atom], place: int, text: str) -> Token | None:
         """The longest name at a place: of a node, or of an item of several words."""

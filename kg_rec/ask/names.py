@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from babel import Locale
 from rapidfuzz import fuzz, process
+from rapidfuzz.distance import OSA
 
 from kg_rec.arrays.types import Ints
 from kg_rec.ask.atoms import Key, key
@@ -154,6 +155,10 @@ class Names:
         return [" ".join(k) for k in keys], keys
 
     @cached_property
+    def _han(self) -> dict[str, Key]:
+        return {"".join(k): k for k in self.nodes if all("\u4e00" <= part <= "\u9fff" for part in k)}
+
+    @cached_property
     def _titles(self) -> tuple[list[str], list[Key]]:
         keys = list(self.titles)
         return [" ".join(k) for k in keys], keys
@@ -161,12 +166,32 @@ class Names:
     def misspelt(self, said: Key, *, loose: bool) -> Mention | None:
         """The node whose name is most alike, if it is alike enough."""
         texts, keys = self._misspelt
-        if len("".join(said)) < 5:
+        typed = " ".join(said)
+        if "\u4e00" <= typed[:1] <= "\u9fff":
+            return self._misspelt_han("".join(said))
+        if len(typed) < 4:
             return None
-        for _, _, place in process.extract(" ".join(said), texts, scorer=fuzz.ratio, score_cutoff=_ALIKE, limit=3):
+        if len(typed) < 8:  # one slip of the hand in a short word is more than the ratio allows
+            for text, _, place in process.extract(typed, texts, scorer=OSA.distance, score_cutoff=1, limit=3):
+                found = self.nodes[keys[place]]
+                slip = len(text) != len(typed) or sorted(text) == sorted(typed) or len(typed) > 5
+                if slip and text[0] == typed[0] and (loose or not found.loose):
+                    return Mention(found.nodes, "fuzzy")
+        if len(typed) < 5:
+            return None
+        for _, _, place in process.extract(typed, texts, scorer=fuzz.ratio, score_cutoff=_ALIKE, limit=3):
             found = self.nodes[keys[place]]
             if loose or not found.loose:
                 return Mention(found.nodes, "fuzzy")
+        return None
+
+    def _misspelt_han(self, typed: str) -> Mention | None:
+        """The node whose Chinese name, of three or more characters, has one more, fewer or other."""
+        if len(typed) < 3:
+            return None
+        for text, node in self._han.items():
+            if abs(len(text) - len(typed)) <= 1 and max(len(text), len(typed)) > 2 and OSA.distance(text, typed) == 1:
+                return Mention(self.nodes[node].nodes, "fuzzy")
         return None
 
     def title(self, said: Key) -> tuple[Node, How] | None:

@@ -117,7 +117,7 @@ class Parser:
             _Reader(self, tokens, parts, text, state).read()
         wishes = tuple(dict.fromkeys(_without_doubles(state.wishes)))
         turn = replace(turn, like=tuple(state.like), drop=tuple(state.drop))
-        if (turn.like or turn.drop) and turn.kind == "new":
+        if turn.kind == "new" and (turn.like or turn.drop or _takes_away(state, tokens)):
             turn = replace(turn, kind="refine")
         return replace(
             state.found,
@@ -249,6 +249,14 @@ class _Reader:
             return None
         quantity: Quantity = token.value
         counts = quantity.field is None and quantity.low.is_integer() and 1 <= quantity.low <= 1000
+        n = self._ahead(place + 1, ("measure",))
+        if self._kind(n) == "people":  # a tent for two people
+            self.s.lost.append(self.text[self._start(place) : self._end(n)])
+            return n + 1
+        if self._kind(place - 1) == "unknown" and n == place + 1:  # user 7
+            counts = False
+        if quantity.low == 1 and n > place + 1 and self._kind(place - 1) != "only":  # 一副耳机: an article
+            return n
         if counts and self.s.count is None and not self.s.negative:
             self.s.count = min(int(quantity.low), MOST_ITEMS)
             return place + 1
@@ -640,6 +648,13 @@ class _Reader:
             self.s.lost.append(said)
         self.s.mentioned = self.s.mentioned or self.s.negative
         return end
+
+
+def _takes_away(state: _State, tokens: Sequence[Token]) -> bool:
+    """Whether a request says only what is not wanted, and so goes on with the one before: "another brand, no Talix"."""
+    if not state.wishes or state.anchors or any(w.wanted for w in state.wishes):
+        return False
+    return not any(t.kind in ("ask", "item") for t in tokens)
 
 
 def _without_doubles(wishes: list[Wish]) -> list[Wish]:

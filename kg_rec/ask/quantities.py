@@ -78,12 +78,19 @@ def _quantity(tokens: Sequence[Token], place: int, text_end: dict[int, int]) -> 
             return Quantity(first, first + 9, "year"), ahead[0] + 1
     years_here = _years(tokens, place, text_end)
     if years_here is not None:
-        return years_here
+        return _adjoining(tokens, years_here, text_end)
+    if token.kind == "half":  # half an hour
+        n = next((n for n in range(place + 1, min(place + 3, len(tokens))) if tokens[n].kind not in _BETWEEN), place)
+        if tokens[n].kind == "unit" and tokens[n].value == ("duration", 60.0):
+            return Quantity(30.0, 30.0, "duration"), n + 1
     if token.kind == "unit" and token.value[0] == "price" and kind[1] == "number":
         value, last = _number(tokens, place + 1)
         return Quantity(value, value, "price"), last
     if token.kind == "unit" and token.value == ("duration", 60.0) and kind[1] == "half":
         return Quantity(90.0, 90.0, "duration"), place + 2  # "an hour and a half"
+    alone = place > 0 and tokens[place - 1].kind in ("filler", "bound", "than")
+    if alone and token.kind == "unit" and token.value == ("duration", 60.0):  # under an hour
+        return Quantity(60.0, 60.0, "duration"), place + 1
     if token.kind != "number":
         return None, place
     value, last = _number(tokens, place)
@@ -104,6 +111,18 @@ def _quantity(tokens: Sequence[Token], place: int, text_end: dict[int, int]) -> 
             value, last = _minutes(tokens, last, value)
         return Quantity(value, value, field), last
     return Quantity(value, value, None), last
+
+
+def _adjoining(tokens: Sequence[Token], found: tuple[Quantity, int], text_end: dict[int, int]) -> tuple[Quantity, int]:
+    """Decades that follow one another as one range: "the sixties or seventies"."""
+    years, last = found
+    n = last
+    while n < len(tokens) and tokens[n].kind in ("or", "and", "comma", "filler"):
+        n += 1
+    following = _years(tokens, n, text_end) if n > last else None
+    if following is None or years.high + 1 != following[0].low:
+        return found
+    return _adjoining(tokens, (Quantity(years.low, following[0].high, "year"), following[1]), text_end)
 
 
 def _minutes(tokens: Sequence[Token], place: int, hours: float) -> tuple[float, int]:
@@ -143,6 +162,10 @@ def _years(tokens: Sequence[Token], place: int, text_end: dict[int, int]) -> tup
     if start >= len(tokens):
         return None
     first, last = None, start + 1
+    if tokens[start].kind == "number" and last < len(tokens) and tokens[last].kind == "decade":
+        decade = tokens[last].value
+        if decade is not None and decade == 1910 + 10 * tokens[start].value:  # 六七十年代
+            return Quantity(decade - 10, decade + 9, "year"), last + 1
     if tokens[start].kind == "decade" and isinstance(tokens[start].value, int):
         first = tokens[start].value
     elif tokens[start].kind == "number" and last < len(tokens) and tokens[start].value % 10 == 0:
@@ -219,11 +242,12 @@ class Bounds:
             unit = quantity.field or other.field or field
             quantity = Quantity(min(quantity.low, other.low), max(quantity.high, other.high), unit)
             operator = "in"
-        while last < len(tokens) and tokens[last].kind in ("field", "after"):
+        while last < len(tokens) and tokens[last].kind in ("field", "after", "bound"):
             t = tokens[last]
-            if t.kind == "after":
+            behind = last + 1 == len(tokens) or tokens[last + 1].kind != "quantity"  # "90 minutes max"
+            if t.kind == "after" or (t.kind == "bound" and operator is None and behind and t.value in ("<=", ">=")):
                 operator = t.value if operator != "in" else operator
-            elif t.value[1] is None and not named:
+            elif t.kind == "field" and t.value[1] is None and not named:
                 field = field if quantity.field else t.value[0]
             else:
                 break

@@ -15,6 +15,12 @@ _SILENT = ("filler", "item", "measure", "of", "comma", "stop", "mark", "ask", "t
 _OPENING = ("and", "but", "only", "less", "more", "not", "or", "from", "another")
 
 
+#: What may stand before "why": "and why", "number 2: why", "《Psycho》为什么没有".
+_OF_WHICH = ("and", "but", "ordinal", "title")
+#: Kinds that ask for something.
+_CONTENT = {"node", "nearly", "title", "quantity", "than", "like", "unknown"}
+
+
 def turn_of(lexer: Lexer, tokens: Sequence[Token], parts: Sequence[Atom], text: str) -> tuple[Turn, int | None]:
     """The turn, and how many items are asked for where "another ten" says so.
 
@@ -28,13 +34,13 @@ def turn_of(lexer: Lexer, tokens: Sequence[Token], parts: Sequence[Atom], text: 
     if not telling:
         return Turn("refine" if any(t.kind == "them" for t in tokens) else "new"), None
     asked = next((t for t in telling[:3] if t.kind in ("why", "why not")), None)
-    if asked is not None and (asked is telling[0] or telling[0].kind in ("and", "but")):
+    if asked is not None and all(t.kind in _OF_WHICH for t in telling[: telling.index(asked)]):
         found = _why(lexer, tokens, parts, text, asked)
         if found is not None:
             return found, None
     kinds = [t.kind for t in telling]
     if kinds[0] == "reset":
-        return Turn("reset" if len(kinds) == 1 else "new"), None
+        return Turn("new" if set(kinds) & _CONTENT else "reset"), None
     numbers = [t for t in telling if t.kind == "quantity" and t.value.field is None]
     another = "another" in kinds
     if another or ("more" in kinds and (set(kinds) <= {"more", "quantity", "like"} and "like" not in kinds[:1])):
@@ -53,7 +59,7 @@ def _next_to(tokens: Sequence[Token], first: str, second: str) -> bool:
 def _why(lexer: Lexer, tokens: Sequence[Token], parts: Sequence[Atom], text: str, asked: Token) -> Turn | None:
     item = _item(lexer, tokens, parts, text, asked)
     rank = next((t.value for t in tokens if t.kind == "ordinal"), None)
-    if asked.kind == "why not" or any(t.kind == "not" for t in tokens if t.first >= asked.last):
+    if asked.kind == "why not" or any(t.kind == "not" for t in tokens):
         return Turn("why-not", item=item) if item is not None else None  # "why not a comedy?" asks for one
     if rank is None and item is None:
         number = next((t.value for t in tokens if t.kind == "quantity" and t.value.field is None), None)
@@ -65,7 +71,7 @@ def _item(lexer: Lexer, tokens: Sequence[Token], parts: Sequence[Atom], text: st
     """The item that why is asked of: the longest title after the question."""
     best: tuple[int, Node] | None = None
     for token in tokens:
-        if token.first < asked.last:
+        if token.first < asked.last and token.kind != "title":
             continue
         if token.kind == "title":
             best = max(best or (0, token.value[0]), (token.last - token.first, token.value[0]), key=lambda b: b[0])
