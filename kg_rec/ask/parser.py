@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from kg_rec.ask.atoms import Atom, bare, clean, key
+from kg_rec.ask.atoms import Atom, Key, bare, clean, key
 from kg_rec.ask.fields import Fields
 from kg_rec.ask.lexer import Lexer, Token
 from kg_rec.ask.names import Mention, Names
@@ -56,6 +56,8 @@ _ENDS = (
 )
 #: Most items that one request asks for.
 MOST_ITEMS = 100
+#: Most words of a request that the text model is asked of, some 5 ms each; words beyond are said not to be understood.
+MOST_NEAR = 8
 
 
 @dataclass
@@ -65,6 +67,7 @@ class _State:
     found: Request
     negative: bool = False
     mentioned: bool = False  # something was said since "not"
+    begun: int = 0  # how many wishes there were when the clause began
     soft: int = 0  # 1 after "more", -1 after "less"
     either: bool = False  # "or" stands before
     relation: tuple[str, ...] = ()
@@ -81,7 +84,7 @@ class _State:
     def clause(self) -> None:
         """A new clause begins."""
         self.negative = self.mentioned = self.either = self.anchored = False
-        self.soft, self.relation = 0, ()
+        self.soft, self.relation, self.begun = 0, (), len(self.wishes)
 
 
 class Parser:
@@ -173,6 +176,7 @@ class _Reader:
 
     def __init__(self, parser: Parser, tokens: list[Token], parts: list[Atom], text: str, state: _State) -> None:
         self.p, self.tokens, self.parts, self.text, self.s = parser, tokens, parts, text, state
+        self._asked = 0
 
     def read(self) -> None:
         """Fill the state."""
@@ -202,6 +206,11 @@ class _Reader:
 
     def _kind(self, place: int) -> str:
         return self.tokens[place].kind if 0 <= place < len(self.tokens) else ""
+
+    def _nearest(self, words: Key) -> Node | None:
+        """The kind that some words are near to, for the first words of a request that ask for it."""
+        self._asked += 1
+        return self.p.near.nearest(words) if self._asked <= MOST_NEAR else None
 
     def _step(self, place: int) -> int:
         token, s = self.tokens[place], self.s
@@ -443,7 +452,7 @@ class _Reader:
             if whole is not None:
                 self._title(whole[0], whole[1], said)
                 return end
-        if self.p.near.nearest(key(self.text[self._start(first) : self._end(last - 1)])) is not None:
+        if self._nearest(key(self.text[self._start(first) : self._end(last - 1)])) is not None:
             return first  # "like heists": the words are read as others are
         self.s.lost.append(self.text[self._start(first) : self._end(last - 1)])
         return last
@@ -466,6 +475,13 @@ class _Reader:
             if found is not None and found[1] and (token.kind == "unknown" or found[0].last > token.last):
                 self._title(found[0].value[0], found[0].value[1], found[0].said)
                 return self._after(found[0].last)
+        return place + 1
+
+    def _on_excluded(self, place: int) -> int:
+        """What was named in the clause is not wanted: "horror excluded", 恐怖片除外."""
+        first = min(self.s.begun, len(self.s.wishes))
+        self.s.wishes[first:] = [replace(w, wanted=False) for w in self.s.wishes[first:]]
+        self.s.mentioned = True
         return place + 1
 
     def _on_comma(self, place: int) -> int:
@@ -607,7 +623,7 @@ class _Reader:
         token, s = self.tokens[place], self.s
         nodes = self.p.names.called(token.value)
         if not nodes:
-            near = self.p.near.nearest(key(self.p.words.gloss.get(token.said, token.said)))
+            near = self._nearest(key(self.p.words.gloss.get(token.said, token.said)))
             if near is None:
                 s.lost.append(token.said)
                 return place + 1
@@ -637,7 +653,7 @@ class _Reader:
                     return place + size
         for size in range(min(2, last - place), 0, -1):
             said = self.text[self._start(place) : self._end(place + size - 1)]
-            near = self.p.near.nearest(key(said)) if said.isascii() and len(said) > 2 else None
+            near = self._nearest(key(said)) if said.isascii() and len(said) > 2 else None
             if near is not None:
                 self._wish(Mention((near,), "near"), said, must=False)
                 return place + size

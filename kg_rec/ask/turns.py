@@ -15,6 +15,8 @@ _SILENT = ("filler", "item", "measure", "of", "comma", "stop", "mark", "ask", "t
 _OPENING = ("and", "but", "only", "less", "more", "not", "or", "from", "another")
 
 
+#: "The same, but from India".
+_AS_BEFORE = (["same", "but"], ["comma", "same"], ["same", "comma"])
 #: What may stand before "why": "and why", "number 2: why", "《Psycho》为什么没有".
 _OF_WHICH = ("and", "but", "ordinal", "title")
 #: Kinds that ask for something.
@@ -59,7 +61,7 @@ def _next_to(tokens: Sequence[Token], first: str, second: str) -> bool:
 def _why(lexer: Lexer, tokens: Sequence[Token], parts: Sequence[Atom], text: str, asked: Token) -> Turn | None:
     item = _item(lexer, tokens, parts, text, asked)
     rank = next((t.value for t in tokens if t.kind == "ordinal"), None)
-    if asked.kind == "why not" or any(t.kind == "not" for t in tokens):
+    if asked.kind == "why not" or any(t.kind in ("not", "absent") for t in tokens):
         return Turn("why-not", item=item) if item is not None else None  # "why not a comedy?" asks for one
     if rank is None and item is None:
         number = next((t.value for t in tokens if t.kind == "quantity" and t.value.field is None), None)
@@ -87,7 +89,7 @@ def _item(lexer: Lexer, tokens: Sequence[Token], parts: Sequence[Atom], text: st
 def _elliptical(tokens: Sequence[Token], kinds: Sequence[str]) -> bool:
     """Whether a request cannot stand alone: "less violent", "only French ones", "under 30 please"."""
     every = [t.kind for t in tokens]
-    if "them" in every:
+    if "them" in every or [k for k in every if k not in _SILENT or k == "comma"][:2] in _AS_BEFORE:
         return True
     if "ask" in every or "item" in every or "like" in kinds or "title" in kinds:
         return kinds[0] in ("and", "but", "only", "or") and "title" not in kinds and "ask" not in every

@@ -44,6 +44,11 @@ SHOP = {lang: Parser(shop(), lang) for lang in ("en", "zh")}
         ("cheaper than the Monte Glade tent", [], [], ["price < 262.45"], None),
         ("100元以内的耳机，不要Talix", ["Headphones"], ["Talix"], ["price <= 100"], None),
         ("像Veltek Cove headphones但更便宜", [], [], ["price < 55.95"], None),
+        ("keybords wihtout Kirowa, 60 euros max", ["Keyboards"], ["Kirova"], ["price <= 60"], None),
+        ("a tent for 2 people, Monte excluded", ["Tents"], ["Monte"], [], None),
+        ("一副耳机，Talix除外，太贵了", ["Headphones"], ["Talix"], ["price < ?"], None),
+        ("跑步鞋", ["Running shoes"], [], [], None),
+        ("show me user 7's list, u12, sim-0012", [], [], [], None),
     ],
 )
 def test_a_request_becomes_nodes_and_bounds(
@@ -54,6 +59,42 @@ def test_a_request_becomes_nodes_and_bounds(
     assert [n.name for w in found.wishes if not w.wanted for n in w.nodes] == unwanted
     assert [str(c) for c in found.constraints] == bounds
     assert found.count == count
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds"),
+    [
+        ("from the 1960s or 70s", ["year in 1960 ... 1979"]),
+        ("not from the sixties and seventies", ["year not in 1960 ... 1979"]),
+        ("from the 60s or the nineties", ["year in 1960 ... 1969", "year in 1990 ... 1999"]),
+        ("六七十年代", ["year in 1960 ... 1979"]),
+        ("from 1980 on", ["year >= 1980"]),
+        ("under an hour", ["duration < 60"]),
+        ("half an hour at most", ["duration <= 30"]),
+        ("一个半小时以内", ["duration <= 90"]),
+        ("from the ninties", ["year in 1990 ... 1999"]),
+    ],
+)
+def test_bounds_on_years_and_lengths(text: str, bounds: list[str]) -> None:
+    found = ASKER.parser("zh" if any(c > "\u4e00" for c in text) else "en").parse(text)
+    assert [str(c) for c in found.constraints] == bounds
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "rank", "name"),
+    [
+        ("number 2: why?", "why", 2, None),
+        ("第三部为什么会推荐给我？", "why", 3, None),
+        ("《Western 0》为什么没有？", "why-not", None, "Western 0"),
+        ("why is Western 0 missing?", "why-not", None, "Western 0"),
+        ("forget it, let's start from scratch", "reset", None, None),
+        ("the same, but romance", "refine", None, None),
+        ("start over: westerns", "new", None, None),
+    ],
+)
+def test_turns(text: str, kind: str, rank: int | None, name: str | None) -> None:
+    turn = ASKER.parser("zh" if "为" in text else "en").parse(text).turn
+    assert (turn.kind, turn.rank, turn.item and turn.item.name) == (kind, rank, name)
 
 
 def test_what_is_not_understood_or_not_in_the_graph_is_said() -> None:

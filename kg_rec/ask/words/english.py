@@ -30,7 +30,7 @@ ENGLISH = Words(
             dont want, do not want, dont show me, dont show, do not show, dont give me, dont like, do not like, didnt like, did not like, dont recommend,
             doesnt, does not, dont, do not, isnt, is not, arent, are not, wasnt, was not, but not, and not, hate, hated, i hate, dislike, disliked, cant stand, can not stand, free of,
             no more, apart from, aside from, besides, rather than, instead of, not any, not a, not with, not from, not by, not in, not the, get rid of, remove, drop, ban, tired of,
-            sick of, had enough of, fed up with, bored of, bored with, never want, never again, never show me, non, ruling out, rule out, omit, omitting, lacking, lacks, bar, barring, save for, no longer, hold the
+            sick of, had enough of, fed up with, bored of, bored with, never want, never again, never show me, had it with, ive had it with, had my fill of, done with, not into, not keen on, not in the mood for, allergic to, could do without, can do without, rather not, steer clear of, stay away from, no fan of, not a fan of, spare me, forget about, ditch, lose the, cut out, cut the, refrain from, non, ruling out, rule out, omit, omitting, lacking, lacks, bar, barring, save for, no longer, hold the
             """
         ),
         "like": split(
@@ -46,7 +46,7 @@ ENGLISH = Words(
         "only": split("only, just, nothing but, exclusively, solely, strictly, purely, limit to, limit it to, restrict to"),
         "more": split("more, more of, much more, a bit more, some more, a little more, even more, way more, slightly more, extra"),
         "less": split("less, fewer, not so, not too, not as, not that, a bit less, a little less, much less, not so much, not too much, less of, tone down, not overly"),
-        "why": split("why, why is, why did, how come, explain, what is the reason for, reason for, why do you recommend, why are you recommending, why did you recommend, why did you pick, why did you choose, why was, why do i get, why am i getting, why this, why that"),
+        "why": split("why, what made you choose, what made you pick, what made you recommend, what made you suggest, what makes you recommend, on what grounds, on what basis, whats the reason for, whats the reason, tell me why, justify, reason behind, whats the story behind, why is, why did, how come, explain, what is the reason for, reason for, why do you recommend, why are you recommending, why did you recommend, why did you pick, why did you choose, why was, why do i get, why am i getting, why this, why that"),
         "why not": split("why not, why isnt, why is there no, why arent, why did you not recommend, why didnt you recommend, why no, whats wrong with, where is, wheres, what happened to, why dont i see, why didnt i get, why dont i get"),
         "another": split("another, next, show more, show me more, give me more, more like this, more like these, more of the same, more of these, keep going, continue, others, other ones, further, additional, go on, more please"),
         "reset": split("start over, start again, reset, forget it, forget that, forget all that, forget everything, from scratch, new search, clear, clear all, begin again, start afresh, start from scratch, lets start, start anew, start new, never mind, nevermind, scrap that, scratch that, scrap all that, clean slate, wipe, all over again, begin anew, restart"),
@@ -56,13 +56,15 @@ ENGLISH = Words(
         "same": split("the same, same, from the same, by the same, with the same, of the same, identical"),
         "than": split("than, compared to, compared with"),
         "of": split("of, as"),
-        "item": split("film, films, movie, movies, picture, pictures, flick, flicks, title, titles, product, products, item, items, thing, things, gift, gifts, present, presents, article, articles, cinema, recommendations"),
+        "item": split("film, films, movie, movies, picture, pictures, flick, flicks, title, titles, product, products, item, items, thing, things, gift, gifts, present, presents, article, articles, cinema, recommendations, story, stories, tale, tales"),
         "measure": (),
         "from": split("from, by, made in, made by, produced in, shot in, with, starring, featuring, in"),
         "half": split("half, and a half, and half"),
         "decade": split("decade, decades"),
         "recent": split("past, the past, recent, most recent, latest, in recent"),
         "ask": split("recommend, recommend me, suggest, suggest me, i want, i want to, i want to see, i want to watch, i need, looking for, im looking for, i am looking for, find, find me, search for, searching for, id like, i would like, need"),
+        "absent": split("missing, absent, left out, omitted, not there, not listed, gone"),
+        "excluded": split("excluded, aside, not included, is out, are out, need not apply, out of the question"),
         "people": split("people, persons, person, players, adults, guests, friends, campers, hikers, of us"),
         "them": split("it, them, those, these, ones, of them, of those, of these, make it, this one, that one"),
         "filler": split(_FILLER),
@@ -88,6 +90,12 @@ ENGLISH = Words(
     ),
     than=spread(
         {
+            "too old, too dated, too old fashioned": ("year", ">"),
+            "too new, too recent, too modern": ("year", "<"),
+            "too expensive, too pricey, too dear, too costly, too much money": ("price", "<"),
+            "too cheap": ("price", ">"),
+            "too long": ("duration", "<"),
+            "too short": ("duration", ">"),
             "newer, more recent, later, younger, more modern, newer ones": ("year", ">"),
             "older, earlier, more classic, less recent": ("year", "<"),
             "cheaper, less expensive, more affordable, less costly, lower priced, lower in price, less pricey": ("price", "<"),
