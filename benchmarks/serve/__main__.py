@@ -1,0 +1,185 @@
+"""How fast does the service answer, and how soon does a click count?  Beside a bare ASGI echo, in the same run.
+
+    python -m benchmarks.serve --json
+    python -m benchmarks.serve --data ../shared/data/ml-100k --json
+
+Without --data the graph is generated: --users, --items, --interactions.  Each list has ten items with their reasons in
+words.  One object with --json:
+
+- ``p50_ms``, ``p99_ms``: lists of random users, asked for at --rate a second whether or not earlier ones were answered;
+- ``per_second``: lists of few users asked for again and again, as fast as 16 connections can;
+- ``fresh_p99_ms``: a dismissal is sent, then the list asked for, which must have changed: both together;
+- ``echo_p99_ms``, ``echo_per_second``: an application that does nothing, asked in the same ways;
+- ``errors``: answers of another status than 200, and lists that did not change;
+- ``memory_mb``: of the service after the first phase, and after all, with --requests lists more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from benchmarks.jobs.stages import Size, export_all, fit, load
+from benchmarks.serve.client import as_fast, at_rate, changed
+from kg_rec.cli.console import print_table, progress_bar
+from kg_rec.errors import KgRecError
+
+#: Users whose lists are asked for again and again.
+_HOT = 100
+_SECONDS_TO_START = 300
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parse(arguments)
+    try:
+        with tempfile.TemporaryDirectory(prefix="kg_rec-serve-") as name, progress_bar() as progress:
+            progress(0, None, "make the graph and the model")
+            graph, model, users = _world(options, Path(name), progress)
+            found = asyncio.run(_measured(options, graph, model, users, progress))
+    except KgRecError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(found))
+    else:
+        print_table(["measure", "figure"], [(name, _shown(value)) for name, value in found.items()], ["figure"])
+    return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.serve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="MovieLens 100K with named facts")
+    parser.add_argument("--users", type=int, default=100_000)
+    parser.add_argument("--items", type=int, default=10_000)
+    parser.add_argument("--interactions", type=int, default=1_000_000)
+    parser.add_argument("--rate", type=float, default=200.0, help="requests a second  [default: 200]")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of each phase  [default: 15]")
+    parser.add_argument("--fresh", type=int, default=200, help="dismissals  [default: 200]")
+    parser.add_argument("--requests", type=int, default=0, help="lists more, for the memory  [default: 0]")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser.parse_args(arguments)
+
+
+def _world(options: argparse.Namespace, place: Path, progress: Any) -> tuple[str, Path, list[str]]:
+    """URL of the graph, folder of the model, keys of the users."""
+    if options.data is not None:
+        from benchmarks.explanations.graph import prepared
+
+        model, graph = prepared(options.data, place, None, 2026, progress)
+        return graph, place / "model-2026", model.recommender.users.keys.to_pylist()
+    graph = str(place / "graph")
+    size = Size(options.interactions, options.users, options.items, options.users, options.seed)
+    load(graph, size)
+    export_all(graph, place)
+    fit(place)
+    return graph, place / "model", [str(user) for user in range(options.users)]
+
+
+async def _measured(
+    options: argparse.Namespace, graph: str, model: Path, users: list[str], progress: Any
+) -> dict[str, Any]:
+    rng = random.Random(options.seed)
+    shape = {"users": len(users), "rate": options.rate}
+
+    def path(user: str) -> str:
+        return f"/v1/recommendations?user={quote(user, safe='')}&k=10"
+
+    def anybody() -> Iterator[str]:
+        while True:
+            yield rng.choice(users)
+
+    def lists(of: Iterator[str]) -> Iterator[str]:
+        return (path(user) for user in of)
+
+    hot = rng.sample(users, min(_HOT, len(users)))
+    uvicorn = [sys.executable, "-m", "uvicorn", "benchmarks.serve.echo:app", "--log-level", "warning"]
+    with _served([*uvicorn, "--port"]) as (port, _):
+        progress(0, None, "ask an application that does nothing")
+        echo = await at_rate(port, lists(anybody()), options.rate, options.seconds)
+        _, echoes = await as_fast(port, lists(iter(hot * 1_000_000)), options.seconds)
+    serve = [sys.executable, "-c", "from kg_rec.cli import main; main()", "serve", str(model), "--graph", graph]
+    with _served([*serve, "--port"]) as (port, pid):
+        progress(0, None, f"lists at {options.rate:g} a second")
+        await as_fast(port, lists(anybody()), 2.0, connections=1)  # what is computed once
+        steady = await at_rate(port, lists(anybody()), options.rate, options.seconds)
+        memory = [_resident(pid)]
+        progress(0, None, "lists that are kept")
+        await as_fast(port, lists(iter(hot)), 60.0, connections=1, most=len(hot))
+        kept, per_second = await as_fast(port, lists(iter(hot * 1_000_000)), options.seconds)
+        progress(0, None, "dismissals")
+        fresh = await changed(port, anybody(), options.fresh, path)
+        if options.requests:
+            progress(0, None, f"{options.requests:,} lists")
+            await as_fast(port, lists(anybody()), float("inf"), most=options.requests)
+        memory.append(_resident(pid))
+    return {
+        **shape,
+        "p50_ms": steady.ms(0.5),
+        "p99_ms": steady.ms(0.99),
+        "per_second": per_second,
+        "fresh_p50_ms": fresh.ms(0.5),
+        "fresh_p99_ms": fresh.ms(0.99),
+        "echo_p50_ms": echo.ms(0.5),
+        "echo_p99_ms": echo.ms(0.99),
+        "echo_per_second": echoes,
+        "errors": steady.errors + kept.errors + fresh.errors,
+        "memory_mb": memory,
+    }
+
+
+@contextmanager
+def _served(command: list[str]) -> Iterator[tuple[int, int]]:
+    """A server on a free port, and its process id; stopped afterwards."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    process = subprocess.Popen([*command, str(port)], stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(_SECONDS_TO_START * 10):
+            if process.poll() is not None:
+                raise KgRecError(f"{' '.join(command)} ended with {process.returncode}")
+            try:
+                with socket.create_connection(("127.0.0.1", port), 1):
+                    break
+            except OSError:
+                time.sleep(0.1)
+        yield port, process.pid
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _resident(pid: int) -> float:
+    """Memory of a process that is in RAM, in MB."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return float("nan")
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
