@@ -12,12 +12,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from kg_rec.atomic import new_file
 from kg_rec.errors import ConfigError
+from kg_rec.plugins import installed
 
 if TYPE_CHECKING:  # the command line lists the formats without waiting for Arrow
     import pyarrow as pa
@@ -79,7 +79,7 @@ JSON_LINES = TableFormat("json_lines", ".jsonl", "JSON Lines", _json_lines)
 def table_formats() -> dict[str, TableFormat]:
     """Every format by its name: those built in, then those of installed packages."""
     formats = {f.name: f for f in (PARQUET, JSON_LINES)}
-    for point in sorted(entry_points(group="kg_rec.tables"), key=lambda p: p.name):
+    for point in installed("kg_rec.tables"):
         found: TableFormat = point.load()
         formats.setdefault(found.name, found)
     return formats

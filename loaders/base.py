@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -22,6 +21,7 @@ from kg_rec.errors import ConfigError, LoadError, SchemaError, SchemaNotAppliedE
 from kg_rec.loaders.batches import EdgeBatch, NodeBatch, attributes, explode, relation_type
 from kg_rec.loaders.check import Checker
 from kg_rec.loaders.text import Faults, Origin
+from kg_rec.plugins import installed
 from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema, NodeType, RelationType
 from kg_rec.store.base import GraphStore
@@ -154,7 +154,7 @@ class LoadReport:
 def formats() -> dict[str, Format]:
     """The installed formats by name.  One that cannot be imported is listed with the reason."""
     found = {}
-    for point in _points():
+    for point in installed(_GROUP):
         try:
             loader = point.load()
             found[point.name] = Format(point.name, loader.description, dict(loader.options))
@@ -169,7 +169,7 @@ def find_loader(name: str) -> Loader:
     Raises:
         ConfigError: no such format is installed; the message lists those that are.
     """
-    points = {p.name: p for p in _points()}
+    points = {p.name: p for p in installed(_GROUP)}
     if name not in points:
         raise ConfigError(f"unknown format {name!r}; expected one of {', '.join(points)}")
     try:
@@ -324,10 +324,6 @@ def _rows_at_most(path: Path) -> int:
             while block := opened.read(1 << 20):
                 rows += block.count(b"\n")
     return rows
-
-
-def _points() -> list[EntryPoint]:
-    return sorted(entry_points(group=_GROUP), key=lambda p: p.name)
 
 
 def _check_call(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +11,7 @@ import click
 
 from kg_rec.cli.console import Command, dumps, note, print_json, print_table, progress_bar
 from kg_rec.cli.options import counted, graph_option, json_option, json_value, key_values, opened
+from kg_rec.plugins import installed
 from kg_rec.textfile import csv_cell
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def _known_format(_: click.Context, __: click.Parameter, value: str) -> str:
     """The name of an installed format, looked up without importing it."""
-    known = sorted(point.name for point in entry_points(group="kg_rec.loaders"))
+    known = [point.name for point in installed("kg_rec.loaders")]
     if value not in known:
         raise click.BadParameter(f"unknown format {value!r}; expected one of {', '.join(known)} (see `kg-rec formats`)")
     return value

@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any
 
 from kg_rec.errors import ConfigError
+from kg_rec.plugins import installed
 
 _GROUP = "kg_rec.displays"
 
@@ -76,7 +76,7 @@ def displays() -> dict[str, Display]:
         ConfigError: an entry point does not name a :class:`Display` of its own name, or takes a name that is in use.
     """
     found = {display.name: display for display in _OWN}
-    for point in sorted(entry_points(group=_GROUP), key=lambda p: p.name):
+    for point in installed(_GROUP):
         try:
             display = point.load()
         except (ImportError, AttributeError) as error:

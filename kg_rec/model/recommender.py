@@ -31,6 +31,8 @@ from kg_rec.snapshot import EdgeTable, IdMap, Snapshot
 
 #: Catalogues up to this size, and those with a dense kernel, score with one dense matrix of 8 n^2 bytes.
 _MERGE = 5_000
+#: What is computed once and does not depend on interactions.
+_LASTING = ("_merged", "_operator", "links", "likeness")
 #: Scores held at a time while lists are made.
 _CELLS = 1 << 22
 
@@ -197,7 +199,9 @@ class Recommender:
 
     def with_interactions(self, edges: EdgeTable) -> Recommender:
         """The same parameters with other interactions of the same users and items."""
-        return replace(self, snapshot=self.snapshot.with_edges(self.snapshot.schema.interaction.name, edges))
+        found = replace(self, snapshot=self.snapshot.with_edges(self.snapshot.schema.interaction.name, edges))
+        found.__dict__.update({name: self.__dict__[name] for name in _LASTING if name in self.__dict__})
+        return found
 
     def scores(self, users: NDArray[np.int64]) -> NDArray[np.float64]:
         """s(u, i) for users by dense index: float64, shape (len(users), items)."""

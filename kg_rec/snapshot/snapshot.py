@@ -82,7 +82,10 @@ class Snapshot:
 
     def with_edges(self, relation: str, edges: EdgeTable) -> Snapshot:
         """The same graph with other edges of one relation type (a training split, a shuffled graph)."""
-        return Snapshot(self.schema, self.source, self.nodes, {**self.edges, relation: edges})
+        found = Snapshot(self.schema, self.source, self.nodes, {**self.edges, relation: edges})
+        object.__setattr__(found, "ids", self.ids)  # with the positions of keys, which are found once
+        found.__dict__["_names"] = self._names
+        return found
 
     def name(self, node_type: str, index: int) -> str:
         """Name of a node as shown to people: its name property, or its key."""

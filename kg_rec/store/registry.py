@@ -11,10 +11,10 @@ The class takes ``(url, read_only=...)`` and keeps the promises of :class:`~kg_r
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Protocol
 
 from kg_rec.errors import MissingDependencyError, StoreError
+from kg_rec.plugins import installed
 from kg_rec.store.base import GraphStore
 
 _GROUP = "kg_rec.stores"
@@ -47,7 +47,7 @@ def open_store(url: str, *, read_only: bool) -> GraphStore:
 
 def schemes() -> tuple[str, ...]:
     """The schemes that are known, in order."""
-    return tuple(sorted({*_OWN, *(point.name for point in entry_points(group=_GROUP))}))
+    return tuple(sorted({*_OWN, *(point.name for point in installed(_GROUP))}))
 
 
 def _find(scheme: str) -> _Opens:
@@ -63,7 +63,7 @@ def _find(scheme: str) -> _Opens:
                 f"(scikit-learn is one): start Python with {_ROOM} in its environment ({error})"
             ) from error
         return own
-    for point in entry_points(group=_GROUP):
+    for point in installed(_GROUP):
         if point.name == scheme:
             added: _Opens = point.load()
             return added

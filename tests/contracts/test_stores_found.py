@@ -26,7 +26,7 @@ class ToyStore(EmbeddedStore):
 
 def test_another_package_adds_a_store_by_its_scheme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("toy", f"{__name__}:ToyStore", "kg_rec.stores")
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "kg_rec.stores" else [])
+    monkeypatch.setattr(registry, "installed", lambda group: [point] if group == "kg_rec.stores" else [])
     store = connect(f"toy://{tmp_path / 'graph'}")
     assert type(store).__name__ == "ToyStore"
     store.apply_schema(GraphSchema.bundled("movies"))

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from kg_rec.errors import ModelError
 from kg_rec.model.channels.about import BASE, About
+from kg_rec.plugins import installed
 
 if TYPE_CHECKING:
     from kg_rec.model.channels.base import ChannelKind
@@ -49,7 +49,7 @@ def unregister(name: str) -> None:
 
 def channel_names() -> tuple[str, ...]:
     """The names of all channels, in the order in which they are shown."""
-    return tuple(dict.fromkeys((*SHIPPED, *_installed(), *_registered)))
+    return tuple(dict.fromkeys((*SHIPPED, *(point.name for point in installed(_GROUP)), *_registered)))
 
 
 def kinds() -> tuple[ChannelKind, ...]:
@@ -62,17 +62,12 @@ def kinds() -> tuple[ChannelKind, ...]:
 
 
 @cache
-def _installed() -> dict[str, EntryPoint]:
-    return {point.name: point for point in sorted(entry_points(group=_GROUP), key=lambda point: point.name)}
-
-
-@cache
 def _loaded(name: str) -> ChannelKind:
     if name in SHIPPED:
         module, _, attribute = SHIPPED[name].partition(":")
         kind: ChannelKind = getattr(import_module(module), attribute)
     else:
-        kind = _installed()[name].load()
+        kind = next(point for point in installed(_GROUP) if point.name == name).load()
     if kind.name != name:
         raise ModelError(f"the entry point {name!r} of {_GROUP} gives a channel {kind.name!r}; call both the same")
     return kind

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any
 
 from kg_rec.errors import SchemaError
+from kg_rec.plugins import installed
 
 _GROUP = "kg_rec.languages"
 #: Title and class of those that ship, by code.
@@ -24,8 +24,7 @@ def register_class(code: str, language: Any) -> None:
 
 def languages() -> tuple[str, ...]:
     """The codes of all languages: those that ship, those of entry points, those registered."""
-    found = [e.name for e in entry_points(group=_GROUP)]
-    return tuple(dict.fromkeys([*_SHIPPED, *sorted(found), *_registered]))
+    return tuple(dict.fromkeys([*_SHIPPED, *(point.name for point in installed(_GROUP)), *_registered]))
 
 
 def title_of(code: str) -> str:
@@ -59,5 +58,5 @@ def class_of(lang: str) -> Any:
             module, _, name = _SHIPPED[code][1].partition(":")
             _registered[code] = getattr(import_module(module), name)
         else:
-            _registered[code] = next(e for e in entry_points(group=_GROUP) if e.name == code).load()
+            _registered[code] = next(point for point in installed(_GROUP) if point.name == code).load()
     return _registered[code]
