@@ -57,21 +57,40 @@ def with_reactions(model: Recommender, reactions: pa.Table) -> Recommender:
         model: a trained model.
         reactions: a table of :data:`~kg_rec.feedback.events.REACTED`; rows of unknown users or items are left out.
     """
+    edges = model.snapshot.interactions
+    found = reacted(model, edges, reactions, liked_weight(model))
+    return model if found is edges else model.with_interactions(found)
+
+
+def liked_weight(model: Recommender) -> float:
+    """The weight that a click, like or buy gets as an interaction; see :func:`with_reactions`.  NaN for none."""
+    weights, least = model.snapshot.interactions.weight, model.snapshot.schema.interaction.positive_from
+    if weights is None:
+        return float("nan") if least is None else least
+    return _weight(weights, least)
+
+
+def reacted(model: Recommender, edges: EdgeTable, reactions: pa.Table, liked: float) -> EdgeTable:
+    """Interactions, all or those of one user, with what people did as further ones; see :func:`with_reactions`.
+
+    Args:
+        model: for the keys of users and items.
+        edges: interactions that are in the graph.
+        reactions: what the same users did; a table of :data:`~kg_rec.feedback.events.REACTED`.
+        liked: see :func:`liked_weight`.
+    """
     rows = reactions.sort_by("at")
     users, items = model.users.indices(rows.column("user")), model.items.indices(rows.column("item"))
     kinds = np.array(rows.column("kind").to_pylist(), dtype=object)
     known = np.flatnonzero((users >= 0) & (items >= 0) & np.isin(kinds, (*POSITIVE, "dismiss")))[::-1]  # latest first
     if not len(known):
-        return model
-    edges = model.snapshot.interactions
-    liked = np.isin(kinds[known], POSITIVE)
+        return edges
+    chosen = np.isin(kinds[known], POSITIVE)
     weight = None
-    if edges.weight is not None or not liked.all():
+    if edges.weight is not None or not chosen.all():
         least = model.snapshot.schema.interaction.positive_from
-        unweighted = np.nan if least is None else least
-        there = np.full(len(edges), unweighted, dtype=np.float32) if edges.weight is None else edges.weight
-        against = 0.0 if least is None else min(0.0, least - 1)
-        new = np.where(liked, unweighted if edges.weight is None else _weight(there, least), against)
+        there = np.full(len(edges), liked, dtype=np.float32) if edges.weight is None else edges.weight
+        new = np.where(chosen, liked, 0.0 if least is None else min(0.0, least - 1))
         weight = np.concatenate([there, new.astype(np.float32)])
     source = np.concatenate([edges.source, users[known]])
     target = np.concatenate([edges.target, items[known]])
@@ -79,7 +98,7 @@ def with_reactions(model: Recommender, reactions: pa.Table) -> Recommender:
     time = np.concatenate([time, np.asarray(rows.column("at"), dtype=np.int64)[known]])
     pairs = source * model.shape[1] + target
     _, first = np.unique(pairs, return_index=True)  # sorted by user and item; an edge of the graph comes before others
-    return model.with_interactions(EdgeTable(source, target, weight, time).take(first))
+    return EdgeTable(source, target, weight, time).take(first)
 
 
 def _weight(weights: Floats32, least: float | None) -> float:

@@ -1,0 +1,73 @@
+"""Another history of one user: the model is the one that is made from all interactions anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from toy_graph import everything
+
+from kg_rec.api import Model
+from kg_rec.model.one_user import with_history
+from kg_rec.snapshot import EdgeTable
+
+MODEL = everything()
+EDGES = MODEL.snapshot.interactions
+
+
+def changed(user: int, keep: np.ndarray, items: np.ndarray) -> tuple[EdgeTable, EdgeTable]:
+    """All interactions, and the user's, without some and with others."""
+    mine = EDGES.source == user
+    own = EDGES.take(mine).take(keep[: int(mine.sum())])
+    new = np.setdiff1d(items, own.target)
+    target = np.concatenate([own.target, new])
+    order = np.argsort(target)
+
+    def column(have: np.ndarray | None, value: float) -> np.ndarray | None:
+        return None if have is None else np.concatenate([have, np.full(len(new), value, have.dtype)])[order]
+
+    found = EdgeTable(np.full(len(target), user), target[order], column(own.weight, 5), column(own.time, 10))
+    others = EDGES.take(~mine)
+    rows = np.argsort(np.concatenate([others.source, found.source]), kind="stable")
+    return (
+        EdgeTable(
+            *(
+                None if a is None or b is None else np.concatenate([a, b])[rows]
+                for a, b in zip(vars(others).values(), vars(found).values(), strict=True)
+            )
+        ),
+        found,
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_it_is_the_model_that_is_made_anew(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    user = int(rng.integers(len(MODEL.users)))
+    keep = rng.random(len(MODEL.items)) < (0.0 if seed == 0 else 0.6)
+    items = np.flatnonzero(rng.random(len(MODEL.items)) < (0.0 if seed == 0 else 0.2))
+    every, own = changed(user, keep, items)
+    slow, fast = MODEL.with_interactions(every), with_history(MODEL, user, own)
+    for name in ("histories", "seen", "users_of_items"):
+        one, other = getattr(slow, name), getattr(fast, name)
+        assert np.array_equal(one.indptr, other.indptr)
+        assert np.array_equal(one.indices, other.indices)
+        assert np.array_equal(one.data, other.data)
+    for a, b in zip(vars(slow.snapshot.interactions).values(), vars(fast.snapshot.interactions).values(), strict=True):
+        assert (a is None and b is None) or np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    key = MODEL.users.key(user)
+    one, other = (list(Model(m).explain_lists([key], 5, workers=1))[0].to_pylist() for m in (slow, fast))
+    assert one == other
+    assert with_history(fast, user, EDGES.take(EDGES.source == user)).snapshot.digest == MODEL.snapshot.digest
+
+
+def test_a_weight_where_there_were_none() -> None:
+    bare = MODEL.with_interactions(replace(EDGES, weight=None, time=None))
+    user = int(EDGES.source[0])
+    own = replace(EDGES.take(EDGES.source == user), weight=None, time=None)
+    against = replace(own, weight=np.where(np.arange(len(own)) == 0, -1, 5).astype(np.float32))
+    found = with_history(bare, user, against)
+    assert found.histories[[user]].nnz == len(own) - 1
+    assert found.seen[[user]].nnz == len(own)
+    assert found.snapshot.liked().source.tolist() == np.delete(EDGES.source, 0).tolist()
