@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 
-from kg_rec.arrays.segments import stored
+from kg_rec.arrays.segments import stored, sums
 from kg_rec.arrays.types import Ints
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Explanation
@@ -47,6 +49,46 @@ def explain(
     text = verbalizer.tell(table, notes)[0]
     shown = float(table.shown_share[0])
     return assembled(model, table.addends, path_groups(model, table)[0], shown, notes[0], text, verbalizer.wording.lang)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What a score is made of, in short.
+
+    Attributes:
+        base: what all users get.
+        channels: the sums of the addends, by channel; those without an addend are left out.
+        text: the words of :func:`explain`.
+    """
+
+    base: float
+    channels: dict[str, float]
+    text: str
+
+
+def reasons(model: Recommender, users: Ints, items: Ints, wording: Wording, config: ExplainConfig) -> list[Reason]:
+    """The short reasons of many scores at once, for lists that are shown.
+
+    Args:
+        model: a trained model.
+        users: dense indices, shape (pairs,).
+        items: dense indices, shape (pairs,).
+        wording: language, tone and phrasebook.
+        config: which of the true paths are told.
+
+    Raises:
+        ConfigError, SchemaError, PhraseError: as :func:`explain`.
+    """
+    table = find(model, users, items, config)
+    addends, count = table.addends, len(users)
+    texts = Verbalizer(model, wording).tell(table, notes_of(model, addends))
+    parts: list[dict[str, float]] = [{} for _ in range(count)]
+    for channel, values in addends.values.items():
+        there = np.bincount(addends.pairs[values != 0], minlength=count)
+        for part, total, any_addend in zip(parts, sums(values, addends.pairs, count).tolist(), there, strict=True):
+            if any_addend:
+                part[channel] = total
+    return [Reason(*one) for one in zip(addends.base.tolist(), parts, texts, strict=True)]
 
 
 def assembled(

@@ -55,9 +55,7 @@ def _replaced(edges: EdgeTable, user: int, by: EdgeTable, relation: RelationType
 
     source = np.concatenate([edges.source[:first], by.source, edges.source[last:]])
     target = np.concatenate([edges.target[:first], by.target, edges.target[last:]])
-    return EdgeTable(
-        source, target, joined(edges.weight, by.weight, unweighted), joined(edges.time, by.time, NO_TIME)
-    )
+    return EdgeTable(source, target, joined(edges.weight, by.weight, unweighted), joined(edges.time, by.time, NO_TIME))
 
 
 def _with_row(matrix: sparse.csr_array, row: int, new: sparse.csr_array) -> sparse.csr_array:

@@ -5,9 +5,7 @@ Every answer is JSON as the OpenAPI document says; an error is a problem documen
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from importlib.resources import files
@@ -21,22 +19,13 @@ from starlette.exceptions import HTTPException
 
 from kg_rec.errors import ConfigError, FeedbackError, KgRecError, NotFoundError, QueryRefusedError, StoreError
 from kg_rec.serve.config import ServeConfig
+from kg_rec.serve.guard import Guard, problem
 from kg_rec.serve.live import Live
 from kg_rec.serve.routes import router
 from kg_rec.serve.service import Service
 from kg_rec.store.base import GraphStore
 
 _PAGE = {"index.html": "text/html", "app.js": "text/javascript", "style.css": "text/css"}
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 
 
 def create_app(live: Live, writer: Callable[[], GraphStore], config: ServeConfig | None = None) -> FastAPI:
@@ -62,48 +51,12 @@ def create_app(live: Live, writer: Callable[[], GraphStore], config: ServeConfig
         title="kg_rec", version=version("kg-rec"), lifespan=lifespan, docs_url=None, redoc_url=None,
         description="Recommendations from a knowledge graph, each score an exact sum of graph paths.",
     )  # fmt: skip
-    _guards(app, service)
+    app.add_middleware(Guard, service=service)
     _problems(app)
     app.state.service = service
     app.include_router(router)
     _operations(app, service)
     return app
-
-
-def _guards(app: FastAPI, service: Service) -> None:
-    """Limits, headers, metrics: around every request."""
-
-    @app.middleware("http")
-    async def guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        start = time.perf_counter()
-        length = request.headers.get("content-length", "0")
-        who = request.client.host if request.client is not None else ""
-        if request.headers.get("transfer-encoding") or not length.isdigit() or int(length) > service.config.body:
-            response: Response = _problem(
-                413, "the body is too large or of unknown length", f"at most {service.config.body} bytes"
-            )
-        elif not service.rate.allows(who):
-            response = _problem(429, "too many requests", f"at most {service.config.rate} a minute")
-            response.headers["Retry-After"] = "60"
-        else:
-            try:
-                async with asyncio.timeout(service.config.timeout):  # also of a client that sends its body slowly
-                    response = await call(request)
-            except TimeoutError:
-                response = _problem(504, "the request took too long", f"more than {service.config.timeout:g} seconds")
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        if service.live.fault is not None:
-            response.headers["Warning"] = '110 kg_rec "the graph cannot be read; this is its last known state"'
-        route = getattr(request.scope.get("route"), "path", "none")
-        service.metrics.requests.labels(route, response.status_code).inc()
-        service.metrics.seconds.labels(route).observe(time.perf_counter() - start)
-        return response
-
-
-def _problem(status: int, title: str, detail: str) -> JSONResponse:
-    content = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return JSONResponse(content, status, media_type="application/problem+json")
 
 
 def _problems(app: FastAPI) -> None:
@@ -112,24 +65,24 @@ def _problems(app: FastAPI) -> None:
     @app.exception_handler(KgRecError)
     async def library(_: Request, error: KgRecError) -> Response:
         if isinstance(error, NotFoundError):
-            return _problem(404, "not found", str(error))
+            return problem(404, "not found", str(error))
         if isinstance(error, ConfigError | FeedbackError | QueryRefusedError):
-            return _problem(422, "not possible as asked", str(error))
+            return problem(422, "not possible as asked", str(error))
         if isinstance(error, StoreError):
-            response = _problem(503, "the graph cannot be reached", str(error))
+            response = problem(503, "the graph cannot be reached", str(error))
             response.headers["Retry-After"] = "5"
             return response
-        return _problem(500, type(error).__name__, str(error))
+        return problem(500, type(error).__name__, str(error))
 
     @app.exception_handler(RequestValidationError)
     async def request(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        return _problem(422, "the request is not as the OpenAPI document says", f"{place}: {first['msg']}")
+        return problem(422, "the request is not as the OpenAPI document says", f"{place}: {first['msg']}")
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> Response:
-        return _problem(error.status_code, str(error.detail), str(error.detail))
+        return problem(error.status_code, str(error.detail), str(error.detail))
 
 
 def _operations(app: FastAPI, service: Service) -> None:
@@ -144,7 +97,7 @@ def _operations(app: FastAPI, service: Service) -> None:
     def ready() -> Response:
         """Model and graph can be read: 200, else 503."""
         if service.live.fault is not None:
-            return _problem(503, "the last known state answers", service.live.fault)
+            return problem(503, "the last known state answers", service.live.fault)
         return JSONResponse({"status": "ok", "state": service.live.state.number})
 
     @app.get("/v1/version", tags=["operations"])

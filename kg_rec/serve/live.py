@@ -1,19 +1,21 @@
 """The model as it is served: over the graph as it is now, changed without a gap when graph or model change.
 
 A list is made from the user's interactions and reactions **as the graph holds them at that moment**: they are read
-for each request.  Where the graph cannot be read, the last state answers, and :attr:`Live.fault` says so.  What else
-changes (items, facts, other users) is found by a look at the graph's counts every second, and read anew in the
-background; until then the last state answers.  Each state is frozen, so any number of threads may use it.
+when it is made.  Whether a list that was made before still holds, :meth:`Live.look` tells.  Where the graph cannot be
+read, the last state answers, and :attr:`Live.fault` says so.  What else changes (items, facts, other users) is found by
+a look at the graph's counts every second, and read anew in the background; until then the last state answers.  Each
+state is frozen, so any number of threads may use it.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +23,11 @@ import pyarrow as pa
 
 from kg_rec.api import Model
 from kg_rec.errors import KgRecError, ModelError, NotFoundError, StoreError
-from kg_rec.feedback.apply import with_reactions
+from kg_rec.feedback.apply import liked_weight, reacted
 from kg_rec.feedback.events import EventLog
 from kg_rec.feedback.learn import EVERYBODY, Learned, LearnedFile, reweighted, segments_of
+from kg_rec.model.one_user import with_history
+from kg_rec.serve.kept import Look
 from kg_rec.snapshot import EdgeTable, export
 from kg_rec.snapshot.canonical import one_edge_a_pair
 from kg_rec.snapshot.from_store import edges_of_batch
@@ -52,6 +56,8 @@ class State:
         learned: what feedback taught; None for the trained weights.
         segments: the model with the weights of each segment that was learned of.
         since: when it was read, Unix seconds.
+        files: of an embedded graph when it was read, by name, size and time; none for a server.
+        liked: the weight that a click gets as an interaction.
     """
 
     number: int
@@ -61,6 +67,8 @@ class State:
     since: float
     learned: Learned | None
     segments: Mapping[str, Model]
+    files: tuple[tuple[str, int, int], ...]
+    liked: float
 
     def of(self, user: str) -> Model:
         """The model with the weights of a user's segment."""
@@ -82,6 +90,7 @@ class Live:
         self._connect, self._folder = connect, folder
         self._store: GraphStore | None = None
         self._files: tuple[tuple[str, int, int], ...] = ()
+        self._url = ""
         self._lock, self._refreshing = threading.Lock(), threading.Lock()
         self._stopped = threading.Event()
         self.fault: str | None = None
@@ -133,19 +142,29 @@ class Live:
         state = self._state
         if user not in state.model.recommender.users:
             state = self.refresh(whole=self._exists(user))
+        model = state.of(user)
         if time.monotonic() < self._rest:
-            return state, state.of(user)
+            return state, model
+        recommender = model.recommender
+        row, edges = recommender.users.index(user), recommender.snapshot.interactions
+        known = edges.take(np.arange(*np.searchsorted(edges.source, [row, row + 1])))
         try:
-            fresh = self._interactions(user, state.model)
+            unchanged = state.files and state.files == _files(self._url)
+            now = known if unchanged else self._interactions(user, model)
             reactions = self.reactions(user)
         except StoreError as error:
             self._rest = time.monotonic() + _REST
             self._failed(error)
-            return state, state.of(user)
-        model = self._with(fresh, user, state.of(user))
+            return state, model
         if len(reactions):
-            model = replace(model, recommender=with_reactions(model.recommender, reactions))
-        return state, model
+            now = reacted(recommender, now, reactions, state.liked)
+        elif _equal(known, now):
+            return state, model
+        return state, Model(with_history(recommender, row, now))
+
+    def look(self) -> Look:
+        """The state, and for an embedded graph its files as they are now: lists that were made of the same hold."""
+        return Look(self._state.number, _files(self._url), time.monotonic())
 
     def reactions(self, user: str) -> pa.Table:
         """What a user did with what was shown; a table of :data:`~kg_rec.feedback.events.REACTED`."""
@@ -156,16 +175,6 @@ class Live:
         """Keys of the items that a user has an interaction with in the graph; reactions are none."""
         model = self._state.model
         return {model.recommender.items.key(item) for item in self._interactions(user, model).target.tolist()}
-
-    def _with(self, fresh: EdgeTable, user: str, model: Model) -> Model:
-        recommender = model.recommender
-        row = recommender.users.index(user)
-        edges = recommender.snapshot.interactions
-        first, last = np.searchsorted(edges.source, [row, row + 1])
-        if _equal(edges.take(np.arange(first, last)), fresh):
-            return model
-        parts = [edges.take(np.arange(first)), fresh, edges.take(np.arange(last, len(edges)))]
-        return Model(recommender.with_interactions(_joined(parts, edges)))
 
     def _failed(self, error: Exception) -> None:
         if self.fault is None:
@@ -188,8 +197,12 @@ class Live:
                 self._store.close()  # a reader of an embedded graph sees it as it was when it was opened
                 self._store = None
             if self._store is None:
+                before = _files(
+                    self._url
+                )  # a write while it is opened may or may not be in it: then it is opened again
                 self._store = self._connect()
-                self._files = _files(self._store.url)
+                self._url = self._store.url
+                self._files = before or _files(self._url)
             try:
                 yield self._store
             except StoreError:
@@ -206,14 +219,16 @@ class Live:
         stamp, loaded = self._stamp(), Model.load(self._folder)
         counts = self._counts(loaded)
         with self.reading() as store:
-            model = loaded.with_snapshot(export(store))
+            model, files = loaded.with_snapshot(export(store)), self._files
         learned = LearnedFile.beside(self._folder).newest()
         posteriors = {} if learned is None else learned.posteriors
         segments = {name: Model(reweighted(model.recommender, p)) for name, p in posteriors.items()}
         for one in (model, *segments.values()):
             if len(one.recommender.users):  # what is computed on first use is computed before anybody waits for it
                 one.recommender.rank(np.array([0]), 1)
-        return State(number, model, counts, stamp, time.time(), learned, segments)
+        return State(
+            number, model, counts, stamp, time.time(), learned, segments, files, liked_weight(model.recommender)
+        )
 
     def _stamp(self) -> tuple[float, ...]:
         try:
@@ -272,11 +287,13 @@ class Live:
 
 def _files(url: str) -> tuple[tuple[str, int, int], ...]:
     """Name, size and time of the files of an embedded graph; nothing for a server."""
-    folder = Path(url)
-    if "://" in url or not folder.is_dir():
+    if "://" in url:
         return ()
-    found = [(f.name, s.st_size, s.st_mtime_ns) for f in folder.iterdir() if (s := f.stat()) and f.is_file()]
-    return tuple(sorted(found))
+    try:
+        with os.scandir(url) as found:
+            return tuple(sorted((f.name, s.st_size, s.st_mtime_ns) for f in found if f.is_file() and (s := f.stat())))
+    except OSError:
+        return ()
 
 
 def _equal(one: EdgeTable, other: EdgeTable) -> bool:
@@ -290,13 +307,4 @@ def _equal(one: EdgeTable, other: EdgeTable) -> bool:
             and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
         )
         for a, b in pairs
-    )
-
-
-def _joined(parts: list[EdgeTable], like: EdgeTable) -> EdgeTable:
-    return EdgeTable(
-        np.concatenate([p.source for p in parts]),
-        np.concatenate([p.target for p in parts]),
-        None if like.weight is None else np.concatenate([p.weight for p in parts if p.weight is not None]),
-        None if like.time is None else np.concatenate([p.time for p in parts if p.time is not None]),
     )

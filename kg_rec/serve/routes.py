@@ -7,11 +7,12 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from kg_rec.api import Model
+from kg_rec.serve.guard import LISTS
 from kg_rec.serve.live import State
 from kg_rec.serve.service import Service
 from kg_rec.serve.tokens import Token
@@ -34,13 +35,12 @@ def model_of(request: Request, user: str, token: Token, what: str) -> tuple[Stat
     return service.live.of_user(user)
 
 
-@router.get("/v1/recommendations", tags=["lists"])
-def recommend(
-    request: Request, user: Key, token: App, k: Length = 10, lang: Lang = "en", why: bool = True
-) -> dict[str, Any]:
+@router.get(LISTS, tags=["lists"], response_class=JSONResponse)
+def recommend(request: Request, user: Key, token: App, k: Length = 10, lang: Lang = "en", why: bool = True) -> Response:
     """The user's best items, each with what its score is made of and, unless why=false, the reason in words."""
     service_of(request).audit(token, "recommendations", user)
-    return service_of(request).list_of(user, k, lang, why)
+    body = service_of(request).list_of(request.scope["query_string"], user, k, lang, why)
+    return Response(body, media_type="application/json")
 
 
 @router.get("/v1/explanation", tags=["why"])

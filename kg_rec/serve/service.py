@@ -1,25 +1,33 @@
-"""What the routes of the service share: lists that are kept, names, limits, the audit log, feedback."""
+"""What the routes of the service share: lists, names, limits, the audit log, feedback."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from kg_rec.api import Model
 from kg_rec.ask.search import NameIndex
 from kg_rec.ask.session import Asker
 from kg_rec.explain.config import ExplainConfig
+from kg_rec.explain.single import reasons
+from kg_rec.explain.words.wording import Wording
 from kg_rec.feedback.events import REACTED, EventLog
+from kg_rec.model.recommender import Recommender
+from kg_rec.recommend import lists_table
 from kg_rec.serve.config import ServeConfig
+from kg_rec.serve.kept import Kept, KeptLists
 from kg_rec.serve.live import Live, State
-from kg_rec.serve.tokens import Token, read_tokens
+from kg_rec.serve.tokens import ANYBODY, Token, holder, read_tokens
 from kg_rec.store.base import GraphStore
 
 
@@ -29,25 +37,10 @@ class _Metrics:
         self.requests = Counter("kg_rec_requests", "Requests", ("route", "status"), registry=self.registry)
         self.seconds = Histogram("kg_rec_request_seconds", "Time to answer", ("route",), registry=self.registry)
 
-
-class _Lists:
-    """The newest lists, least used first out."""
-
-    def __init__(self, size: int) -> None:
-        self._size, self._kept, self._lock = size, OrderedDict[tuple[Any, ...], dict[str, Any]](), threading.Lock()
-
-    def get(self, key: tuple[Any, ...]) -> dict[str, Any] | None:
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
-
-    def put(self, key: tuple[Any, ...], value: dict[str, Any]) -> None:
-        with self._lock:
-            self._kept[key] = value
-            self._kept.move_to_end(key)
-            while len(self._kept) > self._size:
-                self._kept.popitem(last=False)
+    def done(self, route: str, status: int, seconds: float) -> None:
+        """A request was answered."""
+        self.requests.labels(route, status).inc()
+        self.seconds.labels(route).observe(seconds)
 
 
 class _Rate:
@@ -84,7 +77,7 @@ class Service:
     def __init__(self, live: Live, writer: Callable[[], GraphStore], config: ServeConfig) -> None:
         self.live, self.writer, self.config = live, writer, config
         self.tokens = () if config.tokens is None else read_tokens(config.tokens)
-        self.metrics, self.lists, self.rate = _Metrics(), _Lists(config.cached), _Rate(config.rate)
+        self.metrics, self.lists, self.rate = _Metrics(), KeptLists(config.cached), _Rate(config.rate)
         self.shown = ExplainConfig(least_crowd=config.least_crowd)
         self._names: tuple[int, dict[str, NameIndex]] = (-1, {})
         self._asker: tuple[int, Asker] | None = None
@@ -120,37 +113,67 @@ class Service:
         """Write events into the graph; they are there when this returns."""
         now = int(time.time())
         rows = [{**event, "at": now if event["at"] is None else event["at"]} for event in events]
-        with self._writing, closing(self.writer()) as store:
-            return EventLog.of(store).record_reactions(pa.Table.from_pylist(rows, schema=REACTED))
+        try:
+            with self._writing, closing(self.writer()) as store:
+                return EventLog.of(store).record_reactions(pa.Table.from_pylist(rows, schema=REACTED))
+        finally:  # where it failed, nobody knows how much of it was written
+            self.lists.change({event["user"] for event in events})
 
-    def list_of(self, user: str, k: int, lang: str, why: bool) -> dict[str, Any]:
-        """A user's list, each item with what its score is made of."""
+    def who(self, authorization: str | None) -> Token | None:
+        """Who sent an ``Authorization`` header; None where a token is asked for and this is none."""
+        return ANYBODY if self.config.tokens is None else holder(self.tokens, authorization)
+
+    def kept(self, request: bytes) -> Kept | None:
+        """The list that a request was answered with, where nothing it was made from has changed."""
+        found = self.lists.get(request)
+        return found if found is not None and found.look.still(self.live.look(), self.config.poll) else None
+
+    def list_of(self, request: bytes, user: str, k: int, lang: str, why: bool) -> bytes:
+        """A user's list as JSON, each item with what its score is made of.
+
+        Args:
+            request: the text of the request, by which the answer is kept.
+            user, k, lang, why: what it asks for.
+        """
+        look = self.live.look()
+        before = self.lists.get(request)
         state, model = self.live.of_user(user)
+        did = _did(model.recommender, user)
+        if before is not None and (before.look.state, before.did) == (state.number, did):
+            body = before.body
+        else:
+            body = _json({"user": user, "state": state.number, "items": self._items(model, user, k, lang, why)})
+        if state.number == look.state:
+            self.lists.put(request, Kept(user, look, did, body))
+        return body
+
+    def _items(self, model: Model, user: str, k: int, lang: str, why: bool) -> list[dict[str, Any]]:
         recommender = model.recommender
-        row = recommender.users.index(user)
-        first, last = recommender.histories.indptr[[row, row + 1]]
-        seen = recommender.seen[[row]]
-        did = hash(
-            (
-                recommender.histories.indices[first:last].tobytes(),
-                recommender.histories.data[first:last].tobytes(),
-                seen.indices.tobytes(),
-            )
-        )
-        key = (state.number, user, k, lang, why, did)
-        kept = self.lists.get(key)
-        if kept is not None:
-            return kept
-        items = []
-        for entry in model.recommend([user], k).to_pylist():
-            one = {"rank": entry["rank"], "item": entry["item"], "name": entry["name"], "score": entry["score"]}
-            if why:
-                found = model.explain(user, entry["item"], lang=lang, config=self.shown)
-                channels: dict[str, float] = {}
-                for term in found.terms:
-                    channels[term.channel] = channels.get(term.channel, 0.0) + term.value
-                one |= {"base": found.base, "channels": channels, "why": found.text}
-            items.append(one)
-        answer = {"user": user, "state": state.number, "items": items}
-        self.lists.put(key, answer)
-        return answer
+        rows = recommender.users.indices([user])
+        top, scores = recommender.rank(rows, k)
+        listed = lists_table(recommender, rows, top, scores).to_pylist()
+        items: list[dict[str, Any]] = [
+            {name: one[name] for name in ("rank", "item", "name", "score")} for one in listed
+        ]
+        if why:
+            places = top[top >= 0]
+            found = reasons(recommender, np.repeat(rows, len(places)), places, Wording(lang), self.shown)
+            for one, reason in zip(items, found, strict=True):
+                one |= {"base": reason.base, "channels": reason.channels, "why": reason.text}
+        return items
+
+
+def _did(recommender: Recommender, user: str) -> bytes:
+    """A digest of what a user did."""
+    row = recommender.users.index(user)
+    first, last = recommender.histories.indptr[[row, row + 1]]
+    parts = (recommender.histories.indices[first:last], recommender.histories.data[first:last])
+    first, last = recommender.seen.indptr[[row, row + 1]]
+    whole = hashlib.blake2b(digest_size=16)
+    for part in (*parts, recommender.seen.indices[first:last]):
+        whole.update(len(part).to_bytes(8, "little") + part.tobytes())
+    return whole.digest()
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

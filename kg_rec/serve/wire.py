@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from kg_rec.serve.service import Service
-from kg_rec.serve.tokens import ANYBODY, Token, holder
+from kg_rec.serve.tokens import Token
 
 Key = Annotated[str, Query(min_length=1, max_length=1000, description="Key of a user or an item.")]
 Length = Annotated[int, Query(ge=1, le=100, description="Length of the list.")]
@@ -29,9 +29,7 @@ class Needs:
     def __call__(self, request: Request) -> Token:
         """Who asks."""
         service: Service = request.app.state.service
-        if service.config.tokens is None:
-            return ANYBODY
-        token = holder(service.tokens, request.headers.get("authorization"))
+        token = service.who(request.headers.get("authorization"))
         if token is None:
             raise HTTPException(401, "send a token: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
         if not token.may(self.role):
