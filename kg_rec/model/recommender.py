@@ -289,12 +289,13 @@ class Recommender:
     def co_count(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
         """How many users liked both first[n] and second[n], by dense indices, shape as theirs."""
         if self._co_counts is None:
-            asked, place = np.unique(second, return_inverse=True)
-            return _together(self.users_of_items, asked)[place, first].astype(np.int64)
+            rows, row = np.unique(second, return_inverse=True)
+            columns, column = np.unique(first, return_inverse=True)
+            return _together(self.users_of_items, rows, columns)[row, column].astype(np.int64)
         counts, known = self._co_counts
         missing = np.unique(second[~known[second]])
         if len(missing):
-            counts[missing] = _together(self.users_of_items, missing)
+            counts[missing] = _together(self.users_of_items, missing, np.arange(len(self.items)))
             known[missing] = True
         return counts.ravel().take(second * len(self.items) + first).astype(np.int64)
 
@@ -324,10 +325,12 @@ class Recommender:
         return (np.zeros((n, n), np.int32), np.zeros(n, np.bool_)) if n <= DENSE else None
 
 
-def _together(users_of_items: sparse.csc_array, items: NDArray[np.int64]) -> NDArray[np.int32]:
-    """How many users liked each of ``items`` and each item, shape (len(items), n)."""
-    liked = users_of_items.astype(np.int32)
-    return np.asarray((liked[:, items].T @ liked.tocsr()).toarray(), dtype=np.int32)
+def _together(
+    users_of_items: sparse.csc_array, items: NDArray[np.int64], others: NDArray[np.int64]
+) -> NDArray[np.int32]:
+    """How many users liked each of ``items`` and each of ``others``, shape (len(items), len(others))."""
+    one, other = (users_of_items[:, chosen].astype(np.int32) for chosen in (items, others))
+    return np.asarray((one.T @ other.tocsr()).toarray(), dtype=np.int32)
 
 
 def positions(ids: IdMap, keys: Sequence[str]) -> NDArray[np.int64]:

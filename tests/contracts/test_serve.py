@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -92,9 +93,106 @@ def test_a_list_adds_up_is_the_models_and_can_be_checked_in_the_graph(world: Wor
         assert checked["paths"] == len(why["paths"])
 
 
-def test_a_rating_that_anybody_writes_counts_in_the_next_request(world: World) -> None:
+def delete(world: World, user: str, item: str) -> None:
+    schema = MODEL.snapshot.schema
+    ends = f"(:{schema.user.name} {{{schema.user.key}: $user}})-[r:{schema.interaction.name}]->"
+    store = connect(world.url)
+    store.transact(
+        [(f"MATCH {ends}(:{schema.item.name} {{{schema.item.key}: $item}}) DELETE r", {"user": user, "item": item})]
+    )
+    store.close()
+
+
+def get(client: TestClient, **ask: object) -> list[dict[str, object]]:
+    answer = client.get("/v1/recommendations", params={"user": USER, "k": 3, **ask})  # type: ignore[arg-type]
+    assert answer.status_code == 200, answer.text
+    return answer.json()["items"]  # type: ignore[no-any-return]
+
+
+#: Longer than the poll that goes with it.
+POLL, LATER = 0.2, 0.3
+
+
+def test_a_kept_list_is_the_one_that_is_made_anew(world: World) -> None:
+    asks = [
+        {"user": user, "k": k, "why": why}
+        for user in MODEL.users.keys.to_pylist()[:4]
+        for k in (1, 4)
+        for why in (0, 1)
+    ]
     with world.client(poll=1000.0) as client:
-        before = client.get("/v1/recommendations", params={"user": USER, "k": 3}).json()["items"]
+        made = [client.get("/v1/recommendations", params=ask) for ask in asks]
+        client.app.state.service.live.of_user = None  # type: ignore[attr-defined]  # it would fail if it were called
+        kept = [client.get("/v1/recommendations", params=ask) for ask in asks]
+        assert [one.content for one in kept] == [one.content for one in made]
+        for one, other in zip(kept, made, strict=True):
+            assert one.headers == other.headers
+        told = client.get("/metrics").text
+        assert f'{{route="/v1/recommendations",status="200"}} {2.0 * len(asks)}' in told
+        for user in {str(ask["user"]) for ask in asks}:
+            item = json.loads(made[0].content)["items"][0]["item"]
+            client.post("/v1/feedback", json=[{"event": f"of {user}", "user": user, "item": item, "kind": "click"}])
+        answer = client.get("/v1/recommendations", params=asks[0])
+        assert answer.status_code == 500  # a list is never kept over feedback
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_reasons_of_a_list_are_those_of_each_item(world: World) -> None:
+    from kg_rec.api import Model
+
+    with world.client() as client:
+        for lang in ("en", "zh"):
+            for one in get(client, k=6, lang=lang):
+                found = Model(MODEL).explain(USER, str(one["item"]), lang=lang)
+                channels: dict[str, float] = {}
+                for term in found.terms:
+                    channels[term.channel] = channels.get(term.channel, 0.0) + term.value
+                assert (one["base"], one["channels"], one["why"]) == (found.base, channels, found.text)
+
+
+def test_a_rating_and_a_deletion_that_anybody_writes_count_after_a_poll(world: World) -> None:
+    with world.client(poll=POLL) as client:
+        before = get(client)
+        assert get(client) == before
+        rate(world, USER, str(before[0]["item"]))
+        time.sleep(LATER)
+        after = get(client)
+        assert before[0]["item"] not in [one["item"] for one in after]
+        delete(world, USER, str(before[0]["item"]))
+        time.sleep(LATER)
+        again = get(client)
+        assert [(one["item"], one["score"], one["why"]) for one in again] == [
+            (one["item"], one["score"], one["why"]) for one in before
+        ]
+
+
+def test_a_new_item_and_a_swapped_model_are_in_lists_that_were_kept(world: World) -> None:
+    schema = MODEL.snapshot.schema
+    with world.client(poll=1000.0) as client:
+        live = client.app.state.service.live  # type: ignore[attr-defined]
+        first = client.get("/v1/recommendations", params={"user": USER}).json()
+        assert client.get("/v1/recommendations", params={"user": USER}).json() == first
+        store = connect(world.url)
+        title = schema.item.name_property
+        made = f"CREATE (:{schema.item.name} {{{schema.item.key}: $key, {title}: $title}})"
+        store.transact([(made, {"key": "new", "title": "A new film"})])
+        store.close()
+        live.refresh()
+        second = client.get("/v1/recommendations", params={"user": USER}).json()
+        assert second["state"] > first["state"]
+        assert "new" in live.state.model.recommender.items
+        halved = replace(MODEL, channels=tuple(replace(c, weight=c.weight / 2) for c in MODEL.channels))
+        time.sleep(0.01)  # so that the file has another time
+        persist.save(halved, world.folder)
+        live.refresh()
+        third = client.get("/v1/recommendations", params={"user": USER}).json()
+        assert third["state"] > second["state"]
+        assert third["items"][0]["score"] != second["items"][0]["score"]
+
+
+def test_a_rating_that_anybody_writes_counts_in_the_next_list_that_is_made(world: World) -> None:
+    with world.client(poll=1000.0) as client:
+        before = client.get("/v1/recommendations", params={"user": USER, "k": 4}).json()["items"]
         rate(world, USER, before[0]["item"])
         after = client.get("/v1/recommendations", params={"user": USER, "k": 3}).json()["items"]
         assert before[0]["item"] not in [one["item"] for one in after]
@@ -229,7 +327,7 @@ def test_the_last_state_answers_while_the_graph_is_away(world: World) -> None:
         with live.reading() as store:
             store.close()
         live._store, away = None, True
-        stale = client.get("/v1/recommendations", params={"user": USER})
+        stale = client.get("/v1/recommendations", params={"user": USER, "k": 10})  # another text: no kept answer
         assert stale.status_code == 200
         assert stale.json()["items"] == before
         assert "last known state" in stale.headers["warning"]

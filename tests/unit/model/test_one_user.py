@@ -57,7 +57,7 @@ def test_it_is_the_model_that_is_made_anew(seed: int) -> None:
     for a, b in zip(vars(slow.snapshot.interactions).values(), vars(fast.snapshot.interactions).values(), strict=True):
         assert (a is None and b is None) or np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     key = MODEL.users.key(user)
-    one, other = (list(Model(m).explain_lists([key], 5, workers=1))[0].to_pylist() for m in (slow, fast))
+    one, other = (next(iter(Model(m).explain_lists([key], 5, workers=1))).to_pylist() for m in (slow, fast))
     assert one == other
     assert with_history(fast, user, EDGES.take(EDGES.source == user)).snapshot.digest == MODEL.snapshot.digest
 
