@@ -37,8 +37,9 @@ def serve(
 ) -> None:
     """Serve a MODEL over a graph as it is now: JSON under /v1, described by /openapi.json, and a page at /.
 
-    A user's interactions are read from the graph for each request; other changes of the graph, and a newly trained
-    model, are taken up within --poll seconds without a failed request.
+    A list is made from the user's interactions as they are in the graph, and kept for as long as they are so, or for
+    --poll seconds where the graph is on a server. Other changes of the graph, and a newly trained model, are looked
+    for every --poll seconds and taken up without a failed request.
 
     \b
       kg-rec serve model --graph kg.graph
