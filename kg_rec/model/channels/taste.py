@@ -55,7 +55,7 @@ class TasteConfig:
     l2: tuple[float, ...] = (50.0, 200.0, 800.0)
     dropout: float = 0.4
     user_power: float = 0.2
-    prior: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
+    prior: tuple[float, ...] = (0.0, 0.03, 0.06, 0.125, 0.25, 0.5, 1.0, 2.0)
     propensity: tuple[float, ...] = (0.0,)
     popularity: tuple[float, ...] = (-0.1, 0.0, -0.2, -0.3)
     max_users: int = 2_500
