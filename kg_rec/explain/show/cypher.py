@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from kg_rec.errors import ArgumentError, SchemaError
+from kg_rec.errors import ArgumentError
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path, PathEdge
 from kg_rec.explain.show.escaped import escaped_json
-from kg_rec.schema import GraphSchema, NodeType, RelationType
+from kg_rec.explain.show.steps import HEAD, TAIL, node_type_of, step_of
+from kg_rec.schema import GraphSchema
 from kg_rec.store import mapping
 
 #: Stands in the column ``nodes`` for a set of other users.
@@ -74,16 +74,16 @@ def cypher_for(schema: GraphSchema, user: str, item: str, paths: Sequence[Path])
 
 def to_cypher(explanation: Explanation) -> str:
     """The statement of an explanation with its parameters, for cypher-shell and the Neo4j Browser."""
-    lines = [f":param {name} => {_literal(value)};" for name, value in explanation.parameters.items()]
+    lines = [f":param {name} => {literal(value)};" for name, value in explanation.parameters.items()]
     return "\n".join([*lines, f"{explanation.cypher};"])
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
     """A value in Cypher."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_literal(v)}" for key, v in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {literal(v)}" for key, v in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_literal, value)) + "]"
+        return "[" + ", ".join(map(literal, value)) + "]"
     return escaped_json(value)
 
 
@@ -146,13 +146,13 @@ def _branch(
     open_nodes: tuple[bool, ...],
     edges: tuple[PathEdge, ...],
 ) -> str:
-    steps = [_step(schema, n, types, edge) for n, edge in enumerate(edges)]
+    steps = [step_of(schema, n, types, edge) for n, edge in enumerate(edges)]
     if all(weight is None for _, _, weight in steps) and not schema.mapped:
-        bare = [(step.replace(_TAIL, "").replace(_HEAD, ""), liked) for step, liked, _ in steps]
+        bare = [(step.replace(TAIL, "").replace(HEAD, ""), liked) for step, liked, _ in steps]
         return _whole_path(schema, number, types, open_nodes, bare)
     last = len(types) - 1
     values = ["$user", *("other" if open_nodes[n] else f"row.n{n}" for n in range(1, last)), "$item"]
-    kinds = [_node_type(schema, name) for name in types]
+    kinds = [node_type_of(schema, name) for name in types]
     keys = [mapping.key(t, f"n{n}") for n, t in enumerate(kinds)]
     own = [t.pattern is None for t in kinds]  # by their key, in the pattern itself
     nodes = [mapping.keyed(t, f"n{n}", values[n]) if own[n] else mapping.node(t, f"n{n}") for n, t in enumerate(kinds)]
@@ -163,7 +163,7 @@ def _branch(
         end = mapping.node(kinds[n + 1], f"n{n + 1}") if crowd else nodes[n + 1]
         conditions += known[n] if step else []
         conditions += mapping.conditions(kinds[n + 1], f"n{n + 1}") if crowd else known[n + 1]
-        lines.append(f"MATCH {step.replace(_TAIL, nodes[n]).replace(_HEAD, end)}" if step else f"MATCH {end}")
+        lines.append(f"MATCH {step.replace(TAIL, nodes[n]).replace(HEAD, end)}" if step else f"MATCH {end}")
         conditions += [f"{keys[n + 1]} <> $user"] if crowd else []
         lines += [f"WHERE {' AND '.join(conditions)}"] if conditions else []
         handed = [*carried, *([f"{keys[n + 1]} AS other"] if crowd else ["other"] if open_nodes[n] else [])]
@@ -195,7 +195,7 @@ def _whole_path(
     """A branch as one MATCH; each step has its relationship and the conditions on it."""
     last = len(types) - 1
     values = ["$user", *(f"'{OTHERS}'" if open_nodes[n] else f"row.n{n}" for n in range(1, last)), "$item"]
-    keys = [f"`{_node_type(schema, node_type).key}`" for node_type in types]
+    keys = [f"`{node_type_of(schema, node_type).key}`" for node_type in types]
     nodes = [
         f"(n{n}:`{types[n]}`)" if open_nodes[n] else f"(n{n}:`{types[n]}` {{{keys[n]}: {values[n]}}})"
         for n in range(last + 1)
@@ -209,79 +209,6 @@ def _whole_path(
     distinct = "" if others else "DISTINCT "
     lines.append(f"RETURN {distinct}{number} AS pattern, [{', '.join(values)}] AS nodes, {count} AS count")
     return "\n".join(lines)
-
-
-@dataclass(frozen=True)
-class _Weight:
-    """Whether a pair's edges together count as liked; see :func:`kg_rec.snapshot.canonical.one_edge_a_pair`.
-
-    Attributes:
-        relation: the interaction.
-        weight: Cypher of the weight of an edge, if the relation has one.
-        time: Cypher of its time, if the relation has one.
-    """
-
-    relation: RelationType
-    weight: str
-    time: str
-
-    def lines(self, handed: Sequence[str]) -> list[str]:
-        """Lines that hand on ``handed``, which names the pair, where the weight of its edges is enough."""
-        r, aliases = self.relation, [name.rpartition(" AS ")[2] for name in handed]
-        before = []
-        if r.repeats == "count":
-            total = "count(*)"
-        elif r.repeats == "sum":
-            total = f"sum(coalesce({self.weight}, 1.0))"
-        elif r.repeats == "last":
-            values = [f"{self.time} AS at"] if self.time else []
-            order = ["at"] if self.time else []
-            shown = ", ".join([*handed, *values, f"{self.weight} AS one"])
-            before = [f"WITH {shown} ORDER BY {', '.join([*order, 'one'])}"]
-            handed = aliases
-            missing = "1.0" if r.positive_from is None else "-1.7e308"
-            total = f"last(collect(coalesce(one, {missing})))"
-        else:
-            total = f"max({self.weight})"
-        enough = "weight IS NULL OR weight > 0" if r.positive_from is None else "weight >= $positive_from"
-        return [*before, f"WITH {', '.join([*handed, f'{total} AS weight'])}", f"WHERE {enough}"]
-
-
-#: Stand for the nodes at the two ends of a step.
-_TAIL, _HEAD = "(\0)", "(\1)"
-
-
-def _step(schema: GraphSchema, n: int, types: tuple[str, ...], edge: PathEdge) -> tuple[str, list[str], _Weight | None]:
-    """The pattern of a MATCH, its conditions, and what its weights say; no pattern for similar text."""
-    if edge.type is None:
-        return "", [], None
-    relation = schema.relation_types.get(edge.type)
-    ends = (types[n], types[n + 1]) if edge.forward else (types[n + 1], types[n])
-    if relation is None or ends != (relation.source, relation.target):
-        raise SchemaError(
-            f"schema {schema.name} has no relation {edge.type} from {ends[0]} to {ends[1]}; "
-            "the path was made with another schema"
-        )
-    source, target = (f"n{n}", f"n{n + 1}") if edge.forward else (f"n{n + 1}", f"n{n}")
-    if relation.pattern is None:
-        step, conditions = f"[e{n}:`{relation.name}`]", list[str]()
-        pattern = f"{_TAIL}-{step}->{_HEAD}" if edge.forward else f"{_TAIL}<-{step}-{_HEAD}"
-    else:
-        pattern, conditions = mapping.step(relation, source, target, f"e{n}")
-        pattern = f"{_TAIL}, {_HEAD}, {pattern}"
-    by_use = {p.use: mapping.edge_value(relation, p, source, target, f"e{n}") for p in relation.properties}
-    if relation.interaction and ("weight" in by_use or relation.repeats == "count"):
-        if relation.repeats is None and relation.positive_from is not None:  # then one edge is enough
-            return pattern, [*conditions, f"{by_use['weight']} >= $positive_from"], None
-        if relation.repeats != "count" or relation.positive_from is not None:
-            return pattern, conditions, _Weight(relation, by_use.get("weight", ""), by_use.get("time", ""))
-    return pattern, conditions, None
-
-
-def _node_type(schema: GraphSchema, name: str) -> NodeType:
-    if name not in schema.node_types:
-        raise SchemaError(f"schema {schema.name} has no node type {name!r}; the path was made with another schema")
-    return schema.node_types[name]
 
 
 def _others(path: Path) -> int:

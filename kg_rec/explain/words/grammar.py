@@ -1,7 +1,7 @@
 """The clauses of a language, for one kind of sentence: what may be said, and nothing else.
 
 A language's grammar (:attr:`kg_rec.explain.words.languages.base.Language.grammar`) is written in the EBNF of lark.  Its
-terminals ``LIKED ITEM SHARED BRIDGE COUNT SHARE RATE`` are slots; small names that no rule defines are words, which the
+terminals ``LIKED ITEM SHARED BRIDGE COUNT TOTAL SHARE RATE`` are slots; small names that no rule defines are words, which the
 schema gives (:meth:`Language.words`).  It has these rules, each a sentence without its full stop or a part of one, for
 the tones ``short``, ``friendly``, ``formal``, and ``more`` for what phrases may say besides:
 
@@ -12,6 +12,9 @@ the tones ``short``, ``friendly``, ``formal``, and ``more`` for what phrases may
 ``onward_{shared,text,direct}``              how it goes on from there to the recommended item
 ``rate``                                     how many of all users had the item
 ``audit``                                    which share of the reasons it makes
+``{more,fewer,single,never}_TONE{has}``      of a profile: how many of the user's items have something; no ``more``
+``usual``                                    which share of everybody's items that is
+``audit_usual``                              the user's share and everybody's
 ===========================================  =====================================================================
 
 From the same rules come the sentences that ship (:func:`sentences`), the check of any other one
@@ -33,9 +36,9 @@ from lark.exceptions import UnexpectedInput
 from lark.grammar import NonTerminal, Rule, Symbol
 
 from kg_rec.explain.words.languages.base import Language, language
-from kg_rec.explain.words.patterns import Pattern, Tone
+from kg_rec.explain.words.patterns import PROFILE_LEADS, Pattern, Tone
 
-_SLOTS = ("COUNT", "LIKED", "BRIDGE", "SHARED", "ITEM", "SHARE", "RATE")
+_SLOTS = ("COUNT", "TOTAL", "LIKED", "BRIDGE", "SHARED", "ITEM", "SHARE", "RATE")
 _SLOT = re.compile(r"\[([A-Z][A-Z0-9_]*_[0-9]+)\]")
 _SLOT_LIKE = re.compile(r"\[[^\]]*\]?|\]|[{}]")
 #: Stands where a schema lacks a word: no text holds it, so nothing that needs the word derives.
@@ -119,7 +122,8 @@ def ebnf(pattern: Pattern, audit: bool = False, *, by_tags: bool = False) -> str
     Raises:
         SchemaError: the schema cannot say a relation in the language.
     """
-    rules, words, kind = _abstract(cast(Any, language(pattern.lang))), _words(pattern), pattern.kind
+    kind, words = pattern.kind, _words(pattern)
+    rules = _abstract(cast(Any, language(pattern.lang)), kind.of_profile)
     starts = [_RULE + _start(kind.lead, kind.link, t) for t in (("audit",) if audit else (*_SPOKEN, "more"))]
     found: dict[str, list[tuple[str, ...]]] = {}
     wanted = list(starts)
@@ -166,12 +170,16 @@ _WORD = re.compile(r"\{(\w+)\}")
 @lru_cache(maxsize=512)
 def _frames(spoken: Any, lead: str, link: str, tone: Tone) -> tuple[str, ...]:
     """The sentences of a tone with slots by role and ``{words}``."""
-    return tuple(_derived(_RULE + _start(lead, link, tone), _abstract(spoken)))
+    return tuple(_derived(_RULE + _start(lead, link, tone), _abstract(spoken, lead in PROFILE_LEADS)))
 
 
 @lru_cache(maxsize=32)
-def _abstract(spoken: Any) -> dict[str, list[tuple[str, ...]]]:
+def _abstract(spoken: Any, of_profile: bool) -> dict[str, list[tuple[str, ...]]]:
     words = "\n".join(f'{name}: "{{{name}}}"' for name in _undefined(spoken.grammar))
+    if of_profile:
+        tones = (*_SPOKEN, "more", "audit")
+        said = [_start(lead, link, tone) for lead in PROFILE_LEADS for link in ("shared", "years") for tone in tones]
+        return _rules(spoken, words, said)
     starts = [
         _start(lead, link, tone)
         for lead in ("one", "counted", "counts", "crowd")
@@ -215,6 +223,12 @@ def _composed(spoken: type[Language], start: str) -> Iterator[str]:
     lead, link, tone = start.split("_")[1:]
     stop = json.dumps(spoken.stop, ensure_ascii=False)
     part, end = ("short", f"audit {stop}") if tone == "audit" else (tone, stop)
+    if lead in PROFILE_LEADS:
+        has = f"{{{'has' if lead in ('single', 'never') else 'have'}_{link}}}"
+        every = " | ".join(f"{lead}_{t}{has}" for t in _SPOKEN)
+        ends = {"short": stop, "audit": f"audit_usual {stop}", "more": f"usual? {stop}"}
+        yield f"{start}: ({every if part == 'more' else lead + '_' + part + has}) {ends.get(tone, f'usual {stop}')}"
+        return
     if lead == "one":
         yield f"{start}: own_{link}_{part} {end}"
     elif link != "none":
@@ -248,7 +262,8 @@ def _undefined(grammar: str) -> tuple[str, ...]:
         *re.findall(r"^\s*([a-z_]+)(?:\{\w+\})?\s*:", bare, re.MULTILINE),
         *re.findall(r"^\s*[a-z_]+\{(\w+)\}", bare, re.MULTILINE),
     }
-    used = dict.fromkeys([*re.findall(r"\b[a-z_]+\b", bare), "did_bridge", "did_item"])
+    passed = ("did_bridge", "did_item", *(f"{has}_{link}" for has in ("has", "have") for link in ("shared", "years")))
+    used = dict.fromkeys([*re.findall(r"\b[a-z_]+\b", bare), *passed])
     return tuple(name for name in used if name not in defined)
 
 

@@ -3,6 +3,9 @@
 The kinds are those of the model.  From an item the user interacted with, one step of taste ("others who had both")
 leads to the recommended item or to a bridge, a known item next to it; one link leads on: a shared attribute, a
 direct relation, or similar text.
+
+What a profile says of a user (:func:`profile_kinds`) is told by the same means: how many of the user's items have an
+attribute, or come from some years.
 """
 
 from __future__ import annotations
@@ -16,14 +19,16 @@ from typing import Literal, get_args
 from kg_rec.explain.path import PathEdge
 from kg_rec.schema import GraphSchema
 
-Lead = Literal["one", "several", "counted", "counts", "crowd"]
-Link = Literal["none", "shared", "direct", "text", "facts"]
-Role = Literal["count", "liked", "bridge", "shared", "item", "share", "rate"]
+Lead = Literal["one", "several", "counted", "counts", "crowd", "more", "fewer", "single", "never"]
+Link = Literal["none", "shared", "direct", "text", "facts", "years"]
+Role = Literal["count", "liked", "bridge", "shared", "item", "share", "rate", "total"]
 Tone = Literal["short", "friendly", "formal", "audit"]
 TONES: tuple[Tone, ...] = get_args(Tone)
 
 _SINGLE: tuple[Lead, ...] = ("one", "several")
 _CROWDS: tuple[Lead, ...] = ("counted", "counts", "crowd")
+#: How a sentence of a profile starts.
+PROFILE_LEADS: tuple[Lead, ...] = ("more", "fewer", "single", "never")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +38,11 @@ class Kind:
     Attributes:
         lead: how it starts: with one item that the user had, with ``several``, with one item and how many others had
             it (``counted``), with several and their counts (``counts``), or with others who are not counted
-            (``crowd``: several bridges).
+            (``crowd``: several bridges).  Of a profile: several of the user's items have it, ``more`` or ``fewer`` than
+            is usual, fewer and but a ``single`` one, or ``never`` one.
         link: what leads to the recommended item: nothing more, an attribute ``shared`` through the same relation, a
             relation between the items (``direct``), similar ``text``, or, of items without a description, similar
-            title and ``facts``.
+            title and ``facts``.  Of a profile: what the items have, ``shared`` or ``years`` that they come from.
         steps: relations, each read from its subject: ``shared``: from the recommended item to the attribute;
             ``direct``: from it to the known item.
         several: several attributes are shared.
@@ -58,6 +64,11 @@ class Kind:
         return " ".join([self.lead, self.link, *steps, *number])
 
     @property
+    def of_profile(self) -> bool:
+        """Whether it says something of a user, and not why an item is recommended."""
+        return self.lead in PROFILE_LEADS
+
+    @property
     def through_others(self) -> bool:
         """Whether other users stand between the user's items and the next one."""
         return self.lead in _CROWDS
@@ -75,6 +86,9 @@ class Kind:
     @property
     def roles(self) -> tuple[tuple[Role, bool], ...]:
         """The slots, in a fixed order: what stands there, and whether it may be several."""
+        if self.of_profile:
+            counts: list[tuple[Role, bool]] = [("count", False)] if self.lead != "never" else []
+            return (*counts, ("total", False), ("shared", False))
         found: list[tuple[Role, bool]] = [("count", False)] if self.lead == "counted" else []
         found.append(("liked", self.lead in ("several", "counts", "crowd")))
         if self.bridged:
@@ -93,7 +107,8 @@ class PatternSlot:
         role: ``count`` (how many of those who had an item had the next one too: "112 of the 147 viewers"), ``liked``
             (what the user had; where the lead is ``counts``, who had each: "112 of the 147 viewers who liked A and 80
             of the 120 who liked B"), ``bridge`` (what the others had too), ``shared`` (the attribute), ``item`` (the
-            recommended item, or "this film" where it was named before).
+            recommended item, or "this film" where it was named before).  Of a profile: ``count`` of the user's ``total``
+            items have what is ``shared``.
         type: node type of the schema.
         several: a list of names may stand here ("A and B").
     """
@@ -185,6 +200,16 @@ def kinds(schema: GraphSchema) -> Iterator[Kind]:
         yield from (Kind(lead, "shared", step) for lead in _CROWDS)
 
 
+def profile_kinds(schema: GraphSchema) -> Iterator[Kind]:
+    """What a profile of a user can say for a schema, in a fixed order."""
+    item = schema.item.name
+    for relation in schema.knowledge_relations:
+        if relation.source != relation.target:
+            step = (PathEdge(relation.name, relation.source == item),)
+            yield from (Kind(lead, "shared", step) for lead in PROFILE_LEADS)
+    yield from (Kind(lead, "years") for lead in PROFILE_LEADS)
+
+
 def pattern(schema: GraphSchema, lang: str, kind: Kind) -> Pattern:
     """The pattern of one kind of sentence."""
     return Pattern(schema, lang, kind, _slots(kind, schema))
@@ -200,20 +225,27 @@ def patterns(schema: GraphSchema, lang: str) -> tuple[Pattern, ...]:
     return tuple(pattern(schema, lang, kind) for kind in kinds(schema))
 
 
+#: Tags of numbers by role.
+_STEMS: Mapping[Role, str] = {"count": "COUNT", "total": "TOTAL"}
+#: Tags that no node type has.
+_NUMBERS = ("COUNT", "SHARE", "RATE", "TOTAL")
+
+
 def _slots(kind: Kind, schema: GraphSchema) -> tuple[PatternSlot, ...]:
     item = schema.item.name
     counts: dict[str, int] = {}
     slots = []
     for role, several in kind.roles:
         node_type = item
-        if role == "count":
+        if role == "count" and not kind.of_profile:
             node_type = schema.user.name
-        elif role == "shared":
+        elif role == "shared" and kind.steps:
             step = kind.steps[0]
             relation = schema.relation_types[step.type or ""]
             node_type = relation.target if step.forward else relation.source
-        stem = "COUNT" if role == "count" else re.sub(r"[^A-Z0-9_]", "_", node_type.upper()) + "S" * several
-        if stem in ("COUNT", "SHARE", "RATE") and role != "count":
+        stem = _STEMS.get(role) or re.sub(r"[^A-Z0-9_]", "_", node_type.upper()) + "S" * several
+        stem = "YEARS" if role == "shared" and kind.link == "years" else stem
+        if stem in _NUMBERS and role not in _STEMS:
             stem += "_NODE"
         counts[stem] = counts.get(stem, 0) + 1
         slots.append(PatternSlot(f"{stem}_{counts[stem]}", role, node_type, several))

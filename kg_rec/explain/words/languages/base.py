@@ -219,6 +219,10 @@ class Language:
             of_liked of_item                 what the attribute did or is (one attribute, no "is ... of")
             forth_liked forth_again          the relation of the recommended item to the known one
             back_item                        the relation of the known one to the recommended one
+            have_shared                      the same of several items
+            has_years have_years             come from the years in the slot of the attribute
+            that_did                         "that you liked", said of items; "in your history"
+            everybody                        "of what all viewers liked"
             noun user users item items       nouns; ``noun``: what the attribute is for the item
             again                            what stands for the known items where they were named before
 
@@ -243,6 +247,7 @@ class Language:
         if link == "shared":
             step = steps[0]
             found["has_shared"] = _put(self.verbs(step, several), "[SHARED]")
+            found["have_shared"] = tuple(self.plural_verb(verb) for verb in found["has_shared"])
             back = self._phrases(PathEdge(step.type, not step.forward))
             if not several and back and not self.copula(back[0]):
                 found["of_liked"], found["of_item"] = _put(back, "[LIKED]"), _put(back, "[ITEM]")
@@ -264,6 +269,10 @@ class Language:
     def again(self, many: bool) -> str:
         """What stands for known items: "that film", "those films"."""
         raise NotImplementedError
+
+    def plural_verb(self, phrase: str) -> str:
+        """A verb phrase as it is said of several: "are of the genre {}"; the phrase itself where nothing changes."""
+        return phrase
 
     def copula(self, phrase: str) -> bool:
         """Whether a verb phrase says that the attribute *is* something of the item ("is the genre of {}")."""

@@ -87,6 +87,21 @@ class Chinese(Language):
     rate: "（在所有" users "中，这一比例为" RATE "）"
     audit: "，占推荐理由的" SHARE
 
+    more_short{has}: that_did TOTAL measure items "中有" COUNT measure has
+    more_friendly{has}: more_short{has}
+    more_formal{has}: "在" that_did TOTAL measure items "中，有" COUNT measure has
+    fewer_short{has}: that_did TOTAL measure items "中只有" COUNT measure has
+    fewer_friendly{has}: fewer_short{has}
+    fewer_formal{has}: "在" that_did TOTAL measure items "中，只有" COUNT measure has
+    single_short{has}: fewer_short{has}
+    single_friendly{has}: fewer_friendly{has}
+    single_formal{has}: fewer_formal{has}
+    never_short{has}: that_did TOTAL measure items "中没有一" measure has
+    never_friendly{has}: never_short{has}
+    never_formal{has}: "在" that_did TOTAL measure items "中，没有一" measure has
+    usual: "（一般：" everybody RATE "）"
+    audit_usual: "（" SHARE "；一般：" everybody RATE "）"
+
     fact: ITEM has_shared
     """
 
@@ -234,7 +249,13 @@ class Chinese(Language):
 
     def words(self, steps: Sequence[PathEdge], link: str, several: bool, many: bool) -> dict[str, tuple[str, ...]]:
         """Chinese adds 你喜欢的A, and 也 before a verb that can follow it."""
+        did, users, items = self.did(), self.noun(self.schema.user.name), self.noun(self.schema.item.name)
+        act = did[:-2].removesuffix("了") if did.endswith("{}") else None
         found = super().words(steps, link, several, many) | {
+            "has_years": ("来自[SHARED]年",),
+            "have_years": ("来自[SHARED]年",),
+            "that_did": ("你历史记录中的" if act is None else f"你{act}的",),
+            "everybody": (f"占所有{users}" + ("历史记录的" if act is None else f"{act}的{items}的"),),
             "yours": (self.yours("[LIKED]", many),),
             "measure": (self.measure(self.schema.item.name),),
             "did_those": (self.did().replace("{}", self.again(True)),),

@@ -97,6 +97,21 @@ class English(Language):
     rate: " (" RATE " of all " users " did)"
     audit: "; this accounts for " SHARE " of what speaks for this recommendation"
 
+    more_short{has}: COUNT " of your " TOTAL " " items " " has
+    more_friendly{has}: more_short{has}
+    more_formal{has}: "Of the " TOTAL " " items " " that_did ", " COUNT " " has
+    fewer_short{has}: "Only " COUNT " of your " TOTAL " " items " " has
+    fewer_friendly{has}: fewer_short{has}
+    fewer_formal{has}: "Of the " TOTAL " " items " " that_did ", only " COUNT " " has
+    single_short{has}: fewer_short{has}
+    single_friendly{has}: fewer_friendly{has}
+    single_formal{has}: fewer_formal{has}
+    never_short{has}: "None of your " TOTAL " " items " " has
+    never_friendly{has}: never_short{has}
+    never_formal{has}: "Of the " TOTAL " " items " " that_did ", none " has
+    usual: " (usual: " RATE " " everybody ")"
+    audit_usual: " (" SHARE "; usual: " RATE " " everybody ")"
+
     fact: ITEM " " has_shared
     yours: LIKED which
     """
@@ -237,6 +252,20 @@ class English(Language):
         noun = self.noun(self.schema.item.name, 2 if many else 1)
         return f"{'those' if many else 'that'} {noun}"
 
+    def plural_verb(self, phrase: str) -> str:
+        """ "are of the genre {}", "were directed by {}", "star {}"."""
+        verb, gap, rest = phrase.partition(" ")
+        known = {"is": "are", "was": "were", "has": "have", "does": "do"}
+        if verb in known:
+            verb = known[verb]
+        elif verb.endswith("ies") and len(verb) > 4:
+            verb = verb[:-3] + "y"
+        elif verb.endswith(("sses", "shes", "ches", "xes", "zzes", "oes")):
+            verb = verb[:-2]
+        elif verb.endswith("s") and not verb.endswith(("ss", "us", "is")):
+            verb = verb[:-1]
+        return f"{verb}{gap}{rest}"
+
     def opened(self, text: str) -> str:
         """A small letter at the start, unless a slot stands there."""
         return text[:1].lower() + text[1:]
@@ -267,9 +296,16 @@ class English(Language):
         """English adds the relative clause, and the forms that agree with its subject."""
         which = self._which(many)
         facts = link == "facts"
+        did, users = self.did(), self.noun(self.schema.user.name, 2)
+        act = did.removesuffix(" {}")
+        open_end = did != act and "{}" not in act
         return super().words(steps, link, several, many) | {
             "which": (which,),
             "shut": ("," if which.startswith(",") else "",),
+            "has_years": ("comes from [SHARED]",),
+            "have_years": ("come from [SHARED]",),
+            "that_did": (f"that you {act}" if open_end else "in your history",),
+            "everybody": (f"of what all {users} {act}" if open_end else f"in the histories of all {users}",),
             "did_those": (self.did().replace("{}", self.again(True)),),
             "text_one": ("title and facts" if facts else "description",),
             "text_many": ("titles and facts" if facts else "descriptions",),
