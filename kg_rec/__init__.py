@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from kg_rec.loaders.base import load
     from kg_rec.model.config import TrainConfig
     from kg_rec.people.newcomer import NewcomerConfig
+    from kg_rec.people.profile import ProfileConfig
     from kg_rec.schema import GraphSchema
     from kg_rec.snapshot import Snapshot, export
     from kg_rec.split import Split
@@ -59,6 +60,7 @@ _HOMES = {
     "GraphSchema": "kg_rec.schema",
     "Model": "kg_rec.api",
     "NewcomerConfig": "kg_rec.people.newcomer",
+    "ProfileConfig": "kg_rec.people.profile",
     "Snapshot": "kg_rec.snapshot",
     "Split": "kg_rec.split",
     "TrainConfig": "kg_rec.model.config",
@@ -93,6 +95,7 @@ __all__ = [
     "NewcomerConfig",
     "NotFoundError",
     "PhraseError",
+    "ProfileConfig",
     "QueryRefusedError",
     "SchemaError",
     "SchemaNotAppliedError",

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -38,6 +38,7 @@ from kg_rec.model.config import TrainConfig
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.shards import HERE, Shards
 from kg_rec.people.newcomer import Newcomer, NewcomerConfig, Served, Welcome
+from kg_rec.people.profile import Profile, ProfileConfig, Profiler
 from kg_rec.progress import Progress, no_progress
 from kg_rec.recommend import FIELDS
 from kg_rec.recommend import recommend as recommend_batches
@@ -150,6 +151,29 @@ class Model:
     @cached_property
     def _welcome(self) -> Welcome:
         return Welcome(self.recommender)
+
+    def profile(self, user: str, *, config: ProfileConfig | None = None) -> Profile:
+        """What a user likes and avoids in the graph's terms; see :mod:`kg_rec.people.profile`.
+
+        ::
+
+            profile = model.profile("196")
+            for clause in profile.likes:
+                print(clause.feature.name, clause.count, clause.total, clause.lift, clause.value)
+
+        Args:
+            user: user key.
+            config: how much is told.
+
+        Raises:
+            NotFoundError: the user is unknown.
+        """
+        profiler = self._profiler if config is None else replace(self._profiler, config=config)
+        return profiler.profile(user)
+
+    @cached_property
+    def _profiler(self) -> Profiler:
+        return Profiler(self.recommender)
 
     def explain(
         self,

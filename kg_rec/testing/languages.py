@@ -11,7 +11,7 @@ from kg_rec.explain.path import PathNode
 from kg_rec.explain.words.grammar import check_phrase, sentences
 from kg_rec.explain.words.languages.base import Language, language
 from kg_rec.explain.words.languages.registry import languages
-from kg_rec.explain.words.patterns import TONES, Tone, patterns
+from kg_rec.explain.words.patterns import TONES, Tone, pattern, patterns, profile_kinds
 from kg_rec.schema import GraphSchema
 
 _SLOT = re.compile(r"\[[A-Z]+\]")
@@ -46,12 +46,25 @@ class LanguageContract:
         self, spoken: type[Language], schema: GraphSchema, tone: Tone
     ) -> None:
         """Each sentence that ships derives from the grammar that phrases are checked against."""
-        for pattern in patterns(schema, spoken.code):
-            shipped = sentences(pattern, tone)
-            assert shipped, pattern.key
+        for one in patterns(schema, spoken.code):
+            shipped = sentences(one, tone)
+            assert shipped, one.key
             for text in shipped:
-                assert check_phrase(pattern, text, spoken.code, tone) == (), text
+                assert check_phrase(one, text, spoken.code, tone) == (), text
                 assert len(text) <= spoken.longest
+                assert text.endswith(spoken.stop)
+
+    @pytest.mark.parametrize("tone", TONES)
+    def test_every_sentence_of_a_profile_can_be_said(
+        self, spoken: type[Language], schema: GraphSchema, tone: Tone
+    ) -> None:
+        """Each derives from the grammar, and says how many of how many."""
+        for kind in profile_kinds(schema):
+            said = pattern(schema, spoken.code, kind)
+            shipped = sentences(said, tone)
+            assert shipped, said.key
+            for text in shipped:
+                assert check_phrase(said, text, spoken.code, tone) == (), text
                 assert text.endswith(spoken.stop)
 
     @pytest.mark.parametrize("texts", _TEXTS)

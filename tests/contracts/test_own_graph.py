@@ -25,6 +25,7 @@ from kg_rec.feedback.policy import Greedy
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.run import start
 from kg_rec.model.config import TrainConfig
+from kg_rec.people.profile import ProfileConfig
 from kg_rec.schema import GraphSchema
 from kg_rec.serve.app import create_app
 from kg_rec.serve.live import Live
@@ -154,6 +155,9 @@ def test_from_a_graph_to_written_lists(
     explained = model.explain(user, item)
     assert explained.paths
     assert mismatches(explained.paths, store.query(explained.cypher, explained.parameters)) == ()
+    profile = model.profile(user, config=ProfileConfig(least=2, evidence=0.0))
+    assert profile.clauses
+    assert profile.differences(store) == ()
     settings = {
         "graph": clean_neo4j,
         "model": str(tmp_path / "model"),

@@ -1,9 +1,9 @@
 """The clauses of a language, for one kind of sentence: what may be said, and nothing else.
 
 A language's grammar (:attr:`kg_rec.explain.words.languages.base.Language.grammar`) is written in the EBNF of lark.  Its
-terminals ``LIKED ITEM SHARED BRIDGE COUNT TOTAL SHARE RATE`` are slots; small names that no rule defines are words, which the
-schema gives (:meth:`Language.words`).  It has these rules, each a sentence without its full stop or a part of one, for
-the tones ``short``, ``friendly``, ``formal``, and ``more`` for what phrases may say besides:
+terminals ``LIKED ITEM SHARED BRIDGE COUNT TOTAL SHARE RATE`` are slots; small names that no rule defines are words,
+which the schema gives (:meth:`Language.words`).  It has these rules, each a sentence without its full stop or a part of
+one, for the tones ``short``, ``friendly``, ``formal``, and ``more`` for what phrases may say besides:
 
 ===========================================  =====================================================================
 ``own_{shared,text,direct}_TONE``            sentences about items of the user

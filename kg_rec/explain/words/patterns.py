@@ -107,8 +107,8 @@ class PatternSlot:
         role: ``count`` (how many of those who had an item had the next one too: "112 of the 147 viewers"), ``liked``
             (what the user had; where the lead is ``counts``, who had each: "112 of the 147 viewers who liked A and 80
             of the 120 who liked B"), ``bridge`` (what the others had too), ``shared`` (the attribute), ``item`` (the
-            recommended item, or "this film" where it was named before).  Of a profile: ``count`` of the user's ``total``
-            items have what is ``shared``.
+            recommended item, or "this film" where it was named before).  Of a profile: ``count`` of the user's
+            ``total`` items have what is ``shared``.
         type: node type of the schema.
         several: a list of names may stand here ("A and B").
     """

@@ -28,6 +28,7 @@ COMMANDS = [
     "recommend",
     "job",
     "newcomer",
+    "profile",
     "explain",
     "what-if",
     "ask",

@@ -63,6 +63,20 @@ class Toki(Language):
     onward_shared: "; " ITEM " li " has_shared
     onward_text: "; sitelen " ITEM " li sama"
     onward_direct: "; " ITEM " li " forth_again
+    more_short{has}: COUNT " lon " TOTAL " li " has
+    more_friendly{has}: more_short{has}
+    more_formal{has}: more_short{has}
+    fewer_short{has}: COUNT " taso lon " TOTAL " li " has
+    fewer_friendly{has}: fewer_short{has}
+    fewer_formal{has}: fewer_short{has}
+    single_short{has}: fewer_short{has}
+    single_friendly{has}: fewer_short{has}
+    single_formal{has}: fewer_short{has}
+    never_short{has}: "ala lon " TOTAL " li " has
+    never_friendly{has}: never_short{has}
+    never_formal{has}: never_short{has}
+    usual: " (" RATE ")"
+    audit_usual: " (" SHARE "; " RATE ")"
     rate: " (" RATE ")"
     audit: "; " SHARE
     """
@@ -105,6 +119,10 @@ class Toki(Language):
 
     def copula(self, phrase: str) -> bool:
         return False
+
+    def words(self, steps: Sequence[PathEdge], link: str, several: bool, many: bool) -> dict[str, tuple[str, ...]]:
+        years = ("tan tenpo [SHARED]",)
+        return super().words(steps, link, several, many) | {"has_years": years, "have_years": years}
 
     def phrase(self, edge: PathEdge) -> str | None:
         return f"{self.schema.relation_types[edge.type or ''].name.lower()} {{}}"

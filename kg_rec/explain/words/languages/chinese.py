@@ -183,6 +183,8 @@ class Chinese(Language):
         "sentence": "它的文本与你说的话相近。",
         "sentence_against": "它的文本与你说的话相去甚远。",
         "sensitive": "这份名单使用了敏感属性：{names}；可以用设置blocked禁用。",
+        "profile_empty": "你还没有喜欢过什么，所以没有画像。",
+        "profile_usual": "你的喜好与全体{users}的差别没有超出偶然的程度。",
         "silent": "没有用上（人数太少）：{names}。",
     }
     prompts: ClassVar = {

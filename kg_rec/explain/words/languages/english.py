@@ -197,6 +197,8 @@ class English(Language):
         "sentence": "Its text is close to what you said.",
         "sentence_against": "Its text is far from what you said.",
         "sensitive": "This list uses sensitive attributes: {names}. The setting blocked leaves them out.",
+        "profile_empty": "Nothing that you did counts as liked yet, so there is no profile.",
+        "profile_usual": "What you like does not differ from what all {users} like by more than chance.",
         "silent": "Not used, as too few share it: {names}.",
     }
     prompts: ClassVar = {

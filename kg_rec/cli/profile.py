@@ -1,0 +1,81 @@
+"""``kg-rec profile``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kg_rec.cli.console import Command, print_json, progress_bar
+from kg_rec.cli.lists import open_model
+from kg_rec.cli.options import json_option, lang_option, live_graph_option
+
+_TONES = ("short", "friendly", "formal", "audit")
+
+
+@click.command(cls=Command, short_help="What a user likes and avoids.")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("user")
+@live_graph_option
+@click.option("-n", "clauses", type=click.IntRange(min=1), default=5, show_default=True, help="Most of either kind.")
+@click.option("--tone", type=click.Choice(_TONES), default="friendly", show_default=True, help="How it sounds.")
+@click.option("--cypher", is_flag=True, help="Print the statement that returns each clause's counts, too.")
+@click.option("--verify", is_flag=True, help="Run these statements on the graph; exit 1 if a count differs.")
+@lang_option
+@json_option
+def profile(
+    model: Path,
+    user: str,
+    graph: str | None,
+    clauses: int,
+    tone: str,
+    cypher: bool,
+    verify: bool,
+    lang: str,
+    as_json: bool,
+) -> None:
+    """What a USER likes and avoids in the graph's terms, by the MODEL: counts, and what they are worth in its scores.
+
+    A line is led by how much higher items of that kind score for the user than others do, beyond what that is for
+    everybody; it is a sum over what the user did (--json has its addends). Nothing is written.
+
+    \b
+      kg-rec profile model 1
+      kg-rec profile model 1 --tone audit --lang zh
+      kg-rec profile model 1 --graph kg.graph --verify
+    """
+    if verify and graph is None:
+        raise click.UsageError("--verify needs --graph")
+    from typing import cast
+
+    from kg_rec.explain.words.patterns import Tone
+    from kg_rec.explain.words.wording import Wording
+    from kg_rec.people.profile import ProfileConfig
+    from kg_rec.people.profile_words import profile_json, tell_clause, tell_profile
+
+    wording = Wording(lang, cast(Tone, tone))
+    with progress_bar() as progress:
+        loaded, store = open_model(model, graph, progress, read_only=True)
+        try:
+            found = loaded.profile(user, config=ProfileConfig(clauses=clauses))
+            wrong = None
+            if verify and store is not None:
+                progress(0, None, "count in the graph")
+                wrong = found.differences(store)
+        finally:
+            if store is not None:
+                store.close()
+    if as_json:
+        print_json({**profile_json(found, wording), **({} if wrong is None else {"differences": wrong})})
+    else:
+        for clause in found.clauses:
+            click.echo(f"{clause.value:+9.4f}  {tell_clause(found, clause, wording)}")
+            if cypher:
+                statement, parameters = found.cypher(clause)
+                click.echo(f"\n{statement}\nparameters: {parameters}\n")
+        if not found.clauses:
+            click.echo(tell_profile(found, wording))
+        if wrong is not None:
+            click.echo("\n".join(wrong) or f"verified: {graph} returns these counts")
+    if wrong:
+        raise SystemExit(1)

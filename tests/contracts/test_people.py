@@ -1,0 +1,47 @@
+"""What is told of people is counted in the graph: the statements return the counts, on every store."""
+
+from __future__ import annotations
+
+import pytest
+from people_world import known_viewers
+from toy_graph import fill
+
+from kg_rec.api import Model
+from kg_rec.people.profile import ProfileConfig
+from kg_rec.store import GraphStore
+
+EVERYTHING = ProfileConfig(clauses=50, least=2, evidence=0.0)
+
+
+def test_the_statements_of_a_profile_return_its_counts(tmp_store: GraphStore) -> None:
+    model = Model(known_viewers())
+    fill(tmp_store, known_viewers().snapshot)
+    found = model.profile("u30", config=EVERYTHING)
+    assert {c.feature.years is None for c in found.clauses} == {True, False}
+    assert any(c.count == 0 for c in found.clauses)
+    assert found.differences(tmp_store) == ()
+    western = next(c for c in found.clauses if c.feature.key == "western")
+    statement, parameters = found.cypher(western)
+    rows = {row["what"]: row["count"] for row in tmp_store.query(statement, parameters).to_pylist()}
+    assert rows == {n: getattr(western, n) for n in ("count", "total", "all_count", "all_total")}
+
+
+def test_a_graph_that_changed_is_told(tmp_store: GraphStore) -> None:
+    fill(tmp_store, known_viewers().snapshot)
+    found = Model(known_viewers()).profile("u30", config=EVERYTHING)
+    gone = "MATCH (u:User {user_id: 'u30'})-[r:RATED]->(:Film)-[:HAS_GENRE]->(:Genre {genre_id: 'western'}) DELETE r"
+    tmp_store.transact([(gone, {})])
+    lines = found.differences(tmp_store)
+    assert any("HAS_GENRE 'western': count is" in line for line in lines)
+    assert any("total is" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", ["years", "node"])
+def test_hostile_keys_are_parameters(tmp_store: GraphStore, name: str) -> None:
+    fill(tmp_store, known_viewers().snapshot)
+    found = Model(known_viewers()).profile("u30", config=EVERYTHING)
+    clause = next(c for c in found.clauses if (c.feature.years is None) == (name == "node"))
+    statement, parameters = found.cypher(clause)
+    assert "u30" not in statement
+    assert clause.feature.key not in statement
+    assert set(parameters) == {"user", "positive_from", *(["node"] if name == "node" else ["low", "high"])}
