@@ -47,8 +47,8 @@ def tell_clause(profile: Profile, clause: Clause, wording: Wording | None = None
     shipped = sentences(said, wording.tone)
     if not shipped:
         raise SchemaError(
-            f"schema {schema.name}: the pattern {said.key!r} cannot be said in {language.title}; check the words of its "
-            "relation for brackets and braces"
+            f"schema {schema.name}: the pattern {said.key!r} cannot be said in {language.title}; check the words of "
+            "its relation for brackets and braces"
         )
     return Template.parse(shipped[0], {tag: role for role, tag in said.tags.items()}).fill(texts)
 
