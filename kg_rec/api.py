@@ -38,6 +38,7 @@ from kg_rec.model.config import TrainConfig
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.shards import HERE, Shards
 from kg_rec.people.newcomer import Newcomer, NewcomerConfig, Served, Welcome
+from kg_rec.people.preferences import Editor
 from kg_rec.people.profile import Profile, ProfileConfig, Profiler
 from kg_rec.progress import Progress, no_progress
 from kg_rec.recommend import FIELDS
@@ -170,6 +171,18 @@ class Model:
         """
         profiler = self._profiler if config is None else replace(self._profiler, config=config)
         return profiler.profile(user)
+
+    @cached_property
+    def editor(self) -> Editor:
+        """Reads what people say of themselves, and applies it; see :mod:`kg_rec.people.preferences`.
+
+        ::
+
+            said, remarks = model.editor.read("no horror, more from the seventies")
+            edited = model.editor.apply("196", said)
+            edited.recommend(10).to_pandas()
+        """
+        return Editor(self._profiler, self.asker)
 
     @cached_property
     def _profiler(self) -> Profiler:

@@ -26,6 +26,7 @@ from kg_rec.cli.model import evaluate, train
 from kg_rec.cli.newcomer import newcomer
 from kg_rec.cli.options import json_option
 from kg_rec.cli.phrase import phrase
+from kg_rec.cli.prefer import prefer
 from kg_rec.cli.profile import profile
 from kg_rec.cli.schema import schema
 from kg_rec.cli.serve import serve, serve_token
@@ -100,7 +101,7 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, phrasebook:
 
 _COMMANDS = (
     *(load, formats, schema, check, query, export, train, inspect, similar, vectors, evaluate, recommend),
-    *(job, newcomer, profile, explain, what_if, ask, phrase, feedback, serve, serve_token, forget),
+    *(job, newcomer, profile, prefer, explain, what_if, ask, phrase, feedback, serve, serve_token, forget),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

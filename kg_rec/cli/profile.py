@@ -37,7 +37,8 @@ def profile(
     """What a USER likes and avoids in the graph's terms, by the MODEL: counts, and what they are worth in its scores.
 
     A line is led by how much higher items of that kind score for the user than others do, beyond what that is for
-    everybody; it is a sum over what the user did (--json has its addends). Nothing is written.
+    everybody; it is a sum over what the user did (--json has its addends). With --graph, clauses that the user struck
+    (kg-rec prefer) are left out, and what else the user said is told. Nothing is written.
 
     \b
       kg-rec profile model 1
@@ -50,6 +51,8 @@ def profile(
 
     from kg_rec.explain.words.patterns import Tone
     from kg_rec.explain.words.wording import Wording
+    from kg_rec.people.kept import Kept
+    from kg_rec.people.preference_words import tell_preference
     from kg_rec.people.profile import ProfileConfig
     from kg_rec.people.profile_words import profile_json, tell_clause, tell_profile
 
@@ -58,6 +61,8 @@ def profile(
         loaded, store = open_model(model, graph, progress, read_only=True)
         try:
             found = loaded.profile(user, config=ProfileConfig(clauses=clauses))
+            said = () if store is None else Kept.of(store).read(user)
+            found = found.without([p.feature for p in said if p.kind == "struck"])
             wrong = None
             if verify and store is not None:
                 progress(0, None, "count in the graph")
@@ -73,6 +78,8 @@ def profile(
             if cypher:
                 statement, parameters = found.cypher(clause)
                 click.echo(f"\n{statement}\nparameters: {parameters}\n")
+        for preference in said:
+            click.echo(tell_preference(loaded.recommender.snapshot.schema, preference, lang))
         if not found.clauses:
             click.echo(tell_profile(found, wording))
         if wrong is not None:

@@ -36,6 +36,11 @@ class Feature:
     name: str
     years: tuple[int, int] | None = None
 
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What tells it from others, whatever its name: relation, type and key."""
+        return self.relation, self.type, self.key
+
     @classmethod
     def of_years(cls, name: str, low: int, high: int) -> Feature:
         """The items whose property ``name`` lies between two years, both included."""
@@ -142,10 +147,9 @@ class Features:
         return found
 
     def has(self, feature: Feature) -> NDArray[np.bool_]:
-        """Which items have a feature, shape (items,); also one that :attr:`matrix` has no column for.
+        """Which items have a feature, shape (items,), also one that :attr:`matrix` has no column for.
 
-        Raises:
-            NotFoundError: the node is unknown.
+        An empty relation stands for all that tie items to the node.  No item has a node that is not in the graph.
         """
         snapshot = self.model.snapshot
         if feature.years is not None:
@@ -153,8 +157,13 @@ class Features:
             with np.errstate(invalid="ignore"):
                 found: NDArray[np.bool_] = (years >= feature.years[0]) & (years <= feature.years[1])
             return found
-        matrix = incidence(snapshot, snapshot.schema.relation_types[feature.relation]).tocsc()
-        node = snapshot.ids[feature.type].index(feature.key)
         tied = np.zeros(len(snapshot.items), np.bool_)
-        tied[matrix.indices[matrix.indptr[node] : matrix.indptr[node + 1]]] = True
+        if feature.key not in snapshot.ids.get(feature.type, ()):
+            return tied
+        node = snapshot.ids[feature.type].index(feature.key)
+        ends = {snapshot.schema.item.name, feature.type}
+        for relation in snapshot.schema.knowledge_relations:
+            if {relation.source, relation.target} == ends and feature.relation in ("", relation.name):
+                matrix = incidence(snapshot, relation).tocsc()
+                tied[matrix.indices[matrix.indptr[node] : matrix.indptr[node + 1]]] = True
         return tied

@@ -15,11 +15,13 @@ Of a feature e (a genre, a director, a decade) a profile tells two things:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.arrays.types import Floats64, Ints
@@ -116,6 +118,11 @@ class Profile:
         """The clauses of what the user has less of than everybody."""
         return tuple(c for c in self.clauses if not c.likes)
 
+    def without(self, features: Collection[Feature]) -> Profile:
+        """The profile without the clauses about some features."""
+        out = {feature.identity for feature in features}
+        return replace(self, clauses=tuple(c for c in self.clauses if c.feature.identity not in out))
+
     def cypher(self, clause: Clause) -> tuple[str, dict[str, Any]]:
         """The statement that returns a clause's counts; see :func:`kg_rec.people.statements.count_statement`."""
         return count_statement(self.model.snapshot.schema, self.user, clause.feature)
@@ -153,10 +160,14 @@ class Profiler:
     @cached_property
     def everybody(self) -> Floats64:
         """Of users who liked something, the mean of how much higher items with a feature score, shape (features,)."""
-        users = int((np.diff(self.model.histories.indptr) > 0).sum())
-        mean = sparse.csr_array(self.model.histories.sum(axis=0)[None, :] / max(users, 1))
-        found: Floats64 = self._contrast(mean)[0]
+        found: Floats64 = self._contrast(self._mean)[0]
         return found
+
+    @cached_property
+    def _mean(self) -> sparse.csr_array:
+        """The mean history of those who liked something, CSR, shape (1, items)."""
+        users = int((np.diff(self.model.histories.indptr) > 0).sum())
+        return sparse.csr_array(self.model.histories.sum(axis=0)[None, :] / max(users, 1))
 
     def profile(self, user: str) -> Profile:
         """The profile of a user.
@@ -189,6 +200,21 @@ class Profiler:
             for n, column in enumerate(columns.tolist())
         )
         return Profile(user, total, clauses, self.model)
+
+    def worth(self, user: int, has: NDArray[np.bool_]) -> float:
+        """v of a feature that these items have, for a user by dense index; 0 where all or none have it.
+
+        Args:
+            user: dense index.
+            has: boolean, shape (items,).
+        """
+        inside = int(has.sum())
+        if inside in (0, len(has)):
+            return 0.0
+        weight = np.where(has, 1 / inside, -1 / (len(has) - inside))
+        everybody, mine = self._mean, self.model.histories[[user]]
+        found = [float((self.model.scores_of(row)[0] - self.model.base) @ weight) for row in (mine, everybody)]
+        return found[0] - found[1]
 
     def _telling(self, user: int, counts: Ints, total: int, evidence: Floats64) -> Ints:
         """The columns that are told: what is liked, then what is avoided, by evidence.

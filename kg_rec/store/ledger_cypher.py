@@ -15,8 +15,10 @@ RUN, CHUNK, LATEST = "KgRecRun", "KgRecChunk", "KgRecLatest"
 RECOMMENDED = "RECOMMENDED"
 #: The relation types from user to item that feedback is kept in; no schema names them.
 SHOWN_TYPE, REACTED_TYPE = "KG_REC_SHOWN", "KG_REC_REACTED"
+#: The relation type from user to a node that what users say of themselves is kept in; no schema names it.
+PREFERS_TYPE = "KG_REC_PREFERS"
 #: Relation types that are no facts of the graph but kg_rec's own.
-OWN_RELATIONS = (RECOMMENDED, SHOWN_TYPE, REACTED_TYPE)
+OWN_RELATIONS = (RECOMMENDED, SHOWN_TYPE, REACTED_TYPE, PREFERS_TYPE)
 
 RUN_PROPERTIES = ("run", "job", "state", "started", "finished", "about", "report", "error")
 CHUNK_PROPERTIES = (

@@ -7,7 +7,12 @@ from people_world import known_viewers
 from toy_graph import fill
 
 from kg_rec.api import Model
+from kg_rec.errors import NotFoundError
+from kg_rec.people.features import Feature
+from kg_rec.people.kept import Kept
+from kg_rec.people.preferences import Preference
 from kg_rec.people.profile import ProfileConfig
+from kg_rec.snapshot import export
 from kg_rec.store import GraphStore
 
 EVERYTHING = ProfileConfig(clauses=50, least=2, evidence=0.0)
@@ -45,3 +50,43 @@ def test_hostile_keys_are_parameters(tmp_store: GraphStore, name: str) -> None:
     assert "u30" not in statement
     assert clause.feature.key not in statement
     assert set(parameters) == {"user", "positive_from", *(["node"] if name == "node" else ["low", "high"])}
+
+
+# --- what users say of themselves ----------------------------------------------------------------------
+
+WESTERN = Feature("HAS_GENRE", "Genre", "western", "western")
+ROMANCE = Feature("HAS_GENRE", "Genre", "romance", "romance")
+ANY_PERSON = Feature("", "Person", "p3", "Person 3")
+SEVENTIES = Feature.of_years("year", 1970, 1979)
+
+
+def test_preferences_are_kept_as_edges_of_the_user(tmp_store: GraphStore) -> None:
+    fill(tmp_store, known_viewers().snapshot)
+    before = export(tmp_store).digest
+    kept = Kept.of(tmp_store)
+    assert kept.read("u30") == ()
+    said = (Preference("more", SEVENTIES), Preference("never", WESTERN), Preference("less", ANY_PERSON))
+    kept.add("u30", said, 100)
+    assert kept.read("u30") == said
+    assert kept.read("u31") == ()
+    kept.add("u30", [Preference("struck", WESTERN)], 200)  # takes the place of what was said before
+    assert kept.read("u30") == (said[0], said[2], Preference("struck", WESTERN))
+    kept.remove("u30", [SEVENTIES])
+    assert kept.read("u30") == (said[2], Preference("struck", WESTERN))
+    assert export(tmp_store).digest == before
+    edges = "MATCH (:User {user_id: 'u30'})-[e:KG_REC_PREFERS]->() RETURN count(e) AS n"
+    assert tmp_store.query(edges)["n"].to_pylist() == [2]
+    kept.remove("u30")
+    assert kept.read("u30") == ()
+    assert tmp_store.query(edges)["n"].to_pylist() == [0]
+
+
+def test_nothing_is_kept_where_an_end_is_missing(tmp_store: GraphStore) -> None:
+    fill(tmp_store, known_viewers().snapshot)
+    kept = Kept.of(tmp_store)
+    gone = Feature("HAS_GENRE", "Genre", "gone' DETACH DELETE n //", "gone")
+    with pytest.raises(NotFoundError, match="gone"):
+        kept.add("u30", [Preference("more", ROMANCE), Preference("more", gone)], 1)
+    with pytest.raises(NotFoundError, match="nobody"):
+        kept.add("nobody", [Preference("more", ROMANCE)], 1)
+    assert kept.read("u30") == kept.read("nobody") == ()

@@ -29,6 +29,7 @@ COMMANDS = [
     "job",
     "newcomer",
     "profile",
+    "prefer",
     "explain",
     "what-if",
     "ask",

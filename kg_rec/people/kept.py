@@ -1,0 +1,122 @@
+"""Preferences kept in the graph, as edges of the user; nothing is written into nodes that are not kg_rec's own.
+
+An edge ``KG_REC_PREFERS`` leads from the user to the node that a preference is about; one about years leads to a node
+``KgRecYears``.  There is one edge a user, node and relation type: what is said later takes the place of what was said
+before.  They go with the user where the user is deleted (``DETACH DELETE``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kg_rec.errors import NotFoundError
+from kg_rec.people.features import Feature
+from kg_rec.people.preferences import Preference, kind_of
+from kg_rec.schema import GraphSchema, NodeType
+from kg_rec.store import mapping
+from kg_rec.store.base import GraphStore, Statement
+from kg_rec.store.cypher import missing_keys
+from kg_rec.store.ledger_cypher import PREFERS_TYPE
+
+_YEARS = "KgRecYears"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The preferences in one graph.
+
+    Attributes:
+        store: the graph, open for writing where something is written.
+        schema: its schema.
+    """
+
+    store: GraphStore
+    schema: GraphSchema
+
+    @classmethod
+    def of(cls, store: GraphStore) -> Kept:
+        """The preferences of a store.
+
+        Raises:
+            SchemaNotAppliedError: the store holds no schema.
+        """
+        return cls(store, store.schema())
+
+    def add(self, user: str, preferences: Sequence[Preference], at: int) -> None:
+        """Keep preferences, all of them or none; each takes the place of an older one about the same.
+
+        Args:
+            user: user key.
+            preferences: what was said.
+            at: when, Unix seconds.
+
+        Raises:
+            NotFoundError: the user or a node is not in the graph; nothing is written.
+        """
+        self._require(self.schema.user, user)
+        for preference in preferences:
+            if preference.feature.years is None:
+                self._require(self.schema.node_types[preference.feature.type], preference.feature.key)
+        set_all = "SET e.kind = $kind, e.at = $at, e.place = $place"
+        statements: list[Statement] = []
+        for place, preference in enumerate(preferences):
+            values = {**self._parameters(user, preference.feature), "kind": preference.kind, "at": at, "place": place}
+            merge = f"MERGE (u)-[e:{PREFERS_TYPE} {{relation: $relation}}]->(n)"
+            statements.append((f"{self._ends(preference.feature, create=True)} {merge} {set_all}", values))
+        self.store.transact(statements)
+
+    def remove(self, user: str, features: Sequence[Feature] | None = None) -> None:
+        """Forget what a user said of some features, or all that the user said (None).
+
+        Raises:
+            NotFoundError: the user is not in the graph.
+        """
+        self._require(self.schema.user, user)
+        who = f"MATCH {mapping.keyed(self.schema.user, 'u', '$user')}"
+        if features is None:
+            self.store.transact([(f"{who} MATCH (u)-[e:{PREFERS_TYPE}]->() DELETE e", {"user": user})])
+            return
+        end = f"MATCH (u)-[e:{PREFERS_TYPE}]->(n) WHERE e.relation = $relation DELETE e"
+        self.store.transact([(f"{self._ends(f)} {end}", self._parameters(user, f)) for f in features])
+
+    def read(self, user: str) -> tuple[Preference, ...]:
+        """What a user said, in the order it was said; nothing for a user who is not in the graph."""
+        who = f"MATCH {mapping.keyed(self.schema.user, 'u', '$user')} MATCH (u)-[e:{PREFERS_TYPE}]->"
+        rows = []
+        for node_type in self.schema.node_types.values():
+            if node_type.role != "attribute":
+                continue
+            named = next((p for p in node_type.properties if p.use == "name"), node_type.properties[0])
+            key = mapping.key(node_type, "n")
+            found = self.store.query(
+                f"{who}{mapping.node(node_type, 'n')}{mapping.where(mapping.conditions(node_type, 'n'))} RETURN "
+                f"e.at AS at, e.place AS place, e.kind AS kind, e.relation AS relation, {key} AS key, "
+                f"{mapping.value(node_type, named, 'n')} AS name",
+                {"user": user},
+            ).to_pylist()
+            rows += [(r, Feature(r["relation"], node_type.name, r["key"], str(r["name"] or r["key"]))) for r in found]
+        years = self.store.query(
+            f"{who}(n:{_YEARS}) RETURN e.at AS at, e.place AS place, e.kind AS kind, e.relation AS relation, "
+            "n.low AS low, n.high AS high",
+            {"user": user},
+        ).to_pylist()
+        rows += [(r, Feature.of_years(r["relation"], r["low"], r["high"])) for r in years]
+        rows.sort(key=lambda row: (row[0]["at"], row[0]["place"], row[1].relation, row[1].key))
+        return tuple(Preference(kind_of(row["kind"]), feature) for row, feature in rows)
+
+    def _ends(self, feature: Feature, *, create: bool = False) -> str:
+        """Clauses that match the user ``u`` and the node ``n``."""
+        who = f"MATCH {mapping.keyed(self.schema.user, 'u', '$user')}"
+        if feature.years is None:
+            return f"{who} MATCH {mapping.keyed(self.schema.node_types[feature.type], 'n', '$node')}"
+        node = f"(n:{_YEARS} {{key: $node}})"
+        return f"MERGE {node} SET n.low = $low, n.high = $high WITH n {who}" if create else f"{who} MATCH {node}"
+
+    def _parameters(self, user: str, feature: Feature) -> dict[str, object]:
+        given: dict[str, object] = {"user": user, "node": feature.key, "relation": feature.relation}
+        return given if feature.years is None else {**given, "low": feature.years[0], "high": feature.years[1]}
+
+    def _require(self, node_type: NodeType, key: str) -> None:
+        if self.store.query(missing_keys(node_type), {"keys": [key]}).num_rows:
+            raise NotFoundError(f"no {node_type.name} in {self.store.url} has the key {key!r}; nothing was written")
