@@ -1,7 +1,7 @@
 """Train, validation and test interactions.
 
-Three ways to split a graph's positive interactions (random per user, temporal per user, cold items), and one
-to read a split from files.  Numbering is that of the snapshot.
+Ways to split a graph's positive interactions (random per user, temporal per user, by calendar, cold items, cold users),
+and one to read a split from files.  Numbering is that of the snapshot.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kg_rec.errors import LoadError, SplitError
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 from kg_rec.textfile import nothing_told_of_links
 
-Protocol = Literal["random", "temporal", "cold-items", "cold-users"]
+Protocol = Literal["random", "temporal", "calendar", "cold-items", "cold-users"]
 
 _COLUMNS = ("user", "item", "rating", "timestamp")
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -55,6 +55,16 @@ class Split:
     def known(self) -> EdgeTable:
         """Train and validation interactions together."""
         return join(self.train, self.valid)
+
+    def moment(self, part: str) -> int | None:
+        """When the lists of ``valid`` or ``test`` are made, in Unix seconds: one moment for everybody, by calendar.
+
+        It is that of the first interaction to be found.  None for the other protocols, which have no such moment.
+        """
+        wanted = self.valid if part == "valid" else self.test
+        if self.protocol != "calendar" or wanted.time is None or not len(wanted):
+            return None
+        return int(wanted.time.min())
 
     def masked(self, part: str) -> EdgeTable:
         """What the ranking of ``valid`` or ``test`` leaves out: everything that the user had before."""
@@ -99,15 +109,59 @@ def temporal_split(edges: EdgeTable, n_items: int, share: float = 0.1) -> Split:
     Raises:
         SplitError: an interaction carries no time.
     """
+    rank = np.empty(len(edges))
+    rank[np.lexsort((edges.target, _times(edges, "temporal")))] = np.arange(len(edges))
+    return _per_user("temporal", edges, n_items, rank, share)
+
+
+def calendar_split(edges: EdgeTable, n_items: int, share: float = 0.1) -> Split:
+    """One moment for everybody: about the last ``share`` of all interactions is the test, as many before it validation.
+
+    Interactions of one time are never parted, so that all of a part come before all of the next.  Candidates are all
+    items that occur.  Users and items of the test may be new.
+
+    Raises:
+        SplitError: an interaction carries no time, or the times are too few to part at two of them.
+    """
+    time = _times(edges, "calendar")
+    order, n = np.sort(time), len(edges)
+    part = np.zeros(n, np.int8)
+    for held in (1, 2) if n else ():
+        part += time >= order[n - max(held, int(held * share * n + 0.5))]
+    if set(part.tolist()) != {0, 1, 2}:
+        raise SplitError(
+            f"expected interactions at three times or more, spread over time, for a split by calendar, got "
+            f"{len(edges)} at {len(np.unique(time))}; use the random protocol"
+        )
+    everything = np.zeros(n_items, dtype=bool)
+    everything[edges.target] = True
+    return Split(
+        "calendar", edges.take(part == 0), edges.take(part == 1), edges.take(part == 2), everything, everything.copy()
+    )
+
+
+def is_by_calendar(split: Split) -> bool:
+    """Whether every interaction has a time and none of a part is later than one of the next part."""
+    times = [part.time for part in (split.train, split.valid, split.test)]
+    if any(time is None or not len(time) or (time == NO_TIME).any() for time in times):
+        return False
+    train, valid, test = (time for time in times if time is not None)
+    return bool(train.max() <= valid.min() and valid.max() <= test.min())
+
+
+def _times(edges: EdgeTable, protocol: str) -> NDArray[np.int64]:
+    """The times of edges.
+
+    Raises:
+        SplitError: one is missing.
+    """
     without = len(edges) if edges.time is None else int((edges.time == NO_TIME).sum())
     if edges.time is None or without:
         raise SplitError(
-            f"expected a time on every interaction for a temporal split, got {without} of {len(edges)} without one; "
+            f"expected a time on every interaction for a {protocol} split, got {without} of {len(edges)} without one; "
             "use the random protocol"
         )
-    rank = np.empty(len(edges))
-    rank[np.lexsort((edges.target, edges.time))] = np.arange(len(edges))
-    return _per_user("temporal", edges, n_items, rank, share)
+    return edges.time
 
 
 def _per_user(protocol: Protocol, edges: EdgeTable, n_items: int, order: NDArray[np.float64], share: float) -> Split:
@@ -172,6 +226,7 @@ def read_split(folder: str | Path, snapshot: Snapshot, protocol: Protocol) -> Sp
     Raises:
         LoadError: a file or column is missing, a value is no number, a key is not in the snapshot, or a pair of user
             and item is in two of the files: what is to be found must not be known.
+        SplitError: ``calendar`` is asked for and no moment parts the files.
     """
     folder = Path(folder)
     parts = {}
@@ -187,7 +242,13 @@ def read_split(folder: str | Path, snapshot: Snapshot, protocol: Protocol) -> Sp
         for part in some:
             mask[part.target] = True
         masks.append(mask)
-    return Split(protocol, train, valid, test, masks[0], masks[1])
+    split = Split(protocol, train, valid, test, masks[0], masks[1])
+    if protocol == "calendar" and not is_by_calendar(split):
+        raise SplitError(
+            f"{folder}: expected a time in every row, and no row of train.tsv later than one of valid.tsv, nor of "
+            "valid.tsv later than one of test.tsv, as one moment parts them for everybody; use another protocol"
+        )
+    return split
 
 
 def _disjoint(folder: Path, parts: Mapping[str, EdgeTable], snapshot: Snapshot) -> None:

@@ -27,7 +27,7 @@ from kg_rec.evaluation.ablations import ABLATIONS
 from kg_rec.evaluation.evaluate import named
 from kg_rec.model.config import TrainConfig
 
-PROTOCOLS = ("random", "temporal", "cold-items", "cold-users")
+PROTOCOLS = ("random", "temporal", "calendar", "cold-items", "cold-users")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
             seed=options.seed,
             seeds=options.seeds,
             keep=options.keep,
-            live=options.live,
+            live=options.live or protocol == "calendar",
             ablations=tuple(options.ablations),
             peers=tuple(options.peers),
         )
@@ -101,7 +101,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
                         help="tables of item_id, relation, name; of item, relation, other item; or of item and one "
                              "more column, which names the relation")  # fmt: skip
     parser.add_argument("--schema", metavar="NAME", help="a bundled schema or a .ttl file; default: one that fits")
-    parser.add_argument("--protocol", choices=PROTOCOLS, help="default: the one named by the folder, else random")
+    parser.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        help="default: the one named by the folder, else random; "
+        "calendar cuts the three files together at two moments if they are not cut so",
+    )
     parser.add_argument("--from", dest="sources", type=_source, nargs="+", default=["likes=3"], metavar="SOURCE",
                         help="what is known of cold users: attributes, sentence, likes=N; all at once")  # fmt: skip
     parser.add_argument("--keep", type=_share, default=1.0, metavar="SHARE",

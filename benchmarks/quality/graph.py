@@ -17,7 +17,7 @@ from kg_rec.loaders.triples import Triples, derive_schema
 from kg_rec.progress import Progress
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import EdgeTable, Snapshot, export
-from kg_rec.split import Split, read_rows, read_split
+from kg_rec.split import Split, calendar_split, is_by_calendar, join, read_rows, read_split
 from kg_rec.store import GraphStore, connect
 
 PARTS = ("train", "valid", "test")
@@ -101,8 +101,19 @@ def _load(store: GraphStore, name: str, path: Path, place: Path, progress: Progr
 
 
 def split_of(folder: Path, snapshot: Snapshot, protocol: str) -> Split:
-    """The split in a folder.  Its rows are all positive; where the schema calls some negative, ratings are left out."""
-    split = read_split(folder, snapshot, protocol)  # type: ignore[arg-type]
+    """The split in a folder.  Its rows are all positive; where the schema calls some negative, ratings are left out.
+
+    For ``calendar`` files that are not cut by calendar, such as those of ``temporal``, are taken together and cut: the
+    last tenth of all is the test, the tenth before it validation.
+
+    Raises:
+        SplitError: it is to be cut by calendar, and an interaction has no time.
+    """
+    split = read_split(folder, snapshot, "temporal" if protocol == "calendar" else protocol)  # type: ignore[arg-type]
+    if protocol == "calendar" and is_by_calendar(split):
+        split = replace(split, protocol=protocol)
+    elif protocol == "calendar":
+        split = calendar_split(join(split.known, split.test), len(snapshot.items))
     least = snapshot.schema.interaction.positive_from
     parts = (split.train, split.valid, split.test)
     if least is None or all(p.weight is None or bool((p.weight >= least).all()) for p in parts):

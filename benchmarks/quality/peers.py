@@ -1,6 +1,7 @@
 """Peers, run beside the model on the same split; what they have to choose, they choose on validation.
 
-EASE and EDLAE in closed form, ItemKNN, and LightGCN by PyTorch Geometric.
+EASE and EDLAE in closed form, EASE with histories that fade, ItemKNN, LightGCN by PyTorch Geometric, and what was
+chosen most in the last days.
 """
 
 from __future__ import annotations
@@ -75,6 +76,10 @@ class Task:
     def _matrix(self, edges: EdgeTable) -> sparse.csr_array:
         return histories(edges, self.shape, 0)
 
+    def fading(self, part: str, recency: float) -> sparse.csr_array:
+        """Histories that fade, as :func:`~kg_rec.model.histories.histories` weighs them, CSR, shape (users, items)."""
+        return histories(self.split.known if part == "test" and self.live else self.split.train, self.shape, recency)
+
     @cached_property
     def train(self) -> sparse.csr_array:
         """Training interactions, CSR, shape (users, items)."""
@@ -133,6 +138,60 @@ def edlae(task: Task, progress: Progress, seed: int) -> Peer:
     return search.best()
 
 
+def ease_recent(task: Task, progress: Progress, seed: int) -> Peer:
+    """EASE whose histories fade at ranking time, 1/(1 + rank/decay) from the latest; popularity for new users.
+
+    Penalty and decay are chosen on validation.
+    """
+    popular = np.bincount(task.split.train.target, minlength=task.shape[1]).astype(np.float64)
+    fitted: dict[float, LinearAutoencoder] = {}
+
+    def scores(l2: float, decay: float, part: str) -> Scores:
+        if l2 not in fitted:
+            fitted.clear()  # one inverse at a time: it is large
+            fitted[l2] = LinearAutoencoder(task.train, l2)
+        model = fitted[l2]
+        rows = task.fading(part, decay)
+
+        def of(users: NDArray[np.int64], _: sparse.csr_array) -> NDArray[np.float64]:
+            given = rows[users]
+            found = model.scores(given)
+            found[np.diff(given.indptr) == 0] = popular
+            return found
+
+        return of
+
+    search = _Search(task, lambda l2, decay: scores(l2, decay, "valid"), named("EASE, fading", progress))
+    search.walk("l2", (50.0, 100.0, 250.0, 500.0, 1000.0), decay=5.0)
+    search.walk("decay", (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0), grow=None)
+    return search.best(lambda l2, decay: scores(l2, decay, "test"))
+
+
+def popular_last(days: int) -> Callable[[Task, Progress, int], Peer]:
+    """The items chosen most in the last days before the first interaction to be found; for a split by calendar."""
+
+    def peer(task: Task, progress: Progress, seed: int) -> Peer:
+        valid = task.valid(_most_chosen(task.split.train, task.split.moment("valid"), days, task.shape[1]))
+        known = task.split.known if task.live else task.split.train
+        start = time.perf_counter()
+        scores = _most_chosen(known, task.split.moment("test"), days, task.shape[1])
+        return Peer({"days": days}, time.perf_counter() - start, valid, task.test(scores))
+
+    return peer
+
+
+#: Peers that need one moment for everybody.
+BY_CALENDAR = ("popular-7", "popular-30")
+
+
+def _most_chosen(edges: EdgeTable, moment: int | None, days: int, items: int) -> Scores:
+    assert moment is not None
+    assert edges.time is not None
+    lately = (edges.time < moment) & (edges.time >= moment - days * 86_400)
+    counts = np.bincount(edges.target[lately], minlength=items).astype(np.float64)
+    return lambda users, rows: np.tile(counts, (len(users), 1))
+
+
 def item_knn(task: Task, progress: Progress, seed: int) -> Peer:
     """ItemKNN: cosine of two items' users with shrinkage (Aiolli, RecSys 2013), the k most alike of each item."""
     search = _Search(task, lambda k, shrink: _linear(ItemKnn(task.train, int(k), shrink)), named("ItemKNN", progress))
@@ -181,11 +240,12 @@ class _Search:
         if valid > self._valid:
             self._valid, self._scores, self.chosen = valid, scores, settings
 
-    def best(self) -> Peer:
-        """The chosen configuration, tested."""
+    def best(self, tested: Callable[..., Scores] | None = None) -> Peer:
+        """The chosen configuration, tested; as ``tested`` makes it from the chosen values, where that is another."""
         assert self._scores is not None
         _, seconds = self._tried[tuple(sorted(self.chosen.items()))]
-        return Peer(self.chosen, seconds, self._valid, self._task.test(self._scores))
+        scores = self._scores if tested is None else tested(**self.chosen)
+        return Peer(self.chosen, seconds, self._valid, self._task.test(scores))
 
 
 def named(name: str, progress: Progress) -> Callable[[int], None]:
@@ -229,7 +289,15 @@ def lightgcn(task: Task, progress: Progress, seed: int) -> Peer:
     return Peer({}, seconds, best, task.test(_embedded(model, edges, n_users)))
 
 
-PEERS = {"ease": ease, "edlae": edlae, "itemknn": item_knn, "lightgcn": lightgcn}
+PEERS = {
+    "ease": ease,
+    "ease-recent": ease_recent,
+    "edlae": edlae,
+    "itemknn": item_knn,
+    "lightgcn": lightgcn,
+    "popular-7": popular_last(7),
+    "popular-30": popular_last(30),
+}
 
 
 def _negatives(users: NDArray[np.int64], had: sparse.csr_array, rng: np.random.Generator) -> NDArray[np.int64]:

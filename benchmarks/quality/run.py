@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.quality.graph import Files, build, split_of
-from benchmarks.quality.peers import PEERS, Task
+from benchmarks.quality.peers import BY_CALENDAR, PEERS, Task
 from kg_rec.checks.agreement import agreement, conclusion, graph_fits
-from kg_rec.evaluation.bootstrap import ratio_interval
-from kg_rec.evaluation.evaluate import evaluate, lift, rank_split
+from kg_rec.errors import ConfigError
+from kg_rec.evaluation.bootstrap import bootstrap, ratio_interval
+from kg_rec.evaluation.evaluate import by_history, evaluate, lift, rank_split, warm_and_cold
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.fit import fit
@@ -39,7 +41,8 @@ class Plan:
         seed: the first seed.
         seeds: how many; the run with the median NDCG@10 is reported.
         keep: share of the training interactions that is trained on.
-        live: the test is ranked with what users did up to it, train and valid; nothing is fitted again.
+        live: the test is ranked with what users did up to it, train and valid; nothing is fitted again.  By calendar
+            this is always so.
         ablations: parts that are left out in turn.
         peers: peers that run beside the model.
     """
@@ -68,6 +71,8 @@ def measure(folder: Path, files: Files, plan: Plan, progress: Progress, keep: Ke
     if rejected.rows:
         print(f"note: {rejected.rows} malformed rows were left out, the first is {rejected.first}", file=sys.stderr)
     split = kept(split_of(folder, snapshot, plan.protocol), plan.keep, plan.seed)
+    if split.moment("test") is None and (early := [name for name in plan.peers if name in BY_CALENDAR]):
+        raise ConfigError(f"{early[0]} needs one moment for everybody: --protocol calendar")
     bare = None
     if files.kg is not None and plan.ablations:
         graph, _ = build(folder, replace(files, kg=None, link=None), progress)
@@ -82,11 +87,17 @@ def measure(folder: Path, files: Files, plan: Plan, progress: Progress, keep: Ke
     result["agreement"] = _agreement(snapshot.with_edges(snapshot.schema.interaction.name, split.train), plan.seed)
     result |= {"keep": plan.keep, "live": plan.live, "peers": {}}
     task = Task(split, (len(snapshot.users), len(snapshot.items)), plan.live)
+    users = np.unique(split.test.source)
     for name in plan.peers:
         peer = PEERS[name](task, progress, plan.seed)
         found = peer.to_dict()
+        own = peer.metrics["ndcg@10"]
+        found["gain"] = _gain(ndcg, own, plan.seed)
+        found["groups"] = by_history(own, users, split, plan.seed)
+        for group, part in warm_and_cold(users, split).items():
+            found["groups"][group]["gain"] = _gain(ndcg[part], own[part], plan.seed)
         found["ndcg_ratio"] = _ratio(result["metrics"]["ndcg@10"], found["ndcg@10"])
-        found["ndcg_ratio_interval"] = ratio_interval(ndcg, peer.metrics["ndcg@10"], plan.seed)
+        found["ndcg_ratio_interval"] = ratio_interval(ndcg, own, plan.seed)
         found["fit_ratio"] = _ratio(result["seconds"]["fit"], found["fit_seconds"])
         result["peers"][name] = found
         keep(result)
@@ -117,7 +128,7 @@ def kept(split: Split, share: float, seed: int) -> Split:
 
 def _run(
     snapshot: Snapshot, split: Split, bare: tuple[Snapshot, Split] | None, plan: Plan, progress: Progress, keep: Keep
-) -> tuple[dict[str, Any], np.ndarray]:  # type: ignore[type-arg]
+) -> tuple[dict[str, Any], NDArray[np.float64]]:
     """One seed: the figures, and the test NDCG@10 per user."""
     settings = replace(plan.config, seed=plan.seed)
     train_graph = snapshot.with_edges(snapshot.schema.interaction.name, split.train)
@@ -162,6 +173,11 @@ def _run(
     result = {**report.to_dict(), "kg_lift": drops, "seconds": seconds, "seed": plan.seed}
     keep(result)
     return result, full.metrics["ndcg@10"]
+
+
+def _gain(one: NDArray[np.float64], other: NDArray[np.float64], seed: int) -> dict[str, Any]:
+    """The mean of the first metric less that of the second, and its interval over the same users."""
+    return {"ndcg@10": float((one - other).mean()), "interval": bootstrap(one - other, seed)}
 
 
 def _ratio(one: float, other: float) -> float | None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kg_rec.snapshot import Snapshot
     from kg_rec.split import Protocol, Split
 
-_PROTOCOLS = ("random", "temporal", "cold-items", "cold-users")
+_PROTOCOLS = ("random", "temporal", "calendar", "cold-items", "cold-users")
 _ABLATIONS = ("no_graph", "shuffled_graph", "popularity_shuffled", "no_text", "no_gnn")
 
 
@@ -282,7 +282,7 @@ def evaluate(
         for name in names:
             try:
                 parts = _read_split(split, data, name) if split else _make_split(data, name, config.seed)
-            except SplitError as error:  # no times for a temporal split
+            except SplitError as error:  # no times for a temporal split or one by calendar
                 if protocol != "all":
                     raise
                 left_out[name] = str(error)
@@ -319,6 +319,8 @@ def _make_split(snapshot: Snapshot, protocol: str, seed: int) -> Split:
         return split.random_split(edges, items, seed)
     if protocol == "temporal":
         return split.temporal_split(edges, items)
+    if protocol == "calendar":
+        return split.calendar_split(edges, items)
     if protocol == "cold-items":
         return split.cold_items_split(edges, items, seed)
     return split.cold_users_split(edges, items, seed)
@@ -336,6 +338,9 @@ def _print_report(report: EvaluationReport, *, first: bool) -> None:
     click.echo(f"{report.protocol}: {report.users:,} users with a test item, {report.items:,} items ranked\n")
     rows = [(name, figure(v), _interval(report.intervals, name)) for name, v in report.metrics.items()]
     print_table(["metric", "test", "95 % interval"], rows, ["test"])
+    for name, group in report.groups.items():
+        figures = f"NDCG@10 {figure(group['ndcg@10'])} ({_interval(group, 'interval')})"
+        click.echo(f"\n{group['users']:,} {name} users: {figures}")
     if report.knowledge_share:
         share = report.knowledge_share
         low, half, high = (f"{100 * share[name]:.1f} %" for name in ("lower", "median", "upper"))

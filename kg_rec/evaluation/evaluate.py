@@ -44,12 +44,12 @@ class EvaluationReport:
     """The result of :func:`evaluate`.
 
     Attributes:
-        protocol: random, temporal, cold-items or cold-users.
+        protocol: random, temporal, calendar, cold-items or cold-users.
         users: users with a test item, over whom the figures are averaged.
         items: candidate items in the test.
         metrics: test figures by name, e.g. ``ndcg@10``; also ``coverage@10``, ``novelty@10`` (mean self-information,
             bits), ``diversity@10`` (1 - mean cosine of interaction columns) and ``popularity@10`` (mean popularity of
-            the recommended items over that of the users' own).
+            the recommended items over that of the users' own; left out where no user has any).
         intervals: 95 % bootstrap intervals over users of the accuracy metrics.
         valid: validation figures.
         chosen: hyperparameters and fusion weights.
@@ -59,6 +59,8 @@ class EvaluationReport:
         seconds: ``train`` and ``rank``, and ``explain`` where explanations are measured.
         explanations: path quality of the test lists, e.g. ``lir@10``; see :mod:`kg_rec.explain.paths.metrics`.  Empty
             if it is not asked for.
+        groups: by calendar, ``warm`` users (who did something before the test) and ``cold`` users apart: how many
+            ``users``, their ``ndcg@10`` and its ``interval``; a group without users is left out.  Empty otherwise.
     """
 
     protocol: str
@@ -72,6 +74,7 @@ class EvaluationReport:
     knowledge_share: Mapping[str, float]
     seconds: Mapping[str, float]
     explanations: Mapping[str, float] = field(default_factory=dict)
+    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -124,12 +127,14 @@ def beyond_accuracy(
         if len(items) > 1:
             block = (columns[:, items].T @ columns[:, items]).toarray() / np.outer(norms[items], norms[items])
             similarity.append((block.sum() - np.trace(block)) / (len(items) * (len(items) - 1)))
-    return {
+    found = {
         f"coverage@{k}": len(np.unique(listed)) / int(candidates.sum()),
         f"novelty@{k}": float(-np.log2(np.maximum(popularity[listed], 1) / n_users).mean()),
         f"diversity@{k}": 1 - float(np.mean(similarity)) if similarity else 0.0,
-        f"popularity@{k}": float(popularity[listed].mean() / max(popularity[own.indices].mean(), 1e-12)),
     }
+    if own.nnz:
+        found[f"popularity@{k}"] = float(popularity[listed].mean() / max(popularity[own.indices].mean(), 1e-12))
+    return found
 
 
 def path_quality(
@@ -185,7 +190,7 @@ def evaluate(
         config: settings of the full model.
         ablations: some of :data:`ABLATIONS`.
         explanations: measure the paths of the test lists too, chosen in this way; None leaves them out.
-        live: rank the test with what users did up to it, as :func:`rank_split` says.
+        live: rank the test with what users did up to it, as :func:`rank_split` says; by calendar this is always so.
         progress: called as the work advances.
         trained: receives the full model.
         measured: receives the report as far as it is known, after the model and after each ablation.
@@ -201,6 +206,7 @@ def evaluate(
     model = train(snapshot, config, split=split, progress=progress)
     trained(model)
     after = time.perf_counter()
+    live = live or split.protocol == "calendar"
     test = rank_split(model, split, "test", live=live)
     seconds = {"train": after - start, "rank": time.perf_counter() - after}
     told: dict[str, float] = {}
@@ -221,6 +227,7 @@ def evaluate(
         knowledge_share=knowledge_share(shown, test),
         seconds=seconds,
         explanations=told,
+        groups=by_history(test.metrics["ndcg@10"], test.users, split, config.seed),
     )
     measured(report)
     popularity = np.bincount(split.train.target, minlength=len(snapshot.items))
@@ -231,6 +238,32 @@ def evaluate(
         report = replace(report, kg_lift={**report.kg_lift, name: found})
         measured(report)
     return report
+
+
+def by_history(ndcg: NDArray[np.float64], users: NDArray[np.int64], split: Split, seed: int) -> dict[str, Any]:
+    """A figure of warm and of cold users apart; see :attr:`EvaluationReport.groups`.
+
+    Args:
+        ndcg: of each user, shape (u,).
+        users: dense indices, shape (u,).
+        split: what they did before the test.
+        seed: of the intervals.
+    """
+    return {
+        name: {"users": int(part.sum()), "ndcg@10": float(ndcg[part].mean()), "interval": bootstrap(ndcg[part], seed)}
+        for name, part in warm_and_cold(users, split).items()
+    }
+
+
+def warm_and_cold(users: NDArray[np.int64], split: Split) -> dict[str, NDArray[np.bool_]]:
+    """Of a split by calendar, who did something before the test, ``warm``, and who did not, ``cold``; shape (u,) each.
+
+    Nothing for other protocols, and no group without users.
+    """
+    if split.protocol != "calendar":
+        return {}
+    warm = np.isin(users, split.known.source)
+    return {name: part for name, part in (("warm", warm), ("cold", ~warm)) if part.any()}
 
 
 def lift(full: Ranking, without: Ranking, seed: int) -> dict[str, Any]:

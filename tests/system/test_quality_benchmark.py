@@ -12,9 +12,11 @@ import kg_rec.evaluation.evaluate as evaluate_module
 from benchmarks.quality.__main__ import main
 from benchmarks.quality.graph import Files, build, split_of
 from benchmarks.quality.linear import ItemKnn, LinearAutoencoder
-from benchmarks.quality.peers import Task, ease, edlae
+from benchmarks.quality.peers import Task, _most_chosen, ease, edlae
 from benchmarks.quality.run import kept
+from kg_rec.model.histories import histories
 from kg_rec.progress import no_progress
+from kg_rec.snapshot import EdgeTable
 
 
 @pytest.fixture
@@ -77,6 +79,43 @@ def test_cold_users_are_served_from_likes(folder: Path, capsys: pytest.CaptureFi
     assert result["ease_ten"]["ndcg_ratio"] == pytest.approx(
         result["metrics"]["ndcg@10"] / result["ease_ten"]["ndcg@10"]
     )
+
+
+def test_by_calendar_with_what_is_in_fashion_beside_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Files that are not cut by calendar are cut; users of the test who are new are reported apart."""
+    assert main([str(folder), "--protocol", "calendar"]) == 1
+    assert "expected a time on every interaction for a calendar split" in last(capsys.readouterr().err)
+    assert main([str(folder), "--peers", "popular-7"]) == 1
+    assert "popular-7 needs one moment for everybody: --protocol calendar" in last(capsys.readouterr().err)
+    parts = [
+        (folder / f"{part}.tsv").read_text(encoding="utf-8").splitlines()[1:] for part in ("train", "valid", "test")
+    ]
+    days = {row: day // 12 for day, row in enumerate(sorted(row for part in parts for row in part))}  # one user a day
+    days |= dict.fromkeys(parts[2][:4], 80)  # of whom two come back
+    for part, rows in zip(("train", "valid", "test"), parts, strict=True):
+        timed = [f"{row.rsplit(chr(9), 1)[0]}\t{86_400 * days[row]}" for row in rows]
+        (folder / f"{part}.tsv").write_text("\n".join(["user\titem\ttimestamp", *timed]) + "\n", encoding="utf-8")
+    peers = ["ease-recent", "popular-7", "popular-30"]
+    assert main([str(folder), "--protocol", "calendar", "--ablations", "--peers", *peers]) == 0
+    result = said(capsys)
+    assert (result["protocol"], result["live"], result["users"]) == ("calendar", True, 8)
+    assert {name: group["users"] for name, group in result["groups"].items()} == {"warm": 2, "cold": 6}
+    assert list(result["peers"]) == peers
+    for peer in result["peers"].values():
+        for name, group in peer["groups"].items():
+            gain = group["gain"]
+            assert gain["ndcg@10"] == pytest.approx(result["groups"][name]["ndcg@10"] - group["ndcg@10"])
+            assert gain["interval"][0] <= gain["ndcg@10"] <= gain["interval"][1]
+    assert result["peers"]["ease-recent"]["chosen"].keys() == {"l2", "decay"}
+
+
+def test_the_most_chosen_of_the_last_days_knows_no_future() -> None:
+    day = 86_400
+    table = EdgeTable(
+        np.arange(5), np.array([0, 1, 1, 2, 2]), None, np.array([0, 2, 3, 10, 11]) * day
+    )  # item 2 is chosen from day 10 on
+    scores = _most_chosen(table, 10 * day, 8, 3)
+    assert scores(np.array([4]), histories(table, (5, 3), 0)).tolist() == [[0, 2, 0]]
 
 
 def test_cold_folds_are_averaged(folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

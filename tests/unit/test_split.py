@@ -15,6 +15,7 @@ from kg_rec.errors import LoadError, SplitError
 from kg_rec.snapshot import NO_TIME, EdgeTable
 from kg_rec.split import (
     Split,
+    calendar_split,
     cold_items_split,
     cold_users_split,
     join,
@@ -94,8 +95,47 @@ def test_temporal_breaks_ties_by_item() -> None:
     )
 
 
+@settings(max_examples=60, deadline=None)
+@given(times=st.lists(st.integers(0, 30), min_size=3, max_size=60), share=st.sampled_from([0.1, 0.2, 0.33]))
+def test_calendar_has_one_moment_for_everybody(times: list[int], share: float) -> None:
+    whole = edges([(n % 5, n // 5) for n in range(len(times))], time=times)
+    try:
+        split = calendar_split(whole, 60, share)
+    except SplitError:
+        assert len(set(times)) < 3 or max(times.count(t) for t in times) > share * len(times) - 1
+        return
+    assert_partition(split, whole)
+    moments = [split.moment("valid"), split.moment("test")]
+    assert [split.valid.time.min(), split.test.time.min()] == moments  # type: ignore[union-attr]
+    assert split.train.time.max() < moments[0]  # type: ignore[union-attr]  # nobody learns from the future
+    assert split.valid.time.max() < moments[1]  # type: ignore[union-attr]
+    assert len(split.test) >= share * len(times) - 1
+
+
+def test_calendar_takes_the_last_tenth_and_the_one_before() -> None:
+    split = calendar_split(edges([(0, i) for i in range(100)], time=range(100)), 100)
+    assert [len(part) for part in (split.train, split.valid, split.test)] == [80, 10, 10]
+    assert split.test.target.tolist() == list(range(90, 100))
+    assert random_split(films().liked(), 45, seed=3).moment("test") is None
+
+
+def test_a_calendar_split_of_files_has_to_be_one(tmp_path: Path) -> None:
+    def write(times: dict[str, str]) -> None:
+        for n, (part, time) in enumerate(times.items()):
+            (tmp_path / f"{part}.tsv").write_text(f"user\titem\ttimestamp\nu00\tf0{n}\t{time}\n", encoding="utf-8")
+
+    write({"train": "10", "valid": "20", "test": "20"})
+    assert read_split(tmp_path, films(), "calendar").moment("test") == 20
+    for wrong in ({"train": "21", "valid": "20", "test": "30"}, {"train": "", "valid": "20", "test": "30"}):
+        write(wrong)
+        with pytest.raises(SplitError, match=r"no row of train\.tsv later than one of valid\.tsv"):
+            read_split(tmp_path, films(), "calendar")
+
+
 @pytest.mark.parametrize("table", [edges([(0, 0)]), edges([(0, 0), (0, 1)], time=[1, NO_TIME])])
-def test_temporal_needs_times(table: EdgeTable) -> None:
+def test_temporal_and_calendar_need_times(table: EdgeTable) -> None:
+    with pytest.raises(SplitError, match=r"expected a time on every interaction .*; use the random protocol"):
+        calendar_split(table, 2)
     with pytest.raises(SplitError, match=r"expected a time on every interaction .*; use the random protocol"):
         temporal_split(table, 2)
 

@@ -199,7 +199,7 @@ def test_evaluate_all_leaves_out_what_cannot_be(world: World) -> None:
     result = run("evaluate", "--protocol", "all", "--no-lift", "--json", *SMALL)
     found = json.loads(result.stdout)
     assert list(found["protocols"]) == ["random", "cold-items", "cold-users"]
-    assert list(found["left_out"]) == ["temporal"]
+    assert list(found["left_out"]) == ["temporal", "calendar"]
     assert "temporal left out: " in result.stderr
     assert (
         "expected a time on every interaction for a temporal split"
