@@ -24,8 +24,8 @@ from scipy.special import ndtr
 
 from benchmarks.quality.graph import Files, build, split_of
 from benchmarks.quality.linear import LinearAutoencoder
-from benchmarks.trust.forgetting import forgetting
 from benchmarks.trust.membership import membership_auc
+from benchmarks.trust.trained import of_trained
 from kg_rec.arrays.types import Floats64
 from kg_rec.cli.console import progress_bar
 from kg_rec.errors import KgRecError
@@ -38,7 +38,7 @@ from kg_rec.trust.gaussian import Budget, mu_of
 from kg_rec.trust.private import fit, train_private
 
 #: Not built yet.
-MISSING = ("federated_error", "compress_ratio", "compress_ndcg_drop")
+MISSING = ("compress_ratio", "compress_ndcg_drop")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,7 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=5, help="draws of the noise that are averaged  [default: 5]")
     parser.add_argument("--models", type=int, default=16, help="models of the membership attack  [default: 16]")
     parser.add_argument("--seed", type=int, default=2026, help="of the noise, here alone  [default: 2026]")
-    parser.add_argument("--config", type=Path, metavar="TOML", help="settings of the model that forgets")
+    parser.add_argument(
+        "--config", type=Path, metavar="TOML", help="settings of the model that forgets, and that sites train"
+    )
     parser.add_argument("--json", action="store_true", help="on one line")
     options = parser.parse_args(arguments)
     files = Files(options.kg, options.link, options.items, tuple(options.facts))
@@ -66,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
                 split = split_of(folder, snapshot, "random")
                 found.append(measure(snapshot, split, options))
                 config = TrainConfig() if options.config is None else TrainConfig.from_toml(options.config)
-                found[-1] |= forgetting(snapshot, split, config, progress)
+                found[-1] |= of_trained(snapshot, split, config, progress)
     except KgRecError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

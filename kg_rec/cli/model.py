@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +65,20 @@ _ABLATIONS = ("no_graph", "shuffled_graph", "popularity_shuffled", "no_text", "n
     type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
     help="With --epsilon: chance that the bound fails.  [default: 1e-5]",
 )
+@click.option(
+    "--sites",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    metavar="SUMS…",
+    help="Learn from the sums of several sites (kg-rec site sum) instead of the graph's users. Needs --choices.",
+)
+@click.argument("more", type=click.Path(exists=True, dir_okay=False, path_type=Path), nargs=-1, metavar="")
+@click.option(
+    "--choices",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="With --sites: hyperparameters, as `kg-rec train --json` printed them at one of the sites.",
+)
 @json_option
 @click.pass_context
 def train(
@@ -78,6 +93,9 @@ def train(
     engine: str,
     epsilon: float | None,
     delta: float | None,
+    sites: tuple[Path, ...],
+    more: tuple[Path, ...],
+    choices: Path | None,
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -92,8 +110,18 @@ def train(
       kg-rec train --snapshot snapshot --out model --config my.toml --log train.jsonl
       RAY_ADDRESS=10.0.0.1:6379 kg-rec train --out model --engine ray
       kg-rec train --out model --epsilon 3
+      kg-rec train --out model --sites A.sums B.sums C.sums --choices choices.json
     """
     config = read_settings(**settings)
+    if bool(sites) != (choices is not None) or (more and not sites):
+        raise click.UsageError("--sites and --choices go together" if sites or choices else f"unexpected {more[0]}")
+    if choices is not None:
+        others = {"--split": split, "--log": log, "--epsilon": epsilon, "--delta": delta}
+        for name, given in {**others, "--engine": None if engine == "local" else engine}.items():
+            if given is not None:
+                raise click.UsageError(f"{name} does not go with --sites, which learns from their sums alone")
+        _train_sites(ctx, graph, snapshot, out, config, (*sites, *more), choices, as_json)
+        return
     if epsilon is not None:
         for name, given in (("--split", split), ("--log", log), ("--engine", None if engine == "local" else engine)):
             if given is not None:
@@ -115,14 +143,14 @@ def train(
             model = train_model(data, config, split=chosen, progress=progress, log_file=log, shards=shards)
         progress(0, None, "writing")
         model.save(out)
-    choices = model.recommender.chosen
+    found = model.recommender.chosen
     users, items = model.recommender.shape
     if as_json:
-        summary = {"model": str(out), "users": users, "items": items, "valid": {"ndcg@10": choices.valid}}
-        print_json({**summary, "warning": warning, "choices": choices.to_dict()})
+        summary = {"model": str(out), "users": users, "items": items, "valid": {"ndcg@10": found.valid}}
+        print_json({**summary, "warning": warning, "choices": found.to_dict()})
         return
-    _print_choices(choices)
-    click.echo(f"\nvalidation NDCG@10 {figure(choices.valid)}; {users:,} users, {items:,} items; written to {out}")
+    _print_choices(found)
+    click.echo(f"\nvalidation NDCG@10 {figure(found.valid)}; {users:,} users, {items:,} items; written to {out}")
 
 
 def _train_private(
@@ -157,6 +185,39 @@ def _train_private(
         "covered: the model's folder. not covered: lists and explanations, which read the graph as it is; "
         "a second training of the same users adds to epsilon"
     )
+
+
+def _train_sites(
+    ctx: click.Context,
+    graph: str,
+    snapshot: Path | None,
+    out: Path,
+    config: TrainConfig,
+    sites: tuple[Path, ...],
+    choices: Path,
+    as_json: bool,
+) -> None:
+    with progress_bar() as progress:
+        progress(0, None, "starting")
+        from kg_rec.errors import ConfigError
+        from kg_rec.model.chosen import Chosen
+        from kg_rec.model.persist import save
+        from kg_rec.trust.sites import SiteSums, train_sites
+
+        try:
+            chosen = Chosen.from_dict(json.loads(choices.read_text(encoding="utf-8"))["choices"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"{choices}: expected what `kg-rec train --json` printed ({error})") from error
+        data = read_source(ctx, graph, snapshot, progress)
+        found = [SiteSums.load(path) for path in sites]
+        model = train_sites(data, found, chosen, config, progress)
+        save(model, out)
+    names, items = [s.site for s in found], model.shape[1]
+    if as_json:
+        print_json({"model": str(out), "items": items, "sites": names, "masked": bool(found[0].masked)})
+        return
+    click.echo(f"trained on the sums of {', '.join(names)}; {items:,} items; written to {out}, without users:")
+    click.echo("lists need --graph, with the users of a site")
 
 
 @contextmanager

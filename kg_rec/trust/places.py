@@ -20,6 +20,7 @@ from kg_rec.errors import ConfigError
 from kg_rec.feedback.learn import LearnedFile
 from kg_rec.model import persist
 from kg_rec.progress import Progress, no_progress
+from kg_rec.snapshot import Snapshot
 from kg_rec.store import mapping
 from kg_rec.store.base import GraphStore
 from kg_rec.store.ledger import RunLedger
@@ -115,30 +116,36 @@ class ModelPlace:
 
     def find(self, user: str) -> dict[str, int]:
         """See :class:`Place`."""
-        snapshot = persist.load(self.folder).snapshot
-        if user not in snapshot.users:
-            return {}
-        index = snapshot.users.index(user)
-        return {snapshot.schema.user.name: 1, "interactions": int((snapshot.interactions.source == index).sum())}
+        return _in_snapshot(persist.load(self.folder).snapshot, user)
 
     def erase(self, user: str, progress: Progress = no_progress) -> Erased:
         """See :class:`Place`; what feedback taught goes as a whole, as it is a sum over all who gave feedback."""
-        had, before, notes = self.find(user), self._digests(), []
+        model, before, notes = persist.load(self.folder), persist.digest(self.folder), []
+        had = _in_snapshot(model.snapshot, user)
         learned = LearnedFile.beside(self.folder).path
         if learned.exists():
             learned.unlink()
             notes.append("what feedback taught is deleted: kg-rec feedback learn learns it again from the others")
-        model = persist.load(self.folder)
+        rest = forget(model, user, progress) if had else model
         if had:
-            persist.save(forget(model, user, progress), self.folder)
+            persist.save(rest, self.folder)
             notes.append("hyperparameters, weights of channels and gates of facts stay as they were chosen")
         elif model.chosen.privacy is not None:
             notes.append("trained with differential privacy: it holds no user, and its sums stay as they are")
-        return Erased(str(self.folder), had, before, self._digests(), tuple(notes))
+        return Erased(
+            str(self.folder),
+            had,
+            {"model": before, "snapshot": model.snapshot.digest},
+            {"model": persist.digest(self.folder), "snapshot": rest.snapshot.digest},
+            tuple(notes),
+        )
 
-    def _digests(self) -> dict[str, str]:
-        model = persist.load(self.folder)
-        return {"model": persist.digest(self.folder), "snapshot": model.snapshot.digest}
+
+def _in_snapshot(snapshot: Snapshot, user: str) -> dict[str, int]:
+    if user not in snapshot.users:
+        return {}
+    index = snapshot.users.index(user)
+    return {snapshot.schema.user.name: 1, "interactions": int((snapshot.interactions.source == index).sum())}
 
 
 @dataclass(frozen=True)

@@ -58,3 +58,4 @@ def test_one_line_of_json_with_every_key(folder: Path, capsys: pytest.CaptureFix
     assert found["forget_equal"] <= 1e-6
     assert found["forget_moved"] > 1e-6
     assert found["forget_time_ratio"] > 0
+    assert found["federated_error"] <= 1e-9

@@ -19,6 +19,7 @@ from scipy import sparse
 
 from kg_rec.arrays.types import Floats64
 from kg_rec.model.channels.about import About, PathKind
+from kg_rec.model.channels.sums import Sums
 from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.item_paths import GatedPaths
 from kg_rec.model.kernel import FactorKernel, Kernel
@@ -59,6 +60,7 @@ class TrainingData:
         progress: called as the work advances.
         log: receives records for the training log.
         shards: where heavy sums are computed.
+        sums: of users who are elsewhere, in place of ``edges``; None where the users are here.
     """
 
     snapshot: Snapshot
@@ -79,6 +81,7 @@ class TrainingData:
     progress: Progress = no_progress
     log: Callable[[Mapping[str, object]], None] = field(default=lambda _: None)
     shards: Shards = HERE
+    sums: Sums | None = None
 
     @property
     def timed(self) -> bool:

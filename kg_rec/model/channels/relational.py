@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kg_rec.errors import ModelError
 from kg_rec.model.channels.about import About
 from kg_rec.model.channels.base import ChannelKind, Fitted, TrainingData
 from kg_rec.model.cold.similarity import ColdItems, Similarity, fit_cold
@@ -77,6 +78,8 @@ class Relational(ChannelKind):
         """See :class:`ChannelKind`."""
         from kg_rec.model.channels.spectral import InteractionFilter
 
+        if data.sums is not None:
+            raise ModelError("the channel relational needs the users; leave it out of the channels")
         config = data.settings_of(GnnConfig)
         layer = InteractionFilter(data.snapshot, chosen["exponent"], data.device, data.shards)
         wide = max(config.dimensions)  # as when it was chosen

@@ -179,6 +179,9 @@ class Order(ChannelKind):
         l2, factor = of_taste.get("l2", taste.l2[0]), of_taste.get(PRIOR_FACTOR, 0.0)
         prior = data.prior if factor else None
         n_items = data.interactions.shape[1]
+        if data.sums is not None:
+            near, directed = data.sums.pairs(direction)
+            return operator(near, taste, l2, directed, prior, data.progress, data.items, data.shards).at(factor)
         return sequence_kernel(
             data.edges, n_items, taste, config, direction, l2, data.progress, data.items, data.shards, prior
         ).at(factor)

@@ -222,6 +222,12 @@ class Taste(ChannelKind):
     def fit(self, data: TrainingData, chosen: Mapping[str, Any]) -> Fitted:
         """See :class:`ChannelKind`."""
         strength = chosen.get("propensity", 0.0)
+        if data.sums is not None:
+            if strength:
+                raise ModelError("propensities need the users; choose with taste.propensity = [0.0]")
+            g, config = data.sums.taste(), data.settings_of(TasteConfig)
+            rest = operator(g, config, chosen["l2"], None, data.prior, data.progress, data.items, data.shards)
+            return Fitted(rest.at(chosen[PRIOR_FACTOR]))
         p = of_graph(data.snapshot, data.edges, data.seed) if strength else None
         return Fitted(self._rest(data, _weighted(data, p, strength))(chosen["l2"]).at(chosen[PRIOR_FACTOR]))
 

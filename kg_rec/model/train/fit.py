@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kg_rec.arrays.types import Floats32
 from kg_rec.model.channels.base import Fitted, TrainingData
+from kg_rec.model.channels.sums import Sums
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import popular
 from kg_rec.model.config import TrainConfig
@@ -31,6 +32,7 @@ def fit(
     text: Floats32 | None,
     progress: Progress = no_progress,
     shards: Shards = HERE,
+    sums: Sums | None = None,
 ) -> Recommender:
     """Fit the model to a graph's positive interactions.
 
@@ -41,11 +43,12 @@ def fit(
         text: text embeddings of the items, shape (n, d), or None.
         progress: called as the work advances.
         shards: where heavy sums are computed.
+        sums: of the interactions of users who are not in the graph.
     """
     edges = learnable(snapshot.liked(), config.seed)
     shape = (len(snapshot.users), len(snapshot.items))
     seen = snapshot.with_edges(snapshot.schema.interaction.name, edges)
-    counts = np.bincount(edges.target, minlength=shape[1])
+    counts = np.bincount(edges.target, minlength=shape[1]) if sums is None else sums.degrees
     cold = counts == 0
     similarity = similarity_of(seen, config, text)
     similarity = replace(similarity, weights={name: chosen.similarity.get(name, 0.0) for name in similarity.weights})
@@ -63,6 +66,7 @@ def fit(
         landmarks=popular(counts, config.cold.landmarks),
         progress=progress,
         shards=shards,
+        sums=sums,
     )
     first = anchor(chosen.cold) if chosen.cold else ""
     first_weight = (chosen.warm.get(first) or 1.0) / chosen.units.get(first, 1.0)

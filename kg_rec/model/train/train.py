@@ -16,6 +16,8 @@ from threadpoolctl import threadpool_limits
 from kg_rec.arrays.types import Floats32
 from kg_rec.errors import ModelError
 from kg_rec.model.channels.meaning import MeaningConfig
+from kg_rec.model.channels.sums import Sums
+from kg_rec.model.chosen import Chosen
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.encoders.text import TextEncoder, find_encoder, item_texts
 from kg_rec.model.histories import MOST_LEARNED
@@ -102,6 +104,23 @@ def fit_again(
         raise ModelError("nobody is left who likes anything: there is nothing to fit; delete the model")
     with _threads(len(snapshot.items)):
         return fit(snapshot, model.chosen, model.config, model.text, progress, shards)
+
+
+def fit_sums(
+    snapshot: Snapshot, sums: Sums, chosen: Chosen, config: TrainConfig, progress: Progress = no_progress
+) -> Recommender:
+    """The model of users who are elsewhere, from sums over them.
+
+    Args:
+        snapshot: items and facts, without users.
+        sums: of the users.
+        chosen: hyperparameters.
+        config: the settings that they were chosen with.
+        progress: called as the work advances.
+    """
+    text = encode_items(snapshot, config, progress)
+    with _threads(len(snapshot.items)):
+        return fit(snapshot, chosen, config, text, progress, sums=sums)
 
 
 @contextmanager

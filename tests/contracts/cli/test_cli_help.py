@@ -38,6 +38,7 @@ COMMANDS = [
     "serve",
     "serve-token",
     "forget",
+    "site",
 ]
 HEAVY = ["torch", "transformers", "pyarrow", "neo4j", "kglite", "matplotlib", "rdflib", "scipy", "pandas"]
 _SCRIPT = """
@@ -60,7 +61,7 @@ def test_commands_are_listed_in_their_order_of_use() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [[c] for c in COMMANDS if c not in ("schema", "job", "feedback", "serve", "serve-token")]
+    [[c] for c in COMMANDS if c not in ("schema", "job", "feedback", "serve", "serve-token", "site")]
     + [["feedback", c] for c in ("show", "record", "learn", "status", "rollback", "export", "prune")]
     + [["schema", c] for c in ("list", "show", "infer", "check", "apply", "diff", "remove")]
     + [["job", c] for c in ("run", "resume", "status")],
