@@ -229,7 +229,7 @@ def record(
     if as_json:
         print_json({"written": written})
         return
-    click.echo(f"wrote {written:,} events")
+    click.echo(f"wrote {written:,} event{'' if written == 1 else 's'}")
 
 
 def _events_of(file: IO[str], now: int) -> list[dict[str, Any]]:
@@ -396,6 +396,7 @@ def print_replay(model: Path, graph: str, policy: str, as_json: bool, out: Path 
     ]
     names = [f"value of {found.policy}", "95 % interval", "effective lists"]
     print_table(["estimator", *names], rows, [names[0], names[2]])
+    click.echo("\nThese are estimates of what people would do. kg-rec what-if says exactly what the model would do.")
 
 
 @feedback.command(cls=Command, short_help="Take the last lesson back.")

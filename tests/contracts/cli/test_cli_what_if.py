@@ -54,7 +54,7 @@ def test_what_if(world: World) -> None:
     assert text.splitlines()[0] == found["text"]
     assert found["entered"][0]["name"] in text
     same = run("what-if", world.model, "u1", "--weight", "taste=1", "--weight", "base=1", "--lang", "zh").stdout
-    assert same.startswith("你的前10名不会有变化。")
+    assert same.startswith("就目前的模型而言，你的前10名不会有变化。")
     found = json.loads(run("what-if", world.model, "u1", "--weight", "taste=0", "--json").stdout)
     assert found["weights"] == {"taste": 0.0}
     assert any(c["score"] != c["score_after"] for c in found["changes"])

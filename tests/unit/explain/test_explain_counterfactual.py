@@ -117,8 +117,13 @@ def test_an_item_that_its_base_keeps_there_stays() -> None:
     found = counterfactual(replace(model, base=base), "u01", model.items.key(last), 1)
     assert (found.outcome, found.removed, found.proven, found.rank) == ("stays", (), True, 1)
     schema, name = model.snapshot.schema, found.item_name
-    assert tell_counterfactual(found, schema) == f"“{name}” stays in your top 1, whatever is taken out of your history."
-    assert tell_counterfactual(found, schema, "zh") == f"无论去掉你的哪些历史记录，《{name}》都在你的前1名里。"
+    assert tell_counterfactual(found, schema) == (
+        f"As the model stands now, “{name}” stays in your top 1, whatever is taken out of your history."
+    )
+    assert (
+        tell_counterfactual(found, schema, "zh")
+        == f"就目前的模型而言，无论去掉你的哪些历史记录，《{name}》都在你的前1名里。"
+    )
 
 
 def test_what_is_not_listed_needs_no_set() -> None:
@@ -223,8 +228,8 @@ def test_nothing_changed_is_the_list_itself() -> None:
     top, values = model.rank(np.array([3]), 10)
     assert [e.item for e in found.before] == [model.items.key(int(i)) for i in top[0]]
     assert [e.score for e in found.before] == values[0].tolist()
-    assert tell_what_if(found, model.snapshot.schema) == "Your top 10 would hold the same."
-    assert tell_what_if(found, model.snapshot.schema, "zh") == "你的前10名不会有变化。"
+    assert tell_what_if(found, model.snapshot.schema) == "As the model stands now, your top 10 would hold the same."
+    assert tell_what_if(found, model.snapshot.schema, "zh") == "就目前的模型而言，你的前10名不会有变化。"
 
 
 def test_a_new_user_gets_a_list_from_what_is_added() -> None:
