@@ -61,7 +61,8 @@ class Lexer:
             found = tuple(r for label in meant for r in labels.get(label, ()))
             if found:
                 self.phrases[key(phrase)] = ("relation", found)
-            self.phrases.setdefault(key(phrase), ("filler", None))
+            elif self.phrases[key(phrase)][0] == "relation":  # the graph has no such relation
+                self.phrases[key(phrase)] = ("filler", None)
         for label, some in labels.items():
             self.phrases.setdefault(key(label), ("relation", tuple(some)))
         for name in (schema.item.labels.get(words.code), schema.item.plurals.get(words.code)):
