@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 
 from kg_rec.ask.answer import Answer, AskConfig
+from kg_rec.ask.linker import Linker
 from kg_rec.ask.session import Asker, Session
 from kg_rec.errors import ConfigError
 from kg_rec.explain.config import ExplainConfig
@@ -28,6 +29,7 @@ from kg_rec.explain.counterfactuals import counterfactual as counterfactuals
 from kg_rec.explain.counterfactuals import what_if as what_ifs
 from kg_rec.explain.counterfactuals import why_not as why_nots
 from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.generate.language_model import LanguageModel
 from kg_rec.explain.lists import explain_lists as explain_scores
 from kg_rec.explain.single import explain as explain_score
 from kg_rec.explain.versus import Versus
@@ -295,20 +297,28 @@ class Model:
             raise ConfigError("expected interactions or weights, got both; ask for one after the other")
         return what_ifs.what_if_weights(self.recommender, user, weights, k, candidates=candidates)
 
-    def session(self, user: str | None = None, *, lang: str | None = None, config: AskConfig | None = None) -> Session:
+    def session(
+        self,
+        user: str | None = None,
+        *,
+        lang: str | None = None,
+        config: AskConfig | None = None,
+        language_model: LanguageModel | None = None,
+    ) -> Session:
         """A conversation in words: each :meth:`~kg_rec.ask.session.Session.ask` may go on with those before.
 
         Args:
             user: user key; None for somebody of whom nothing is known.
             lang: language of the requests, ``en`` or ``zh``; None for that of each.
             config: how much words count beside what the user did.
+            language_model: asked of words that are not understood; what it says is checked against the graph.
 
         Raises:
             NotFoundError: the user is unknown.
             ConfigError: requests in the language are not understood.
         """
-        asker = self.asker if config is None else Asker(self.recommender, config)
-        return asker.session(user, lang)
+        linker = None if language_model is None else Linker(language_model)
+        return self.asker.over(self.recommender, config, linker).session(user, lang)
 
     def ask(self, user: str | None, text: str, k: int = 10, *, lang: str | None = None) -> Answer:
         """A list for a request in words, such as "like Heat but funnier, not from the eighties".

@@ -7,7 +7,7 @@ unwanted after words such as "without" until the clause ends, wanted otherwise; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from kg_rec.ask.atoms import Atom, Key, bare, clean, key
@@ -109,15 +109,20 @@ class Parser:
         self._relations = {r.name: (r.source, r.target) for r in snapshot.schema.knowledge_relations}
         self._snapshot = snapshot
 
-    def parse(self, text: str) -> Request:
-        """What a request asks for; every text gives an answer."""
+    def parse(self, text: str, links: Mapping[Key, Mention] | None = None) -> Request:
+        """What a request asks for; every text gives an answer.
+
+        Args:
+            text: the request.
+            links: what words mean that nothing else takes, see :class:`~kg_rec.ask.linker.Linker`.
+        """
         text = clean(text)
         raw, parts = self.lexer.tokens(text)
         tokens = joined(raw, {n: a.end for n, a in enumerate(parts)})
         turn, count = turn_of(self.lexer, tokens, parts, text)
         state = _State(Request(text, self.words.code))
         if turn.kind not in ("why", "why-not", "reset"):
-            _Reader(self, tokens, parts, text, state).read()
+            _Reader(self, tokens, parts, text, state, links or {}).read()
         wishes = tuple(dict.fromkeys(_without_doubles(state.wishes)))
         turn = replace(turn, like=tuple(state.like), drop=tuple(state.drop))
         if turn.kind == "new" and (turn.like or turn.drop or _takes_away(state, tokens)):
@@ -174,9 +179,17 @@ class Parser:
 class _Reader:
     """One pass over the tokens of a request."""
 
-    def __init__(self, parser: Parser, tokens: list[Token], parts: list[Atom], text: str, state: _State) -> None:
+    def __init__(
+        self,
+        parser: Parser,
+        tokens: list[Token],
+        parts: list[Atom],
+        text: str,
+        state: _State,
+        links: Mapping[Key, Mention],
+    ) -> None:
         self.p, self.tokens, self.parts, self.text, self.s = parser, tokens, parts, text, state
-        self._asked = 0
+        self._links, self._asked = links, 0
 
     def read(self) -> None:
         """Fill the state."""
@@ -211,6 +224,14 @@ class _Reader:
         """The kind that some words are near to, for the first words of a request that ask for it."""
         self._asked += 1
         return self.p.near.nearest(words) if self._asked <= MOST_NEAR else None
+
+    def _lose(self, said: str) -> None:
+        """Words that nothing takes: what they are linked to, or not understood."""
+        linked = self._links.get(key(said))
+        if linked is None:
+            self.s.lost.append(said)
+        else:
+            self._wish(linked, said, must=False)
 
     def _step(self, place: int) -> int:
         token, s = self.tokens[place], self.s
@@ -454,7 +475,7 @@ class _Reader:
                 return end
         if self._nearest(key(self.text[self._start(first) : self._end(last - 1)])) is not None:
             return first  # "like heists": the words are read as others are
-        self.s.lost.append(self.text[self._start(first) : self._end(last - 1)])
+        self._lose(self.text[self._start(first) : self._end(last - 1)])
         return last
 
     def _on_ordinal(self, place: int) -> int:
@@ -625,7 +646,7 @@ class _Reader:
         if not nodes:
             near = self._nearest(key(self.p.words.gloss.get(token.said, token.said)))
             if near is None:
-                s.lost.append(token.said)
+                self._lose(token.said)
                 return place + 1
             self._wish(Mention((near,), "near"), token.said, must=False)
             return place + 1
@@ -661,7 +682,7 @@ class _Reader:
         end = last if han else place + 1
         said = self.text[self._start(place) : self._end(end - 1)]
         if len(said) > 1:
-            self.s.lost.append(said)
+            self._lose(said)
         self.s.mentioned = self.s.mentioned or self.s.negative
         return end
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 #: How a word was tied to the graph: a name as it is, another name, a misspelt name, a word near in meaning, a word for
-#: an item in the list before.
-How: TypeAlias = Literal["exact", "alias", "fuzzy", "near", "list"]
+#: an item in the list before, a word that a language model tied to a name.
+How: TypeAlias = Literal["exact", "alias", "fuzzy", "near", "list", "model"]
 Operator: TypeAlias = Literal["<", "<=", ">", ">=", "in", "not in"]
 #: new: forget what was asked before; refine: add to it; more: go on; why, why-not: explain; reset: begin anew.
 Kind: TypeAlias = Literal["new", "refine", "more", "why", "why-not", "reset"]
@@ -120,6 +120,7 @@ class Request:
         count: how many items; None where it is not said.
         turn: what it has to do with the requests before.
         not_understood: words that none of this says.
+        refused: what a language model said of them that is not used, and why, in words.
     """
 
     text: str
@@ -130,6 +131,7 @@ class Request:
     count: int | None = None
     turn: Turn = Turn()
     not_understood: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""

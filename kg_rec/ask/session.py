@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from kg_rec.ask.answer import Answer, AskConfig, Scored, Scorer, Suggestion
+from kg_rec.ask.linker import Linker
 from kg_rec.ask.parser import MOST_ITEMS, Parser
 from kg_rec.ask.quantities import Bounds
 from kg_rec.ask.request import Anchor, Constraint, Node, Request, Wish
@@ -25,10 +26,18 @@ class Asker:
         model: a trained model.
         config: how much words count.
         near: whether words that nothing else takes are looked up by the model's text encoder.
+        linker: asked of words that are not understood even so; None asks no language model.
     """
 
-    def __init__(self, model: Recommender, config: AskConfig | None = None, *, near: bool = True) -> None:
-        self.model = model
+    def __init__(
+        self,
+        model: Recommender,
+        config: AskConfig | None = None,
+        *,
+        near: bool = True,
+        linker: Linker | None = None,
+    ) -> None:
+        self.model, self.linker = model, linker
         self.scorer = Scorer(model, config)
         self._encoder = "none"
         if near and model.text is not None:
@@ -38,9 +47,15 @@ class Asker:
     def _made(self, language: str) -> Parser:
         return Parser(self.model.snapshot, language, self._encoder)
 
-    def over(self, model: Recommender) -> Asker:
-        """The same for a model over the same nodes, such as with a user's newest interactions; parsers are shared."""
-        other = Asker(model, self.scorer.config)
+    def over(self, model: Recommender, config: AskConfig | None = None, linker: Linker | None = None) -> Asker:
+        """The same for a model over the same nodes, such as with a user's newest interactions; parsers are shared.
+
+        Args:
+            model: the model.
+            config: how much words count; None for what it is here.
+            linker: asked of words that are not understood; None for the one here.
+        """
+        other = Asker(model, config or self.scorer.config, linker=linker or self.linker)
         other._encoder, other._parser = self._encoder, self._parser
         return other
 
@@ -51,6 +66,19 @@ class Asker:
             ConfigError: requests in it are not understood.
         """
         return self._parser(language)
+
+    def read(self, text: str, language: str) -> Request:
+        """What a request asks for; words that the grammar does not know are asked of the language model, if any.
+
+        Raises:
+            ConfigError: requests in the language are not understood.
+        """
+        parser = self.parser(language)
+        request = parser.parse(text)
+        if self.linker is None or not request.not_understood:
+            return request
+        links = self.linker.links(request.text, request.not_understood, parser.names, parser.words)
+        return replace(parser.parse(text, links.mentions) if links.mentions else request, refused=links.refused)
 
     def session(self, user: str | None = None, language: str | None = None) -> Session:
         """A conversation with a user; see :class:`Session`.
@@ -108,7 +136,7 @@ class Session:
         """
         if not 1 <= k <= MOST_ITEMS:
             raise ArgumentError(f"expected k from 1 to {MOST_ITEMS}, got {k}")
-        request = self.asker.parser(self.language or language_of(text)).parse(text)
+        request = self.asker.read(text, self.language or language_of(text))
         return self.answer(request, text, k)
 
     def answer(self, request: Request, text: str = "", k: int = 10) -> Answer:

@@ -36,7 +36,7 @@ def remarks_of(request: Request, schema: GraphSchema, text: str) -> list[str]:
     taken = [(w.said, w.how, [n.name for n in w.nodes]) for w in request.wishes]
     taken += [(a.said, a.how, [a.item.name]) for a in request.anchors]
     for said, how, names in taken:
-        if how in ("fuzzy", "near"):
+        if how in ("fuzzy", "near", "model"):
             found.append(say["near"].format(said, say["or"].join(dict.fromkeys(names))))
     item = schema.item
     plural = item.plurals.get(language) or item.labels.get(language) or item.name
@@ -45,6 +45,7 @@ def remarks_of(request: Request, schema: GraphSchema, text: str) -> list[str]:
     if request.not_understood:
         quoted = "、" if language == "zh" else ", "
         found.append(say["not understood"].format(quoted.join(f"“{w}”" for w in request.not_understood)))
+    found += request.refused
     if len(text) > MOST:
         found.append(say["cut"].format(MOST))
     return found

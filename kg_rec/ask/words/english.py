@@ -226,6 +226,8 @@ ENGLISH = Words(
         "unwanted": "{}, which you did not want",
         "less": "{}, of which you want less",
         "near": "“{}” is taken as {}",
+        "refused": "The language model read “{}” as “{}”, which is not in the graph; left out.",
+        "no model": "The language model gave no usable answer; the request was read without it.",
         "not understood": "Not understood: {}.",
         "no field": "The graph knows no {} of its {}, so “{}” was left out.",
         "nothing": "Nothing in the graph is all of that and new to you.",
