@@ -39,6 +39,7 @@ from kg_rec.model.chosen import Chosen
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.shards import HERE, Shards
+from kg_rec.people.evolution import Evolution, EvolutionConfig, Evolver, ScoreChange
 from kg_rec.people.newcomer import Newcomer, NewcomerConfig, Served, Welcome
 from kg_rec.people.preferences import Editor
 from kg_rec.people.profile import Profile, ProfileConfig, Profiler
@@ -173,6 +174,24 @@ class Model:
         """
         profiler = self._profiler if config is None else replace(self._profiler, config=config)
         return profiler.profile(user)
+
+    def evolution(self, user: str | None = None, *, config: EvolutionConfig | None = None) -> Evolution:
+        """How what a user, or everybody (None), likes changed; see :mod:`kg_rec.people.evolution`.
+
+        Args:
+            user: user key; None for everybody.
+            config: windows, and the test.
+
+        Raises:
+            NotFoundError: the user is unknown.
+            ArgumentError: interactions have no time.
+        """
+        evolver = Evolver(self._profiler, config or EvolutionConfig())
+        return evolver.population() if user is None else evolver.evolution(user)
+
+    def score_change(self, user: str, item: str, since: int, until: int) -> ScoreChange:
+        """What changed the score of an item between two times; see :meth:`kg_rec.people.evolution.Evolver.change`."""
+        return Evolver(self._profiler).change(user, item, since, until)
 
     @cached_property
     def editor(self) -> Editor:

@@ -15,6 +15,7 @@ import click
 from kg_rec.cli.ask import ask
 from kg_rec.cli.catalog import formats
 from kg_rec.cli.console import Command, Program, print_json, progress_bar
+from kg_rec.cli.evolve import evolve
 from kg_rec.cli.explain import explain
 from kg_rec.cli.feedback import feedback
 from kg_rec.cli.forget import forget
@@ -102,7 +103,8 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, phrasebook:
 
 _COMMANDS = (
     *(load, formats, schema, check, query, export, train, inspect, similar, vectors, evaluate, recommend),
-    *(job, newcomer, profile, prefer, explain, what_if, ask, phrase, feedback, serve, serve_token, forget, site),
+    *(job, newcomer, profile, evolve, prefer, explain, what_if, ask, phrase, feedback),
+    *(serve, serve_token, forget, site),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

@@ -183,7 +183,7 @@ class Profiler:
         counts: Ints = np.rint(np.asarray((liked @ self.features.matrix).todense()).ravel()).astype(np.int64)
         evidence = log_likelihood(counts, total, self.features.everybody, self.features.likes)
         columns = self._telling(index, counts, total, evidence)
-        terms, names = self._terms(index, columns)
+        terms, names = self.terms(index, columns)
         shares = self.features.everybody / self.features.likes
         clauses = tuple(
             Clause(
@@ -235,7 +235,7 @@ class Profiler:
                 found.append(column)
         return np.array([*found, *less[np.lexsort((less, -evidence[less]))][: config.clauses].tolist()], np.int64)
 
-    def _terms(self, user: int, columns: Ints) -> tuple[Floats64, list[str]]:
+    def terms(self, user: int, columns: Ints) -> tuple[Floats64, list[str]]:
         """What each interaction adds to each column, shape (interactions, columns), and the items' keys."""
         row = self.model.histories[[user]]
         found = np.zeros((row.nnz, len(columns)))

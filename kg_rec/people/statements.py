@@ -5,6 +5,7 @@ Keys and bounds are parameters; labels, relationship types and property names co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kg_rec.explain.path import PathEdge
@@ -32,18 +33,48 @@ def count_statement(schema: GraphSchema, user: str, feature: Feature) -> tuple[s
         ("all_count", [*has, *_liked(schema, one=False, bound=True)]),
         ("all_total", _liked(schema, one=False, bound=False)),
     ]
-    branches = [
-        "\n".join([*lines, "WITH count(*) AS count", f"RETURN '{what}' AS what, count"]) for what, lines in parts
+    statement = _united(parts)
+    return statement, {"user": user, **_parameters(schema, feature, statement)}
+
+
+def timed_statement(schema: GraphSchema, user: str | None, feature: Feature) -> tuple[str, dict[str, Any]] | None:
+    """The statement that counts a feature among likes from ``$since`` to ``$until`` (Unix seconds, both included).
+
+    Its rows are ``count`` and ``total``, as those of :func:`count_statement`; the parameters lack the two times.
+
+    Args:
+        schema: the schema.
+        user: of this user's likes; None for those of everybody.
+        feature: the feature.
+
+    Returns:
+        None where interactions have no time, or several edges of a pair are one by a rule of the schema.
+    """
+    if schema.interaction.time is None or schema.interaction.repeats is not None:
+        return None
+    has, one = _with_feature(schema, feature), user is not None
+    parts = [
+        ("count", [*has, *_liked(schema, one=one, bound=True, timed=True)]),
+        ("total", _liked(schema, one=one, bound=False, timed=True)),
     ]
-    statement = "\nUNION ALL\n".join(branches)
-    parameters: dict[str, Any] = {"user": user}
+    statement = _united(parts)
+    return statement, {**({} if user is None else {"user": user}), **_parameters(schema, feature, statement)}
+
+
+def _united(parts: Sequence[tuple[str, list[str]]]) -> str:
+    counted = "WITH count(*) AS count\nRETURN '{}' AS what, count"
+    return "\nUNION ALL\n".join("\n".join([*lines, counted.format(what)]) for what, lines in parts)
+
+
+def _parameters(schema: GraphSchema, feature: Feature, statement: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     if feature.years is None:
-        parameters["node"] = feature.key
+        found["node"] = feature.key
     else:
-        parameters |= {"low": feature.years[0], "high": feature.years[1]}
+        found |= {"low": feature.years[0], "high": feature.years[1]}
     if "$positive_from" in statement:
-        parameters["positive_from"] = schema.interaction.positive_from
-    return statement, parameters
+        found["positive_from"] = schema.interaction.positive_from
+    return found
 
 
 def _with_feature(schema: GraphSchema, feature: Feature) -> list[str]:
@@ -63,18 +94,23 @@ def _with_feature(schema: GraphSchema, feature: Feature) -> list[str]:
     return [f"MATCH {step}{mapping.where(conditions)}", "WITH DISTINCT n1"]
 
 
-def _liked(schema: GraphSchema, *, one: bool, bound: bool) -> list[str]:
+def _liked(schema: GraphSchema, *, one: bool, bound: bool, timed: bool = False) -> list[str]:
     """Lines that hand on each pair of a user ``n0`` and an item ``n1`` that the user liked, once.
 
     Args:
         schema: the schema.
         one: of ``$user`` alone.
         bound: the item was matched before.
+        timed: from ``$since`` to ``$until``.
     """
     user, item = schema.user, schema.item
     step, conditions, weight = step_of(schema, 0, (user.name, item.name), PathEdge(schema.interaction.name, True))
     conditions += mapping.has_key(user, "n0", "$user") if one else mapping.conditions(user, "n0")
     conditions += [] if bound else mapping.conditions(item, "n1")
+    if timed:
+        found = next(p for p in schema.interaction.properties if p.use == "time")
+        time = mapping.edge_value(schema.interaction, found, "n0", "n1", "e0")
+        conditions += [f"{time} >= $since", f"{time} <= $until"]
     step = step.replace(TAIL, mapping.node(user, "n0")).replace(HEAD, "(n1)" if bound else mapping.node(item, "n1"))
     handed = ["n0", "n1"]
     lines = [f"MATCH {step}{mapping.where(conditions)}"]

@@ -8,6 +8,8 @@ from toy_graph import fill
 
 from kg_rec.api import Model
 from kg_rec.errors import NotFoundError
+from kg_rec.people.evolution import EvolutionConfig
+from kg_rec.people.evolution_words import evolution_json
 from kg_rec.people.features import Feature
 from kg_rec.people.kept import Kept
 from kg_rec.people.preferences import Preference
@@ -50,6 +52,20 @@ def test_hostile_keys_are_parameters(tmp_store: GraphStore, name: str) -> None:
     assert "u30" not in statement
     assert clause.feature.key not in statement
     assert set(parameters) == {"user", "positive_from", *(["node"] if name == "node" else ["low", "high"])}
+
+
+@pytest.mark.parametrize("user", ["u30", None])
+def test_the_statements_of_a_change_return_the_counts_of_each_window(tmp_store: GraphStore, user: str | None) -> None:
+    model = Model(known_viewers())
+    fill(tmp_store, known_viewers().snapshot)
+    found = model.evolution(user, config=EvolutionConfig(features=9, permutations=19))
+    data = evolution_json(known_viewers().snapshot, found)
+    assert len(data["features"]) == 9
+    for feature in data["features"]:
+        for window, count in zip(data["windows"], feature["counts"], strict=True):
+            times = {"since": window["first"], "until": window["last"]}
+            rows = tmp_store.query(feature["cypher"], {**feature["parameters"], **times}).to_pylist()
+            assert {row["what"]: row["count"] for row in rows} == {"count": count, "total": window["total"]}
 
 
 # --- what users say of themselves ----------------------------------------------------------------------

@@ -29,6 +29,7 @@ COMMANDS = [
     "job",
     "newcomer",
     "profile",
+    "evolve",
     "prefer",
     "explain",
     "what-if",
