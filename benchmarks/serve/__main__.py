@@ -1,17 +1,19 @@
 """How fast does the service answer, and how soon does a click count?  Beside a bare ASGI echo, in the same run.
 
     python -m benchmarks.serve --json
+    python -m benchmarks.serve --graph neo4j://localhost:7687 --json
     python -m benchmarks.serve --data ../shared/data/ml-100k --json
 
-Without --data the graph is generated: --users, --items, --interactions.  Each list has ten items with their reasons in
-words.  One object with --json:
+Without --data the graph is generated: --users, --items, --interactions; it is in a folder, or with --graph on a server,
+which has to be empty.  Each list has ten items with their reasons in words.  One object with --json:
 
 - ``p50_ms``, ``p99_ms``: lists of random users, asked for at --rate a second whether or not earlier ones were answered;
 - ``per_second``: lists of few users asked for again and again, as fast as 16 connections can;
 - ``fresh_p99_ms``: a dismissal is sent, then the list asked for, which must have changed: both together;
 - ``echo_p99_ms``, ``echo_per_second``: an application that does nothing, asked in the same ways;
 - ``errors``: answers of another status than 200, and lists that did not change;
-- ``memory_mb``: of the service after the first phase, and after all, with --requests lists more.
+- ``memory_mb``: of the service after the first phase, and after all, with --requests lists more;
+- ``load``: the machine's, as the mean of the last minute, before the first phase and after the last.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import signal
 import socket
@@ -32,7 +35,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from benchmarks.jobs.stages import Size, export_all, fit, load
+from benchmarks.jobs.stages import Size, export_all, fit, is_empty, load
 from benchmarks.serve.client import as_fast, at_rate, changed
 from kg_rec.cli.console import print_table, progress_bar
 from kg_rec.errors import KgRecError
@@ -64,6 +67,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         prog="python -m benchmarks.serve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="MovieLens 100K with named facts")
+    parser.add_argument("--graph", metavar="URL", help="an empty Neo4j server for the graph  [default: a folder]")
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument("--interactions", type=int, default=1_000_000)
@@ -73,7 +77,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=0, help="lists more, for the memory  [default: 0]")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser.parse_args(arguments)
+    found = parser.parse_args(arguments)
+    if found.graph is not None and found.data is not None:
+        parser.error("--graph is for generated graphs; leave out --data")
+    return found
 
 
 def _world(options: argparse.Namespace, place: Path, progress: Any) -> tuple[str, Path, list[str]]:
@@ -83,7 +90,9 @@ def _world(options: argparse.Namespace, place: Path, progress: Any) -> tuple[str
 
         model, graph = prepared(options.data, place, None, 2026, progress)
         return graph, place / "model-2026", model.recommender.users.keys.to_pylist()
-    graph = str(place / "graph")
+    graph = options.graph or str(place / "graph")
+    if options.graph is not None and not is_empty(graph):
+        raise KgRecError(f"{graph} is not empty, and this benchmark would delete what is there; give an empty server")
     size = Size(options.interactions, options.users, options.items, options.users, options.seed)
     load(graph, size)
     export_all(graph, place)
@@ -95,7 +104,8 @@ async def _measured(
     options: argparse.Namespace, graph: str, model: Path, users: list[str], progress: Any
 ) -> dict[str, Any]:
     rng = random.Random(options.seed)
-    shape = {"users": len(users), "rate": options.rate}
+    store = "neo4j" if "://" in graph else "embedded"
+    shape = {"users": len(users), "rate": options.rate, "store": store}
 
     def path(user: str) -> str:
         return f"/v1/recommendations?user={quote(user, safe='')}&k=10"
@@ -107,6 +117,7 @@ async def _measured(
     def lists(of: Iterator[str]) -> Iterator[str]:
         return (path(user) for user in of)
 
+    load = [os.getloadavg()[0]]
     hot = rng.sample(users, min(_HOT, len(users)))
     uvicorn = [sys.executable, "-m", "uvicorn", "benchmarks.serve.echo:app", "--log-level", "warning"]
     with _served([*uvicorn, "--port"]) as (port, _):
@@ -128,6 +139,7 @@ async def _measured(
             progress(0, None, f"{options.requests:,} lists")
             await as_fast(port, lists(anybody()), float("inf"), most=options.requests)
         memory.append(_resident(pid))
+    load.append(os.getloadavg()[0])
     return {
         **shape,
         "p50_ms": steady.ms(0.5),
@@ -140,6 +152,7 @@ async def _measured(
         "echo_per_second": echoes,
         "errors": steady.errors + kept.errors + fresh.errors,
         "memory_mb": memory,
+        "load": load,
     }
 
 

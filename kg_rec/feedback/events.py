@@ -97,6 +97,17 @@ class EventLog:
         """What people, or one of them, did from ``since`` to before ``until``, by time: :data:`REACTED`."""
         return self._read(REACTED_TYPE, REACTED, since, until, "at, event", user)
 
+    def users(self) -> frozenset[str]:
+        """Keys of the users of whom there are reactions."""
+        user = self.schema.user
+        found = self.store.query(
+            f"MATCH {mapping.node(user, 'u')}-[e:{REACTED_TYPE}]->() "
+            f"{mapping.where(mapping.conditions(user, 'u'))} RETURN DISTINCT {mapping.key(user, 'u')} AS user",
+            limit=_MOST_ROWS,
+            timeout=600,
+        )
+        return frozenset(found.column("user").to_pylist())
+
     def prune(self, before: int) -> int:
         """Delete all events before a time, Unix seconds; returns how many there were."""
         count = 0

@@ -18,6 +18,8 @@ from kg_rec.arrays.types import Floats32
 
 #: Catalogues up to this size keep K as a dense matrix once single values of many items are asked for.
 DENSE = 4_000
+#: Pairs of items whose factors are multiplied at a time.
+_PAIRS = 1 << 14
 
 #: float32, dense (numpy) or CSR (scipy, which has no type stubs here).
 Matrix: TypeAlias = Any
@@ -30,8 +32,8 @@ class Kernel(Protocol):
         """histories @ K for histories of shape (b, n): float32, shape (b, n), or (b, len(items)) of some columns."""
         ...
 
-    def values(self, sources: NDArray[np.int64], item: int) -> Floats32:
-        """K(j, item) for each j in ``sources``: float32, shape (len(sources),)."""
+    def values(self, sources: NDArray[np.int64], items: NDArray[np.int64] | int) -> Floats32:
+        """K(j, i) for each j in ``sources``, and i of ``items`` or always the same: float32, shape (len(sources),)."""
         ...
 
     @property
@@ -57,9 +59,9 @@ class MatrixKernel:
         """See :class:`Kernel`."""
         return _dense(histories @ (self.matrix if items is None else self.matrix[:, items]))
 
-    def values(self, sources: NDArray[np.int64], item: int) -> Floats32:
+    def values(self, sources: NDArray[np.int64], items: NDArray[np.int64] | int) -> Floats32:
         """See :class:`Kernel`."""
-        return _dense(self.matrix[sources, item])
+        return _dense(self.matrix[sources, items])
 
     @cached_property
     def transposed(self) -> Floats32 | None:
@@ -101,11 +103,18 @@ class FactorKernel:
         total[rows[asked], column[asked]] -= own[asked]
         return _dense(total)
 
-    def values(self, sources: NDArray[np.int64], item: int) -> Floats32:
-        """See :class:`Kernel`."""
-        target = self.target[[item]].toarray()[0] if sparse.issparse(self.target) else self.target[item]
-        found = np.asarray(self.source[sources] @ target.astype(np.float64), dtype=np.float32)
-        return np.where(sources == item, np.float32(0), found)
+    def values(self, sources: NDArray[np.int64], items: NDArray[np.int64] | int) -> Floats32:
+        """See :class:`Kernel`; summed in double precision."""
+        items = np.broadcast_to(np.asarray(items), sources.shape)
+        found = np.empty(len(sources), np.float32)
+        for start in range(0, len(sources), _PAIRS):
+            part = slice(start, start + _PAIRS)
+            source, target = self.source[sources[part]], self.target[items[part]]
+            if sparse.issparse(source):
+                found[part] = source.astype(np.float64).multiply(target).sum(axis=1)
+            else:
+                found[part] = np.einsum("pd,pd->p", source.astype(np.float64), target.astype(np.float64))
+        return np.where(sources == items, np.float32(0), found)
 
     @cached_property
     def transposed(self) -> Floats32 | None:
@@ -132,12 +141,12 @@ class SumKernel:
             total += np.float32(factor) * kernel.scores(histories, items)
         return total if self.scale is None else total * (self.scale if items is None else self.scale[items])
 
-    def values(self, sources: NDArray[np.int64], item: int) -> Floats32:
+    def values(self, sources: NDArray[np.int64], items: NDArray[np.int64] | int) -> Floats32:
         """See :class:`Kernel`."""
         total = np.zeros(len(sources), np.float32)
         for factor, kernel in self.parts:
-            total += np.float32(factor) * kernel.values(sources, item)
-        return total if self.scale is None else total * self.scale[item]
+            total += np.float32(factor) * kernel.values(sources, items)
+        return total if self.scale is None else total * self.scale[items]
 
     @property
     def transposed(self) -> Floats32 | None:

@@ -277,12 +277,7 @@ class Recommender:
         values = {}
         for channel in self.channels:
             transposed = channel.kernel.transposed
-            if transposed is None:
-                ends = zip(bounds[:-1], bounds[1:], items, strict=True)
-                parts = [channel.kernel.values(sources[start:end], int(item)) for start, end, item in ends]
-                found = np.concatenate([np.empty(0, np.float32), *parts])
-            else:
-                found = transposed.take(place)
+            found = channel.kernel.values(sources, items[pairs]) if transposed is None else transposed.take(place)
             values[channel.name] = wide * found * np.repeat(channel.weight[items].astype(np.float64), lengths)
         return Addends(users, items, self.base[items].astype(np.float64), bounds, pairs, sources, weights, values)
 

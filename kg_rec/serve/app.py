@@ -45,7 +45,7 @@ def create_app(live: Live, writer: Callable[[], GraphStore], config: ServeConfig
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         live.watch(service.config.poll)
         yield
-        live.close()
+        service.close()
 
     app = FastAPI(
         title="kg_rec", version=version("kg-rec"), lifespan=lifespan, docs_url=None, redoc_url=None,

@@ -58,6 +58,7 @@ class State:
         since: when it was read, Unix seconds.
         files: of an embedded graph when it was read, by name, size and time; none for a server.
         liked: the weight that a click gets as an interaction.
+        reacted: users of whom an embedded graph held reactions when it was read.
     """
 
     number: int
@@ -69,6 +70,7 @@ class State:
     segments: Mapping[str, Model]
     files: tuple[tuple[str, int, int], ...]
     liked: float
+    reacted: frozenset[str]
 
     def of(self, user: str) -> Model:
         """The model with the weights of a user's segment."""
@@ -150,6 +152,8 @@ class Live:
         known = edges.take(np.arange(*np.searchsorted(edges.source, [row, row + 1])))
         try:
             unchanged = state.files and state.files == _files(self._url)
+            if unchanged and user not in state.reacted:
+                return state, model
             now = known if unchanged else self._interactions(user, model)
             reactions = self.reactions(user)
         except StoreError as error:
@@ -220,15 +224,15 @@ class Live:
         counts = self._counts(loaded)
         with self.reading() as store:
             model, files = loaded.with_snapshot(export(store)), self._files
+            users = EventLog(store, loaded.recommender.snapshot.schema).users() if files else frozenset()
         learned = LearnedFile.beside(self._folder).newest()
         posteriors = {} if learned is None else learned.posteriors
         segments = {name: Model(reweighted(model.recommender, p)) for name, p in posteriors.items()}
         for one in (model, *segments.values()):
             if len(one.recommender.users):  # what is computed on first use is computed before anybody waits for it
                 one.recommender.rank(np.array([0]), 1)
-        return State(
-            number, model, counts, stamp, time.time(), learned, segments, files, liked_weight(model.recommender)
-        )
+        liked = liked_weight(model.recommender)
+        return State(number, model, counts, stamp, time.time(), learned, segments, files, liked, users)
 
     def _stamp(self) -> tuple[float, ...]:
         try:

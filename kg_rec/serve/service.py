@@ -7,8 +7,8 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,7 @@ class Service:
         self._names: tuple[int, dict[str, NameIndex]] = (-1, {})
         self._asker: tuple[int, Asker] | None = None
         self._audit, self._writing = threading.Lock(), threading.Lock()
+        self._open: GraphStore | None = None
 
     def names(self) -> dict[str, NameIndex]:
         """Names of users and items of the state at hand."""
@@ -114,10 +115,31 @@ class Service:
         now = int(time.time())
         rows = [{**event, "at": now if event["at"] is None else event["at"]} for event in events]
         try:
-            with self._writing, closing(self.writer()) as store:
+            with self._writable() as store:
                 return EventLog.of(store).record_reactions(pa.Table.from_pylist(rows, schema=REACTED))
         finally:  # where it failed, nobody knows how much of it was written
             self.lists.change({event["user"] for event in events})
+
+    @contextmanager
+    def _writable(self) -> Iterator[GraphStore]:
+        """The graph for writing, for one thread at a time; it stays open where that keeps nobody else from writing."""
+        with self._writing:
+            store, self._open = self._open or self.writer(), None
+            try:
+                yield store
+                if store.capabilities.concurrent_writers:
+                    self._open = store
+            finally:
+                if self._open is None:
+                    store.close()
+
+    def close(self) -> None:
+        """Let go of the graph."""
+        self.live.close()
+        with self._writing:
+            if self._open is not None:
+                self._open.close()
+                self._open = None
 
     def who(self, authorization: str | None) -> Token | None:
         """Who sent an ``Authorization`` header; None where a token is asked for and this is none."""
