@@ -56,6 +56,9 @@ from kg_rec.vectors import item_vectors, text_vectors, user_vectors
 class Model:
     """A trained model: lists and explanations by key.
 
+    Threads may share one: it never changes, and what is computed on first use is the same whoever computes it.  With
+    threads about, give :meth:`explain_lists` ``workers=1``: its workers are forked.
+
     Attributes:
         recommender: the additive model behind it, with dense indices.
     """

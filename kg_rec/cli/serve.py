@@ -22,6 +22,7 @@ _ROLES = ("app", "support", "auditor", "admin")
 @click.option("--rate", type=click.IntRange(min=0), default=0, help="Requests a minute from one address; 0: no bound.")
 @click.option("--least-crowd", type=click.IntRange(min=1), default=1, help="No paths through fewer than N other users.")
 @click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds that a request may take.")
+@click.option("--cors", multiple=True, metavar="ORIGIN", help="Pages of this origin may read answers. Repeatable.")
 @click.option("--audit", type=click.Path(path_type=Path), metavar="FILE", help="A line per look at a user.")
 def serve(
     model: Path,
@@ -33,6 +34,7 @@ def serve(
     rate: int,
     least_crowd: int,
     timeout: float,
+    cors: tuple[str, ...],
     audit: Path | None,
 ) -> None:
     """Serve a MODEL over a graph as it is now: JSON under /v1, described by /openapi.json, and a page at /.
@@ -65,6 +67,7 @@ def serve(
         rate=rate,
         least_crowd=least_crowd,
         timeout=timeout,
+        cors=cors,
         audit=audit,
     )
     live = Live(lambda: connect(graph, read_only=True), model)

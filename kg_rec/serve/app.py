@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import generate_latest
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from kg_rec.errors import ConfigError, FeedbackError, KgRecError, NotFoundError, QueryRefusedError, StoreError
 from kg_rec.serve.config import ServeConfig
@@ -52,6 +53,13 @@ def create_app(live: Live, writer: Callable[[], GraphStore], config: ServeConfig
         description="Recommendations from a knowledge graph, each score an exact sum of graph paths.",
     )  # fmt: skip
     app.add_middleware(Guard, service=service)
+    if service.config.cors:  # around the guard, which answers kept lists itself
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=service.config.cors,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
     _problems(app)
     app.state.service = service
     app.include_router(router)

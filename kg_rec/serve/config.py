@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
 from kg_rec.errors import ConfigError
+
+#: Scheme, host and port; ``*`` is none: it would let every page read what this machine may ask.
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class ServeConfig:
         cached: lists that are kept.
         least_crowd: fewest other users that may be told of: paths through fewer are not shown.
         timeout: seconds after which a request is answered with 504.
+        cors: origins (``https://shop.example``) whose pages may read answers in a browser; none unless set.
     """
 
     host: str = "127.0.0.1"
@@ -36,12 +41,18 @@ class ServeConfig:
     cached: int = 10_000
     least_crowd: int = 1
     timeout: float = 30.0
+    cors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.poll > 0 and self.timeout > 0) or self.rate < 0 or not 0 <= self.port < 65536:
             raise ConfigError(f"expected poll and timeout above 0, rate of at least 0 and a port, got {self}")
         if self.body < 1 or self.least_crowd < 1 or self.cached < 1:
             raise ConfigError(f"expected body, least_crowd and cached of at least 1, got {self}")
+        for origin in self.cors:
+            if not _ORIGIN.fullmatch(origin):
+                raise ConfigError(
+                    f"cors: expected origins such as https://shop.example, without a path, got {origin!r}"
+                )
         if self.tokens is None and not _own(self.host):
             raise ConfigError(
                 f"host {self.host} can be reached by others; make tokens with `kg-rec serve-token` and name their file "

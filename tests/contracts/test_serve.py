@@ -427,6 +427,24 @@ def test_limits_headers_and_metrics(world: World) -> None:
         assert "/v1/explanation" in document["paths"]
 
 
+def test_pages_of_other_origins_read_answers_only_where_that_is_set(world: World) -> None:
+    page = {"Origin": "https://shop.example"}
+    ask = {"user": USER, "k": 2}
+    with world.client() as client:
+        for _ in range(2):  # made, then kept
+            answer = client.get("/v1/recommendations", params=ask, headers=page)
+            assert "access-control-allow-origin" not in answer.headers
+    with world.client(cors=("https://shop.example",)) as client:
+        for _ in range(2):
+            answer = client.get("/v1/recommendations", params=ask, headers=page)
+            assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+            other = client.get("/v1/recommendations", params=ask, headers={"Origin": "https://other.example"})
+            assert "access-control-allow-origin" not in other.headers
+    for origin in ("*", "shop.example", "https://shop.example/page"):
+        with pytest.raises(ConfigError, match="expected origins such as"):
+            ServeConfig(cors=(origin,))
+
+
 def test_a_host_that_others_reach_needs_tokens() -> None:
     with pytest.raises(ConfigError, match="serve-token"):
         ServeConfig(host="0.0.0.0")
