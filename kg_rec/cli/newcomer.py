@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--block", multiple=True, metavar="NAME", help="An attribute that must not be used. Repeatable.")
 @click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="Length of the list.")
 @click.option("--why", is_flag=True, help="Say of each item what its score is made of.")
+@click.option("--verify", is_flag=True, help="Count again in the --graph; exit 1 if a count differs.")
 @lang_option
 @json_option
 def newcomer(
@@ -42,6 +43,7 @@ def newcomer(
     block: tuple[str, ...],
     k: int,
     why: bool,
+    verify: bool,
     lang: str,
     as_json: bool,
 ) -> None:
@@ -60,29 +62,42 @@ def newcomer(
 
     if not (likes or attributes or sentence):
         raise click.UsageError("give at least one of --like, --attribute and --sentence")
+    if verify and graph is None:
+        raise click.UsageError("--verify needs --graph")
     with progress_bar() as progress:
         loaded, store = open_model(model, graph, progress, read_only=True)
         try:
             config = NewcomerConfig(blocked=block)
             served = loaded.newcomer(likes=likes, attributes=dict(attributes), sentence=sentence, config=config)
+            wrong: list[str] | None = None
+            if verify and store is not None:
+                progress(0, None, "count in the graph")
+                listed = served.recommend(k)["item"].to_pylist()
+                wrong = [f"{item}: {line}" for item in listed for line in served.differences(store, item)]
         finally:
             if store is not None:
                 store.close()
     told = remarks(served, lang)
     if as_json:
         print_json({"items": _items(served, k, lang), "sensitive": list(served.sensitive),
-                    "changed_by_sensitive": _changed(served, k), "remarks": list(told), "lang": lang})  # fmt: skip
-        return
-    for line in told:
-        note(line)
-    for place in _changed(served, k):
-        note(f"without {', '.join(served.sensitive)} the list would not hold {place['name']} ({place['item']})")
-    rows = _items(served, k, lang)
+                    "changed_by_sensitive": _changed(served, k), "remarks": list(told), "lang": lang,
+                    **({} if wrong is None else {"differences": wrong})})  # fmt: skip
+    else:
+        for line in told:
+            note(line)
+        for place in _changed(served, k):
+            note(f"without {', '.join(served.sensitive)} the list would not hold {place['name']} ({place['item']})")
+        _print(_items(served, k, lang), why)
+        if wrong is not None:
+            click.echo("\n".join(wrong) or f"verified: {graph} returns these counts")
+    if wrong:
+        raise SystemExit(1)
+
+
+def _print(rows: list[dict[str, Any]], why: bool) -> None:
     if not why:
-        print_table(
-            ["rank", "name", "item", "score"],
-            [(r["rank"], r["name"], r["item"], f"{r['score']:.4f}") for r in rows], ["score"],
-        )  # fmt: skip
+        cells = [(r["rank"], r["name"], r["item"], f"{r['score']:.4f}") for r in rows]
+        print_table(["rank", "name", "item", "score"], cells, ["score"])
         return
     for row in rows:
         click.echo(f"{row['rank']:>3}  {row['name']}  ({row['item']})  {row['score']:.4f}")
@@ -99,8 +114,17 @@ def _items(served: Served, k: int, lang: str) -> list[dict[str, Any]]:
 
     rows = []
     for row in served.recommend(k).to_pylist():
-        addends = sorted(served.addends(row["item"]), key=lambda a: -abs(a.value))
-        told = [{**asdict(a), "text": tell_addend(served, row["item"], a, lang)} for a in addends if a.value]
+        pairs = zip(served.addends(row["item"]), served.statements(row["item"]), strict=True)
+        told = [
+            {
+                **asdict(addend),
+                "text": tell_addend(served, row["item"], addend, lang),
+                "cypher": None if said is None else said[0],
+                "parameters": None if said is None else said[1],
+            }
+            for addend, said in sorted(pairs, key=lambda pair: -abs(pair[0].value))
+            if addend.value
+        ]
         rows.append({**row, "name": clean_name(row["name"], row["item"]), "addends": told})
     return rows
 

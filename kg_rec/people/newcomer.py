@@ -28,7 +28,9 @@ from kg_rec.model.cold.similarity import centred_texts
 from kg_rec.model.encoders.text import TextEncoder, find_encoder
 from kg_rec.model.recommender import Recommender, positions
 from kg_rec.people.groups import Choices, Group
+from kg_rec.people.statements import group_statement
 from kg_rec.settings import expect
+from kg_rec.store import GraphStore
 
 #: Likes by which the scale of the trained model's addends is measured.
 _SAMPLE = 200
@@ -204,6 +206,33 @@ class Served:
         if self.newcomer.sentence:
             found.append(Addend("sentence", "", "", next(values)))
         return tuple(found)
+
+    def statements(self, item: str) -> tuple[tuple[str, dict[str, Any]] | None, ...]:
+        """Per addend of an item's score the statement that returns its counts; None where nothing is counted.
+
+        See :func:`kg_rec.people.statements.group_statement`.  A like is no reason for itself: it has no counts there.
+        """
+        schema, groups = self.model.snapshot.schema, iter(self.groups)
+        found = []
+        for addend in self.addends(item):
+            group = next(groups) if addend.kind in ("attribute", "like") else None
+            counted = addend.users is not None and not (addend.kind == "like" and addend.name == item)
+            found.append(group_statement(schema, group, item) if counted else None)
+        return tuple(found)
+
+    def differences(self, store: GraphStore, item: str) -> tuple[str, ...]:
+        """Where a store counts otherwise than the addends of an item say, one line each; empty if it agrees."""
+        lines = []
+        for addend, said in zip(self.addends(item), self.statements(item), strict=True):
+            if said is not None:
+                rows = {row["what"]: row["count"] for row in store.query(*said).to_pylist()}
+                told = {"users": addend.users, "chose": addend.chose}
+                lines += [
+                    f"{addend.kind} {addend.name}: {what} is {n} for the newcomer and {rows.get(what)} in the graph"
+                    for what, n in told.items()
+                    if rows.get(what) != n
+                ]
+        return tuple(lines)
 
     def without_sensitive(self) -> Served:
         """The same person served without the sensitive attributes."""

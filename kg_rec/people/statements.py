@@ -11,6 +11,7 @@ from typing import Any
 from kg_rec.explain.path import PathEdge
 from kg_rec.explain.show.steps import HEAD, TAIL, step_of
 from kg_rec.people.features import Feature
+from kg_rec.people.groups import Group
 from kg_rec.schema import GraphSchema
 from kg_rec.store import mapping
 
@@ -28,10 +29,10 @@ def count_statement(schema: GraphSchema, user: str, feature: Feature) -> tuple[s
     """
     has = _with_feature(schema, feature)
     parts = [
-        ("count", [*has, *_liked(schema, one=True, bound=True)]),
-        ("total", _liked(schema, one=True, bound=False)),
-        ("all_count", [*has, *_liked(schema, one=False, bound=True)]),
-        ("all_total", _liked(schema, one=False, bound=False)),
+        ("count", [*has, *_liked(schema, user="$user", item="")]),
+        ("total", _liked(schema, user="$user")),
+        ("all_count", [*has, *_liked(schema, item="")]),
+        ("all_total", _liked(schema)),
     ]
     statement = _united(parts)
     return statement, {"user": user, **_parameters(schema, feature, statement)}
@@ -52,13 +53,54 @@ def timed_statement(schema: GraphSchema, user: str | None, feature: Feature) -> 
     """
     if schema.interaction.time is None or schema.interaction.repeats is not None:
         return None
-    has, one = _with_feature(schema, feature), user is not None
+    found = next(p for p in schema.interaction.properties if p.use == "time")
+    time = mapping.edge_value(schema.interaction, found, "n0", "n1", "e0")
+    during, who = [f"{time} >= $since", f"{time} <= $until"], None if user is None else "$user"
     parts = [
-        ("count", [*has, *_liked(schema, one=one, bound=True, timed=True)]),
-        ("total", _liked(schema, one=one, bound=False, timed=True)),
+        ("count", [*_with_feature(schema, feature), *_liked(schema, user=who, item="", also=during)]),
+        ("total", _liked(schema, user=who, also=during)),
     ]
     statement = _united(parts)
     return statement, {**({} if user is None else {"user": user}), **_parameters(schema, feature, statement)}
+
+
+def group_statement(schema: GraphSchema, group: Group | None, item: str) -> tuple[str, dict[str, Any]]:
+    """The statement that counts the users of a group, or all (None), and those of them who liked an item.
+
+    Its rows are ``users`` and ``chose``; only users who liked something count.
+
+    Args:
+        schema: the schema.
+        group: the users who share an attribute, or who liked an item.
+        item: key of the item that they chose.
+    """
+    parameters: dict[str, Any] = {"item": item}
+    if group is None:
+        who = _liked(schema)
+    elif group.kind == "like":
+        who, parameters["like"] = _liked(schema, item="$like"), group.name
+    else:
+        conditions, bounds = _shared(schema, group)
+        who = _liked(schema, also=conditions)
+        parameters |= bounds
+    who = [*who, "WITH DISTINCT n0"]
+    statement = _united([("users", who), ("chose", [*who, *_liked(schema, user="", item="$item"), "WITH DISTINCT n0"])])
+    if "$positive_from" in statement:
+        parameters["positive_from"] = schema.interaction.positive_from
+    return statement, parameters
+
+
+def _shared(schema: GraphSchema, group: Group) -> tuple[list[str], dict[str, Any]]:
+    """Conditions that a user ``n0`` shares the attribute of a group, and their parameters."""
+    found = next(p for p in schema.user.properties if p.name == group.name)
+    value = mapping.value(schema.user, found, "n0")
+    if isinstance(group.low, str):
+        text = f"toLower(trim(toString({value})))"
+        return [f"{text} STARTS WITH $shared" if group.code else f"{text} = $shared"], {"shared": group.low.lower()}
+    bounds = {"low": group.low, "high": group.high}
+    conditions = {"low": f"{value} >= $low", "high": f"{value} <= $high"}
+    known = {name: bound for name, bound in bounds.items() if bound is not None}
+    return [f"{value} IS NOT NULL", *(conditions[name] for name in known)], known
 
 
 def _united(parts: Sequence[tuple[str, list[str]]]) -> str:
@@ -94,24 +136,24 @@ def _with_feature(schema: GraphSchema, feature: Feature) -> list[str]:
     return [f"MATCH {step}{mapping.where(conditions)}", "WITH DISTINCT n1"]
 
 
-def _liked(schema: GraphSchema, *, one: bool, bound: bool, timed: bool = False) -> list[str]:
+def _liked(
+    schema: GraphSchema, *, user: str | None = None, item: str | None = None, also: Sequence[str] = ()
+) -> list[str]:
     """Lines that hand on each pair of a user ``n0`` and an item ``n1`` that the user liked, once.
 
     Args:
         schema: the schema.
-        one: of ``$user`` alone.
-        bound: the item was matched before.
-        timed: from ``$since`` to ``$until``.
+        user: parameter of the user's key; empty where the user was matched before; None for all.
+        item: the same for the item.
+        also: further conditions.
     """
-    user, item = schema.user, schema.item
-    step, conditions, weight = step_of(schema, 0, (user.name, item.name), PathEdge(schema.interaction.name, True))
-    conditions += mapping.has_key(user, "n0", "$user") if one else mapping.conditions(user, "n0")
-    conditions += [] if bound else mapping.conditions(item, "n1")
-    if timed:
-        found = next(p for p in schema.interaction.properties if p.use == "time")
-        time = mapping.edge_value(schema.interaction, found, "n0", "n1", "e0")
-        conditions += [f"{time} >= $since", f"{time} <= $until"]
-    step = step.replace(TAIL, mapping.node(user, "n0")).replace(HEAD, "(n1)" if bound else mapping.node(item, "n1"))
-    handed = ["n0", "n1"]
-    lines = [f"MATCH {step}{mapping.where(conditions)}"]
-    return [*lines, *(weight.lines(handed) if weight is not None else ["WITH DISTINCT n0, n1"])]
+    users, items = schema.user, schema.item
+    step, conditions, weight = step_of(schema, 0, (users.name, items.name), PathEdge(schema.interaction.name, True))
+    for kind, variable, given, place in ((users, "n0", user, TAIL), (items, "n1", item, HEAD)):
+        step = step.replace(place, f"({variable})" if given == "" else mapping.node(kind, variable))
+        if given != "":
+            conditions += (
+                mapping.conditions(kind, variable) if given is None else mapping.has_key(kind, variable, given)
+            )
+    lines = [f"MATCH {step}{mapping.where([*conditions, *also])}"]
+    return [*lines, *(weight.lines(["n0", "n1"]) if weight is not None else ["WITH DISTINCT n0, n1"])]

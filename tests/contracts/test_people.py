@@ -68,6 +68,25 @@ def test_the_statements_of_a_change_return_the_counts_of_each_window(tmp_store: 
             assert {row["what"]: row["count"] for row in rows} == {"count": count, "total": window["total"]}
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [{"age": 20, "occupation": " Pilot"}, {"age": 40, "zip_code": "10999"}, {"age": 90, "occupation": "rancher"}],
+)
+def test_the_statements_of_a_newcomer_return_the_counts(tmp_store: GraphStore, attributes: dict[str, object]) -> None:
+    fill(tmp_store, known_viewers().snapshot)
+    found = Model(known_viewers()).newcomer(likes=["f00", "f04"], attributes=attributes)
+    assert [g.kind for g in found.groups] == ["attribute", "attribute", "like", "like"]
+    for item in ("f01", "f04", "f30"):
+        statements = found.statements(item)
+        assert sum(s is not None for s in statements) == (4 if item == "f04" else 5)
+        assert found.differences(tmp_store, item) == ()
+    told = "MATCH (u:User {user_id: 'u01'})-[r:RATED]->() DELETE r"
+    tmp_store.transact([(told, {})])
+    assert any(
+        "popularity : users is 60 for the newcomer and 59" in line for line in found.differences(tmp_store, "f01")
+    )
+
+
 # --- what users say of themselves ----------------------------------------------------------------------
 
 WESTERN = Feature("HAS_GENRE", "Genre", "western", "western")

@@ -26,3 +26,14 @@ def test_wrong_use_is_told(world: World) -> None:
     assert "--like" in run("newcomer", world.model, code=2).stderr
     assert "nobody-has-this" in run("newcomer", world.model, "--like", "nobody-has-this", code=1).stderr
     assert "shoe" in run("newcomer", world.model, "--attribute", "shoe=42", code=1).stderr
+
+
+def test_counts_are_verified_in_the_graph(world: World) -> None:
+    args = ("newcomer", world.model, "--like", "f3", "-k", "3", "--graph", world.graph, "--verify")
+    assert "verified:" in run(*args).stdout
+    found = json.loads(run(*args, "--json").stdout)
+    assert found["differences"] == []
+    counted = [a for row in found["items"] for a in row["addends"] if a["users"] is not None]
+    assert counted
+    assert all("count(*)" in a["cypher"] for a in counted)
+    assert "--graph" in run("newcomer", world.model, "--like", "f3", "--verify", code=2).stderr
