@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from chat_server import Handler, chat_server
+from cli_world import run
 from tiny_chat import GGUF, build
 from toy_graph import everything
 
@@ -22,6 +23,7 @@ from kg_rec.explain.generate.budget import Budget, Limits
 from kg_rec.explain.generate.endpoint import OpenAiCompatible
 from kg_rec.explain.generate.language_model import LanguageModel, Request
 from kg_rec.explain.generate.local_model import TransformersModel
+from kg_rec.model import persist
 
 MODEL = everything()
 USER = MODEL.users.key(0)
@@ -129,6 +131,21 @@ def test_over_a_real_endpoint(caplog: pytest.LogCaptureFixture) -> None:
         assert "no usable answer" in session.ask("cowpokes").text
     assert "401" in caplog.text
     assert "secret-key" not in caplog.text + json.dumps(server.requests)
+
+
+def test_the_command_asks_an_endpoint(tmp_path: Path) -> None:
+    def act(handler: Handler, body: dict[str, Any]) -> None:
+        text = json.dumps({"sentences": [json.dumps({"cowpokes": "western"})]})
+        handler.reply(200, json.dumps({"choices": [{"message": {"content": text}}]}))
+
+    persist.save(MODEL, tmp_path / "model")
+    args = ("ask", USER, "films with flibbercowpokes", "--model", str(tmp_path / "model"))
+    with chat_server(act) as server:
+        found = run(*args, "--endpoint", server.url, "--endpoint-model", "any")
+    assert "“cowpokes” as “western”" in found.stdout  # it was asked of another word
+    assert [b["model"] for b in server.requests] == ["any"]
+    for wrong in (("--endpoint", "http://x/v1"), ("--key-env", "X"), ("--lm", "a", "--endpoint", "b")):
+        assert run(*args, *wrong, code=2).exit_code == 2
 
 
 def test_random_weights_write_only_names_that_are_there(tmp_path: Path) -> None:
