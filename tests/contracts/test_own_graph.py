@@ -158,6 +158,7 @@ def test_from_a_graph_to_written_lists(
     profile = model.profile(user, config=ProfileConfig(least=2, evidence=0.0))
     assert profile.clauses
     assert profile.differences(store) == ()
+    assert model.newcomer(likes=[item]).differences(store, graph.items.key(0)) == ()
     settings = {
         "graph": clean_neo4j,
         "model": str(tmp_path / "model"),
