@@ -12,6 +12,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from kg_rec.api import Model
+from kg_rec.explain.words.wording import Wording
 from kg_rec.serve.guard import LISTS
 from kg_rec.serve.live import State
 from kg_rec.serve.service import Service
@@ -139,6 +140,15 @@ def ask(request: Request, user: Key, asked: Asked, token: App) -> dict[str, Any]
     if answer.request.turn.kind in ("why", "why-not") and not token.may("support"):
         raise HTTPException(403, f"why needs the role support, the token of {token.name} has {token.role}")
     return answer.to_dict()
+
+
+@router.get("/v1/profile", tags=["why"])
+def profile(request: Request, user: Key, token: Support, lang: Lang = "en") -> dict[str, Any]:
+    """What the user likes and avoids in the graph's terms: counts, each with its Cypher, and sums of addends."""
+    from kg_rec.people.profile_words import profile_json
+
+    _, model = model_of(request, user, token, "profile")
+    return profile_json(model.profile(user), Wording(lang))
 
 
 @router.get("/v1/history", tags=["why"])

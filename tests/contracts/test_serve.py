@@ -15,11 +15,13 @@ import pytest
 from starlette.testclient import TestClient
 from toy_graph import everything, fill, films
 
+from kg_rec.api import Model
 from kg_rec.ask.search import NameIndex
 from kg_rec.errors import ConfigError, StoreUnavailableError
 from kg_rec.feedback.events import EventLog
 from kg_rec.feedback.learn import Learned, LearnedFile, start
 from kg_rec.model import persist
+from kg_rec.people.profile_words import profile_json
 from kg_rec.serve.app import create_app
 from kg_rec.serve.config import ServeConfig
 from kg_rec.serve.live import Live
@@ -199,6 +201,17 @@ def test_a_rating_that_anybody_writes_counts_in_the_next_list_that_is_made(world
         assert after[0]["score"] != before[1]["score"]
         history = client.get("/v1/history", params={"user": USER}).json()["items"]
         assert before[0]["item"] in [one["item"] for one in history]
+
+
+def test_a_profile_counts_what_is_in_the_graph_now(world: World) -> None:
+    with world.client(poll=1000.0) as client:
+        before = client.get("/v1/profile", params={"user": USER}).json()
+        assert before == profile_json(Model(MODEL).profile(USER))
+        new = next(i for i in range(len(MODEL.items)) if i not in MODEL.seen[[0]].indices)
+        rate(world, USER, MODEL.items.key(new))
+        after = client.get("/v1/profile", params={"user": USER, "lang": "zh"}).json()
+        assert (after["total"], after["lang"]) == (before["total"] + 1, "zh")
+        assert client.get("/v1/profile", params={"user": "nobody"}).status_code == 404
 
 
 def test_a_new_user_is_served_at_once_and_an_unknown_one_is_a_problem(world: World) -> None:
