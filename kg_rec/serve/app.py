@@ -44,7 +44,7 @@ def create_app(live: Live, writer: Callable[[], GraphStore], config: ServeConfig
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        live.watch(service.config.poll)
+        live.watch(service.config.poll, service.tidy)
         yield
         service.close()
 

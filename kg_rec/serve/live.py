@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +91,7 @@ class Live:
     def __init__(self, connect: Callable[[], GraphStore], folder: Path) -> None:
         self._connect, self._folder = connect, folder
         self._store: GraphStore | None = None
+        self._lent: GraphStore | None = None
         self._files: tuple[tuple[str, int, int], ...] = ()
         self._url = ""
         self._lock, self._refreshing = threading.Lock(), threading.Lock()
@@ -104,12 +105,13 @@ class Live:
         """The newest state."""
         return self._state
 
-    def watch(self, poll: float) -> threading.Thread:
-        """Look for changes every ``poll`` seconds, in a thread of its own, until :meth:`close`."""
+    def watch(self, poll: float, also: Callable[[], None] = lambda: None) -> threading.Thread:
+        """Look for changes every ``poll`` seconds, in a thread of its own, until :meth:`close`; and do ``also``."""
 
         def loop() -> None:
             while not self._stopped.wait(poll):
                 try:
+                    also()
                     self.refresh()
                     self.fault = None
                 except (KgRecError, OSError) as error:  # the last state goes on answering; the fault is told
@@ -128,7 +130,8 @@ class Live:
         """
         with self._refreshing:
             now = self._state
-            if whole or now.folder != self._stamp() or now.counts != self._counts():
+            same = now.files and now.files == _files(self._url)
+            if whole or now.folder != self._stamp() or (not same and now.counts != self._counts()):
                 self._state = self._read(now.number + 1)
             return self._state
 
@@ -197,13 +200,14 @@ class Live:
     def reading(self) -> Iterator[GraphStore]:
         """The open graph, for one thread at a time."""
         with self._lock:
+            if self._lent is not None:
+                yield self._lent
+                return
             if self._store is not None and self._files != _files(self._store.url):
                 self._store.close()  # a reader of an embedded graph sees it as it was when it was opened
                 self._store = None
             if self._store is None:
-                before = _files(
-                    self._url
-                )  # a write while it is opened may or may not be in it: then it is opened again
+                before = _files(self._url)  # a write while it is opened may be in it or not: it is opened again
                 self._store = self._connect()
                 self._url = self._store.url
                 self._files = before or _files(self._url)
@@ -214,6 +218,11 @@ class Live:
                 self._store = None
                 raise
 
+    def lend(self, store: GraphStore | None) -> None:
+        """Read from a graph that is open for writing, which has its own writes at once; None: no longer."""
+        with self._lock:
+            self._lent = store
+
     def query(self, cypher: str, parameters: dict[str, object] | None = None, limit: int = _MOST) -> pa.Table:
         """Read from the graph."""
         with self.reading() as store:
@@ -222,8 +231,9 @@ class Live:
     def _read(self, number: int) -> State:
         stamp, loaded = self._stamp(), Model.load(self._folder)
         counts = self._counts(loaded)
-        with self.reading() as store:
-            model, files = loaded.with_snapshot(export(store)), self._files
+        files = _files(self._url)
+        with closing(self._connect()) as store:  # one of its own: lists do not wait until the whole graph is read
+            model = loaded.with_snapshot(export(store))
             users = EventLog(store, loaded.recommender.snapshot.schema).users() if files else frozenset()
         learned = LearnedFile.beside(self._folder).newest()
         posteriors = {} if learned is None else learned.posteriors

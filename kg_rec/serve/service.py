@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from kg_rec.api import Model
 from kg_rec.ask.search import NameIndex
 from kg_rec.ask.session import Asker
+from kg_rec.errors import StoreError
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.single import reasons
 from kg_rec.explain.words.wording import Wording
@@ -83,6 +84,7 @@ class Service:
         self._asker: tuple[int, Asker] | None = None
         self._audit, self._writing = threading.Lock(), threading.Lock()
         self._open: GraphStore | None = None
+        self._written = 0.0
 
     def names(self) -> dict[str, NameIndex]:
         """Names of users and items of the state at hand."""
@@ -122,24 +124,37 @@ class Service:
 
     @contextmanager
     def _writable(self) -> Iterator[GraphStore]:
-        """The graph for writing, for one thread at a time; it stays open where that keeps nobody else from writing."""
+        """The graph for writing, for one thread at a time; it stays open for the next, and is read from meanwhile."""
         with self._writing:
-            store, self._open = self._open or self.writer(), None
+            if self._open is None:
+                self._open = self.writer()
             try:
-                yield store
-                if store.capabilities.concurrent_writers:
-                    self._open = store
-            finally:
-                if self._open is None:
-                    store.close()
+                yield self._open
+            except StoreError:
+                self._let_go()
+                raise
+            self._written = time.monotonic()
+            if not self._open.capabilities.concurrent_writers:
+                self.live.lend(self._open)
+
+    def tidy(self) -> None:
+        """Close an embedded graph that nobody sent feedback for since a poll, so that others may write to it."""
+        with self._writing:
+            alone = self._open is not None and not self._open.capabilities.concurrent_writers
+            if alone and time.monotonic() - self._written >= self.config.poll:
+                self._let_go()
 
     def close(self) -> None:
         """Let go of the graph."""
         self.live.close()
         with self._writing:
-            if self._open is not None:
-                self._open.close()
-                self._open = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self.live.lend(None)
+        if self._open is not None:
+            self._open.close()
+            self._open = None
 
     def who(self, authorization: str | None) -> Token | None:
         """Who sent an ``Authorization`` header; None where a token is asked for and this is none."""
