@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -187,7 +186,7 @@ def _print_shown(rows: pa.Table, names: pa.Array, items: IdMap) -> None:
 @click.option("--at", type=int, metavar="SECONDS", help="When, Unix seconds; default: now.")
 @click.option(
     "--file",
-    type=click.File(encoding="utf-8-sig"),
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     metavar="FILE",
     help="Many: JSON Lines with event, user, item, kind and optionally list, at, value; - is stdin.",
 )
@@ -201,7 +200,7 @@ def record(
     event: str | None,
     value: float,
     at: int | None,
-    file: IO[str] | None,
+    file: Path | None,
     as_json: bool,
 ) -> None:
     """Write what people did: click, like, buy or dismiss.
@@ -213,50 +212,23 @@ def record(
     import pyarrow as pa
 
     from kg_rec.feedback.events import REACTED, EventLog
+    from kg_rec.feedback.file import read_reactions
 
     now = int(time.time())
     if (file is None) == (kind is None):
         raise click.UsageError("give USER ITEM KIND, or --file")
     if file is not None:
-        rows = _events_of(file, now)
+        rows = read_reactions(file, now, click.get_binary_stream("stdin") if str(file) == "-" else None)
     else:
         name = event or uuid.uuid4().hex
-        rows = [
-            {"event": name, "list": in_list, "user": user, "item": item, "at": at or now, "kind": kind, "value": value}
-        ]
+        row = {"event": name, "list": in_list, "user": user, "item": item, "kind": kind, "value": value}
+        rows = pa.Table.from_pylist([{**row, "at": now if at is None else at}], schema=REACTED)
     with opened(graph, read_only=False) as store:
-        written = EventLog.of(store).record_reactions(pa.Table.from_pylist(rows, schema=REACTED))
+        written = EventLog.of(store).record_reactions(rows)
     if as_json:
         print_json({"written": written})
         return
     click.echo(f"wrote {written:,} event{'' if written == 1 else 's'}")
-
-
-def _events_of(file: IO[str], now: int) -> list[dict[str, Any]]:
-    from kg_rec.errors import LoadError
-
-    text = ("event", "user", "item", "kind", "list")
-    types: dict[str, tuple[type, ...]] = {**dict.fromkeys(text, (str,)), "at": (int,), "value": (int, float)}
-    rows = []
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise LoadError(f"expected a JSON object, got {line[:60]!r} ({error})", file.name, number) from error
-        if not isinstance(row, dict):
-            raise LoadError(f"expected a JSON object, got {line[:60]!r}", file.name, number)
-        row = {"list": "", "at": now, "value": 1.0, **row}
-        for key, kinds in types.items():
-            if not isinstance(row.get(key), kinds) or isinstance(row.get(key), bool):
-                expected = " or ".join(k.__name__ for k in kinds)
-                raise LoadError(f"{key}: expected {expected}, got {row.get(key)!r}", file.name, number)
-        unknown = sorted(set(row) - set(types))
-        if unknown:
-            raise LoadError(f"unknown key {unknown[0]!r}; expected some of {', '.join(types)}", file.name, number)
-        rows.append({**row, "value": float(row["value"])})
-    return rows
 
 
 def _file(model: Path) -> LearnedFile:

@@ -219,7 +219,7 @@ def toml_value(text: str) -> Any:
     """A value written as TOML; what is not TOML is a text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -227,7 +227,7 @@ def json_value(text: str) -> Any:
     """A value written as JSON; what is not JSON is a text."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -22,16 +22,18 @@ def split_url(url: str) -> tuple[str, str]:
     """The URL without options, and the name of the database (``?database=``, default ``neo4j``).
 
     Raises:
-        StoreError: the URL carries credentials, a path or an unknown option.  The message does not show the URL
-            when it carries credentials.
+        StoreError: the URL carries credentials, a path or an unknown option.  The message shows nothing of the URL
+            that may be a password.
     """
     try:
         parts = urlsplit(url)
         options = parse_qs(parts.query, keep_blank_values=True)
         host = parts.hostname
         _ = parts.port
-    except ValueError as error:
-        raise StoreError(f"the server's URL is not valid ({error}); expected one like {_EXAMPLE}") from None
+    except ValueError:  # its message repeats what stands where the port should
+        raise StoreError(
+            f"the server's URL cannot be read: expected a host and a port number, as in {_EXAMPLE}"
+        ) from None
     if "@" in url or {"user", "username", "password"} & {k.lower() for k in options}:
         raise StoreError(
             "the server's URL must not carry credentials; "

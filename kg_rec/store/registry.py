@@ -10,6 +10,7 @@ The class takes ``(url, read_only=...)`` and keeps the promises of :class:`~kg_r
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import Protocol
 
@@ -38,7 +39,10 @@ def open_store(url: str, *, read_only: bool) -> GraphStore:
         MissingDependencyError: its engine cannot be loaded.
     """
     scheme, separator, _ = url.partition("://")
-    name = scheme.lower() if separator else "file"
+    name = scheme.strip().lower() if separator else "file"
+    slip = re.match(r"\s*([a-z0-9+.-]+)(:|//)", url.lower())
+    if not separator and slip and slip[1] in schemes():  # may hold a password, so it is not repeated
+        raise StoreError(f"expected {slip[1]}:// at the start of the graph's URL, or ./ before the name of a folder")
     opens = _find(name)
     if name == "file":
         url = url[len("file://") :] if separator else url

@@ -1,6 +1,8 @@
 """A graph that its owners edit at random: after each edit lists and explanations work and add up, or an error says why.
 
-``KG_REC_EDITS`` sets how many edits are tried, over all examples; a few by default.
+``KG_REC_EDITS`` sets how many edits are tried in each store, over all examples; a few by default. A thousand in both::
+
+    KG_REC_EDITS=500 pytest tests/contracts/test_living_graph.py --hypothesis-show-statistics
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from kg_rec.store import GraphStore, connect
 
 PER_EXAMPLE = 5
 EXAMPLES = max(1, int(os.environ.get("KG_REC_EDITS", "10")) // PER_EXAMPLE)
+pytestmark = pytest.mark.timeout(600 + 60 * EXAMPLES)
 EDITS = (
     "new item",
     "new fact",

@@ -14,7 +14,9 @@ from typing import Any
 import neo4j
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 
+from kg_rec.cli import main
 from kg_rec.errors import AuthenticationError, StoreError, StoreUnavailableError
 from kg_rec.schema import GraphSchema
 from kg_rec.store import GraphStore, connect
@@ -107,6 +109,41 @@ def test_credentials_in_the_url_are_refused_and_not_shown(url: str) -> None:
         connect(url)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+HIDDEN = "hunter2"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"neo4j://localhost:1/{HIDDEN}",
+        f"neo4j://localhost:1#{HIDDEN}",
+        f"neo4j://localhost:1?database=neo4j#{HIDDEN}",
+        f"neo4j://localhost:1?pw={HIDDEN}",
+        f"neo4j://localhost:{HIDDEN}",
+        f"neo4j://localhost:1;{HIDDEN}",
+        f"neo4j://[::1/{HIDDEN}",
+        f"neo4j:///{HIDDEN}",
+        f"neo4j:/localhost/{HIDDEN}",
+        f"neo4j:localhost/{HIDDEN}",
+        f"neo4j//eve:{HIDDEN}@localhost",
+        f"NEO4J://eve:{HIDDEN}@localhost",
+        f" bolt+s://eve:{HIDDEN}@localhost",
+        f"http://eve:{HIDDEN}@localhost",
+    ],
+)
+def test_a_password_is_not_shown_wherever_it_stands_in_a_url(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NEO4J_USERNAME", "eve")
+    monkeypatch.setenv("NEO4J_PASSWORD", "x")
+    for command in (["query", "RETURN 1"], ["load", "demo", "."], ["train"], ["schema", "infer"]):
+        result = CliRunner().invoke(main, [*command, "--graph", url])
+        assert result.exit_code in (1, 2)
+        assert HIDDEN not in result.output
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

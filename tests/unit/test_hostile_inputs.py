@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kg_rec.errors import MOST_CHARACTERS, ConfigError, KgRecError, SchemaError
+from kg_rec.errors import MOST_CHARACTERS, ConfigError, KgRecError, LoadError, SchemaError
 from kg_rec.explain.words.checks import verdicts
 from kg_rec.explain.words.phrasebook import Phrasebook
+from kg_rec.feedback.file import read_reactions
 from kg_rec.feedback.learn import LearnedFile
 from kg_rec.jobs.candidates import file_keys
 from kg_rec.jobs.config import read_job
@@ -77,6 +78,10 @@ def auth(path: Path, store: GraphStore) -> Any:
         return read_credentials()
 
 
+def read_events(path: Path, store: GraphStore) -> Any:
+    return read_reactions(path, 0)
+
+
 READERS = {
     "JSON Lines": Reader("t.jsonl", '{"id": "A", "name": "a"}\n{"id": "B", "name": @}\n', loads("table"), True),
     "JSON Lines, key": Reader("k.jsonl", '{"id": "A", "name": "a"}\n{"id": @, "name": "b"}\n', loads("table"), True),
@@ -121,6 +126,13 @@ READERS = {
     ),
     "model": Reader("model.json", '{"format": @}', lambda path, store: load_model(path.parent)),
     "snapshot": Reader("manifest.json", '{"format": @}', lambda path, store: Snapshot.load(path.parent)),
+    "events": Reader(
+        "e.jsonl", '{"event": "a", "user": "u", "item": "i", "kind": "click", "at": @}\n', read_events, True
+    ),
+    "events, key": Reader("f.jsonl", '{"event": "a", "user": @, "item": "i", "kind": "like"}\n', read_events, True),
+    "events, value": Reader(
+        "g.jsonl", '{"event": "a", "user": "u", "item": "i", "kind": "like", "value": @}\n', read_events, True
+    ),
     "weights": Reader("feedback.json", '{"versions": [@]}', lambda path, store: LearnedFile(path).versions()),
 }
 #: What a file holds in place of one of its values.
@@ -211,6 +223,19 @@ def test_what_is_no_file_or_has_no_lines(name: str, kind: str, tmp_path: Path, s
         path.write_bytes(b"x" * (17 << 20))
     if (name, kind) != ("weights", "absent"):  # no weights were learned yet
         assert refused(READERS[name], path, store) is not None
+
+
+@pytest.mark.parametrize("form", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_events_as_editors_write_them(form: str, end: str, tmp_path: Path) -> None:
+    path = tmp_path / "e.jsonl"
+    lines = ['{"event": "a", "user": "u", "item": "café", "kind": "buy", "at": 7}', "", '{"event": "b"}']
+    path.write_bytes(end.join(lines[:2]).encode(form))
+    row = {"event": "a", "list": "", "user": "u", "item": "café", "at": 7, "kind": "buy", "value": 1.0}
+    assert read_reactions(path, 0).to_pylist() == [row]
+    path.write_bytes(end.join(lines).encode(form))
+    with pytest.raises(LoadError, match=r"e\.jsonl:3: user: expected str, got None"):
+        read_reactions(path, 0)
 
 
 KEYS = {
