@@ -13,6 +13,7 @@ from kg_rec.cli.console import Command, dumps, note, print_json, progress_bar
 from kg_rec.cli.feedback import with_feedback
 from kg_rec.cli.lists import open_model
 from kg_rec.cli.options import TONES, lang_option, learned_option, list_file, live_graph_option
+from kg_rec.quantity import quantity
 from kg_rec.tables import suffixes
 
 if TYPE_CHECKING:
@@ -191,7 +192,8 @@ def explain(
         if form == "json":
             print_json({"users": len(loaded.recommender.users), "rows": rows, "k": k or 10, "out": str(out)})
         else:
-            click.echo(f"{rows:,} explanations for {len(loaded.recommender.users):,} users, written to {out}")
+            users = quantity(len(loaded.recommender.users), "user")
+            click.echo(f"{quantity(rows, 'explanation')} for {users}, written to {out}")
         return
     if why_not is not None:
         if user is None or item is not None:

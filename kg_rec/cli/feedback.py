@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import click
 
 from kg_rec.cli.console import Command, figure, note, print_json, print_table, progress_bar
 from kg_rec.cli.options import graph_option, json_option, opened
+from kg_rec.quantity import quantity
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -218,7 +220,7 @@ def record(
     if (file is None) == (kind is None):
         raise click.UsageError("give USER ITEM KIND, or --file")
     if file is not None:
-        rows = read_reactions(file, now, click.get_binary_stream("stdin") if str(file) == "-" else None)
+        rows = read_reactions(file, now, sys.stdin.buffer if str(file) == "-" else None)
     else:
         name = event or uuid.uuid4().hex
         row = {"event": name, "list": in_list, "user": user, "item": item, "kind": kind, "value": value}
@@ -228,7 +230,7 @@ def record(
     if as_json:
         print_json({"written": written})
         return
-    click.echo(f"wrote {written:,} event{'' if written == 1 else 's'}")
+    click.echo(f"wrote {quantity(written, 'event')}")
 
 
 def _file(model: Path) -> LearnedFile:
@@ -296,7 +298,7 @@ def learn(model: Path, graph: str, segment: str | None, since: int | None, forge
     if not len(shown):
         note("nothing new was shown since the last lesson")
         return
-    click.echo(f"learned from {len(shown):,} shown items; version {count}\n")
+    click.echo(f"learned from {quantity(len(shown), 'shown item')}; version {count}\n")
     _print_weights(learned)
 
 
@@ -333,7 +335,10 @@ def status(model: Path, graph: str, as_json: bool) -> None:
     if as_json:
         print_json({**counts, "versions": len(versions), **learned.to_dict()})
         return
-    click.echo(f"{counts['shown']:,} items shown, {counts['reactions']:,} reactions; {len(versions)} versions\n")
+    click.echo(
+        f"{quantity(counts['shown'], 'item')} shown, {quantity(counts['reactions'], 'reaction')}; "
+        f"{quantity(len(versions), 'version')}\n"
+    )
     _print_weights(learned)
 
 
@@ -422,4 +427,4 @@ def prune(graph: str, before: int, as_json: bool) -> None:
     if as_json:
         print_json({"deleted": count})
         return
-    click.echo(f"deleted {count:,} events")
+    click.echo(f"deleted {quantity(count, 'event')}")

@@ -12,6 +12,7 @@ import click
 from kg_rec.cli.console import Command, dumps, note, print_json, print_table, progress_bar
 from kg_rec.cli.options import counted, graph_option, json_option, json_value, key_values, opened
 from kg_rec.plugins import installed
+from kg_rec.quantity import quantity
 from kg_rec.textfile import csv_cell
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _print_load(report: LoadReport, graph: str) -> None:
     rows += [(name, "edge", n) for name, n in counted(report.edges)]
     print_table(["type", "kind", "rows"], [(name, kind, f"{n:,}") for name, kind, n in rows], ["rows"])
     click.echo(
-        f"\nloaded {report.rows:,} rows into {graph} (schema {report.schema}) in {report.seconds:.1f} s, "
+        f"\nloaded {quantity(report.rows, 'row')} into {graph} (schema {report.schema}) in {report.seconds:.1f} s, "
         f"{report.rows_per_second:,.0f} rows/s"
     )
     for what, counts in (("merged with another of the same ends", report.repeated), ("left out", report.unmapped)):
@@ -142,7 +143,7 @@ def _print_load(report: LoadReport, graph: str) -> None:
     for text in report.notes:
         click.echo(f"note: {text}")
     if report.rejected:
-        click.echo(f"rejected: {report.rejected:,} rows, listed in {report.rejects}")
+        click.echo(f"rejected: {quantity(report.rejected, 'row')}, listed in {report.rejects}")
 
 
 @click.command(cls=Command, short_help="Is the graph valid, do its facts fit?")

@@ -12,6 +12,7 @@ import click
 from kg_rec.cli.console import Command, dumps, note, print_json, print_table, progress_bar
 from kg_rec.cli.feedback import with_feedback
 from kg_rec.cli.options import learned_option, list_file, live_graph_option
+from kg_rec.quantity import quantity
 from kg_rec.tables import suffixes
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def recommend(
     if as_json:
         print_json({"users": count, "rows": rows, "k": k, "out": str(out)})
         return
-    click.echo(f"{rows:,} recommendations for {count:,} users, written to {out}")
+    click.echo(f"{quantity(rows, 'recommendation')} for {quantity(count, 'user')}, written to {out}")
 
 
 def _keys(users: str | None, users_file: str | None) -> list[str] | None:

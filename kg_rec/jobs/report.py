@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg_rec.jobs.config import JobConfig
+from kg_rec.quantity import quantity
 from kg_rec.store.ledger import ChunkRecord, Run
 
 _BINS = 10
@@ -123,7 +124,8 @@ def summary(run: Run) -> list[str]:
     """A run that is done, in plain sentences."""
     r = run.report
     lines = [
-        f"run {run.run} of {run.job}: {r['rows']:,} recommendations for {r['users']:,} users in {r['seconds']:.1f} s",
+        f"run {run.run} of {run.job}: {quantity(r['rows'], 'recommendation')} for {quantity(r['users'], 'user')} "
+        f"in {r['seconds']:.1f} s",
         f"{r['share_with_fewer_than_k']:.1%} of the users have fewer than {r['k']}",
     ]
     if r["drift"] is not None:

@@ -37,6 +37,7 @@ from kg_rec.model.item_paths import (
     still_there,
 )
 from kg_rec.model.kernel import FactorKernel, Kernel, Matrix, MatrixKernel
+from kg_rec.quantity import quantity
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import EdgeTable, Snapshot
 
@@ -92,7 +93,7 @@ class Difference:
 
     def line(self) -> str:
         """The difference in one line, with the advice to train again where there is a reason."""
-        parts = [f"{self.added:,} items added", f"{self.dropped:,} dropped"]
+        parts = [f"{quantity(self.added, 'item')} added", f"{self.dropped:,} dropped"]
         parts += [f"{self.bare:,} of the new ones could not be embedded"] if self.bare else []
         share = self.added / max(self.items, 1)
         advice = f"; {share:.0%} of the items are new: training again is advised" if share > _MANY else ""

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kg_rec.progress import Progress, no_progress
+from kg_rec.quantity import quantity
 from kg_rec.schema import NodeType, RelationType
 from kg_rec.snapshot.canonical import one_edge_a_pair
 from kg_rec.snapshot.missing import check_all_read
@@ -61,13 +62,13 @@ def export(store: GraphStore, progress: Progress = no_progress) -> Snapshot:
             lost += batch.num_rows - len(part)
         edges[name], several = one_edge_a_pair(_concatenate(relation, parts), relation)
         if lost:
-            _log.warning("%s: %s edges left out: an end came or went while the graph was read", name, f"{lost:,}")
+            _log.warning("%s: %s left out: an end came or went while the graph was read", name, quantity(lost, "edge"))
         if several and relation.repeats is None:
             _log.warning(
-                "%s: %s pairs have several edges; each pair counts once, with its largest weight; say what repeated "
+                "%s: %s several edges; each pair counts once, with its largest weight; say what repeated "
                 "edges mean by kr:repeats in the schema",
                 name,
-                f"{several:,}",
+                quantity(several, "pair has", "pairs have"),
             )
         done += 1
     progress(done, steps, "exported")

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kg_rec.errors import SnapshotError, StoreError
+from kg_rec.quantity import quantity
 from kg_rec.schema import DATATYPES, NodeType
 from kg_rec.store import mapping
 from kg_rec.store.base import GraphStore
@@ -53,16 +54,16 @@ def _reason(store: GraphStore, node_type: NodeType) -> str | None:
     if not found:
         return None
     first, total = found[0], sum(row["n"] for row in found)
-    subject = f"{node_type.name}.{node_type.key}"
+    subject, nodes = f"{node_type.name}.{node_type.key}", quantity(total, "node")
     if first["kind"].startswith("NULL"):
-        return f"{subject}: {total:,} nodes of type {node_type.name} have no key; every node needs one"
+        return f"{subject}: {nodes} of type {node_type.name} without a key; every node needs one"
     if first["kind"].startswith("STRING"):
-        return f"{subject}: {total:,} nodes of type {node_type.name} have the empty text as key; every node needs a key"
+        return f"{subject}: {nodes} of type {node_type.name} with the empty text as key; every node needs a key"
     kind = first["kind"].removesuffix(" NOT NULL").lower()
     expected = DATATYPES[node_type.properties[0].datatype].words
     datatype = "integer" if kind == "integer" else "string"
     return (
-        f"{subject}: expected {expected}, got {kind} in {total:,} nodes of type {node_type.name}, for example "
+        f"{subject}: expected {expected}, got {kind} in {nodes} of type {node_type.name}, for example "
         f"{first['example']}; they would be left out: say sh:datatype xsd:{datatype} "
         "in the schema, or change the keys"
     )

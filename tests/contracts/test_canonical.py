@@ -121,10 +121,10 @@ def test_parallel_edges_of_another_program(
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ("CREATE (:Item {item_id: 7})", r"Item\.item_id: expected text, got integer in 1 nodes .*, for example 7"),
-        ("CREATE (:Item {item_id: 7.5})", r"Item\.item_id: expected text, got float in 1 nodes"),
-        ("CREATE (:User {name: 'x'})", r"User\.user_id: 1 nodes of type User have no key"),
-        ("CREATE (:Category {category_id: ''})", r"Category\.category_id: 1 nodes .* have the empty text as key"),
+        ("CREATE (:Item {item_id: 7})", r"Item\.item_id: expected text, got integer in 1 node .*, for example 7"),
+        ("CREATE (:Item {item_id: 7.5})", r"Item\.item_id: expected text, got float in 1 node"),
+        ("CREATE (:User {name: 'x'})", r"User\.user_id: 1 node of type User without a key"),
+        ("CREATE (:Category {category_id: ''})", r"Category\.category_id: 1 node .* with the empty text as key"),
     ],
 )
 def test_a_node_that_cannot_be_read_is_named(

@@ -27,6 +27,7 @@ from kg_rec.model.train.device import device
 from kg_rec.model.train.fit import fit
 from kg_rec.model.train.tune import Log, tune, used
 from kg_rec.progress import Progress, no_progress
+from kg_rec.quantity import quantity
 from kg_rec.snapshot import Snapshot
 from kg_rec.split import Split, holdout_split
 
@@ -72,7 +73,7 @@ def train(
         what = liked if had else "load interactions first"
         raise ModelError(f"the graph has no positive {snapshot.schema.interaction.name} to learn from; {what}")
     if heavy := int((np.bincount(positive.source) > MOST_LEARNED).sum()):
-        who = "1 user has" if heavy == 1 else f"{heavy:,} users have"
+        who = quantity(heavy, "user has", "users have")
         logger.warning(
             "%s more than %s interactions: the latest %s of each are learned from", who, *2 * (MOST_LEARNED,)
         )

@@ -45,7 +45,7 @@ def test_load_skips_and_lists_what_is_malformed(world: World) -> None:
     stopped = run("load", "recbole", "bad", "--graph", "new.graph", code=1)
     assert "bad.inter:442: " in stopped.stderr.splitlines()[-1]
     report = run("load", "recbole", "bad", "--graph", "new.graph", "--on-error", "skip", "--rejects", "rejects.csv")
-    assert "rejected: 1 rows, listed in rejects.csv" in report.stdout
+    assert "rejected: 1 row, listed in rejects.csv" in report.stdout
     assert len(Path("rejects.csv").read_text(encoding="utf-8").splitlines()) == 2
 
 

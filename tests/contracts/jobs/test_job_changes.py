@@ -180,7 +180,7 @@ def test_a_changed_catalogue_makes_all_lists_anew(
     store.write_nodes("Film", pa.table({"item_id": ["zz-new"], "title": ["Brand new"]}))
     record = start(world.job(changed_since="last"), store, "1")
     assert "changed since the last run: the lists of all users are made anew" in caplog.text
-    assert "the catalogue changed since training: 1 items added, 0 dropped" in caplog.text
+    assert "the catalogue changed since training: 1 item added, 0 dropped" in caplog.text
     assert record.report["users"] == len(done(store))
     # it holds all users' lists, as the run before it does, of the same model: so their scores are compared
     assert record.report["compared_with"] == "0"

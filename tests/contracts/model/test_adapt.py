@@ -141,7 +141,7 @@ def test_a_new_item_without_anything_is_no_error(model: Recommender, caplog: pyt
     with caplog.at_level(logging.WARNING):
         after = model.with_snapshot(with_item(model.snapshot, {model.snapshot.schema.item.key: "0-bare"}, {}))
     assert caplog.messages == [
-        "the catalogue changed since training: 1 items added, 0 dropped, 1 of the new ones could not be embedded"
+        "the catalogue changed since training: 1 item added, 0 dropped, 1 of the new ones could not be embedded"
     ]
     assert np.isfinite(after.scores(ALL)).all()
     sums_add_up(after, [0])
