@@ -186,11 +186,11 @@ def by_networkx(model: Recommender, explained: list[Explanation]) -> dict[str, f
 
 
 def by_cypher(snapshot: Snapshot, pairs: Pairs, store_url: str | None) -> dict[str, float]:
-    """All shortest paths from user to item: ``allShortestPaths`` on Neo4j, ``ALL SHORTEST`` on the embedded store."""
+    """All shortest paths from user to item, by ``allShortestPaths``."""
     if store_url is not None:
         store = connect(store_url, read_only=True)
         try:
-            return _by_cypher(store, snapshot, pairs, "://" in store_url)
+            return _by_cypher(store, snapshot, pairs)
         finally:
             store.close()
     with tempfile.TemporaryDirectory() as folder:
@@ -202,25 +202,18 @@ def by_cypher(snapshot: Snapshot, pairs: Pairs, store_url: str | None) -> dict[s
                 store.write_nodes(name, tables[name])
             for name in snapshot.edges:
                 store.write_edges(name, tables[name])
-            return _by_cypher(store, snapshot, pairs, False)
+            return _by_cypher(store, snapshot, pairs)
         finally:
             store.close()
 
 
-def _by_cypher(store: GraphStore, snapshot: Snapshot, pairs: Pairs, neo4j: bool) -> dict[str, float]:
+def _by_cypher(store: GraphStore, snapshot: Snapshot, pairs: Pairs) -> dict[str, float]:
     schema = snapshot.schema
     user, item = schema.user, schema.item
     used = [schema.interaction.name, *(r.name for r in schema.knowledge_relations if len(snapshot.edges[r.name]))]
     steps = "|".join(f"`{name}`" for name in used)
     ends = f"(u:`{user.name}` {{`{user.key}`: $user}})", f"(i:`{item.name}` {{`{item.key}`: $item}})"
-    if neo4j:
-        statement = (
-            f"MATCH {ends[0]}, {ends[1]} MATCH p = allShortestPaths((u)-[:{steps}*..3]-(i)) RETURN count(p) AS paths"
-        )
-    else:
-        statement = (
-            f"MATCH p = {ends[0]}-[:{steps.replace('`', '')}* ALL SHORTEST 1..3]-{ends[1]} RETURN count(p) AS paths"
-        )
+    statement = f"MATCH p = allShortestPaths({ends[0]}-[:{steps}*..3]-{ends[1]}) RETURN count(p) AS paths"
     times, paths = [], []
     for u, i in pairs:
         started = time.perf_counter()

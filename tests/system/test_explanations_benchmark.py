@@ -12,6 +12,7 @@ from benchmarks.explanations.checks import checked, confirmed, pairs_of
 from benchmarks.explanations.deletions import Deletion, delete, measured, without
 from benchmarks.explanations.matters import curves
 from benchmarks.explanations.retrained import MARGINS, survives
+from benchmarks.explanations.speed import by_cypher, by_networkx, sample
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.single import explain
 from kg_rec.explain.verify.truth import Facts, missing
@@ -96,3 +97,12 @@ def test_a_fact_deleted_in_the_store_leaves_scores_and_paths(model: Recommender,
     assert less.scores(row)[0, column] != model.scores(row)[0, column]
     delete(tmp_store, [gone])
     assert len(export(tmp_store).edges["STARRING"]) == len(model.snapshot.edges["STARRING"]) - 1
+
+
+def test_the_peers_of_speed_find_paths(model: Recommender) -> None:
+    pairs = sample(model, 3, 1)
+    by_query = by_cypher(model.snapshot, pairs, None)
+    assert by_query["cypher_sample"] == len(pairs)
+    assert by_query["cypher_paths"] > 0
+    explained = [explain(model, *pair, config=ExplainConfig(max_hops=3)) for pair in pairs]
+    assert by_networkx(model, explained)["networkx_same"] == 1
