@@ -104,7 +104,7 @@ def rank_split(
     users = np.flatnonzero(np.diff(relevant.indptr))
     if not len(users):
         raise ConfigError(f"no user has {part} interactions; give more interactions or a larger share")
-    given = model.with_interactions(seen) if live else model
+    given = (model.with_interactions(seen) if live else model).at(split.moment(part))
     top, _ = model.best(given.histories[users], known[users], max(ks), candidates)
     metrics = {f"{name}@{k}": v for k in ks for name, v in per_user(top, relevant[users], k).items()}
     return Ranking(users, top, metrics)
@@ -214,7 +214,7 @@ def evaluate(
         start = time.perf_counter()
         told = path_quality(model, test, 10, explanations, progress)
         seconds["explain"] = time.perf_counter() - start
-    shown = model.with_interactions(split.known) if live else model
+    shown = (model.with_interactions(split.known) if live else model).at(split.moment("test"))
     report = EvaluationReport(
         protocol=split.protocol,
         users=len(test.users),

@@ -21,6 +21,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class InFashion:
+    """How many users chose an item in the days before the list, and what that adds to its score.
+
+    Attributes:
+        value: the addend, a part of the base.
+        count: users who liked the item in these days.
+        days: how many.
+        since: their start, in Unix seconds.
+        until: their end, in Unix seconds; what happens from then on does not count.
+        cypher: statement that returns ``count`` from the store.
+        parameters: its parameters.
+    """
+
+    value: float
+    count: int
+    days: int
+    since: int
+    until: int
+    cypher: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Why an item has its score for a user.
 
@@ -29,7 +52,7 @@ class Explanation:
         item: item key.
         item_name: name of the item as shown to people.
         score: the model's score.
-        base: what the item gets whoever asks (b_i).
+        base: what the item gets whoever asks (b_i), with what it gets for being in fashion.
         terms: every addend; ``base`` plus all values is ``score`` (relative error at most 1e-5).
         groups: the paths shown, grouped, largest first.
         shown_share: the part of all positive addends that the shown paths account for, 0 to 1.
@@ -39,6 +62,7 @@ class Explanation:
         cypher: statement that returns exactly the shown paths from the store.
         parameters: its parameters.
         schema: gives the words of pictures and lists.
+        fashion: the part of ``base`` that says what is in fashion at the time of the list; None where it is off.
     """
 
     user: str
@@ -55,6 +79,7 @@ class Explanation:
     cypher: str
     parameters: Mapping[str, Any]
     schema: GraphSchema = field(compare=False)
+    fashion: InFashion | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:

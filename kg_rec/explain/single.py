@@ -14,6 +14,7 @@ from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path, PathGroup, PathNode, Term
 from kg_rec.explain.paths.search import PathTable, find
 from kg_rec.explain.show.cypher import cypher_for
+from kg_rec.explain.show.fashion import in_fashion
 from kg_rec.explain.words.verbalizer import Verbalizer
 from kg_rec.explain.words.wording import Wording
 from kg_rec.model.recommender import Addends, Recommender
@@ -126,6 +127,7 @@ def assembled(
         cypher=statement,
         parameters=parameters,
         schema=schema,
+        fashion=in_fashion(model, i),
     )
 
 

@@ -164,7 +164,8 @@ def reweighted(model: Recommender, posterior: Posterior) -> Recommender:
         replace(channel, weight=channel.weight * weight)
         for channel, weight in zip(model.channels, weights, strict=True)
     )
-    return replace(model, base=model.base * base, channels=channels)
+    fashion = None if model.fashion is None else model.fashion.scaled(float(base))
+    return replace(model, base=model.base * base, channels=channels, fashion=fashion)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity, centred_texts, fit_cold, popular, profile
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.encoders.text import TextEncoder, find_encoder, item_texts
+from kg_rec.model.fashion import Fashion
 from kg_rec.model.item_paths import (
     GatedPaths,
     PathFactors,
@@ -70,6 +71,7 @@ class Trained(Protocol):
     similarity: Similarity
     regression: ColdItems | None
     text: Floats32 | None
+    fashion: Fashion | None
 
 
 M = TypeVar("M")
@@ -175,7 +177,11 @@ def _renumbered(model: Trained, after: Snapshot, place: NDArray[np.int64]) -> di
     found = Difference(len(place), int(new.sum()), len(model.base) - int((~new).sum()), bare)
     if found.added or found.dropped:
         _log.warning("%s", found.line())
+    fashion = model.fashion
+    if fashion is not None:  # it is counted anew afterwards
+        fashion = replace(fashion, lasting=np.where(new, np.float32(0), fashion.lasting[place]))
     return {
+        "fashion": fashion,
         "channels": tuple(channels),
         "base": np.where(new, np.float32(0), model.base[place]),
         "cold": np.where(new, True, model.cold[place]),

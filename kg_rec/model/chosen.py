@@ -44,6 +44,7 @@ class Chosen:
         alone: validation NDCG@10 of each channel by itself.
         privacy: of a model that was trained with differential privacy (:mod:`kg_rec.trust.private`), the guarantee;
             nothing was chosen on validation then, and ``valid`` is 0.
+        fashion: days in which what was chosen is in fashion; its weight is ``warm["fashion"]``.  None where it is off.
     """
 
     channels: Mapping[str, Mapping[str, Any]]
@@ -57,6 +58,7 @@ class Chosen:
     valid: float
     alone: Mapping[str, float]
     privacy: Mapping[str, Any] | None = None
+    fashion: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionary for JSON."""

@@ -14,6 +14,7 @@ from kg_rec.errors import ArgumentError
 from kg_rec.model.channels.base import settings_of
 from kg_rec.model.channels.registry import SHIPPED, kinds
 from kg_rec.model.cold.config import ColdConfig
+from kg_rec.model.fashion import FashionConfig
 from kg_rec.settings import expect, from_dict, from_toml
 
 SettingsT = TypeVar("SettingsT")
@@ -68,6 +69,7 @@ class TrainConfig:
             of plays): from 1 - strength for the lowest to 1 + strength for the highest.  0 for equal weights.
         cold: items without interactions.
         fusion: the channel weights.
+        fashion: what is in fashion at the time of a list.
         parts: the settings of each channel that there is, in the order of the channels.
     """
 
@@ -78,6 +80,7 @@ class TrainConfig:
     rating: tuple[float, ...] = (0.0, 0.4)
     cold: ColdConfig = field(default_factory=ColdConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
+    fashion: FashionConfig = field(default_factory=FashionConfig)
     parts: tuple[Any, ...] = ()
 
     def __init__(
@@ -90,6 +93,7 @@ class TrainConfig:
         rating: tuple[float, ...] = rating,
         cold: ColdConfig | None = None,
         fusion: FusionConfig | None = None,
+        fashion: FashionConfig | None = None,
         parts: Sequence[object] = (),
         **tables: object,
     ) -> None:
@@ -103,8 +107,8 @@ class TrainConfig:
             known = ", ".join(sorted(self.setting_types()))
             raise ArgumentError(f"unknown setting {min(tables)!r}; expected one of {known}")
         values = {"seed": seed, "device": device, "channels": channels, "recency": recency, "rating": rating}
-        last = {"cold": cold or ColdConfig(), "fusion": fusion or FusionConfig(), "parts": tuple(own)}
-        for name, value in {**values, **last}.items():
+        last = {"cold": cold or ColdConfig(), "fusion": fusion or FusionConfig(), "fashion": fashion or FashionConfig()}
+        for name, value in {**values, **last, "parts": tuple(own)}.items():
             object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
@@ -126,7 +130,7 @@ class TrainConfig:
     def setting_types(cls) -> dict[str, Any]:
         """The type of each setting by its name in files, in the order in which they are saved."""
         types = {name: kind for name, kind in get_type_hints(cls).items() if name != "parts"}
-        last = {name: types.pop(name) for name in ("cold", "fusion")}
+        last = {name: types.pop(name) for name in ("cold", "fusion", "fashion")}
         return {**types, **{kind.table: kind.settings for kind in kinds()}, **last}
 
     def to_dict(self) -> dict[str, Any]:

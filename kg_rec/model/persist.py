@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from kg_rec.model.channels.registry import channel_names
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.config import TrainConfig
+from kg_rec.model.fashion import Fashion
 from kg_rec.model.item_paths import GatedPaths, PathFactors
 from kg_rec.model.kernel import FactorKernel, Kernel, Matrix, MatrixKernel
 from kg_rec.model.recommender import Channel, Recommender
@@ -42,6 +44,8 @@ def save(model: Recommender, folder: str | Path) -> None:
     Killed or out of space at any moment, the folder holds the earlier model or this one, never some of both.
     """
     tensors: Tensors = {"base": model.base, "cold": model.cold}
+    if model.fashion is not None:
+        tensors["base"] = model.fashion.lasting  # what is in fashion is counted again in the snapshot
     if model.text is not None:
         tensors["text"] = model.text
     for channel in model.channels:
@@ -78,6 +82,7 @@ def save(model: Recommender, folder: str | Path) -> None:
             "text_power": model.similarity.text_power,
         },
         "ridge": None if model.regression is None else model.regression.ridge,
+        "fashion": None if model.fashion is None else {"weight": model.fashion.weight, "days": model.fashion.days},
         "choices": model.chosen.to_dict(),
         "config": model.config.to_dict(),
     }
@@ -236,7 +241,7 @@ def _assemble(about: Mapping[str, Any], tensors: Tensors, snapshot: Snapshot) ->
     regression = None
     if about["ridge"] is not None:
         regression = ColdItems(tensors["regression.landmarks"], tensors["regression.coefficients"], about["ridge"])
-    return Recommender(
+    model = Recommender(
         snapshot,
         TrainConfig.from_dict(about["config"]),
         Chosen.from_dict(about["choices"]),
@@ -248,6 +253,12 @@ def _assemble(about: Mapping[str, Any], tensors: Tensors, snapshot: Snapshot) ->
         regression,
         tensors.get("text"),
     )
+    if about.get("fashion") is None:
+        return model
+    weight, days = float(about["fashion"]["weight"]), int(about["fashion"]["days"])
+    if not (np.isfinite(weight) and days > 1):
+        raise ArgumentError(f"fashion: expected a finite weight and 2 days or more, got {weight} and {days}")
+    return replace(model, fashion=Fashion.of(weight, days, model.base, snapshot.liked())).at(None)
 
 
 def _factors(tensors: Tensors, part: str, relation: str) -> PathFactors:

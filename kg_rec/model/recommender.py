@@ -23,6 +23,7 @@ from kg_rec.model.adapt import adapted
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.config import TrainConfig
+from kg_rec.model.fashion import Fashion
 from kg_rec.model.histories import histories
 from kg_rec.model.item_paths import GatedPaths, Links, links
 from kg_rec.model.kernel import DENSE, Kernel, MatrixKernel
@@ -116,12 +117,13 @@ class Recommender:
         config: what it was trained with.
         chosen: what was chosen on validation.
         channels: the parts of the score.
-        base: b_i, shape (n,).
+        base: b_i, or b_i(t) where it says what is in fashion, shape (n,).
         cold: True for items without interactions in training, shape (n,).
         shared: the paths that the knowledge channel is the sum of, by relation type; none without that channel.
         similarity: the kernel k of text and graph, by which items without interactions are placed.
         regression: how cold items got their relational embedding; None if there were none to learn from.
         text: unit text embeddings of the items as encoded, or None.
+        fashion: the part of ``base`` that says what is in fashion at the time of the list; None where it is off.
     """
 
     snapshot: Snapshot
@@ -134,6 +136,7 @@ class Recommender:
     similarity: Similarity
     regression: ColdItems | None
     text: Floats32 | None
+    fashion: Fashion | None = None
 
     @property
     def users(self) -> IdMap:
@@ -195,12 +198,31 @@ class Recommender:
         Raises:
             ModelError: a relation type of the model is not in the schema; train again.
         """
-        return adapted(self, snapshot)
+        found = adapted(self, snapshot)
+        return found if found.fashion is None else found._dressed(found.fashion.over(snapshot.liked()))
 
     def with_interactions(self, edges: EdgeTable) -> Recommender:
         """The same parameters with other interactions of the same users and items."""
         found = replace(self, snapshot=self.snapshot.with_edges(self.snapshot.schema.interaction.name, edges))
         found.__dict__.update({name: self.__dict__[name] for name in _LASTING if name in self.__dict__})
+        return found if self.fashion is None else found._dressed(self.fashion.over(found.snapshot.liked()))
+
+    def at(self, moment: int | None) -> Recommender:
+        """The same model for lists made at another time: what came into fashion from then on does not count.
+
+        Args:
+            moment: in Unix seconds; None for just after the newest interaction.
+        """
+        if self.fashion is None:
+            return self
+        return self._dressed(replace(self.fashion, moment=moment).over(self.snapshot.liked()))
+
+    def _dressed(self, fashion: Fashion) -> Recommender:
+        """The same with another fashion, and the base that goes with it."""
+        found = replace(self, fashion=fashion, base=fashion.base)
+        found.__dict__.update({name: value for name, value in self.__dict__.items() if name not in found.__dict__})
+        if "_operator" in self.__dict__:
+            found.__dict__["_operator"] = replace(self._operator, base=fashion.base.astype(np.float64))
         return found
 
     def scores(self, users: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ HTML and JSON.  The shape of the JSON is ``explanation.schema.json``.
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from typing import Any
 
 from rich.cells import cell_len
@@ -36,6 +37,7 @@ def to_dict(explanation: Explanation) -> dict[str, Any]:
         "item_name": e.item_name,
         "score": e.score,
         "base": e.base,
+        "fashion": None if e.fashion is None else {**asdict(e.fashion), "parameters": dict(e.fashion.parameters)},
         "speaks_for": e.speaks_for,
         "speaks_against": e.speaks_against,
         "by_facts": e.by_facts,

@@ -28,6 +28,7 @@ _CLAIMS: Mapping[str, Mapping[str, str]] = {
         rf"(?: who[^\d\x02.;]*?{_N}|(?<=\w) who did the same)",
         "more": rf"({_LIST}){_INT} other \w+",
         "rate": r"\((<?[\d.]+%) of all \w+ did\)",
+        "fashion": rf"{_INT} \w+ chose it in the last {_INT} days",
         "speak": rf"(?:{_INT}|\bOne) of your \w+ speaks? for",
         "told": r"told here makes up ([\d.]+%)",
         "share": r"accounts for (<?[\d.]+%) of what speaks",
@@ -38,6 +39,7 @@ _CLAIMS: Mapping[str, Mapping[str, str]] = {
         "of": rf"(?:{_N})?[^\d\x02。；]*其他{_INT}[^\d\x02。；]*?中有{_INT}[^\d\x02。；、和或]",
         "more": rf"({_LIST})等{_INT}",
         "rate": r"这一比例为(<?[\d.]+%)",
+        "fashion": r"最近(?P<days>\d+)天里有(?P<count>\d[\d,]*)\w+选择了它",
         "speak": rf"历史记录中有{_INT}",
         "told": r"以下理由占其中的([\d.]+%)",
         "share": r"占推荐理由的(<?[\d.]+%)",
@@ -204,6 +206,17 @@ class _Reader:
         return all(
             abs(float(said) - side) <= 1e-3 * max(side, 1e-9) for said, side in zip(match.groups(), sides, strict=True)
         )
+
+    def _fashion(self, match: re.Match[str]) -> bool:
+        """How many liked the item in the days before the list, counted in the graph."""
+        fashion, snapshot = self.e.fashion, self.facts.snapshot
+        liked = snapshot.liked()
+        if fashion is None or liked.time is None:
+            return False
+        count, days = (match["count"], match["days"]) if self.e.lang == "zh" else match.groups()
+        mine = liked.time[liked.target == snapshot.items.index(self.e.item)]
+        lately = int(((mine < fashion.until) & (mine >= fashion.until - _whole(days) * 86_400)).sum())
+        return lately == _whole(count)
 
     def _sums(self) -> dict[str, float]:
         sums: dict[str, float] = {}

@@ -242,6 +242,10 @@ class Verbalizer:
                 empty = "no_path" if _any_term(table, pair) else "base_only"
                 empty = "no_interactions" if "no_interactions" in remarks else empty
                 told.append(spoken.remark(empty, {"ITEM": name}))
+            fashion = model.fashion
+            if fashion is not None and fashion.values[item] >= LEAST * positive[pair] and fashion.counts[item] > 1:
+                crowd = language.crowd(int(fashion.counts[item]))
+                told.append(spoken.remark("in_fashion", {"CROWD": crowd, "DAYS": language.number(fashion.days)}))
             if pair in against and (scores[pair] <= 0 or against[pair][1] >= AGAINST * positive[pair]):
                 which, much = against[pair]
                 texts = {

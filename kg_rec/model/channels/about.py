@@ -40,3 +40,10 @@ BASE = About(
     lines={"en": "how popular it is, whoever asks", "zh": "不论是谁，它有多受欢迎"},
     colour="#8792a2",
 )
+
+#: The part of the base that says what is in fashion at the time of the list.
+FASHION = About(
+    titles={"en": "in fashion", "zh": "流行"},
+    lines={"en": "how many chose it in the days before the list", "zh": "列表生成前几天有多少人选择了它"},
+    colour="#c026d3",
+)

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kg_rec.errors import ModelError
-from kg_rec.model.channels.about import BASE, About
+from kg_rec.model.channels.about import BASE, FASHION, About
 from kg_rec.plugins import installed
 
 if TYPE_CHECKING:
@@ -85,9 +85,10 @@ def kind_of(name: str) -> ChannelKind:
 
 
 def about_of(name: str) -> About:
-    """What people are told of a part of the score: a channel, or ``base``.
+    """What people are told of a part of the score: a channel, ``base`` or ``fashion``.
 
     Raises:
         ModelError: there is no such channel.
     """
-    return BASE if name == "base" else kind_of(name).about
+    same_for_all = {"base": BASE, "fashion": FASHION}
+    return same_for_all[name] if name in same_for_all else kind_of(name).about

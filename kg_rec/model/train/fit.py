@@ -13,6 +13,7 @@ from kg_rec.model.channels.sums import Sums
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import popular
 from kg_rec.model.config import TrainConfig
+from kg_rec.model.fashion import Fashion
 from kg_rec.model.histories import histories, learnable
 from kg_rec.model.item_paths import GatedPaths
 from kg_rec.model.kernel import FactorKernel
@@ -94,9 +95,12 @@ def fit(
         channels.append(Channel(kind.name, fitted.kernel, weight))
     base = np.log1p(counts) * (chosen.warm["base"] / chosen.units["base"])
     progress(len(order), len(order), "fitted")
-    return Recommender(
-        snapshot, config, chosen, tuple(channels), base.astype(np.float32), cold, shared, similarity, regression, text
-    )
+    parts = tuple(channels), base.astype(np.float32), cold, shared, similarity, regression, text
+    model = Recommender(snapshot, config, chosen, *parts)
+    if chosen.fashion is None:
+        return model
+    lambda_ = chosen.warm["fashion"] / chosen.units["fashion"]
+    return replace(model, fashion=Fashion.of(lambda_, chosen.fashion, model.base, snapshot.liked())).at(None)
 
 
 def _with_prior(data: TrainingData, chosen: Chosen, config: TrainConfig) -> tuple[TrainingData, tuple[GatedPaths, ...]]:

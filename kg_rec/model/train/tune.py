@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.arrays.types import Floats32, Floats64
+from kg_rec.arrays.types import Floats32, Floats64, Ints
 from kg_rec.metrics import ValidationSet, standard_error
 from kg_rec.model.channels.base import PRIOR_FACTOR, ChannelKind, TrainingData
 from kg_rec.model.channels.registry import kind_of, kinds
 from kg_rec.model.chosen import Chosen, RatingScale
 from kg_rec.model.config import TrainConfig
+from kg_rec.model.fashion import chosen_lately, scale
 from kg_rec.model.histories import histories, learnable, ranks_from_latest, rating_scale
 from kg_rec.model.kernel import FactorKernel, Kernel, SumKernel
 from kg_rec.model.shards import HERE, Shards
@@ -127,8 +128,11 @@ def tune(
             kernels[kind.name] = data.prior
     rating = choose_rating(first, validation, shape, recency, config, log)
     rows = validation.weighted(shape, recency, rating)
-    scores = _Scores(validation, rows, np.bincount(train.target, minlength=shape[1]), config, data)
+    lately = choose_window(validation, train, split.moment("valid"), shape[1], config, log)
+    counts = np.bincount(train.target, minlength=shape[1])
+    scores = _Scores(validation, rows, counts, config, data, None if lately is None else lately[1])
     fused, chosen = choose_beside(kernels, variants, scores, dict(data.chosen), progress, log)
+    in_fashion = lately is not None and fused.lambdas["fashion"] > 0
     log({"stage": "fusion", "ndcg@10": fused.metric, "alone": fused.alone, "lambda": fused.lambdas})
     return Chosen(
         channels=chosen,
@@ -141,6 +145,7 @@ def tune(
         units=fused.units,
         valid=fused.metric,
         alone=fused.alone,
+        fashion=lately[0] if in_fashion and lately is not None else None,
     )
 
 
@@ -239,6 +244,31 @@ def choose_rating(
     return scales[int(np.argmax(metrics))]
 
 
+def choose_window(
+    validation: Validation, train: EdgeTable, moment: int | None, items: int, config: TrainConfig, log: Log
+) -> tuple[int, Ints] | None:
+    """The days before ``moment`` whose most chosen items rank best by themselves, and how many users chose each item.
+
+    None where lists have no moment or nothing was chosen then.
+    """
+    best, highest = None, -1.0
+    for days in config.fashion.days if moment is not None else ():
+        counts = chosen_lately(train, days, int(moment or 0), items)
+        if not counts.any():
+            continue
+        metric = validation.judge.ndcg(_of_everybody(validation, counts))
+        log({"stage": "fashion", "days": days, "ndcg@10": metric})
+        if metric > highest:
+            best, highest = (days, counts), metric
+    return best
+
+
+def _of_everybody(validation: Validation, counts: Ints) -> Floats32:
+    """The same scores for every validation user, log(1 + n), shape (users, items ranked)."""
+    ranked = scale(counts if validation.items is None else counts[validation.items])
+    return np.tile(ranked, (len(validation.rows), 1))
+
+
 @dataclass(frozen=True)
 class _Scores:
     """Scores of the validation users.
@@ -249,6 +279,7 @@ class _Scores:
         popularity: interactions of each item in training, shape (items,).
         config: settings.
         data: what was chosen, and what the graph says.
+        lately: how many users chose each item in the days before validation, shape (items,); None for no such days.
     """
 
     validation: Validation
@@ -256,6 +287,7 @@ class _Scores:
     popularity: NDArray[np.int64]
     config: TrainConfig
     data: TrainingData
+    lately: Ints | None
 
     @property
     def _popularity(self) -> NDArray[np.int64]:
@@ -271,6 +303,12 @@ class _Scores:
     def base(self) -> Floats32:
         """Of popularity alone, shape (users, items ranked)."""
         return np.tile(np.log1p(self._popularity).astype(np.float32), (self.rows.shape[0], 1))
+
+    def fashion(self) -> dict[str, Floats32]:
+        """Of what is in fashion alone, by name, shape (users, items ranked); nothing where no days are chosen."""
+        if self.lately is None:
+            return {}
+        return {"fashion": _of_everybody(self.validation, self.lately)}
 
 
 @dataclass(frozen=True)
@@ -310,6 +348,7 @@ def choose_beside(
     """
     judge, config = scores.validation.judge, scores.config
     parts = {name: scores.of(name, kernel) for name, kernel in kernels.items()}
+    parts |= scores.fashion()
     parts["base"] = scores.base()
     for name, candidates in variants.items():
         parts = {name: scores.of(name, candidates[0][1]), **parts}
@@ -337,7 +376,7 @@ def fuse(scores: Mapping[str, Floats32], judge: ValidationSet, config: TrainConf
     starts = {kind.name: 0.0 if kind.is_prior and whole else kind.start for kind in used(config)}
     lambdas, metric = choose_lambdas(
         scores,
-        starts | {"base": BASE_START},
+        starts | {"base": BASE_START, "fashion": 0.0},
         judge.per_user,
         config.fusion,
         positive=frozenset({"base"}),
@@ -345,7 +384,7 @@ def fuse(scores: Mapping[str, Floats32], judge: ValidationSet, config: TrainConf
         least=config.fusion.least,
         progress=progress,
     )
-    in_order = [c for c in (*(kind.name for kind in used(config)), "base") if c in scores]
+    in_order = [c for c in (*(kind.name for kind in used(config)), "fashion", "base") if c in scores]
     whole_score = sum((np.float32(lambdas[c]) * scores[c] for c in scores), np.float32(0))
     per_user = judge.per_user(np.asarray(whole_score))
     return Fusion({c: lambdas[c] for c in in_order}, units, metric, {c: alone[c] for c in in_order}, per_user)

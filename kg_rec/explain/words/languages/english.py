@@ -117,6 +117,7 @@ class English(Language):
     """
 
     remarks: ClassVar = {
+        "in_fashion": "It is in fashion: [CROWD] chose it in the last [DAYS] days.",
         "already_interacted": "You know this {item} already: it is in your history.",
         "no_interactions": "Nothing is known about your taste yet; [ITEM] is scored by its general popularity.",
         "base_only": "Nothing in your history leads to [ITEM]; it is scored by its general popularity.",
