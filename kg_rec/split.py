@@ -140,6 +140,16 @@ def calendar_split(edges: EdgeTable, n_items: int, share: float = 0.1) -> Split:
     )
 
 
+def calendar_holdout(edges: EdgeTable, n_items: int, share: float) -> Split:
+    """Train and validation alone: about the last ``share`` of all interactions is held out; no test.
+
+    Raises:
+        SplitError: as :func:`calendar_split`.
+    """
+    drawn = calendar_split(edges, n_items, share)
+    return replace(drawn, train=drawn.known, valid=drawn.test, test=edges.take(np.zeros(len(edges), dtype=bool)))
+
+
 def is_by_calendar(split: Split) -> bool:
     """Whether every interaction has a time and none of a part is later than one of the next part."""
     times = [part.time for part in (split.train, split.valid, split.test)]

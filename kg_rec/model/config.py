@@ -35,6 +35,8 @@ class FusionConfig:
         tolerance: validation NDCG@10 that may be given up for more weight of the knowledge channel, whose paths run
             through named facts that people can check, in standard errors of the difference over the users.
         holdout: share of each user's interactions held out for validation, if no split is given.
+        holdout_by: ``user`` holds out some interactions of each user; ``time`` the last of all by calendar,
+            so that what is in fashion can be chosen.
     """
 
     steps: tuple[float, ...] = (0.0, 0.35, 0.6, 0.8, 1.25, 1.7, 3.0)
@@ -44,9 +46,11 @@ class FusionConfig:
     candidates: int = 20_000
     tolerance: float = 1.0
     holdout: float = 0.1
+    holdout_by: str = "user"
 
     def __post_init__(self) -> None:
         expect(0 < self.holdout < 0.5, "fusion.holdout", "a number between 0 and 0.5", self.holdout)
+        expect(self.holdout_by in ("user", "time"), "fusion.holdout_by", "user or time", self.holdout_by)
         expect(self.users > 0, "fusion.users", "at least 1", self.users)
         expect(self.candidates > 0, "fusion.candidates", "at least 1", self.candidates)
         expect(self.least >= 0, "fusion.least", "a number from 0", self.least)

@@ -29,7 +29,7 @@ from kg_rec.model.train.tune import Log, tune, used
 from kg_rec.progress import Progress, no_progress
 from kg_rec.quantity import quantity
 from kg_rec.snapshot import Snapshot
-from kg_rec.split import Split, holdout_split
+from kg_rec.split import Split, calendar_holdout, holdout_split
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def train(
         snapshot: the graph.
         config: settings; None for the defaults.
         split: train on ``split.train`` and choose on ``split.valid``; None holds some of the graph's positive
-            interactions out to choose on, then fits on all of them.
+            interactions out to choose on, as ``config.fusion`` says, then fits on all of them.
         progress: called as the work advances.
         log_file: training log, one JSON object per line.
         shards: where the heavy sums are computed: Gram matrices, the sparse form of the taste operator, and the
@@ -60,6 +60,7 @@ def train(
 
     Raises:
         ModelError: the graph has no positive interactions, or a channel is unknown.
+        SplitError: they are to be held out by time, and have none.
         MissingDependencyError: the meaning channel is on and no text model is installed.
     """
     config = config or TrainConfig()
@@ -79,7 +80,11 @@ def train(
         )
     text = encode_items(snapshot, config, progress)
     if split is None:
-        split = holdout_split(positive, len(snapshot.items), config.seed, config.fusion.holdout)
+        split = (
+            calendar_holdout(positive, len(snapshot.items), config.fusion.holdout)
+            if config.fusion.holdout_by == "time"
+            else holdout_split(positive, len(snapshot.items), config.seed, config.fusion.holdout)
+        )
     with _logging(log_file) as log, _threads(len(snapshot.items)):
         chosen = tune(snapshot, split, config, text, progress, log, shards)
         model = fit(snapshot, chosen, config, text, progress, shards)

@@ -34,6 +34,9 @@ Candidate = tuple[Mapping[str, Any], Kernel]
 
 #: Where the fusion begins for the part of the score that is the same for everybody.
 BASE_START = 0.01
+#: Where the weight of what is in fashion begins too, besides 0: a little of it already orders what has no other score,
+#: so that a climb from 0 stops short of where it would weigh as much as all the rest.
+FASHION_STARTS = (1.0, 4.0)
 
 
 def used(config: TrainConfig) -> tuple[ChannelKind, ...]:
@@ -364,11 +367,26 @@ def choose_beside(
                 chosen[name] = numbers
         if picked is not None:
             fused, parts[name] = picked
-    return fused or fuse(parts, judge, config, progress), chosen
+    fused = fused or fuse(parts, judge, config, progress)
+    for start in FASHION_STARTS if "fashion" in parts else ():
+        other = fuse(parts, judge, config, progress, start)
+        log({"stage": "fashion", "start": start, "ndcg@10": other.metric, "lambda": other.lambdas})
+        fused = other if other.beats(fused, config.fusion.least) else fused
+    return fused, chosen
 
 
-def fuse(scores: Mapping[str, Floats32], judge: ValidationSet, config: TrainConfig, progress: Progress) -> Fusion:
-    """Weights of score matrices by channel and of ``base``, each of shape (users, items ranked)."""
+def fuse(
+    scores: Mapping[str, Floats32], judge: ValidationSet, config: TrainConfig, progress: Progress, fashion: float = 0.0
+) -> Fusion:
+    """Weights of score matrices by channel and of ``base``, each of shape (users, items ranked).
+
+    Args:
+        scores: the matrices.
+        judge: the users.
+        config: settings.
+        progress: called per weight.
+        fashion: where the weight of what is in fashion begins.
+    """
     scores = {name: values.copy() for name, values in scores.items()}
     units = standardise(scores)
     alone = {name: judge.ndcg(values.copy()) for name, values in scores.items()}
@@ -376,7 +394,7 @@ def fuse(scores: Mapping[str, Floats32], judge: ValidationSet, config: TrainConf
     starts = {kind.name: 0.0 if kind.is_prior and whole else kind.start for kind in used(config)}
     lambdas, metric = choose_lambdas(
         scores,
-        starts | {"base": BASE_START, "fashion": 0.0},
+        starts | {"base": BASE_START, "fashion": fashion},
         judge.per_user,
         config.fusion,
         positive=frozenset({"base"}),

@@ -100,6 +100,7 @@ def test_a_model_is_kept_with_it(tmp_path: Path) -> None:
 
 
 CHOICES = replace(NO_TEXT, channels=("taste",), recency=(0.0,), rating=(0.0,))
+STRICT = replace(CHOICES, fusion=replace(CHOICES.fusion, least=50.0))
 
 
 def crazes(days: int = 60) -> Snapshot:
@@ -140,13 +141,19 @@ def test_it_is_chosen_where_fashions_change_and_lists_have_a_moment() -> None:
     assert (drawn.fashion, drawn.chosen.fashion) == (None, None)
 
 
+def test_training_for_use_can_hold_out_by_time() -> None:
+    graph = crazes()
+    model = train(graph, replace(CHOICES, fusion=replace(CHOICES.fusion, holdout_by="time")))
+    assert model.chosen.fashion in (3, 7)
+    assert model.fashion is not None
+    assert model.fashion.until == newest(graph.liked()) + 1  # fitted on everything: lists are of now
+    with pytest.raises(ConfigError, match=r"fusion\.holdout_by: expected user or time"):
+        replace(CHOICES.fusion, holdout_by="week")
+
+
 def test_it_is_off_where_validation_gains_nothing() -> None:
     """The toy graph has no fashions: its users come one after the other and like films of their kind."""
     graph = films()
-    model = chosen_on(graph, calendar_split(graph.liked(), len(graph.items)), replace(CHOICES, fusion=strict()))
+    model = chosen_on(graph, calendar_split(graph.liked(), len(graph.items)), STRICT)
     assert model.fashion is None
     assert model.chosen.fashion is None
-
-
-def strict() -> object:
-    return replace(CHOICES.fusion, least=50.0)
