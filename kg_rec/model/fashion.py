@@ -3,7 +3,7 @@
     b_i(t) = b_i + w log(1 + n_i(t))
 
 n_i(t) is a true count of the graph that the model is over: the users who liked item i from t - days on, and before t.
-So it moves with every interaction, without training.  Days and w are chosen on validation, where lists have a moment:
+So it moves with the graph, without training.  Days and w are chosen on validation, where lists have a moment:
 on a split by calendar.  (Ji et al., "A re-visit of the popularity baseline in recommender systems", SIGIR 2020, count
 popularity at the time of the list for the same reason.)
 """

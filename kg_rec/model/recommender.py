@@ -202,10 +202,14 @@ class Recommender:
         return found if found.fashion is None else found._dressed(found.fashion.over(snapshot.liked()))
 
     def with_interactions(self, edges: EdgeTable) -> Recommender:
-        """The same parameters with other interactions of the same users and items."""
+        """The same parameters with other interactions of the same users and items.
+
+        The base stays, so that what is asked about one history does not change what is in fashion;
+        :meth:`at` and :meth:`with_snapshot` count that anew.
+        """
         found = replace(self, snapshot=self.snapshot.with_edges(self.snapshot.schema.interaction.name, edges))
         found.__dict__.update({name: self.__dict__[name] for name in _LASTING if name in self.__dict__})
-        return found if self.fashion is None else found._dressed(self.fashion.over(found.snapshot.liked()))
+        return found
 
     def at(self, moment: int | None) -> Recommender:
         """The same model for lists made at another time: what came into fashion from then on does not count.

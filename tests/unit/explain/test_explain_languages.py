@@ -81,6 +81,7 @@ class Toki(Language):
     audit: "; " SHARE
     """
     remarks: ClassVar = {
+        "in_fashion": "ona li sin: [CROWD] lon suno [DAYS].",
         "already_interacted": "sina sona e {item} ni.",
         "no_interactions": "mi sona ala; [ITEM].",
         "base_only": "ala; [ITEM].",

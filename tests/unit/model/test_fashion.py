@@ -71,16 +71,17 @@ def test_a_list_knows_nothing_of_what_comes_after_it() -> None:
     assert (then.base != model.base).any()
     np.testing.assert_array_equal(then.at(None).base, model.base)
     late = edges([(0, 0)], weight=[5.0], time=[moment])
-    np.testing.assert_array_equal(then.base, then.with_interactions(join(past, late)).base)
+    np.testing.assert_array_equal(then.base, then.with_interactions(join(past, late)).at(moment).base)
 
 
-def test_a_new_interaction_counts_at_once_and_new_items_begin_with_their_counts() -> None:
+def test_the_next_state_of_the_graph_counts_and_new_items_begin_with_their_counts() -> None:
     model = dressed(everything())
     graph = model.snapshot
     fresh = len(graph.items) - 1  # nobody had it
     now = newest(graph.liked())
     more = join(graph.interactions, edges([(u, fresh) for u in range(3)], weight=[5.0] * 3, time=[now] * 3))
-    found = model.with_interactions(more)
+    np.testing.assert_array_equal(model.with_interactions(more).base, model.base)
+    found = model.with_interactions(more).at(None)
     np.testing.assert_allclose((found.base - model.base)[fresh], 0.5 * np.log(4), rtol=1e-5)
     assert np.flatnonzero(found.base != model.base).tolist() == [fresh]
     again = model.with_snapshot(graph.with_edges("RATED", more))
