@@ -23,6 +23,7 @@ KEYS = [
     "item_name",
     "score",
     "base",
+    "fashion",
     "speaks_for",
     "speaks_against",
     "by_facts",
