@@ -93,7 +93,12 @@ def combine(parts: Mapping[str, Floats32], weights: Mapping[str, float]) -> Floa
 
 
 def build(
-    snapshot: Snapshot, text: Floats32 | None, degree_exponent: float, max_degree: float, cold: ColdConfig
+    snapshot: Snapshot,
+    text: Floats32 | None,
+    degree_exponent: float,
+    max_degree: float,
+    cold: ColdConfig,
+    known: NDArray[np.int64] | None = None,
 ) -> Similarity:
     """The kernel of a graph with all weights 1.
 
@@ -103,6 +108,7 @@ def build(
         degree_exponent: how strongly attributes of many items are discounted.
         max_degree: attributes of more than this share of the items are left out.
         cold: powers and scales.
+        known: items with interactions; None for those that have some in the graph.
     """
     relations = [r for r in snapshot.schema.knowledge_relations if len(snapshot.edges[r.name])]
     factors = [path_factors(snapshot, r, degree_exponent, max_degree) for r in relations]
@@ -114,7 +120,7 @@ def build(
             numbers[column] = values / np.float32(cold.number_scale)
     centred = centre = None
     if text is not None:
-        centre = centre_of(text, snapshot.interactions.target)
+        centre = centre_of(text, snapshot.interactions.target if known is None else known)
         centred = centred_texts(text, centre)
     names = [*(f.relation for f in factors), *numbers, *([TEXT] if centred is not None else [])]
     names += [PROFILE] if relations else []

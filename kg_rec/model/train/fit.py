@@ -51,7 +51,7 @@ def fit(
     seen = snapshot.with_edges(snapshot.schema.interaction.name, edges)
     counts = np.bincount(edges.target, minlength=shape[1]) if sums is None else sums.degrees
     cold = counts == 0
-    similarity = similarity_of(seen, config, text)
+    similarity = similarity_of(seen, config, text, np.flatnonzero(counts))
     similarity = replace(similarity, weights={name: chosen.similarity.get(name, 0.0) for name in similarity.weights})
     data = TrainingData(
         snapshot=seen,

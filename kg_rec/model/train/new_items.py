@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kg_rec.arrays.types import Floats32
 from kg_rec.model.channels.base import ChannelKind, TrainingData
@@ -89,7 +90,9 @@ def anchor(channels: Collection[str]) -> str:
     return next(kind.name for kind in kinds() if kind.cold_start is not None and kind.name in channels)
 
 
-def similarity_of(snapshot: Snapshot, config: TrainConfig, text: Floats32 | None) -> Similarity:
-    """How alike items are by facts, numbers and text, all weights 1."""
+def similarity_of(
+    snapshot: Snapshot, config: TrainConfig, text: Floats32 | None, known: NDArray[np.int64] | None = None
+) -> Similarity:
+    """How alike items are by facts, numbers and text, all weights 1; see :func:`.build`."""
     knowledge = config.of(KnowledgeConfig)
-    return build(snapshot, text, knowledge.degree_exponent, knowledge.max_degree, config.cold)
+    return build(snapshot, text, knowledge.degree_exponent, knowledge.max_degree, config.cold, known)
