@@ -28,6 +28,9 @@ from kg_rec.model.recommender import Recommender
 class AskConfig:
     """How much words count, in standard deviations of the user's scores over the items that are allowed.
 
+    Both sizes are set by hand, so that what is asked for outweighs most of what the user did;
+    ``benchmarks.ask.sizes`` measures sizes on validation.
+
     Attributes:
         anchor: largest addend of an item to be like.
         wish: addend of a node that is wanted or not.

@@ -201,9 +201,11 @@ class _Reader:
         """A request that begins with an item's name of one word: "Stalker but shorter"."""
         if self.tokens and self.tokens[0].kind in ("unknown", "node", "nearly", "filler"):
             found = self.p.lexer.title_at(self.parts, 0, self.text)
-            if found is not None and found[1]:
+            if found is not None:
                 place = self._after(found[0].last)
-                if place >= len(self.tokens) or self.tokens[place].kind in ("but", "comma", "stop"):
+                small = self._kind(place) == "but" and any(t.kind == "unknown" for t in self.tokens[:place])
+                ends = place >= len(self.tokens) or self.tokens[place].kind in ("but", "comma", "stop")
+                if ends and (found[1] or small):  # "the godfather but shorter"
                     self._title(found[0].value[0], found[0].value[1], found[0].said)
                     return place
         return 0
@@ -562,7 +564,9 @@ class _Reader:
 
     def _on_from(self, place: int) -> int:
         s = self.s
-        if s.negative and s.mentioned and not s.either:
+        if s.negative and self._kind(place - 1) == "unknown" and self._kind(place - 2) == "not":
+            s.mentioned = False  # not interested in, not fond of
+        elif s.negative and s.mentioned and not s.either:
             s.clause()
         s.anchored = False
         return place + 1

@@ -46,6 +46,8 @@ SHOP = {lang: Parser(shop(), lang) for lang in ("en", "zh")}
         ("keybords wihtout Kirowa, 60 euros max", ["Keyboards"], ["Kirova"], ["price <= 60"], None),
         ("a tent for 2 people, Monte excluded", ["Tents"], ["Monte"], [], None),
         ("一副耳机，Talix除外，太贵了", ["Headphones"], ["Talix"], ["price < ?"], None),
+        ("not interested in tents or knives, something from Monte", ["Monte"], ["Tents", "Kitchen knives"], [], None),
+        ("价格低一点的跑鞋", ["Running shoes"], [], ["price < ?"], None),
         ("跑步鞋", ["Running shoes"], [], [], None),
         ("show me user 7's list, u12, sim-0012", [], [], [], None),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kg_rec.ask.words.base import Words, split, spread
 
 _FILLER = """
-top, a, an, the, some, any, one, i, me, my, mine, we, us, our, you, your, please, pls, thanks, thank you, hi, hello, hey, and so, so,
+top, few, a few, several, a, an, the, some, any, one, i, me, my, mine, we, us, our, you, your, please, pls, thanks, thank you, hi, hello, hey, and so, so,
 something, anything, stuff, one that, ones that, show, show me, give, give me, get, get me, find, find me, recommend, suggest,
 recommend me, suggest me, list, tell me, want, wanted, i want, i want to, id like, i would like, would like, would love,
 id love, like to, looking for, im looking for, i am looking for, look for, need, i need, i need to, searching for, search for, can you, could you,
@@ -30,7 +30,7 @@ ENGLISH = Words(
             dont want, do not want, dont show me, dont show, do not show, dont give me, dont like, do not like, didnt like, did not like, dont recommend,
             doesnt, does not, dont, do not, isnt, is not, arent, are not, wasnt, was not, but not, and not, hate, hated, i hate, dislike, disliked, cant stand, can not stand, free of,
             no more, apart from, aside from, besides, rather than, instead of, not any, not a, not with, not from, not by, not in, not the, get rid of, remove, drop, ban, tired of,
-            sick of, had enough of, fed up with, bored of, bored with, never want, never again, never show me, had it with, ive had it with, had my fill of, done with, not into, not keen on, not in the mood for, allergic to, could do without, can do without, rather not, steer clear of, stay away from, no fan of, not a fan of, spare me, forget about, ditch, lose the, cut out, cut the, refrain from, non, ruling out, rule out, omit, omitting, lacking, lacks, bar, barring, save for, no longer, hold the
+            sick of, had enough of, fed up with, bored of, bored with, never want, never again, never show me, no interest in, uninterested in, not interested in, not really into, not crazy about, not fond of, not a big fan of, not up for, not feeling, had it with, ive had it with, had my fill of, done with, not into, not keen on, not in the mood for, allergic to, could do without, can do without, rather not, steer clear of, stay away from, no fan of, not a fan of, spare me, forget about, ditch, lose the, cut out, cut the, refrain from, non, ruling out, rule out, omit, omitting, lacking, lacks, bar, barring, save for, no longer, hold the
             """
         ),
         "like": split(
