@@ -144,10 +144,13 @@ def _roles(found: Survey, wishes: Wishes) -> tuple[str, str]:
 def _ways(found: Survey) -> list[tuple[str, str, float]]:
     """What leads from label to label in one step, and in two through a label that is neither, for a tenth.
 
-    Nodes that are reached once each, such as orders, visits or reviews, are events on the way to an item.
+    Nodes that are reached once each, or that lead to one thing each, such as orders, visits or reviews, are events on
+    the way to an item.
     """
+    nodes = found.labels
     ways = [
-        (t.source, t.target, t.count / 100 if t.count <= found.labels[t.target] else float(t.count)) for t in found.ties
+        (t.source, t.target, t.count / (1 if t.count > max(nodes[t.source], nodes[t.target]) else 100))
+        for t in found.ties
     ]
     middle = [(t, u) for t in found.ties for u in found.ties if t.target == u.source and t is not u]
     ways += [
