@@ -222,7 +222,7 @@ def test_from_a_graph_to_written_lists(
     assert state(neo4j_driver) == before
 
 
-@pytest.mark.parametrize("name", ["shop", "social", "news", "medical", "school"])
+@pytest.mark.parametrize("name", GRAPHS)
 def test_feedback_and_the_service_read_a_graph_of_others(
     store: GraphStore, clean_neo4j: str, neo4j_driver: neo4j.Driver, tmp_path: Path, name: str
 ) -> None:
