@@ -25,7 +25,7 @@ _LIST = r"(?:\x02\d+\x03(?:, and |, or |, | and | or |、|和|或)?)+"
 _CLAIMS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "of": rf"(?:{_INT} of the {_INT}|(?:[Aa]ll) {_INT}|[Tt]he only)(?: other \w+)?"
-        rf"(?: who[^\d\x02.;]*?{_N}|(?<=\w) who did the same)",
+        rf"(?:(?<=\w) who did the same| who[^\d\x02.;]*?{_N})",
         "more": rf"({_LIST}){_INT} other \w+",
         "rate": r"\((<?[\d.]+%) of all \w+ did\)",
         "fashion": rf"{_INT} \w+ chose it in the last {_INT} days",
@@ -103,8 +103,8 @@ class _Reader:
         bare = self.text
         for form in sorted(self.keys, key=len, reverse=True):
             if form[:1].isupper():
-                edge = r"\b" if self.e.lang == "en" else ""
-                bare = re.sub(rf"{edge}{re.escape(form)}{edge}", " ", bare)
+                word = rf"(?<!\w){re.escape(form)}(?!\w)" if self.e.lang == "en" else re.escape(form)
+                bare = re.sub(word, " ", bare)
         places = r"(?<=[a-z,;] )[A-Z]\w+" if self.e.lang == "en" else r"[A-Za-z]+"
         for word in re.findall(places, bare):
             yield f"{word!r} is no part of a name on the paths"

@@ -135,3 +135,23 @@ def test_a_changed_text_is_found(model: Recommender, facts: Facts, some: list[Ex
         more = e.text + (" It won 5 awards." if lang == "en" else "它得了5个奖。")
         assert read(facts, replace(e, text=more)).numbers
     assert changes > 200
+
+
+def test_the_one_who_did_the_same_is_of_the_item_before(facts: Facts, some: list[Explanation]) -> None:
+    e, path = next((e, p) for e in some for p in e.paths if len(p.nodes) > 3 and p.nodes[2].key is None)
+    liked, other = path.nodes[1], path.nodes[3]
+    others = facts.who_liked(str(liked.key)) - {e.user}
+    both = len(others & facts.who_liked(str(other.key)))
+    said = "you liked “{}”, and {} of the {} other viewers who did the same also liked “{}”."
+    true = replace(e, text=said.format(liked.name, both, len(others), other.name))
+    assert read(facts, true) == Reading((), ())
+    assert read(facts, replace(e, text=said.format(liked.name, both + 1, len(others) + 1, other.name))).numbers
+
+
+def test_a_name_may_end_with_a_full_stop(facts: Facts, some: list[Explanation]) -> None:
+    e, path = next((e, p) for e in some for p in e.paths)
+    named = replace(path.nodes[1], name="Robert Downey Jr.")
+    nodes = (path.nodes[0], named, *path.nodes[2:])
+    e = replace(with_path(e, path, replace(path, nodes=nodes)), text="You liked Robert Downey Jr. as well.")
+    assert read(facts, e).names == ()
+    assert read(facts, replace(e, text="You liked Cuba Gooding Jr. as well.")).names
