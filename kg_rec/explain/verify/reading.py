@@ -8,6 +8,7 @@ number that no claim below explains is a false one.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -197,7 +198,9 @@ class _Reader:
         if not shares or not named:
             return not shares
         positive = shares[0][0] / shares[0][1]
-        taken = -sum(min(sums.get(key, 0.0) for key in keys) for keys in named if keys)
+        taken = 0.0
+        for keys, times in Counter(map(frozenset, named)).items():  # different items may have one name
+            taken -= sum(sorted(sums.get(key, 0.0) for key in keys)[:times])
         return all(named) and _near(match.group(1), taken / positive, most=float("inf"))  # it may be more than all
 
     def _sides(self, match: re.Match[str]) -> bool:

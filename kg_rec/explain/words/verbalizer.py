@@ -292,7 +292,8 @@ class Verbalizer:
                     told[key] = _Reason(every[form], link, {})
                 rows = told[key].rows
                 for path in range(start, stop):
-                    rows.setdefault((sources[path], bridges[path], entity), (others[path], shares[path]))
+                    row = (sources[path], bridges[path], entity)  # several channels may know a row
+                    rows[row] = (others[path], shares[path] + rows.get(row, (0, 0.0))[1])
             yield list(told.values())[: self.wording.sentences]
 
     def _link(self, form: Form) -> Link:

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from toy_graph import everything, pairs
 
+from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path, PathGroup
+from kg_rec.explain.paths.search import find
 from kg_rec.explain.single import explain
 from kg_rec.explain.verify.reading import Reading, read
 from kg_rec.explain.verify.truth import Facts, error, missing, scores_of
 from kg_rec.explain.words.patterns import Tone
+from kg_rec.explain.words.verbalizer import Verbalizer
 from kg_rec.explain.words.wording import Wording
 from kg_rec.model.recommender import Recommender
 
@@ -155,3 +158,33 @@ def test_a_name_may_end_with_a_full_stop(facts: Facts, some: list[Explanation]) 
     e = replace(with_path(e, path, replace(path, nodes=nodes)), text="You liked Robert Downey Jr. as well.")
     assert read(facts, e).names == ()
     assert read(facts, replace(e, text="You liked Cuba Gooding Jr. as well.")).names
+
+
+def test_what_several_channels_know_of_a_row_is_told_in_whole(model: Recommender) -> None:
+    users, items = (a.ravel() for a in np.mgrid[0 : len(model.users), 0 : len(model.items)])
+    table = find(model, users, items, ExplainConfig())
+    owners = np.repeat(np.arange(len(users)), np.diff(table.paths[table.groups]))
+    whole = np.bincount(owners, weights=table.share, minlength=len(users))
+    merged = 0
+    for pair, reasons in enumerate(Verbalizer(model, Wording(sentences=99))._reasons(table)):
+        shares = [share for reason in reasons for _, share in reason.rows.values()]
+        assert sum(shares) == pytest.approx(whole[pair], abs=1e-9)
+        merged += len(shares) < np.diff(table.paths[table.groups[pair : pair + 2]]).item()
+    assert merged > 0
+
+
+def test_two_items_of_one_name_take_away_what_both_do(
+    model: Recommender, facts: Facts, some: list[Explanation]
+) -> None:
+    e = next(e for e in some if sum(t.value < 0 for t in e.terms) > 1 and any(g.share > 0 for g in e.groups))
+    sums: dict[str, float] = {}
+    for term in e.terms:
+        sums[str(term.source)] = sums.get(str(term.source), 0.0) + term.value
+    first, second = sorted(sums, key=lambda key: sums[key])[:2]
+    terms = tuple(replace(t, source_name="One Name") if t.source in (first, second) else t for t in e.terms)
+    group = next(g for g in e.groups if g.share > 0)
+    taken = -(sums[first] + sums[second]) * group.share / group.value
+    said = "Against it: “One Name” and “One Name” in your history, which together take away {:.1f}% of that."
+    told = replace(e, terms=terms, groups=(group,))
+    assert read(facts, replace(told, text=said.format(100 * taken))).numbers == ()
+    assert read(facts, replace(told, text=said.format(200 * taken))).numbers
