@@ -117,14 +117,14 @@ def site_secrets(sites: tuple[str, ...], out: Path, as_json: bool) -> None:
 
 
 def _masks(file: Path, name: str, in_round: str) -> Masks:
-    from kg_rec.errors import ConfigError
+    from kg_rec.errors import ArgumentError, ConfigError
     from kg_rec.trust.sites import Masks
 
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         secrets = {other: bytes.fromhex(text) for other, text in found["secrets"].items()}
         if min(map(len, secrets.values())) < 16:
-            raise ValueError("a secret of less than 16 bytes")
+            raise ArgumentError("a secret of less than 16 bytes")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{file}: not a file of `kg-rec site secrets` ({error})") from error
     if found.get("site") != name:

@@ -7,7 +7,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from kg_rec.errors import LoadError
+from kg_rec.errors import ArgumentError, LoadError
 from kg_rec.feedback.events import REACTED
 from kg_rec.feedback.posterior import REWARDS
 from kg_rec.loaders.cells import LEAST_TIME, MOST_TIME, text_of
@@ -41,22 +41,22 @@ def read_reactions(path: Path, now: int, stream: IO[bytes] | None = None) -> pa.
 
 def _event(row: Any, now: int) -> dict[str, Any]:
     if not isinstance(row, dict):
-        raise ValueError(f"expected a JSON object, got {row!r:.60}")
+        raise ArgumentError(f"expected a JSON object, got {row!r:.60}")
     unknown = sorted(set(row) - set(_TYPES))
     if unknown:
-        raise ValueError(f"unknown key {unknown[0]!r:.60}; expected some of {', '.join(_TYPES)}")
+        raise ArgumentError(f"unknown key {unknown[0]!r:.60}; expected some of {', '.join(_TYPES)}")
     row = {"list": "", "at": now, "value": 1.0, **row}
     for key, kinds in _TYPES.items():
         value = row.get(key)
         if not isinstance(value, kinds) or isinstance(value, bool):
-            raise ValueError(f"{key}: expected {' or '.join(k.__name__ for k in kinds)}, got {value!r:.60}")
+            raise ArgumentError(f"{key}: expected {' or '.join(k.__name__ for k in kinds)}, got {value!r:.60}")
     for key in _TEXTS:
         text_of(row[key])
     if not row["event"] or row["kind"] not in REWARDS:
-        raise ValueError(f"expected an id as event and a kind of {', '.join(REWARDS)}, got {row['kind']!r:.60}")
+        raise ArgumentError(f"expected an id as event and a kind of {', '.join(REWARDS)}, got {row['kind']!r:.60}")
     if not LEAST_TIME <= row["at"] <= MOST_TIME:
-        raise ValueError(f"at: expected Unix seconds, got {row['at']}; divide milliseconds by 1000")
+        raise ArgumentError(f"at: expected Unix seconds, got {row['at']}; divide milliseconds by 1000")
     value = float(row["value"])
     if not abs(value) < float("inf"):
-        raise ValueError(f"value: expected a finite number, got {row['value']}")
+        raise ArgumentError(f"value: expected a finite number, got {row['value']}")
     return {**row, "value": value}

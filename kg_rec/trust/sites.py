@@ -25,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from kg_rec.atomic import new_file
-from kg_rec.errors import ModelError
+from kg_rec.errors import ArgumentError, ModelError
 from kg_rec.model.channels.sequence import SequenceConfig, pair_counts
 from kg_rec.model.channels.sums import Sums
 from kg_rec.model.channels.taste import TasteConfig, gram
@@ -108,7 +108,7 @@ class SiteSums:
                 about = json.loads((file.metadata() or {})["about"])
                 tensors = {name: file.get_tensor(name) for name in _FIELDS}
             if about.pop("format") != _FORMAT:
-                raise ValueError("another format")
+                raise ArgumentError("another format")
             return cls(**{**about, "masked": tuple(about["masked"])}, tensors=tensors)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{path}: not the sums of a site ({error}); write them with `kg-rec site sum`") from error
