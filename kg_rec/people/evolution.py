@@ -244,7 +244,7 @@ class Evolver:
             ArgumentError: interactions have no time, or ``until`` is before ``since``.
         """
         if until < since:
-            raise ArgumentError(f"expected until not before since, got {since} and {until}")
+            raise ArgumentError(f"expected until not before since, got until {until} and since {since}, Unix seconds")
         model, edges = self.profiler.model, self._timed(user)
         assert edges.time is not None  # noqa: S101
         i = model.items.index(item)

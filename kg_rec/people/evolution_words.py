@@ -36,7 +36,7 @@ def tell_drift(snapshot: Snapshot, evolution: Evolution, lang: str = "en") -> st
     if drift is None:
         return words["untested"]
     if drift.p > _P:
-        return words["unchanged"].format(p=f"{drift.p:.2g}")
+        return words["unchanged"].format(date=date_of(drift.since), p=f"{drift.p:.2g}")
     name = "changed" if evolution.user is not None else "changed_all"
     users = language.noun(snapshot.schema.user.name, 2)
     return words[name].format(date=date_of(drift.since), p=f"{drift.p:.2g}", users=users)

@@ -5,15 +5,31 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from kg_rec.errors import ArgumentError, SchemaError
+from kg_rec.explain.words.languages.registry import code_of
 from kg_rec.serve.service import Service
 from kg_rec.serve.tokens import Token
 
+
+def _spoken(lang: str) -> str:
+    """The language as given, where there is one of that code."""
+    try:
+        code_of(lang)
+    except SchemaError as error:
+        raise ArgumentError(str(error)) from error
+    return lang
+
+
 Key = Annotated[str, Query(min_length=1, max_length=1000, description="Key of a user or an item.")]
 Length = Annotated[int, Query(ge=1, le=100, description="Length of the list.")]
-Lang = Annotated[str, Query(min_length=1, max_length=20, description="Language of the words: en, zh, ...")]
+Lang = Annotated[
+    str,
+    Query(min_length=1, max_length=20, description="Language of the words: en, zh, ..."),
+    AfterValidator(_spoken),
+]
 
 
 class Needs:

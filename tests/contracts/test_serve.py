@@ -371,6 +371,15 @@ def test_feedback_is_in_the_graph_when_the_answer_comes_and_sent_again_changes_n
             assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
 
 
+@pytest.mark.parametrize("path", ["recommendations", "explanation", "profile"])
+def test_a_language_that_is_not_there_is_a_fault_of_the_request(world: World, path: str) -> None:
+    with world.client() as client:
+        asked = {"user": USER, "item": MODEL.items.key(1), "lang": "xx"}
+        answer = client.get(f"/v1/{path}", params=asked)
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+        assert "expected one of en, zh" in answer.json()["detail"]
+
+
 def test_others_may_write_when_feedback_has_paused(world: World) -> None:
     with world.client(poll=POLL) as client:
         for turn in ("first", "second"):

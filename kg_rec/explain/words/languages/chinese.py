@@ -192,7 +192,7 @@ class Chinese(Language):
         "yours": "你的行为，以及大家的喜好。",
         "changed": "你的喜好在{date}前后变化最大（p = {p}）。",
         "changed_all": "全体{users}的喜好在{date}前后变化最大（p = {p}）。",
-        "unchanged": "没有哪个时间前后的变化超出偶然的程度（p = {p}）。",
+        "unchanged": "没有哪个时间前后的变化超出偶然的程度（p = {p}）；最大的变化在{date}。",
         "untested": "时间点太少，无法检验变化。",
         "strand": "{shared}：此前{before_total}项中有{before}项，此后{after_total}项中有{after}项。",
         "shift_new": "此后新增的{item}",

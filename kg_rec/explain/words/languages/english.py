@@ -206,7 +206,7 @@ class English(Language):
         "yours": "What you did, and what all like.",
         "changed": "What you like changed most around {date} (p = {p}).",
         "changed_all": "What all {users} like changed most around {date} (p = {p}).",
-        "unchanged": "No change between two times stands out from chance (p = {p}).",
+        "unchanged": "No change between two times stands out from chance (p = {p}); the largest is at {date}.",
         "untested": "There are too few times to look for a change.",
         "strand": "{shared}: {before} of {before_total} before, {after} of {after_total} since.",
         "shift_new": "{item}, which is new since then",
