@@ -55,6 +55,7 @@ from scipy import sparse
 
 from kg_rec.errors import ArgumentError
 from kg_rec.progress import Progress, no_progress
+from kg_rec.quantity import quantity
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import Snapshot
 
@@ -169,7 +170,7 @@ def conclusion(agreements: Sequence[Agreement]) -> str:
     told = [a for a in agreements if a.verdict != "too few to say"]
     fitting = sum(a.verdict == "fits" for a in told)
     whole = graph_fits(agreements)
-    types = f"{len(told)} relation type{'' if len(told) == 1 else 's'} with enough facts"
+    types = f"{quantity(len(told), 'relation type')} with enough facts"
     if whole is None:
         return (
             "cannot say whether the graph fits the interactions: no relation type ties enough items to tell from chance"

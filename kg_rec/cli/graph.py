@@ -236,7 +236,7 @@ def query(
         writer.writerows([_field(row[c]) for c in columns] for row in rows)
     else:
         print_table(columns, [[row[c] for c in columns] for row in rows])
-        note(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}")
+        note(quantity(len(rows), "row"))
 
 
 def _field(value: object) -> object:

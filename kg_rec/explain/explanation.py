@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kg_rec.explain.formats import display
 from kg_rec.explain.path import Path, PathGroup, Term
 from kg_rec.model.channels.registry import kind_of
+from kg_rec.quantity import quantity
 from kg_rec.schema import GraphSchema
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class Explanation:
 
     def __repr__(self) -> str:
         item, user, count = reprlib.repr(self.item_name), reprlib.repr(self.user), len(self.paths)
-        shown = f"{count} path{'' if count == 1 else 's'} shown, {100 * self.shown_share:.0f} % of what speaks for it"
+        shown = f"{quantity(count, 'path')} shown, {100 * self.shown_share:.0f} % of what speaks for it"
         return f"Explanation({item} for user {user}: score {self.score:.4g}; {shown})"
 
     def _repr_html_(self) -> str:

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from kg_rec.errors import FeedbackError, NotFoundError
+from kg_rec.errors import FeedbackError
 from kg_rec.feedback.explore import SHOWN
 from kg_rec.feedback.posterior import REWARDS
 from kg_rec.schema import GraphSchema
 from kg_rec.store import mapping
 from kg_rec.store.base import GraphStore
-from kg_rec.store.cypher import missing_keys
 from kg_rec.store.ledger_cypher import REACTED_TYPE, SHOWN_TYPE
+from kg_rec.store.presence import require_keys
 
 #: One row per thing that a person did.
 REACTED = pa.schema(
@@ -136,12 +136,7 @@ class EventLog:
     def _check_ends(self, rows: pa.Table) -> None:
         for node_type, column in ((self.schema.user, "user"), (self.schema.item, "item")):
             keys = sorted({"" if key is None else key for key in rows.column(column).to_pylist()})
-            missing = self.store.query(missing_keys(node_type), {"keys": keys}).column("k").to_pylist()
-            if missing:
-                raise NotFoundError(
-                    f"no {node_type.name} in {self.store.url} has the key {', '.join(map(repr, missing))}; "
-                    "nothing was written"
-                )
+            require_keys(self.store, node_type, keys)
 
     def _read(
         self, kind: str, fields: pa.Schema, since: int | None, until: int | None, order: str, of: str | None = None

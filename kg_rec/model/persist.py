@@ -90,7 +90,7 @@ def save(model: Recommender, folder: str | Path) -> None:
         model.snapshot.save(new / "snapshot")
         file = new / "tensors.safetensors"
         save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, file)
-        about["tensors"] = _file_digest(file)
+        about["tensors"] = file_digest(file)
         about["sha256"] = _digest(about)
         (new / "model.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         file.chmod((new / "model.json").stat().st_mode)  # safetensors makes files that only their owner can read
@@ -135,7 +135,7 @@ def _load(folder: Path) -> Recommender:
         raise ModelError(f"{folder}: model.json was changed or damaged after it was written; train again")
     tensors_file = part(folder, "tensors.safetensors")
     try:
-        if about.get("tensors") != _file_digest(tensors_file):
+        if about.get("tensors") != file_digest(tensors_file):
             raise ModelError(
                 f"{folder}: tensors.safetensors is damaged, or not the one written with model.json; train again"
             )
@@ -167,7 +167,8 @@ def _digest(about: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _file_digest(file: Path) -> str:
+def file_digest(file: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 

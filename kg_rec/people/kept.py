@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kg_rec.errors import NotFoundError
 from kg_rec.people.features import Feature
 from kg_rec.people.preferences import Preference, kind_of
-from kg_rec.schema import GraphSchema, NodeType
+from kg_rec.schema import GraphSchema
 from kg_rec.store import mapping
 from kg_rec.store.base import GraphStore, Statement
-from kg_rec.store.cypher import missing_keys
 from kg_rec.store.ledger_cypher import PREFERS_TYPE
+from kg_rec.store.presence import require_keys
 
 _YEARS = "KgRecYears"
 
@@ -54,10 +53,10 @@ class Kept:
         Raises:
             NotFoundError: the user or a node is not in the graph; nothing is written.
         """
-        self._require(self.schema.user, user)
+        require_keys(self.store, self.schema.user, [user])
         for preference in preferences:
             if preference.feature.years is None:
-                self._require(self.schema.node_types[preference.feature.type], preference.feature.key)
+                require_keys(self.store, self.schema.node_types[preference.feature.type], [preference.feature.key])
         set_all = "SET e.kind = $kind, e.at = $at, e.place = $place"
         statements: list[Statement] = []
         for place, preference in enumerate(preferences):
@@ -72,17 +71,16 @@ class Kept:
         Raises:
             NotFoundError: the user is not in the graph.
         """
-        self._require(self.schema.user, user)
-        who = f"MATCH {mapping.keyed(self.schema.user, 'u', '$user')}"
+        require_keys(self.store, self.schema.user, [user])
         if features is None:
-            self.store.transact([(f"{who} MATCH (u)-[e:{PREFERS_TYPE}]->() DELETE e", {"user": user})])
+            self.store.transact([(f"{self._user} MATCH (u)-[e:{PREFERS_TYPE}]->() DELETE e", {"user": user})])
             return
         end = f"MATCH (u)-[e:{PREFERS_TYPE}]->(n) WHERE e.relation = $relation DELETE e"
         self.store.transact([(f"{self._ends(f)} {end}", self._parameters(user, f)) for f in features])
 
     def read(self, user: str) -> tuple[Preference, ...]:
         """What a user said, in the order it was said; nothing for a user who is not in the graph."""
-        who = f"MATCH {mapping.keyed(self.schema.user, 'u', '$user')} MATCH (u)-[e:{PREFERS_TYPE}]->"
+        who = f"{self._user} MATCH (u)-[e:{PREFERS_TYPE}]->"
         rows = []
         for node_type in self.schema.node_types.values():
             if node_type.role != "attribute":
@@ -105,18 +103,22 @@ class Kept:
         rows.sort(key=lambda row: (row[0]["at"], row[0]["place"], row[1].relation, row[1].key))
         return tuple(Preference(kind_of(row["kind"]), feature) for row, feature in rows)
 
+    @property
+    def _user(self) -> str:
+        """The clause that matches the user ``u``."""
+        return f"MATCH {mapping.keyed(self.schema.user, 'u', '$user')}"
+
     def _ends(self, feature: Feature, *, create: bool = False) -> str:
         """Clauses that match the user ``u`` and the node ``n``."""
-        who = f"MATCH {mapping.keyed(self.schema.user, 'u', '$user')}"
         if feature.years is None:
-            return f"{who} MATCH {mapping.keyed(self.schema.node_types[feature.type], 'n', '$node')}"
+            return f"{self._user} MATCH {mapping.keyed(self.schema.node_types[feature.type], 'n', '$node')}"
         node = f"(n:{_YEARS} {{key: $node}})"
-        return f"MERGE {node} SET n.low = $low, n.high = $high WITH n {who}" if create else f"{who} MATCH {node}"
+        return (
+            f"MERGE {node} SET n.low = $low, n.high = $high WITH n {self._user}"
+            if create
+            else f"{self._user} MATCH {node}"
+        )
 
     def _parameters(self, user: str, feature: Feature) -> dict[str, object]:
         given: dict[str, object] = {"user": user, "node": feature.key, "relation": feature.relation}
         return given if feature.years is None else {**given, "low": feature.years[0], "high": feature.years[1]}
-
-    def _require(self, node_type: NodeType, key: str) -> None:
-        if self.store.query(missing_keys(node_type), {"keys": [key]}).num_rows:
-            raise NotFoundError(f"no {node_type.name} in {self.store.url} has the key {key!r}; nothing was written")

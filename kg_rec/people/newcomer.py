@@ -28,7 +28,7 @@ from kg_rec.model.cold.similarity import centred_texts
 from kg_rec.model.encoders.text import TextEncoder, find_encoder
 from kg_rec.model.recommender import Recommender, positions
 from kg_rec.people.groups import Choices, Group
-from kg_rec.people.statements import group_statement
+from kg_rec.people.statements import differing, group_statement
 from kg_rec.settings import expect
 from kg_rec.store import GraphStore
 
@@ -225,13 +225,9 @@ class Served:
         lines = []
         for addend, said in zip(self.addends(item), self.statements(item), strict=True):
             if said is not None:
-                rows = {row["what"]: row["count"] for row in store.query(*said).to_pylist()}
                 told = {"users": addend.users, "chose": addend.chose}
-                lines += [
-                    f"{addend.kind} {addend.name}: {what} is {n} for the newcomer and {rows.get(what)} in the graph"
-                    for what, n in told.items()
-                    if rows.get(what) != n
-                ]
+                found = differing(store, said, told, "for the newcomer")
+                lines += [f"{addend.kind} {addend.name}: {line}" for line in found]
         return tuple(lines)
 
     def without_sensitive(self) -> Served:

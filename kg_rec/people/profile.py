@@ -27,7 +27,7 @@ from scipy import sparse
 from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.model.recommender import Recommender
 from kg_rec.people.features import Feature, Features
-from kg_rec.people.statements import count_statement
+from kg_rec.people.statements import count_statement, differing
 from kg_rec.settings import expect
 from kg_rec.store import GraphStore
 
@@ -131,12 +131,9 @@ class Profile:
         """Where a store counts otherwise than the clauses say, one line each; empty if it agrees."""
         lines = []
         for clause in self.clauses:
-            found = {row["what"]: row["count"] for row in store.query(*self.cypher(clause)).to_pylist()}
-            for what in ("count", "total", "all_count", "all_total"):
-                told, there = getattr(clause, what), found.get(what)
-                if told != there:
-                    name = f"{clause.feature.relation} {clause.feature.name!r}"
-                    lines.append(f"{name}: {what} is {told} in the profile and {there} in the graph")
+            told = {what: getattr(clause, what) for what in ("count", "total", "all_count", "all_total")}
+            name = f"{clause.feature.relation} {clause.feature.name!r}"
+            lines += [f"{name}: {line}" for line in differing(store, self.cypher(clause), told, "in the profile")]
         return tuple(lines)
 
 

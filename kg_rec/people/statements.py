@@ -5,7 +5,7 @@ Keys and bounds are parameters; labels, relationship types and property names co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kg_rec.explain.path import PathEdge
@@ -14,6 +14,7 @@ from kg_rec.people.features import Feature
 from kg_rec.people.groups import Group
 from kg_rec.schema import GraphSchema
 from kg_rec.store import mapping
+from kg_rec.store.base import GraphStore
 
 
 def count_statement(schema: GraphSchema, user: str, feature: Feature) -> tuple[str, dict[str, Any]]:
@@ -88,6 +89,23 @@ def group_statement(schema: GraphSchema, group: Group | None, item: str) -> tupl
     if "$positive_from" in statement:
         parameters["positive_from"] = schema.interaction.positive_from
     return statement, parameters
+
+
+def differing(
+    store: GraphStore, statement: tuple[str, Mapping[str, Any]], told: Mapping[str, int | None], where: str
+) -> list[str]:
+    """Where a store counts otherwise than was told, one line each.
+
+    Args:
+        store: the graph.
+        statement: one of this module, and its parameters.
+        told: count by ``what``.
+        where: what told them, as in "in the profile".
+    """
+    found = {row["what"]: row["count"] for row in store.query(*statement).to_pylist()}
+    return [
+        f"{what} is {n} {where} and {found.get(what)} in the graph" for what, n in told.items() if found.get(what) != n
+    ]
 
 
 def _shared(schema: GraphSchema, group: Group) -> tuple[list[str], dict[str, Any]]:

@@ -6,9 +6,8 @@ a process that is killed within one leaves the place as it was or as it shall be
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,7 +21,7 @@ from kg_rec.model import persist
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
 from kg_rec.store import mapping
-from kg_rec.store.base import GraphStore
+from kg_rec.store.base import GraphStore, Statement
 from kg_rec.store.ledger import RunLedger
 from kg_rec.store.ledger_cypher import OWN_RELATIONS
 from kg_rec.tables import JSON_LINES, PARQUET, format_of, suffixes, write_table
@@ -77,6 +76,9 @@ class GraphPlace:
 
     def find(self, user: str) -> dict[str, int]:
         """See :class:`Place`."""
+        return self._found(user, RunLedger(self.store).without_user(user))
+
+    def _found(self, user: str, records: Sequence[Statement]) -> dict[str, int]:
         kind = self.store.schema().user
         start = f"MATCH {mapping.keyed(kind, 'u', '$user')}"
         found = {}
@@ -86,14 +88,13 @@ class GraphPlace:
             f"{start} MATCH (u)-[r]-() RETURN type(r) AS type, count(r) AS n ORDER BY type", {"user": user}
         ).to_pylist()
         found |= {row["type"]: row["n"] for row in rows if kind.pattern is None or row["type"] in OWN_RELATIONS}
-        records = len(RunLedger(self.store).without_user(user))
-        return found | ({"records of runs": records} if records else {})
+        return found | ({"records of runs": len(records)} if records else {})
 
     def erase(self, user: str, progress: Progress = no_progress) -> Erased:
         """See :class:`Place`; in one transaction."""
-        kind, had = self.store.schema().user, self.find(user)
-        start = f"MATCH {mapping.keyed(kind, 'u', '$user')}"
         records = RunLedger(self.store).without_user(user)
+        kind, had = self.store.schema().user, self._found(user, records)
+        start = f"MATCH {mapping.keyed(kind, 'u', '$user')}"
         if kind.pattern is None:
             gone = [(f"{start} DETACH DELETE u", {"user": user})]
         else:
@@ -169,7 +170,7 @@ class FilePlace:
 
     def erase(self, user: str, progress: Progress = no_progress) -> Erased:
         """See :class:`Place`; the other rows stay as they are, in their order."""
-        had, before = self.find(user), _sha256(self.path)
+        had, before = self.find(user), persist.file_digest(self.path)
         if had and format_of(self.path).suffix == PARQUET.suffix:
             import pyarrow.compute as pc
             import pyarrow.parquet as pq
@@ -180,7 +181,7 @@ class FilePlace:
         elif had:
             with new_file(self.path) as partial, partial.open("wb") as out, self.path.open("rb") as lines:
                 out.writelines(line for line in lines if not line.strip() or _whose(line, self.path) != user)
-        return Erased(str(self.path), had, {"file": before}, {"file": _sha256(self.path)})
+        return Erased(str(self.path), had, {"file": before}, {"file": persist.file_digest(self.path)})
 
     def _users(self) -> Iterator[str | None]:
         suffix = format_of(self.path).suffix
@@ -226,8 +227,3 @@ def _whose(line: bytes, path: Path) -> str | None:
         raise ConfigError(f"{path}: expected one JSON object a line, got {type(row).__name__}; nothing was changed")
     found = row.get(USER)
     return None if found is None else str(found)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -32,12 +32,6 @@ class Sums:
     near: Floats64
     later: Floats64
 
-    def __add__(self, other: Sums) -> Sums:
-        """The sums over the users of both."""
-        return Sums(
-            self.degrees + other.degrees, self.gram + other.gram, self.near + other.near, self.later + other.later
-        )
-
     @property
     def _scale(self) -> float:
         """What brings the trace to the number of interactions, as :func:`.taste.weighted_rows` does."""
