@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kg_rec.api import Model, train
+    from kg_rec.audit.config import AuditConfig
     from kg_rec.checks.check import check
     from kg_rec.errors import (
         AnswerError,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from kg_rec.store import connect
 
 _HOMES = {
+    "AuditConfig": "kg_rec.audit.config",
     "ExplainConfig": "kg_rec.explain.config",
     "Explanation": "kg_rec.explain.explanation",
     "GraphSchema": "kg_rec.schema",
@@ -76,6 +78,7 @@ _HOMES = {
 __all__ = [
     "AnswerError",
     "ArgumentError",
+    "AuditConfig",
     "AuthenticationError",
     "BudgetSpentError",
     "CancelledError",

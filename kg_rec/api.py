@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from kg_rec.ask.answer import Answer, AskConfig
 from kg_rec.ask.linker import Linker
 from kg_rec.ask.session import Asker, Session
+from kg_rec.audit.config import AuditConfig
 from kg_rec.errors import ConfigError
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.counterfactuals import counterfactual as counterfactuals
@@ -48,8 +49,11 @@ from kg_rec.recommend import FIELDS
 from kg_rec.recommend import recommend as recommend_batches
 from kg_rec.recommend import similar as similar_items
 from kg_rec.snapshot import Snapshot
-from kg_rec.split import Split
+from kg_rec.split import Protocol, Split
 from kg_rec.vectors import item_vectors, text_vectors, user_vectors
+
+if TYPE_CHECKING:
+    from kg_rec.audit.report import AuditReport
 
 
 @dataclass(frozen=True)
@@ -318,6 +322,42 @@ class Model:
         if added or removed:
             raise ConfigError("expected interactions or weights, got both; ask for one after the other")
         return what_ifs.what_if_weights(self.recommender, user, weights, k, candidates=candidates)
+
+    def audit(
+        self,
+        config: AuditConfig | None = None,
+        *,
+        split: Split | None = None,
+        protocol: Protocol = "random",
+        progress: Progress = no_progress,
+    ) -> AuditReport:
+        """Who is served how well, what is shown how often, and what gaps are made of; see :mod:`kg_rec.audit`.
+
+        The model is fitted again to a part of the interactions, with the numbers that training chose; the others are
+        to be found.
+
+        ::
+
+            found = model.audit(kg.AuditConfig(by=("gender", "age=18,35,50")))
+            [gap for gap in found.gaps if gap.telling]
+            found.people.to_pandas()
+
+        Args:
+            config: what is compared.
+            split: what is to be found; None splits the model's interactions.
+            protocol: how, where no split is given: ``random``, ``temporal`` or ``calendar``.
+            progress: called as the work advances.
+
+        Raises:
+            ArgumentError: there is no such property or relation type.
+            SplitError: the interactions carry no times where the protocol needs them.
+            ModelError: the model holds no interactions.
+        """
+        from kg_rec.audit.report import audit, drawn, on_split  # torch takes seconds to import; lists do without
+
+        chosen = config or AuditConfig()
+        split = drawn(self.recommender, protocol, chosen.seed) if split is None else split
+        return audit(on_split(self.recommender, split, progress), split, chosen, progress)
 
     def session(
         self,

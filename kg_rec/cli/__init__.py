@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from kg_rec.cli.ask import ask
+from kg_rec.cli.audit import audit
 from kg_rec.cli.catalog import formats
 from kg_rec.cli.console import Command, Program, print_json, progress_bar
 from kg_rec.cli.evolve import evolve
@@ -102,7 +103,7 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, phrasebook:
 
 
 _COMMANDS = (
-    *(load, formats, schema, check, query, export, train, inspect, similar, vectors, evaluate, recommend),
+    *(load, formats, schema, check, query, export, train, inspect, similar, vectors, evaluate, audit, recommend),
     *(job, newcomer, profile, evolve, prefer, explain, what_if, ask, phrase, feedback),
     *(serve, serve_token, forget, site),
 )

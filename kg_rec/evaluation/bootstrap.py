@@ -32,6 +32,23 @@ def ratio_interval(
     return found if np.isfinite(found).all() else None
 
 
+def difference_interval(
+    one: NDArray[np.float64], other: NDArray[np.float64], seed: int, samples: int = 1000
+) -> tuple[float, float]:
+    """95 % percentile interval of the difference of two means over different users, each drawn by itself.
+
+    Args:
+        one: a metric of some users, shape (n,).
+        other: the same metric of others, shape (m,).
+        seed: of the draws.
+        samples: draws.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = [rng.choice(one, len(one)).mean() - rng.choice(other, len(other)).mean() for _ in range(samples)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(low), float(high)
+
+
 def _interval(statistic: Callable[[NDArray[np.int64]], float], n: int, seed: int, samples: int) -> tuple[float, float]:
     rng = np.random.default_rng(seed)
     drawn = [statistic(rng.integers(0, n, n)) for _ in range(samples)]

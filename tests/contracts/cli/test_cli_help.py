@@ -25,6 +25,7 @@ COMMANDS = [
     "similar",
     "vectors",
     "evaluate",
+    "audit",
     "recommend",
     "job",
     "newcomer",

@@ -1,0 +1,55 @@
+"""The relation type of items that somebody means by a word: its name, its label, or what it leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kg_rec.errors import ArgumentError
+from kg_rec.schema import GraphSchema, RelationType
+
+
+def item_relation(schema: GraphSchema, word: str, setting: str) -> RelationType:
+    """The relation type between items and other nodes that ``word`` means.
+
+    Args:
+        schema: the schema.
+        word: its name, an alias, a label in any language, or the name or a noun of the nodes it ties items to; in
+            small or capital letters.
+        setting: what the word was given for, for the message.
+
+    Raises:
+        ArgumentError: none is meant, or several.
+    """
+    known = schema.knowledge_relations
+    wanted = word.strip().casefold()
+    for names in (_own_names, _labels, _nouns):
+        found = [r for r in known if wanted in {n.casefold() for n in names(schema, r)}]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            several = ", ".join(r.name for r in found)
+            raise ArgumentError(f"{setting}: {word!r} may be {several}; give one of these names")
+    names_ = ", ".join(r.name for r in known) or "none in this schema"
+    raise ArgumentError(f"{setting}: expected a relation type of {schema.item.name} ({names_}), got {word!r}")
+
+
+def other_end(schema: GraphSchema, relation: RelationType) -> str:
+    """The node type that a relation type ties items to."""
+    return relation.target if relation.source == schema.item.name else relation.source
+
+
+def _own_names(_: GraphSchema, relation: RelationType) -> tuple[str, ...]:
+    return (relation.name,)
+
+
+def _labels(_: GraphSchema, relation: RelationType) -> tuple[str, ...]:
+    return (*_values(relation.labels), *relation.aliases)
+
+
+def _nouns(schema: GraphSchema, relation: RelationType) -> tuple[str, ...]:
+    kind = schema.node_types[other_end(schema, relation)]
+    return (kind.name, *_values(kind.labels), *_values(kind.plurals))
+
+
+def _values(texts: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(texts.values())
