@@ -7,6 +7,7 @@ and so is a line too long to be one.
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import gzip
 import io
@@ -63,7 +64,7 @@ def read_text(path: str | Path, raises: type[KgRecError] = LoadError, stream: IO
     """A whole text file with line feeds as its only line ends and without a byte order mark.
 
     Args:
-        path: of the file, plain or gzipped (``.gz``); for messages alone where there is a stream.
+        path: of the file, plain or packed (``.gz``, ``.bz2``); for messages alone where there is a stream.
         raises: the class of the error.
         stream: what to read instead, such as standard input.
 
@@ -195,6 +196,8 @@ def _opened(path: Path) -> IO[bytes]:
         file = path.open("rb")
     except OSError as error:
         raise _unreadable(path, error) from error
+    if path.suffix == ".bz2":
+        return bz2.BZ2File(file)
     return gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file  # type: ignore[return-value]
 
 

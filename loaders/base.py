@@ -57,6 +57,8 @@ class LoadContext:
         faults: takes malformed rows; :meth:`~kg_rec.loaders.text.Faults.add` raises or records.
         unmapped: counts what is in the files and is left out on purpose, by what it is; shown in the report.
         progress: for long reading.
+        known: the keys of a node type that the store held before.
+        notes: what the report tells besides.
     """
 
     schema: GraphSchema
@@ -64,6 +66,8 @@ class LoadContext:
     faults: Faults
     unmapped: Counter[str] = field(default_factory=Counter)
     progress: Progress = no_progress
+    known: Callable[[str], frozenset[str]] = lambda node_type: frozenset()
+    notes: list[str] = field(default_factory=list)
 
 
 class Loader(Protocol):
@@ -254,8 +258,8 @@ def _load(
     weights: Counter[float] = Counter()
     done = 0
     with _faults(on_error, reject_file) as faults:
-        context = LoadContext(chosen, options, faults, Counter(), progress)
         checker = Checker(chosen, faults, lambda node_type: _keys(store, chosen, node_type))
+        context = LoadContext(chosen, options, faults, Counter(), progress, checker.stored)
         if given is not None:
             store.apply_schema(given)
         store.reserve(_rows_at_most(path))
@@ -290,7 +294,7 @@ def _load(
         unmapped=dict(sorted(context.unmapped.items())),
         rejected=faults.count,
         rejects=reject_file,
-        notes=(*checker.notes(), *_what_is_liked(chosen, weights)),
+        notes=(*context.notes, *checker.notes(), *_what_is_liked(chosen, weights)),
         seconds=time.perf_counter() - started,
     )
 

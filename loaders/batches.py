@@ -38,13 +38,14 @@ class EdgeBatch:
         relation: a relation type of the schema.
         table: columns ``source``, ``target`` and one per edge property, as text or typed.
         origin: where the rows came from, for messages; None: the path that was loaded.
-        repeats: what becomes of rows with the same ends: ``last`` (the latest by time) or ``sum`` of weights.
+        repeats: what becomes of rows with the same ends: ``last`` (the latest by time), ``sum`` or ``max`` of the
+            weights; None: as the schema says (``kr:repeats``), else the last.
     """
 
     relation: str
     table: pa.Table
     origin: Origin | None = None
-    repeats: Repeats = "last"
+    repeats: Repeats | None = None
 
 
 def attributes(

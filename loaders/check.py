@@ -22,7 +22,8 @@ from kg_rec.loaders.text import Faults, Origin
 from kg_rec.schema import DATATYPES, Datatype, GraphSchema, NodeType, PropertyType
 from kg_rec.store.batch import MAX_KEY_BYTES
 
-Repeats = Literal["last", "sum"]
+Repeats = Literal["last", "sum", "max"]
+_ADDED = {"sum": np.add, "max": np.maximum}
 _MOST_WEIGHT = float(np.finfo(np.float32).max)  # as the snapshot keeps it
 
 
@@ -85,7 +86,7 @@ class Checker:
             self._defined.setdefault(node_type, {}).update(zip(keys, origin.lines.to_pylist(), strict=True))
         return typed
 
-    def edges(self, relation: str, table: pa.Table, origin: Origin, repeats: Repeats) -> pa.Table:
+    def edges(self, relation: str, table: pa.Table, origin: Origin, repeats: Repeats | None) -> pa.Table:
         """Edge rows that fit the schema, typed, at most one per (source, target).
 
         Args:
@@ -93,7 +94,8 @@ class Checker:
             table: ``source``, ``target`` and one column per property, text or typed.
             origin: where the rows came from.
             repeats: what becomes of rows with the same ends: the ``last`` (the latest where the relation has a
-                time) stays, or their weights are added (``sum``; a row without weight counts 1).
+                time) stays, their weights are added (``sum``; a row without weight counts 1), or the largest counts
+                (``max``); None: as ``kr:repeats`` says of the relation, else the last.
 
         Raises:
             LoadError: a row is at fault and the faults stop.
@@ -119,7 +121,8 @@ class Checker:
                 faults.setdefault(row, f"{reason}, or correct the id")
         typed, origin = self._drop(typed, origin, faults, table)
         before = typed.num_rows
-        typed, kept = _merge(typed, kind.weight, kind.time, repeats)
+        rule = repeats or ("last" if kind.repeats is None or kind.repeats == "count" else kind.repeats)
+        typed, kept = _merge(typed, kind.weight, kind.time, rule)
         if typed.num_rows < before:
             self.repeated[relation] = self.repeated.get(relation, 0) + before - typed.num_rows
         if kind.max_per_source is not None:
@@ -167,7 +170,7 @@ class Checker:
         return table.take(chosen), origin.take(chosen)
 
     def _owing(self, kind: NodeType, table: pa.Table, owed: list[str], faults: dict[int, str]) -> None:
-        stored = self._keys_in_store(kind.name)
+        stored = self.stored(kind.name)
         for row, key in enumerate(table[kind.key].to_pylist()):
             if key is not None and key not in stored:
                 reason = f"unknown {kind.name} {key!r}: neither in these data nor in the graph, and it cannot be made"
@@ -188,7 +191,8 @@ class Checker:
             else:
                 seen[key] = line
 
-    def _keys_in_store(self, node_type: str) -> frozenset[str]:
+    def stored(self, node_type: str) -> frozenset[str]:
+        """The keys of a node type that the store held before the load."""
         if node_type not in self._stored:
             self._stored[node_type] = frozenset(self._stored_keys(node_type))
         return self._stored[node_type]
@@ -198,7 +202,7 @@ class Checker:
         known = self._known.setdefault(node_type, set())
         missing = {key for key in pc.unique(column).to_pylist() if key is not None and key not in known}
         if missing:
-            missing -= self._keys_in_store(node_type)
+            missing -= self.stored(node_type)
         if not missing:
             return []
         return [(row, key) for row, key in enumerate(column.to_pylist()) if key in missing]
@@ -274,12 +278,12 @@ def _merge(table: pa.Table, weight: str | None, time: str | None, repeats: Repea
     last = np.append(pair[order][1:] != pair[order][:-1], True)
     kept = order[last]
     merged = table.take(pa.array(kept))
-    if repeats == "sum" and weight is not None:
+    if repeats in _ADDED and weight is not None:
         added = np.ones(len(pair))
         if weight in table.column_names:
             added = pc.fill_null(table[weight].cast(pa.float64()), 1.0).to_numpy()
         ends = np.flatnonzero(last)
-        sums = np.add.reduceat(added[order], np.concatenate(([0], ends[:-1] + 1)))
+        sums = _ADDED[repeats].reduceat(added[order], np.concatenate(([0], ends[:-1] + 1)))
         column = pa.array(sums).cast(table.schema.field(weight).type if weight in table.column_names else pa.float64())
         merged = merged.drop_columns([weight]) if weight in table.column_names else merged
         merged = merged.append_column(weight, column)

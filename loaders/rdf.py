@@ -1,53 +1,43 @@
 """RDF: N-Triples, streamed line by line, and Turtle, read whole by rdflib.
 
-``rdf:type`` says the node type, by the local name of the class.  A predicate is, by its local name or its whole
-IRI, a relation type, an alias of one, or a property of the subject's node type (``rdfs:label`` is the name).  A
-node's key is its key property where the file gives it, else the local name of its IRI or the whole IRI (``keys``); two
-IRIs never become one node.  What blank nodes and RDF lists say has no place in a schema: it is counted as left out.
+``rdf:type`` (of Wikidata, ``wdt:P31``) says the node type: the one that names the class in the schema
+(``owl:equivalentClass``, ``rdfs:subClassOf``), else that of the class's local name.  Where a class is several node
+types, a node is each of them (``owl:equivalentClass``) or those whose relations it has (``rdfs:subClassOf``).  A
+predicate is, by its IRI or its local name, a relation type, an alias of one, or a property of the subject's node type
+(``rdfs:label`` is the name).  A text where a relation to an attribute is expected is an attribute of that key and name.
+A node's key is its key property where the file gives it, else the local name of its IRI or the whole IRI (``keys``);
+two IRIs never become one node unless ``owl:sameAs`` says that they are one (:mod:`kg_rec.loaders.same_as`).  What blank
+nodes and RDF lists say has no place in a schema: it is counted as left out.
 
 N-Triples (https://www.w3.org/TR/n-triples/) are passed over twice, first for the nodes, then for the relations,
-so memory grows with the nodes and their properties, not with the relations.
+so memory grows with the nodes and their properties, not with the relations.  ``keep`` leaves out nodes of a large dump
+before their properties are read, for one or two more passes.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote as percent_decoded
 
 import pyarrow as pa
-from rdflib import RDF, RDFS, BNode, Graph, Literal
-from rdflib.compat import decodeUnicodeEscape
+from rdflib import OWL, RDF
 
-from kg_rec.errors import ArgumentError, ConfigError, LoadError
+from kg_rec.errors import LoadError
 from kg_rec.loaders.base import LoadContext
 from kg_rec.loaders.batches import EdgeBatch, NodeBatch
-from kg_rec.loaders.text import Faults, Origin, bare_name, lines
+from kg_rec.loaders.rdf_statements import Statement, Statements, short
+from kg_rec.loaders.rdf_terms import LABEL, Options, Terms
+from kg_rec.loaders.same_as import Join, Joins, read_apart, told, write_joins
+from kg_rec.loaders.text import Faults, Origin
 from kg_rec.schema import GraphSchema, NodeType, RelationType
-from kg_rec.textfile import read_text
+from kg_rec.schema.iris import local_name
 
-_IRI = r"<([^\x00-\x20<>\"{}|^`\\]*(?:\\[uU][0-9A-Fa-f]{4,8}[^\x00-\x20<>\"{}|^`\\]*)*)>"
-_BLANK = r"(_:[^\s<>\"]+)"
-_LITERAL = r'"((?:[^"\\\r\n]|\\.)*)"(?:\^\^' + _IRI + r"|@([A-Za-z]+(?:-[A-Za-z0-9]+)*))?"
-_TRIPLE = re.compile(rf"\s*(?:{_IRI}|{_BLANK})\s*{_IRI}\s*(?:{_IRI}|{_BLANK}|{_LITERAL})\s*\.\s*(?:#.*)?")
-_COMMENT = re.compile(r"\s*(?:#.*)?")
 _BATCH_ROWS = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Statement:
-    """One triple with an IRI as subject.  ``resource`` or ``text`` is the object."""
-
-    subject: str
-    predicate: str
-    resource: str | None
-    text: str | None
-    language: str | None
-    line: int | None
+_SAME = str(OWL.sameAs)
+_TYPES = frozenset({str(RDF.type), "http://www.wikidata.org/prop/direct/P31"})
 
 
 class RdfLoader:
@@ -59,6 +49,12 @@ class RdfLoader:
         "keys": "'local' (key is the local name of the IRI) or 'iri' (the whole IRI); default: local",
         "language": "language of texts, such as en or en-GB; default: en.  Texts in it come first, then those without "
         "a language, then those in another kind of it (en-US for en)",
+        "relations": "names of relation types, with commas: read only these; default: all",
+        "keep": "of a large dump: 'linked' reads attributes only where a relation ties them to an item, 'known' also "
+        "only items that the graph has already; default: all",
+        "same": "'no' takes owl:sameAs for nothing; default: yes, it joins nodes",
+        "joins": "CSV file to write, with each IRI that owl:sameAs joined to another",
+        "apart": "CSV file such as joins writes: pairs that are not joined, whatever the data say",
     }
 
     def schema(
@@ -74,108 +70,22 @@ class RdfLoader:
             ConfigError: an option has no such value.
             LoadError: the file is malformed, or two nodes of a type have the same key.
         """
-        keys = context.options.get("keys", "local")
-        if keys not in ("local", "iri"):
-            raise ConfigError(f"option keys: expected 'local' or 'iri', got {keys!r}")
-        reading = _Reading(path, context, keys == "local", str(context.options.get("language", "en")).lower())
-        graph = _turtle(path) if bare_name(path).endswith(".ttl") else None
-        yield from reading.nodes(_source(path, graph, context.faults, context.unmapped))
-        # the first pass reported malformed lines and counted blank nodes
-        yield from reading.edges(_source(path, graph, Faults(stop=False), Counter()))
-
-
-def _source(path: Path, graph: Graph | None, faults: Faults, unmapped: Counter[str]) -> Iterator[_Statement]:
-    if graph is not None:
-        return _statements(path, graph, faults, unmapped)
-    if bare_name(path).endswith(".nt"):
-        return _n_triples(path, faults, unmapped)
-    raise LoadError("expected a file named *.nt, *.ttl or either with .gz; convert other RDF first", path)
-
-
-def _n_triples(path: Path, faults: Faults, unmapped: Counter[str]) -> Iterator[_Statement]:
-    for number, text in lines(path, faults):
-        match = _TRIPLE.fullmatch(text)
-        if match is None:
-            if not _COMMENT.fullmatch(text):
-                reason = "expected '<subject> <predicate> object .' as in N-Triples; correct the line"
-                faults.add(path, number, reason, [text])
-            continue
-        subject, blank, predicate, resource, object_blank, literal, _, language = match.groups()
-        if blank is not None or object_blank is not None:
-            _count_blank(unmapped, predicate, object_blank is not None)
-            continue
-        try:
-            if "\\" in text:
-                subject, predicate = _unescaped(subject), _unescaped(predicate)
-                resource = None if resource is None else _unescaped(resource)
-                literal = None if literal is None else _unescaped(literal)
-        except ValueError as error:
-            faults.add(
-                path, number, f"expected characters of Unicode in escapes, got {error}; correct the line", [text]
-            )
-            continue
-        yield _Statement(subject, predicate, resource, literal, language, number)
-
-
-def _unescaped(text: str) -> str:
-    try:
-        found: str = decodeUnicodeEscape(text)
-        found.encode()
-    except UnicodeEncodeError as error:
-        raise ArgumentError(f"half a character (\\u{ord(found[error.start]):04X})") from error
-    except (ValueError, OverflowError) as error:
-        raise ArgumentError("a number that stands for none") from error
-    return found
-
-
-def _count_blank(unmapped: Counter[str], predicate: str, value: bool) -> None:
-    """Count a statement about, or with, a blank node; a list is a chain of these."""
-    if predicate == str(RDF.first):
-        unmapped["values in RDF lists"] += 1
-    elif predicate == str(RDF.rest):
-        return
-    elif value:
-        unmapped[f"predicate {_short(predicate)}: the value is a blank node or a list"] += 1
-    else:
-        unmapped["statements about blank nodes"] += 1
-
-
-def _turtle(path: Path) -> Graph:
-    graph = Graph()
-    data = read_text(path)
-    try:
-        graph.parse(data=data, format="turtle")
-    except Exception as error:  # rdflib raises many unrelated classes for bad Turtle
-        raise LoadError(f"not valid Turtle: {' '.join(str(error).split())[:300]}; correct the file", path) from error
-    return graph
-
-
-def _statements(path: Path, graph: Graph, faults: Faults, unmapped: Counter[str]) -> Iterator[_Statement]:
-    for subject, predicate, value in sorted(graph, key=lambda triple: tuple(map(str, triple))):
-        if isinstance(subject, BNode) or isinstance(value, BNode):
-            if value != RDF.nil:
-                _count_blank(unmapped, str(predicate), isinstance(value, BNode))
-            continue
-        text = str(value)
-        if not text.isascii() and text.encode(errors="ignore").decode() != text:
-            faults.add(path, None, f"<{subject}>: {_local(str(predicate))}: half a character in the text; correct it")
-        elif isinstance(value, Literal):
-            yield _Statement(str(subject), str(predicate), None, text, value.language, None)
-        else:
-            yield _Statement(str(subject), str(predicate), text, None, None, None)
-
-
-def _local(iri: str) -> str:
-    return percent_decoded(re.split(r"[#/:]", iri.rstrip("#/:"))[-1])
-
-
-def _short(iri: str) -> str:
-    """The local name for a message."""
-    return f"{_local(iri):.100}"
+        reading = _Reading(path, context, Options.of(context), Joins(path))
+        if (apart := context.options.get("apart")) is not None:
+            reading.same = Joins(path, read_apart(apart))
+        source = Statements(path, context.faults, context.unmapped)
+        yield from reading.nodes(source)
+        if (joins := context.options.get("joins")) is not None:
+            write_joins(joins, reading.joined, path)
+        names = {name: kind.name_property for name, kind in context.schema.node_types.items()}
+        context.notes.extend(told(reading.joined, names, path))
+        yield from reading.edges(source)
 
 
 #: Per subject and property its texts, each with the rank of its language.
 _Texts = dict[str, dict[str, list[tuple[int, str]]]]
+#: Keys of source and target, the name of a target that is made, what messages are about (source, target), the line.
+_Row = tuple[str, str, str | None, str, str, int | None]
 
 
 @dataclass
@@ -184,116 +94,296 @@ class _Reading:
 
     path: Path
     context: LoadContext
-    local_keys: bool
-    language: str
-    types: dict[str, tuple[str, int | None]] = field(default_factory=dict)
-    given_keys: dict[str, str] = field(default_factory=dict)
+    options: Options
+    same: Joins
+    kinds: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    possible: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    lines: dict[str, int | None] = field(default_factory=dict)
+    given_keys: dict[tuple[str, str], str] = field(default_factory=dict)
     owners: dict[tuple[str, str], str] = field(default_factory=dict)
     other_languages: dict[tuple[str, str], str] = field(default_factory=dict)
+    roots: dict[str, str] = field(default_factory=dict)
+    joined: list[Join] = field(default_factory=list)
 
-    def key(self, iri: str) -> str:
+    def __post_init__(self) -> None:
+        self.schema = self.context.schema
+        self.terms = Terms(self.schema, self.options.relations)
+        self.attributes = {n for n, kind in self.schema.node_types.items() if kind.role == "attribute"}
+
+    def key(self, iri: str, kind: str) -> str:
         """The value of the key property where the file gives one, else the local name or the IRI."""
-        return self.given_keys.get(iri) or (_local(iri) if self.local_keys else iri)
+        return self.given_keys.get((iri, kind)) or self._own_key(iri)
 
-    def nodes(self, source: Iterator[_Statement]) -> Iterator[NodeBatch]:
-        """First pass: nodes with their properties."""
-        schema = self.context.schema
-        names = {p.name for t in schema.node_types.values() for p in t.properties} | {str(RDFS.label)}
-        needed = {p.name for t in schema.node_types.values() for p in t.properties if p.required} | {str(RDFS.label)}
+    def _own_key(self, iri: str) -> str:
+        return local_name(iri) if self.options.local_keys else iri
+
+    # --- nodes ------------------------------------------------------------------------------------------
+
+    def nodes(self, source: Statements) -> Iterator[NodeBatch]:
+        """First pass: nodes with their properties; with ``keep`` their types first, then what is linked, then these."""
         texts: _Texts = defaultdict(dict)
-        empty = True
+        if self.options.keep == "all":
+            self._survey(source, texts)
+            self._decide(source)
+        else:
+            main = frozenset(self.schema.node_types.keys() - self.attributes)
+            self._survey(source, None, main)
+            self._decide(source)
+            self._keep_known()
+            linked = self._linked(source)
+            self._survey(source, texts, frozenset(), {*self.kinds, *linked})
+            self.kinds |= {iri: linked[iri] for iri in texts if iri in linked and iri not in self.kinds}
+        for iri, kinds in self.kinds.items():
+            for kind in kinds:
+                own = texts.get(iri, {}).get(self.schema.node_types[kind].key)
+                if own:
+                    self.given_keys[iri, kind] = min(own)[1]
+        self._join(texts)
+        self._check_keys()
+        if untyped := len(texts.keys() - self.kinds.keys() - self.roots.keys()):
+            self.context.unmapped["subjects with properties and without a type of the schema"] += untyped
+        for name, node_type in self.schema.node_types.items():
+            members = [iri for iri, kinds in self.kinds.items() if name in kinds]
+            if members:
+                yield self._batch(node_type, members, texts)
+
+    def _survey(
+        self,
+        source: Statements,
+        texts: _Texts | None,
+        types: frozenset[str] | None = None,
+        subjects: Collection[str] | None = None,
+    ) -> None:
+        """Types, joins and texts of nodes.
+
+        Args:
+            source: the file.
+            texts: filled; None where they are not wanted.
+            types: node types wanted; None for all.
+            subjects: IRIs whose texts are wanted; None for all.
+        """
+        needed = {p.name for t in self.schema.node_types.values() for p in t.properties if p.required} | {LABEL}
+        unmapped, empty = self.context.unmapped, True
         for s in source:
             empty = False
-            local = _local(s.predicate)
-            name = s.predicate if s.predicate == str(RDFS.label) else local
-            if s.predicate == str(RDF.type) and s.resource is not None:
-                self._add_type(s, _local(s.resource))
-            elif s.text is None:
+            if s.resource is not None:
+                if s.predicate in _TYPES:
+                    self._add_type(s, s.resource, types)
+                elif s.predicate == _SAME and self.options.same and subjects is None:
+                    self.same.add(s.subject, s.resource, s.line)
                 continue
-            elif name not in names:
-                self.context.unmapped[f"predicate {local:.100}: no such property"] += 1
+            if texts is None or s.text is None or (subjects is not None and s.subject not in subjects):
+                continue
+            names = self.terms.properties(s.predicate)
+            if not names:
+                if not self.terms.relations(s.predicate):
+                    unmapped[f"predicate {short(s.predicate)}: no such property"] += 1
             elif (rank := self._rank(s.language)) is None:
-                self.context.unmapped[f"texts in language {s.language}"] += 1
-                if name in needed:
+                unmapped[f"texts in language {s.language}"] += 1
+                for name in needed.intersection(names):
                     self.other_languages.setdefault((s.subject, name), str(s.language))
             else:
-                texts[s.subject].setdefault(name, []).append((rank, s.text))
+                for name in names:
+                    texts[s.subject].setdefault(name, []).append((rank, s.text))
         if empty:
             raise LoadError("the file holds no triples between IRIs; expected N-Triples or Turtle", self.path)
-        for iri, (kind_name, _) in self.types.items():
-            own = texts.get(iri, {}).get(schema.node_types[kind_name].key)
-            if own:
-                self.given_keys[iri] = min(own)[1]
-        self._check_keys()
-        if untyped := len(texts.keys() - self.types.keys()):
-            self.context.unmapped["subjects with properties and without a type of the schema"] += untyped
-        for name, kind in schema.node_types.items():
-            members = [(iri, line) for iri, (its_type, line) in self.types.items() if its_type == name]
-            if members:
-                yield self._batch(kind, members, texts)
 
     def _rank(self, language: str | None) -> int | None:
         """How near a language is to the one asked for, 0 the nearest; None for another one."""
         if language is None:
             return 1
-        found = language.lower()
-        if found == self.language:
+        found, wanted = language.lower(), self.options.language
+        if found == wanted:
             return 0
-        return 2 if found.split("-")[0] == self.language.split("-")[0] else None
+        return 2 if found.split("-")[0] == wanted.split("-")[0] else None
 
-    def _add_type(self, s: _Statement, kind: str) -> None:
-        if kind not in self.context.schema.node_types:
-            self.context.unmapped[f"type {kind:.100}: no such node type"] += 1
+    def _add_type(self, s: Statement, kind: str, wanted: frozenset[str] | None) -> None:
+        sure, some = self.terms.types(kind)
+        if not (sure or some) and not self.terms.relations(s.predicate) and wanted is None:
+            self.context.unmapped[f"type {short(kind)}: no such node type"] += 1
+        if wanted is not None:
+            sure, some = (tuple(t for t in types if t in wanted) for types in (sure, some))
+        if some:
+            before = self.possible.get(s.subject, some)
+            self.possible[s.subject] = tuple(t for t in some if t in before) or before
+        if not sure:
             return
-        before = self.types.setdefault(s.subject, (kind, s.line))[0]
-        if before != kind:
-            reason = f"<{s.subject}> is a {before} and a {kind}; expected one type of the schema, remove the other"
+        self.lines.setdefault(s.subject, s.line)
+        before = self.kinds.get(s.subject, sure)
+        both = sure if before == sure else tuple(t for t in before if t in sure)
+        if not both:
+            reason = (
+                f"<{s.subject}> is a {before[0]} and a {sure[0]}; expected one type of the schema, remove the other"
+            )
             self.context.faults.add(self.path, s.line, reason)
+        self.kinds[s.subject] = both or before
+
+    def _decide(self, source: Statements) -> None:
+        """The types of nodes of a class that may be several: those whose relations they have."""
+        open_ones = {iri: some for iri, some in self.possible.items() if iri not in self.kinds}
+        self.kinds |= {iri: some for iri, some in open_ones.items() if len(some) == 1}
+        open_ones = {iri: some for iri, some in open_ones.items() if len(some) > 1}
+        if not open_ones:
+            return
+        found: dict[str, set[str]] = defaultdict(set)
+
+        def may(iri: str | None, kind: str) -> bool:
+            return iri is None or kind in self.kinds.get(iri, open_ones.get(iri, (kind,)))
+
+        for s in source:
+            for kind, inverted in self.terms.relations(s.predicate):
+                source_iri, target_iri = (s.resource, s.subject) if inverted else (s.subject, s.resource)
+                if may(source_iri, kind.source) and may(target_iri, kind.target):
+                    for iri, its in ((source_iri, kind.source), (target_iri, kind.target)):
+                        if iri in open_ones:
+                            found[iri].add(its)
+        for iri, some in open_ones.items():
+            if iri in found:
+                self.kinds[iri] = tuple(t for t in some if t in found[iri])
+            else:
+                self.context.unmapped[f"nodes that may be {' or '.join(some)}, as no relation tells which"] += 1
+
+    def _keep_known(self) -> None:
+        """With ``keep=known`` only the items that the graph holds, by their key or by that of something they are."""
+        item = self.schema.item.name
+        if self.options.keep != "known":
+            return
+        known = self.context.known(item)
+        others = self.same.neighbours()
+        for iri, kinds in list(self.kinds.items()):
+            if item in kinds and not any(self._own_key(i) in known for i in (iri, *others.get(iri, ()))):
+                del self.kinds[iri]
+                self.context.unmapped[f"{item}: not in the graph (keep=known)"] += 1
+
+    def _linked(self, source: Statements) -> dict[str, tuple[str, ...]]:
+        """The attributes that a relation ties to a node that is kept, with their types."""
+        linked: dict[str, tuple[str, ...]] = {}
+        for s in source:
+            for kind, inverted in self.terms.relations(s.predicate) if s.resource is not None else ():
+                ends = (s.resource, s.subject) if inverted else (s.subject, s.resource)
+                types = (kind.source, kind.target)
+                for iri, its, other, of_other in zip(ends, types, ends[::-1], types[::-1], strict=True):
+                    if iri and its in self.attributes and iri not in self.kinds and self._there(other or "", of_other):
+                        linked.setdefault(iri, (its,))
+        return linked
+
+    def _there(self, iri: str, kind: str) -> bool:
+        """Whether the file says that it is a node of this type, or says nothing and the graph has such a node."""
+        kinds = self.kinds.get(iri)
+        return self.key(iri, kind) in self.context.known(kind) if kinds is None else kind in kinds
+
+    # --- joins ------------------------------------------------------------------------------------------
+
+    def _join(self, texts: _Texts) -> None:
+        """Make one node of what ``owl:sameAs`` says is one."""
+        for group in self.same.decide(self._why_apart, self.context.faults) if self.same else ():
+            kinds = next((self.kinds[iri] for iri in group if iri in self.kinds), ())
+            order = sorted(
+                group, key=lambda iri: (not self._known(iri, kinds), not self._given(iri), iri not in self.kinds)
+            )
+            root = order[0]
+            for iri in order[1:]:
+                self.roots[iri] = root
+                differs = self._merge(root, iri, kinds, texts)
+                key = self.key(root, kinds[0]) if kinds else self._own_key(root)
+                self.joined.append(Join(iri, root, "|".join(kinds), key, self.same.line(iri), differs))
+                self.kinds.pop(iri, None)
+            if kinds:
+                self.kinds[root] = kinds
+                self.lines.setdefault(root, next((self.lines[i] for i in order if i in self.lines), None))
+
+    def _merge(self, root: str, iri: str, kinds: Sequence[str], texts: _Texts) -> dict[str, tuple[str, str]]:
+        """Give the root the texts that it lacks, and all of lists; what the two say differently."""
+        differs = {}
+        mine, its = texts.setdefault(root, {}), texts.pop(iri, {})
+        kept = {p.name: p for kind in kinds for p in self.schema.node_types[kind].properties}
+        for name, values in its.items():
+            prop = kept.get(name)
+            if name not in mine or (prop is not None and prop.datatype == "string_list"):
+                mine.setdefault(name, []).extend(values)
+            elif (prop is None or prop.use != "key") and _folded(min(mine[name])[1]) != _folded(min(values)[1]):
+                shown = next((n for k in kinds if (n := self.schema.node_types[k].name_property)), name)
+                differs[shown if name == LABEL else name] = (min(mine[name])[1], min(values)[1])
+        for kind in kinds:
+            if (iri, kind) in self.given_keys:
+                self.given_keys.setdefault((root, kind), self.given_keys[iri, kind])
+        if not mine:
+            del texts[root]
+        return differs
+
+    def _given(self, iri: str) -> bool:
+        return any((iri, kind) in self.given_keys for kind in self.kinds.get(iri, ()))
+
+    def _known(self, iri: str, kinds: Sequence[str]) -> bool:
+        return any(self.key(iri, kind) in self.context.known(kind) for kind in kinds)
+
+    def _why_apart(self, one: Sequence[str], other: Sequence[str]) -> str | None:
+        """Why two groups of IRIs cannot be one node."""
+        a, b = ({self.kinds[iri] for iri in group if iri in self.kinds} for group in (one, other))
+        if a and b and a != b:
+            return f"one is a {'|'.join(*a)}, the other a {'|'.join(*b)}"
+        for kind in (*a, *b)[:1]:
+            for name in kind:
+                keys = [
+                    {k for iri in group if (k := self.key(iri, name)) in self.context.known(name)}
+                    for group in (one, other)
+                ]
+                if all(keys) and keys[0] != keys[1]:
+                    return f"both are nodes of the graph already, {name} {min(keys[0])!r} and {min(keys[1])!r}"
+        return None
+
+    # --- rows -------------------------------------------------------------------------------------------
 
     def _check_keys(self) -> None:
-        for iri, (kind, line) in list(self.types.items()):
-            if not self._owned(kind, iri, line):
-                del self.types[iri]
+        for iri, kinds in list(self.kinds.items()):
+            kept = tuple(kind for kind in kinds if self._owned(kind, iri, self.lines.get(iri)))
+            if kept != kinds:
+                self.kinds[iri] = kept
+                if not kept:
+                    del self.kinds[iri]
 
     def _owned(self, kind: str, iri: str, line: int | None) -> bool:
         """Whether the node of this type and key is this IRI's; the first to name it owns it."""
-        owner = self.owners.setdefault((kind, self.key(iri)), iri)
+        owner = self.owners.setdefault((kind, self.key(iri, kind)), iri)
         if owner != iri:
-            reason = f"<{owner}> and <{iri}> have the same key {self.key(iri)!r}; load with keys=iri"
+            reason = f"<{owner}> and <{iri}> have the same key {self.key(iri, kind)!r}; load with keys=iri"
             self.context.faults.add(self.path, line, reason)
         return owner == iri
 
-    def _batch(self, kind: NodeType, members: list[tuple[str, int | None]], texts: _Texts) -> NodeBatch:
-        members = [(iri, line) for iri, line in members if self._has_texts(kind, iri, line, texts)]
-        columns: dict[str, pa.Array] = {kind.key: pa.array([self.key(iri) for iri, _ in members], pa.string())}
+    def _batch(self, kind: NodeType, members: list[str], texts: _Texts) -> NodeBatch:
+        members = [iri for iri in members if self._has_texts(kind, iri, texts)]
+        columns: dict[str, pa.Array] = {kind.key: pa.array([self.key(iri, kind.name) for iri in members], pa.string())}
         for prop in kind.properties[1:]:
-            values = [self._values(kind, prop.name, iri, texts) for iri, _ in members]
+            values = [self._values(kind, prop.name, iri, texts) for iri in members]
             if prop.datatype == "string_list":
                 lists = [[text for _, text in found] or None for found in values]
                 columns[prop.name] = pa.array(lists, pa.list_(pa.string()))
                 continue
             if several := sum(len({text for rank, text in v if rank == min(v)[0]}) > 1 for v in values):
                 self.context.unmapped[f"{kind.name}.{prop.name}: further values of one node"] += several
-            columns[prop.name] = pa.array([min(v)[1] if v else None for v in values], pa.string())
-        return NodeBatch(kind.name, pa.table(columns), self._origin([(iri, line) for iri, line in members]))
+            texts_of = [min(v)[1] if v else None for v in values]
+            if prop.datatype == "date":  # of a date and time, the date
+                texts_of = [None if text is None else text.partition("T")[0] for text in texts_of]
+            columns[prop.name] = pa.array(texts_of, pa.string())
+        return NodeBatch(kind.name, pa.table(columns), self._origin([(iri, self.lines.get(iri)) for iri in members]))
 
     def _values(self, kind: NodeType, name: str, iri: str, texts: _Texts) -> list[tuple[int, str]]:
         own = texts.get(iri, {})
-        return list(own.get(name, ()) or (own.get(str(RDFS.label), ()) if name == kind.name_property else ()))
+        return list(own.get(name, ()) or (own.get(LABEL, ()) if name == kind.name_property else ()))
 
-    def _has_texts(self, kind: NodeType, iri: str, line: int | None, texts: _Texts) -> bool:
+    def _has_texts(self, kind: NodeType, iri: str, texts: _Texts) -> bool:
         """Whether no required text is there in other languages alone."""
         for prop in kind.properties[1:]:
-            names = [prop.name, *([str(RDFS.label)] if prop.name == kind.name_property else [])]
+            names = [prop.name, *([LABEL] if prop.name == kind.name_property else [])]
             other = next((self.other_languages[iri, n] for n in names if (iri, n) in self.other_languages), None)
             if prop.required and other is not None and not self._values(kind, prop.name, iri, texts):
                 self.context.faults.add(
                     self.path,
-                    line,
-                    f"<{iri}>: {kind.name}.{prop.name}: expected a text in {self.language}, the file has one in "
-                    f"{other}; load with language={other}, or add a text",
+                    self.lines.get(iri),
+                    f"<{iri}>: {kind.name}.{prop.name}: expected a text in {self.options.language}, the file has one "
+                    f"in {other}; load with language={other}, or add a text",
                 )
-                del self.types[iri]
+                del self.kinds[iri]
                 return False
         return True
 
@@ -302,52 +392,100 @@ class _Reading:
         subjects = pa.array([iri for iri, _ in rows], pa.string()) if lines_of.null_count else None
         return Origin(self.path, lines_of, subjects)
 
-    def edges(self, source: Iterator[_Statement]) -> Iterator[NodeBatch | EdgeBatch]:
+    # --- edges ------------------------------------------------------------------------------------------
+
+    def edges(self, source: Statements) -> Iterator[NodeBatch | EdgeBatch]:
         """Second pass: relations, in bounded pieces."""
-        pending: dict[str, list[tuple[str, str, int | None]]] = defaultdict(list)
+        pending: dict[str, list[_Row]] = defaultdict(list)
         for s in source:
-            if s.resource is None or s.predicate == str(RDF.type):
+            if s.predicate == _SAME:
                 continue
-            kind, ends = self._relation(s)
-            if kind is None:
-                self.context.unmapped[f"predicate {_short(s.predicate)}: no relation between these types"] += 1
+            found = self.terms.relations(s.predicate)
+            if not found and (s.text is not None or s.predicate in _TYPES):
                 continue
-            if not (self._owned(kind.source, ends[0], s.line) and self._owned(kind.target, ends[1], s.line)):
+            rows = self._rows(s, found) if s.text is None else self._text_rows(s, found)
+            if rows is None:
+                if s.predicate not in _TYPES and self._counts(s):
+                    self.context.unmapped[f"predicate {short(s.predicate)}: no relation between these types"] += 1
                 continue
-            pending[kind.name].append((*ends, s.line))
-            if len(pending[kind.name]) >= _BATCH_ROWS:
-                yield from self._edge_batches(kind, pending.pop(kind.name))
-        for name, rows in sorted(pending.items()):
-            yield from self._edge_batches(self.context.schema.relation_types[name], rows)
+            for kind, row in rows:
+                pending[kind.name].append(row)
+                if len(pending[kind.name]) >= _BATCH_ROWS:
+                    yield from self._edge_batches(kind, pending.pop(kind.name))
+        for name, rows_of in sorted(pending.items()):
+            yield from self._edge_batches(self.schema.relation_types[name], rows_of)
 
-    def _relation(self, s: _Statement) -> tuple[RelationType | None, tuple[str, str]]:
-        """The relation type of a statement, and its ends' IRIs in the order of the relation type."""
-        schema = self.context.schema
-        found = schema.relations_called(s.predicate) or schema.relations_called(_local(s.predicate))
+    def _counts(self, s: Statement) -> bool:
+        """Whether a statement without a place is worth telling: not one that ``keep`` or ``relations`` left out."""
+        if self.options.relations and not self.terms.relations(s.predicate):
+            return False
+        return self.options.keep == "all" or self.roots.get(s.subject, s.subject) in self.kinds
+
+    def _rows(self, s: Statement, found: Sequence[tuple[RelationType, bool]]) -> list[tuple[RelationType, _Row]] | None:
+        """The edges of a statement between two IRIs; None where its ends fit no relation type.
+
+        Of several relation types the first that fits counts, and all those whose two ends have a type in the file.
+        """
+        subject, resource = self.roots.get(s.subject, s.subject), s.resource or ""
+        resource = self.roots.get(resource, resource)
+        fits = []
         for kind, inverted in found:
-            ends = (s.resource or "", s.subject) if inverted else (s.subject, s.resource or "")
-            types = [self.types.get(end, (None, None))[0] for end in ends]
-            if types[0] in (None, kind.source) and types[1] in (None, kind.target):
-                return kind, ends
-        return None, ("", "")
+            ends = (resource, subject) if inverted else (subject, resource)
+            if self._may_be(ends[0], kind.source) and self._may_be(ends[1], kind.target):
+                fits.append((kind, ends, ends[0] in self.kinds and ends[1] in self.kinds))
+        if not fits:
+            return None
+        sure = [fit for fit in fits if fit[2]]
+        rows = []
+        for kind, (source, target), _ in sure or fits[:1]:
+            if self._owned(kind.source, source, s.line) and self._owned(kind.target, target, s.line):
+                name = None if target in self.kinds else local_name(target).replace("_", " ")
+                row = (self.key(source, kind.source), self.key(target, kind.target), name, source, target, s.line)
+                rows.append((kind, row))
+        return rows
 
-    def _edge_batches(
-        self, kind: RelationType, rows: list[tuple[str, str, int | None]]
-    ) -> Iterator[NodeBatch | EdgeBatch]:
+    def _may_be(self, iri: str, kind: str) -> bool:
+        """Whether nothing speaks against a node of this type: with ``keep``, items that were not kept are none."""
+        if iri in self.kinds:
+            return kind in self.kinds[iri]
+        return self.options.keep == "all" or kind in self.attributes or self._there(iri, kind)
+
+    def _text_rows(
+        self, s: Statement, found: Sequence[tuple[RelationType, bool]]
+    ) -> list[tuple[RelationType, _Row]] | None:
+        """The edge of a statement whose object is a text: to an attribute of that key and name."""
+        subject, text = self.roots.get(s.subject, s.subject), " ".join((s.text or "").split())
+        if self.terms.properties(s.predicate):
+            return []
+        for kind, inverted in found:
+            target = self.schema.node_types[kind.target]
+            if inverted or target.role != "attribute" or not self._there(subject, kind.source):
+                continue
+            if not text or self._rank(s.language) is None:
+                self.context.unmapped[f"texts in language {s.language}" if text else "empty texts"] += 1
+                return []
+            return [(kind, (self.key(subject, kind.source), text, text, subject, subject, s.line))]
+        return None
+
+    def _edge_batches(self, kind: RelationType, rows: list[_Row]) -> Iterator[NodeBatch | EdgeBatch]:
         """Edges; an attribute node that has no type in the file is made from its key."""
-        schema = self.context.schema
-        target = schema.node_types[kind.target]
+        target = self.schema.node_types[kind.target]
         if target.role == "attribute":
-            loose = [(iri, line) for _, iri, line in rows if iri not in self.types]
+            loose = [(key, name, about, line) for _, key, name, _, about, line in rows if name is not None]
             if loose:
-                columns = {target.key: pa.array([self.key(iri) for iri, _ in loose], pa.string())}
+                columns = {target.key: pa.array([key for key, *_ in loose], pa.string())}
                 if target.name_property is not None:
-                    columns[target.name_property] = pa.array([_local(iri).replace("_", " ") for iri, _ in loose])
-                yield NodeBatch(target.name, pa.table(columns), self._origin(loose), mention=True)
+                    columns[target.name_property] = pa.array([name for _, name, *_ in loose], pa.string())
+                origin = self._origin([(about, line) for *_, about, line in loose])
+                yield NodeBatch(target.name, pa.table(columns), origin, mention=True)
         table = pa.table(
             {
-                "source": pa.array([self.key(source) for source, _, _ in rows], pa.string()),
-                "target": pa.array([self.key(goal) for _, goal, _ in rows], pa.string()),
+                "source": pa.array([row[0] for row in rows], pa.string()),
+                "target": pa.array([row[1] for row in rows], pa.string()),
             }
         )
-        yield EdgeBatch(kind.name, table, self._origin([(source, line) for source, _, line in rows]))
+        yield EdgeBatch(kind.name, table, self._origin([(row[3], row[5]) for row in rows]))
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()

@@ -128,8 +128,8 @@ def find(folder: Path, name: str) -> Path | None:
 
 
 def bare_name(path: Path) -> str:
-    """File name without ``.gz``."""
-    return path.name.removesuffix(".gz")
+    """File name without ``.gz`` or ``.bz2``."""
+    return path.name.removesuffix(".gz").removesuffix(".bz2")
 
 
 def header(path: Path, layout: Layout) -> list[str]:

@@ -16,6 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from kg_rec.errors import SchemaError
+from kg_rec.schema.iris import local_name, plain
 from kg_rec.schema.turtle import parse, with_limit
 from kg_rec.schema.types import NodeType, RelationType, Texts
 from kg_rec.textfile import nothing_told_of_links, read_text
@@ -161,6 +162,43 @@ class GraphSchema:
             for name in relation.inverse_aliases:
                 found.setdefault(name, []).append((relation, True))
         return {name: tuple(pairs) for name, pairs in found.items()}
+
+    def types_of(self, iri: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Which node types the members of an RDF class are.
+
+        Args:
+            iri: of the class.
+
+        Returns:
+            Names of the node types that all members are, and of those that some are; both empty for an unknown class.
+            A class that no node type names is the node type of its local name, if there is one.
+        """
+        sure, some = self._by_class.get(plain(iri), ((), ()))
+        if not (sure or some) and (local := local_name(iri)) in self.node_types:
+            return (local,), ()
+        return sure, some
+
+    def properties_called(self, iri: str) -> tuple[str, ...]:
+        """Names of the properties that an RDF predicate gives: those that name its IRI, and that of its local name."""
+        found = (*self._by_property.get(plain(iri), ()), *self._by_property.get(local_name(iri), ()))
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def _by_class(self) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+        kinds = self.node_types.values()
+        iris = {iri for kind in kinds for iri in (*kind.classes, *kind.wider)}
+        return {
+            iri: (tuple(t.name for t in kinds if iri in t.classes), tuple(t.name for t in kinds if iri in t.wider))
+            for iri in iris
+        }
+
+    @cached_property
+    def _by_property(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, dict[str, None]] = {}
+        for prop in (p for kind in self.node_types.values() for p in kind.properties):
+            for name in (prop.name, *prop.aliases):
+                found.setdefault(name, {})[prop.name] = None
+        return {name: tuple(names) for name, names in found.items()}
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -11,11 +11,12 @@ import re
 from dataclasses import dataclass
 from typing import cast, get_args
 
-from rdflib import RDF, RDFS, XSD, Graph, Namespace, URIRef
+from rdflib import OWL, RDF, RDFS, XSD, Graph, Namespace, URIRef
 from rdflib import Literal as RdfLiteral
 from rdflib.term import Node
 
 from kg_rec.errors import SchemaError
+from kg_rec.schema.iris import plain
 from kg_rec.schema.types import Datatype, NodeType, PropertyType, RelationType, Repeats, Role, Texts, Use
 
 KR = Namespace("urn:kg-rec:schema#")
@@ -145,6 +146,8 @@ class _Parser:
             plurals=self._texts(subject, KR.plural),
             measure_words=self._texts(subject, KR.measureWord),
             pattern=pattern,
+            classes=self._elsewhere(subject, OWL.equivalentClass, below=RDFS.subClassOf),
+            wider=self._elsewhere(subject, RDFS.subClassOf),
         )
 
     def _relation_type(self, subject: Node, interaction: bool) -> RelationType:
@@ -169,8 +172,8 @@ class _Parser:
             inverse_labels=self._texts(subject, KR.inverseLabel),
             phrases=phrases,
             inverse_phrases=self._phrases(subject, KR.inversePhrase),
-            aliases=tuple(sorted(str(o) for o in self.graph.objects(subject, KR.alias))),
-            inverse_aliases=tuple(sorted(str(o) for o in self.graph.objects(subject, KR.inverseAlias))),
+            aliases=self._names(subject, KR.alias, OWL.equivalentProperty),
+            inverse_aliases=self._names(subject, KR.inverseAlias, OWL.inverseOf),
             repeats=self._repeats(subject, name, properties),
             pattern=self._cypher(subject, name),
         )
@@ -250,7 +253,22 @@ class _Parser:
             dimensions=None if dimensions is None else int(dimensions),
             labels=self._texts(shape, RDFS.label),
             expression=self._cypher(shape, shown),
+            aliases=self._elsewhere(path, OWL.equivalentProperty),
         )
+
+    def _names(self, subject: Node, ours: URIRef, theirs: URIRef) -> tuple[str, ...]:
+        """Names of a relation in outside files: texts, and IRIs of other vocabularies."""
+        return tuple(sorted({*map(str, self.graph.objects(subject, ours)), *self._elsewhere(subject, theirs)}))
+
+    def _elsewhere(self, subject: Node, same: URIRef, below: URIRef | None = None) -> tuple[str, ...]:
+        """IRIs that a term of the schema is tied to by ``same``, and those tied to it by ``below``."""
+        found = [*self.graph.objects(subject, same), *(self.graph.subjects(below, subject) if below else ())]
+        for term in found:
+            if not isinstance(term, URIRef):
+                raise SchemaError(
+                    f"{self.origin}: {self._local(subject)}: {self._local(same)}: expected an IRI, got {term!s:.100}"
+                )
+        return tuple(sorted({plain(str(term)) for term in found}))
 
     def _one(self, subject: Node, predicate: URIRef, shown: str) -> Node:
         values = list(self.graph.objects(subject, predicate))

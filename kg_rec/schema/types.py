@@ -59,6 +59,8 @@ class PropertyType:
         labels: name in words, by language.
         expression: Cypher that gives the value in a graph that is not kg_rec's own (``kr:from``), over the variables
             of its owner's pattern; None for the property of the same name.
+        aliases: IRIs of the same property in other vocabularies (``owl:equivalentProperty``), as
+            :func:`kg_rec.schema.iris.plain` has them.
     """
 
     name: str
@@ -70,6 +72,7 @@ class PropertyType:
     dimensions: int | None
     labels: Texts
     expression: str | None = None
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,9 @@ class NodeType:
         measure_words: classifier by language (Chinese: 部 for films).
         pattern: which nodes of a graph that is not kg_rec's own these are (``kr:from``), as a Cypher pattern of one
             node ``n``, with or without WHERE; None for the nodes that kg_rec itself writes.
+        classes: IRIs of classes in other vocabularies all of whose members are nodes of this type
+            (``owl:equivalentClass``, or the class is ``rdfs:subClassOf`` this type), compared likewise.
+        wider: IRIs of classes some of whose members are (this type is ``rdfs:subClassOf`` the class).
     """
 
     name: str
@@ -94,6 +100,8 @@ class NodeType:
     plurals: Texts
     measure_words: Texts
     pattern: str | None = None
+    classes: tuple[str, ...] = ()
+    wider: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -127,8 +135,9 @@ class RelationType:
         inverse_labels: the same, reading target to source ("directed").
         phrases: verb phrase by language with ``{}`` for the target: "was directed by {}".
         inverse_phrases: verb phrase by language with ``{}`` for the source: "directed {}".
-        aliases: names of this relation in outside files, source first ("film.film.directed_by").
-        inverse_aliases: names in outside files that give the target first ("film.director.film").
+        aliases: names of this relation in outside files, source first ("film.film.directed_by"); IRIs of the same
+            property in other vocabularies (``owl:equivalentProperty``) are among them.
+        inverse_aliases: names in outside files that give the target first ("film.director.film"; ``owl:inverseOf``).
         repeats: what several edges between two nodes become in a snapshot, where the graph may have them: the weight
             of the ``last``, the ``max``, the ``sum``, or the ``count`` of edges; None where it should have none.
         pattern: how a source ``a`` is tied to a target ``b`` in a graph that is not kg_rec's own (``kr:from``), as a

@@ -20,7 +20,7 @@ from kg_rec.explain.words.verbalizer import Sentences, sentences_of
 from kg_rec.explain.words.wording import Wording
 from kg_rec.schema import GraphSchema
 
-BUNDLED = ("interactions", "movies", "music")
+BUNDLED = sorted(file.stem for file in (Path(__file__).parents[3] / "graph_schemas").glob("*.ttl"))
 LANGUAGES = ("en", "zh")
 MOVIES = GraphSchema.bundled("movies")
 PATTERNS = {(p.lang, p.key): p for lang in LANGUAGES for p in patterns(MOVIES, lang)}
