@@ -53,23 +53,7 @@ def export(store: GraphStore, progress: Progress = no_progress) -> Snapshot:
     edges: dict[str, EdgeTable] = {}
     for name, relation in schema.relation_types.items():
         progress(done, steps, f"export {name}")
-        scanned = store.scan_edges(name) if name != RECOMMENDED else iter(())  # our own lists are no facts
-        parts, lost = [], 0
-        source_ids, target_ids = ids[relation.source], ids[relation.target]
-        for batch in scanned:
-            part = edges_of_batch(relation, source_ids, target_ids, batch)
-            parts.append(part)
-            lost += batch.num_rows - len(part)
-        edges[name], several = one_edge_a_pair(_concatenate(relation, parts), relation)
-        if lost:
-            _log.warning("%s: %s left out: an end came or went while the graph was read", name, quantity(lost, "edge"))
-        if several and relation.repeats is None:
-            _log.warning(
-                "%s: %s several edges; each pair counts once, with its largest weight; say what repeated "
-                "edges mean by kr:repeats in the schema",
-                name,
-                quantity(several, "pair has", "pairs have"),
-            )
+        edges[name] = scanned_edges(store, relation, ids[relation.source], ids[relation.target])
         done += 1
     progress(done, steps, "exported")
     return Snapshot(schema, store.url, nodes, edges)
@@ -81,6 +65,38 @@ def _node_table(node_type: NodeType, batches: list[pa.RecordBatch]) -> pa.Table:
         return fields.empty_table()
     table = pa.Table.from_batches(batches).select(fields.names).cast(fields)
     return table.sort_by(node_type.key).combine_chunks()
+
+
+def scanned_edges(store: GraphStore, relation: RelationType, sources: IdMap, targets: IdMap) -> EdgeTable:
+    """All edges of a type, one a pair; none of the lists that runs wrote back, which are no facts.
+
+    Args:
+        store: where they are.
+        relation: their type.
+        sources: ids of the source nodes.
+        targets: ids of the target nodes.
+
+    Raises:
+        StoreError: a property holds values of another type than the schema says.
+    """
+    parts, lost = [], 0
+    for batch in store.scan_edges(relation.name) if relation.name != RECOMMENDED else ():
+        part = edges_of_batch(relation, sources, targets, batch)
+        parts.append(part)
+        lost += batch.num_rows - len(part)
+    edges, several = one_edge_a_pair(_concatenate(relation, parts), relation)
+    if lost:
+        _log.warning(
+            "%s: %s left out: an end came or went while the graph was read", relation.name, quantity(lost, "edge")
+        )
+    if several and relation.repeats is None:
+        _log.warning(
+            "%s: %s several edges; each pair counts once, with its largest weight; say what repeated "
+            "edges mean by kr:repeats in the schema",
+            relation.name,
+            quantity(several, "pair has", "pairs have"),
+        )
+    return edges
 
 
 def edges_of_batch(relation: RelationType, sources: IdMap, targets: IdMap, batch: pa.RecordBatch) -> EdgeTable:

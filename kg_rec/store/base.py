@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
@@ -18,6 +18,8 @@ from kg_rec.schema import GraphSchema
 
 #: One statement of a transaction and the values of its parameters.
 Statement = tuple[str, Mapping[str, Any]]
+#: One of the two nodes of an edge.
+End = Literal["source", "target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +119,55 @@ class GraphStore(Protocol):
         """
         ...
 
-    def scan_nodes(self, node_type: str, batch_size: int = 50_000) -> Iterator[pa.RecordBatch]:
-        """All nodes of a type in key order, in bounded memory: one column per property of the schema, the key first."""
+    def scan_nodes(
+        self, node_type: str, batch_size: int = 50_000, *, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """All nodes of a type in key order, in bounded memory: one column per property of the schema, the key first.
+
+        Args:
+            node_type: a node type of the schema.
+            batch_size: most rows of a batch.
+            columns: properties to read besides the key; all of them where it is None.
+
+        Raises:
+            StoreError: the schema has no such type or property, or a value is not of the schema's type.
+        """
         ...
 
     def scan_edges(self, relation: str, batch_size: int = 50_000) -> Iterator[pa.RecordBatch]:
         """All edges of a type, in bounded memory: columns ``source``, ``target``, then the edge properties by name.
 
         The order is by source key, then target key.
+        """
+        ...
+
+    def read_nodes(self, node_type: str, keys: Sequence[str], *, columns: Sequence[str] | None = None) -> pa.Table:
+        """The nodes of some keys, in key order, with the columns of :meth:`scan_nodes`.
+
+        A key that no node has is left out.
+
+        Args:
+            node_type: a node type of the schema.
+            keys: each once.
+            columns: properties to read besides the key; all of them where it is None.
+
+        Raises:
+            StoreError: as :meth:`scan_nodes`.
+        """
+        ...
+
+    def read_edges(self, relation: str, keys: Sequence[str], *, end: End = "source") -> pa.Table:
+        """The edges of a type that leave some nodes, or that come to them, as :meth:`scan_edges` gives them.
+
+        The answer is held in memory: ask for as many keys at a time as their edges allow.
+
+        Args:
+            relation: a relation type of the schema.
+            keys: of the nodes at ``end``, each once.
+            end: at which end of the edges these nodes are.
+
+        Raises:
+            StoreError: the schema has no such type, or a value is not of the schema's type.
         """
         ...
 

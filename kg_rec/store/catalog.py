@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kg_rec.errors import StoreError
 from kg_rec.schema import GraphSchema, NodeType, RelationType
@@ -11,16 +12,24 @@ from kg_rec.schema import GraphSchema, NodeType, RelationType
 SHOWN_KEYS = 5
 
 
-def find_node_type(schema: GraphSchema, name: str) -> NodeType:
-    """The node type of that name.
+def find_node_type(schema: GraphSchema, name: str, columns: Sequence[str] | None = None) -> NodeType:
+    """The node type of that name, with all its properties or the key and those of ``columns`` alone.
 
     Raises:
-        StoreError: the schema has none; the message lists those it has.
+        StoreError: the schema has no such type or property; the message lists those it has.
     """
     if name not in schema.node_types:
         known = ", ".join(schema.node_types)
         raise StoreError(f"node type {name} is not in the schema {schema.name}; it has {known}")
-    return schema.node_types[name]
+    found = schema.node_types[name]
+    if columns is None:
+        return found
+    unknown = sorted(set(columns) - {p.name for p in found.properties})
+    if unknown:
+        known = ", ".join(p.name for p in found.properties)
+        raise StoreError(f"node type {name} has no property {', '.join(unknown)}; it has {known}")
+    key, *others = found.properties
+    return replace(found, properties=(key, *(p for p in others if p.name in columns)))
 
 
 def find_relation(schema: GraphSchema, name: str) -> tuple[RelationType, NodeType, NodeType]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from kg_rec.schema import GraphSchema, NodeType, RelationType
 from kg_rec.store import mapping
+from kg_rec.store.base import End
 from kg_rec.store.catalog import SHOWN_KEYS
 from kg_rec.store.mapping import quoted
 
@@ -95,14 +96,17 @@ def nodes(node_type: NodeType) -> str:
     return f"UNWIND $keys AS k {match} RETURN {', '.join(values)}"
 
 
-def edges(relation: RelationType, source: NodeType, target: NodeType) -> str:
-    """The edges that leave the nodes of ``$keys``: source, target, and a column per property."""
+def edges(relation: RelationType, source: NodeType, target: NodeType, end: End = "source") -> str:
+    """The edges whose ``end`` is one of ``$keys``: source, target, and a column per property."""
     values = [f"r.{quoted(p.name)} AS {quoted(p.name)}" for p in relation.properties]
-    ends = ["k AS source", f"b.{quoted(target.key)} AS target"]
-    return (
-        f"UNWIND $keys AS k MATCH (a:{quoted(source.name)} {{{quoted(source.key)}: k}})"
-        f"-[r:{quoted(relation.name)}]->(b:{quoted(target.name)}) RETURN {', '.join([*ends, *values])}"
-    )
+    kind = quoted(relation.name)
+    if end == "source":
+        pattern = f"{mapping.keyed(source, 'a', 'k')}-[r:{kind}]->(b:{quoted(target.name)})"
+        ends = ["k AS source", f"b.{quoted(target.key)} AS target"]
+    else:
+        pattern = f"{mapping.keyed(target, 'b', 'k')}<-[r:{kind}]-(a:{quoted(source.name)})"
+        ends = [f"a.{quoted(source.key)} AS source", "k AS target"]
+    return f"UNWIND $keys AS k MATCH {pattern} RETURN {', '.join([*ends, *values])}"
 
 
 # --- Neo4j, where a page of lists in one row is read several times faster than rows ----------------------
@@ -152,28 +156,37 @@ def neo4j_nodes(node_type: NodeType) -> str:
     )
 
 
-def neo4j_edges(relation: RelationType, source: NodeType, target: NodeType) -> str:
-    """One row with lists (source, target, properties) of the edges that leave the nodes of ``$keys``."""
+def neo4j_edges(relation: RelationType, source: NodeType, target: NodeType, end: End = "source") -> str:
+    """One row with lists (source, target, properties) of the edges whose ``end`` is one of ``$keys``."""
     if relation.pattern is not None or source.pattern is not None or target.pattern is not None:
-        return _neo4j_mapped_edges(relation, source, target)
+        return _neo4j_mapped_edges(relation, source, target, end)
     lists = [f"[x IN edges | x.{quoted(p.name)}] AS {quoted(p.name)}" for p in relation.properties]
+    kind = quoted(relation.name)
+    if end == "source":
+        known, step = mapping.keyed(source, "a", "k"), f"(a)-[r:{kind}]->(b:{quoted(target.name)})"
+        keys = "k", f"b.{quoted(target.key)}"
+    else:
+        known, step = mapping.keyed(target, "b", "k"), f"(a:{quoted(source.name)})-[r:{kind}]->(b)"
+        keys = f"a.{quoted(source.key)}", "k"
     return (
-        f"UNWIND $keys AS k MATCH (a:{quoted(source.name)} {{{quoted(source.key)}: k}}) "
-        f"MATCH (a)-[r:{quoted(relation.name)}]->(b:{quoted(target.name)}) "
-        f"WITH collect(k) AS source, collect(b.{quoted(target.key)}) AS target"
+        f"UNWIND $keys AS k MATCH {known} MATCH {step} "
+        f"WITH collect({keys[0]}) AS source, collect({keys[1]}) AS target"
         f"{', collect(r) AS edges' if lists else ''} RETURN {', '.join(['source', 'target', *lists])}"
     )
 
 
-def _neo4j_mapped_edges(relation: RelationType, source: NodeType, target: NodeType) -> str:
+def _neo4j_mapped_edges(relation: RelationType, source: NodeType, target: NodeType, end: End) -> str:
     pattern, conditions = mapping.step(relation, "a", "b", "r")
-    values = ["k", mapping.key(target, "b")]
+    leaves = end == "source"
+    known, other = ((source, "a"), (target, "b")) if leaves else ((target, "b"), (source, "a"))
+    keys = ["k", mapping.key(*other)]
+    values = keys if leaves else keys[::-1]
     values += [mapping.edge_value(relation, p, "a", "b", "r") for p in relation.properties]
     names = ["source", "target", *(quoted(p.name) for p in relation.properties)]
     lists = [f"[x IN rows | x[{i}]] AS {name}" for i, name in enumerate(names)]
     return (
-        f"UNWIND $keys AS k MATCH {mapping.keyed(source, 'a', 'k')} "
-        f"MATCH {pattern}, {mapping.node(target, 'b')}"
-        f"{mapping.where([*conditions, *mapping.conditions(target, 'b')])} "
+        f"UNWIND $keys AS k MATCH {mapping.keyed(*known, 'k')} "
+        f"MATCH {pattern}, {mapping.node(*other)}"
+        f"{mapping.where([*conditions, *mapping.conditions(*other)])} "
         f"WITH collect([{', '.join(values)}]) AS rows RETURN {', '.join(lists)}"
     )

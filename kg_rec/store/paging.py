@@ -32,8 +32,6 @@ def key_runs(weighted_keys: Iterable[tuple[list[str], list[int]]], batch_size: i
         yield run
 
 
-def ordered_batches(table: pa.Table, order: list[str], batch_size: int) -> Iterator[pa.RecordBatch]:
-    """The rows of one run, sorted by code point of the ``order`` columns, in batches of at most ``batch_size``."""
-    if table.num_rows:
-        ordered = table.sort_by([(name, "ascending") for name in order]).combine_chunks()
-        yield from ordered.to_batches(max_chunksize=batch_size)
+def in_order(table: pa.Table, order: list[str]) -> pa.Table:
+    """The rows of one run in one piece, sorted by code point of the ``order`` columns."""
+    return table.sort_by([(name, "ascending") for name in order]).combine_chunks()

@@ -269,6 +269,31 @@ class StoreContract:
             assert sum(b.num_rows for b in batches) == rows
             assert max(b.num_rows for b in batches) <= batch_size
 
+    def test_nodes_are_read_by_key(self, store: GraphStore) -> None:
+        keys = ["a", "é", "！", "😀", "'"]
+        store.write_nodes("Thing", pa.table({"id": keys, "text": keys, "count": range(5), "nums": [[1.0]] * 5}))
+        found = store.read_nodes("Thing", ["😀", "nobody", "！", "'"])
+        assert found.schema == next(iter(store.scan_nodes("Thing"))).schema
+        assert found["id"].to_pylist() == found["text"].to_pylist() == ["'", "！", "😀"]
+        some = store.read_nodes("Thing", keys, columns=["text", "count"])
+        assert some.schema.names == ["id", "count", "text"]
+        assert some["count"].to_pylist() == [4, 0, 1, 2, 3]
+        assert store.read_nodes("Thing", []).num_rows == 0
+        (batch,) = store.scan_nodes("Thing", columns=[])
+        assert batch.to_pydict() == {"id": sorted(keys)}
+        with pytest.raises(StoreError, match="Thing has no property colour; it has id, count, day"):
+            store.read_nodes("Thing", keys, columns=["colour"])
+
+    def test_edges_are_read_by_the_key_of_either_end(self, store: GraphStore) -> None:
+        fill(store)
+        store.write_edges("LIKE", pa.table({"source": ["a", "b", "b"], "target": ["b", "a", "b"]}))
+        for end in ("source", "target"):
+            for relation, keys in (("SEEN", ["a", "u1", "nobody"]), ("LIKE", ["b"]), ("SEEN", [])):
+                expected = [e for e in edges_of(store, relation) if e[end] in keys]
+                found = store.read_edges(relation, keys, end=end)
+                assert found.schema.names[:2] == ["source", "target"]
+                assert found.to_pylist() == expected
+
     @_RELAXED
     @given(rows=st.lists(THING_ROW, min_size=1, max_size=8, unique_by=lambda r: str(r["id"])))
     def test_nodes_come_back_as_they_were_written(self, store: GraphStore, rows: list[dict[str, Any]]) -> None:

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from kg_rec.errors import QueryRefusedError, SchemaError, SchemaNotAppliedError, StoreError
 from kg_rec.schema import GraphSchema, NodeType
 from kg_rec.store import cypher as statements_of
-from kg_rec.store.base import Capabilities, Statement
+from kg_rec.store.base import Capabilities, End, Statement
 from kg_rec.store.batch import edge_schema, edge_table, node_schema, node_table
 from kg_rec.store.catalog import SHOWN_KEYS, find_node_type, find_relation, missing_ends
 from kg_rec.store.embedded import files
@@ -34,7 +34,7 @@ from kg_rec.store.embedded.names import given, plain, stored, stored_parameters,
 from kg_rec.store.embedded.optimizer import left_out
 from kg_rec.store.evolution import check_evolution
 from kg_rec.store.gate import check_read_only, tokens, with_limit
-from kg_rec.store.paging import key_runs, ordered_batches
+from kg_rec.store.paging import in_order, key_runs
 from kg_rec.store.results import column_names, to_table
 
 _SECONDS_PER_STATEMENT = 600.0
@@ -144,9 +144,11 @@ class EmbeddedStore:
             )
         return int(table.num_rows)
 
-    def scan_nodes(self, node_type: str, batch_size: int = 50_000) -> Iterator[pa.RecordBatch]:
+    def scan_nodes(
+        self, node_type: str, batch_size: int = 50_000, *, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """See :meth:`kg_rec.store.base.GraphStore.scan_nodes`."""
-        t = find_node_type(self.schema(), node_type)
+        t = find_node_type(self.schema(), node_type, columns)
         keys = self._weighted_keys(statements_of.node_keys(t))
         return self._scan(keys, statements_of.nodes(t), node_schema(t), [t.key], batch_size)
 
@@ -159,6 +161,17 @@ class EmbeddedStore:
         keys = self._weighted_keys(statements_of.source_keys(r, source))
         statement = statements_of.edges(r, source, target)
         return self._scan(keys, statement, edge_schema(r), ["source", "target"], batch_size)
+
+    def read_nodes(self, node_type: str, keys: Sequence[str], *, columns: Sequence[str] | None = None) -> pa.Table:
+        """See :meth:`kg_rec.store.base.GraphStore.read_nodes`."""
+        t = find_node_type(self.schema(), node_type, columns)
+        return in_order(self._page(statements_of.nodes(t), keys, node_schema(t)), [t.key])
+
+    def read_edges(self, relation: str, keys: Sequence[str], *, end: End = "source") -> pa.Table:
+        """See :meth:`kg_rec.store.base.GraphStore.read_edges`."""
+        r, source, target = find_relation(self.schema(), relation)
+        statement = statements_of.edges(r, source, target, end)
+        return in_order(self._page(statement, keys, edge_schema(r)), ["source", "target"])
 
     def query(
         self, cypher: str, parameters: Mapping[str, Any] | None = None, *, limit: int = 100_000, timeout: float = 60.0
@@ -256,9 +269,12 @@ class EmbeddedStore:
         batch_size: int,
     ) -> Iterator[pa.RecordBatch]:
         for run in key_runs(keys, batch_size):
-            page = self._read(statement, {"keys": run})
-            columns = [pa.array(page.column(f.name), f.type) for f in schema]
-            yield from ordered_batches(pa.table(columns, schema=schema), order, batch_size)
+            yield from in_order(self._page(statement, run, schema), order).to_batches(max_chunksize=batch_size)
+
+    def _page(self, statement: str, keys: Sequence[str], schema: pa.Schema) -> pa.Table:
+        """What a statement gives for some keys."""
+        page = self._read(statement, {"keys": list(keys)})
+        return pa.table([pa.array(page.column(f.name), f.type) for f in schema], schema=schema)
 
     def _view(self) -> kglite.KnowledgeGraph:
         """The graph as it is now, for reading only; what is written later does not change it."""

@@ -40,14 +40,14 @@ from kg_rec.errors import (
 )
 from kg_rec.schema import GraphSchema, NodeType, RelationType
 from kg_rec.store import cypher
-from kg_rec.store.base import Capabilities, Statement
+from kg_rec.store.base import Capabilities, End, Statement
 from kg_rec.store.batch import edge_schema, edge_table, node_schema, node_table
 from kg_rec.store.catalog import find_node_type, find_relation, missing_ends
 from kg_rec.store.credentials import read_credentials, split_url
 from kg_rec.store.evolution import check_evolution
 from kg_rec.store.gate import check_read_only, statement_text
 from kg_rec.store.mapping import check_mapping, quoted
-from kg_rec.store.paging import key_runs, ordered_batches
+from kg_rec.store.paging import in_order, key_runs
 from kg_rec.store.results import to_table
 
 _OLDEST = (5, 26)
@@ -181,9 +181,11 @@ class Neo4jStore:
         self._write(work, rows)
         return int(table.num_rows)
 
-    def scan_nodes(self, node_type: str, batch_size: int = 50_000) -> Iterator[pa.RecordBatch]:
+    def scan_nodes(
+        self, node_type: str, batch_size: int = 50_000, *, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """See :meth:`kg_rec.store.base.GraphStore.scan_nodes`."""
-        t = find_node_type(self.schema(), node_type)
+        t = find_node_type(self.schema(), node_type, columns)
         keys = self._keys(t, cypher.neo4j_node_keys(t))
         size = min(batch_size, _NODES_PER_PAGE)
         return self._scan(keys, cypher.neo4j_nodes(t), node_schema(t), [t.key], size)
@@ -197,6 +199,17 @@ class Neo4jStore:
         keys = self._keys(source, cypher.neo4j_source_keys(r, source), r)
         statement = cypher.neo4j_edges(r, source, target)
         return self._scan(keys, statement, edge_schema(r), ["source", "target"], batch_size)
+
+    def read_nodes(self, node_type: str, keys: Sequence[str], *, columns: Sequence[str] | None = None) -> pa.Table:
+        """See :meth:`kg_rec.store.base.GraphStore.read_nodes`."""
+        t = find_node_type(self.schema(), node_type, columns)
+        return in_order(self._page(cypher.neo4j_nodes(t), keys, node_schema(t), [t.key]), [t.key])
+
+    def read_edges(self, relation: str, keys: Sequence[str], *, end: End = "source") -> pa.Table:
+        """See :meth:`kg_rec.store.base.GraphStore.read_edges`."""
+        r, source, target = find_relation(self.schema(), relation)
+        order = ["source", "target"]
+        return in_order(self._page(cypher.neo4j_edges(r, source, target, end), keys, edge_schema(r), order), order)
 
     def query(
         self, cypher: str, parameters: Mapping[str, Any] | None = None, *, limit: int = 100_000, timeout: float = 60.0
@@ -295,10 +308,14 @@ class Neo4jStore:
         batch_size: int,
     ) -> Iterator[pa.RecordBatch]:
         for run in key_runs(keys, batch_size):
-            page = self._read(statement, {"keys": run}, lambda r: r.single(strict=True))
-            ends = [page[name] for name in order]
-            columns = [_column(values, field, ends) for values, field in zip(page.values(), schema, strict=True)]
-            yield from ordered_batches(pa.table(columns, schema=schema), order, batch_size)
+            yield from in_order(self._page(statement, run, schema, order), order).to_batches(max_chunksize=batch_size)
+
+    def _page(self, statement: str, keys: Sequence[str], schema: pa.Schema, ends: list[str]) -> pa.Table:
+        """What a statement gives for some keys, as one row of lists."""
+        page = self._read(statement, {"keys": list(keys)}, lambda r: r.single(strict=True))
+        shown = [page[name] for name in ends]
+        columns = [_column(values, field, shown) for values, field in zip(page.values(), schema, strict=True)]
+        return pa.table(columns, schema=schema)
 
     def _read(self, statement: str, values: dict[str, Any], take: Callable[[neo4j.Result], T]) -> T:
         with self._mapped_errors(), self._session(neo4j.READ_ACCESS) as session:
