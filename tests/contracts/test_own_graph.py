@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import neo4j
+import numpy as np
 import pytest
+import torch
 from cli_world import run
 from starlette.testclient import TestClient
+from torch_geometric.transforms import ToUndirected
 
 from kg_rec.api import Model, train
 from kg_rec.checks.infer import Wishes, infer
@@ -26,6 +29,7 @@ from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.run import start
 from kg_rec.model.config import TrainConfig
 from kg_rec.people.profile import ProfileConfig
+from kg_rec.pyg import remote_backend
 from kg_rec.schema import GraphSchema
 from kg_rec.serve.app import create_app
 from kg_rec.serve.live import Live
@@ -261,6 +265,27 @@ def test_feedback_and_the_service_read_a_graph_of_others(
     assert infer(store) == schema.turtle  # events are no interactions of the graph
     remove(store)
     assert state(neo4j_driver) == before  # no node was written to, and the events are gone
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_network_reads_a_graph_of_others_in_place(store: GraphStore, neo4j_driver: neo4j.Driver, name: str) -> None:
+    """By key, from either end of every relation, what the export holds."""
+    GRAPHS[name](lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
+    apply(store, GraphSchema.from_turtle(infer(store), origin=f"{name}.ttl"))
+    features, graph = remote_backend(store, numbers=True, drop_empty=True)
+    exported = ToUndirected(merge=False)(export(store).to_pyg(numbers=True, drop_empty=True))
+    assert graph.edge_types == sorted(exported.edge_types)
+    for kind in graph.edge_types:
+        found = graph.links(kind, range(graph.node_counts[kind[2]]))
+        order = np.lexsort(exported[kind].edge_index.numpy())
+        parts = {"edge_index": found.edge_index, "edge_weight": found.weight, "edge_time": found.time}
+        for part, values in {**parts, "liked": found.liked}.items():
+            assert (part in exported[kind]) == (values is not None), (kind, part)
+            if values is not None:
+                torch.testing.assert_close(values, exported[kind][part][..., order], equal_nan=True)
+    for node_type, names in exported.feature_names.items():
+        assert features.feature_names[node_type] == names
+        torch.testing.assert_close(features[node_type, "x", None], exported[node_type].x, equal_nan=True)
 
 
 def test_the_five_commands_of_the_guide(
