@@ -67,22 +67,21 @@ class Reason:
     text: str
 
 
-def reasons(model: Recommender, users: Ints, items: Ints, wording: Wording, config: ExplainConfig) -> list[Reason]:
+def reasons(verbalizer: Verbalizer, users: Ints, items: Ints, config: ExplainConfig) -> list[Reason]:
     """The short reasons of many scores at once, for lists that are shown.
 
     Args:
-        model: a trained model.
+        verbalizer: speaks about a trained model; it keeps what it once made.
         users: dense indices, shape (pairs,).
         items: dense indices, shape (pairs,).
-        wording: language, tone and phrasebook.
         config: which of the true paths are told.
 
     Raises:
-        ConfigError, SchemaError, PhraseError: as :func:`explain`.
+        ConfigError: as :func:`explain`.
     """
-    table = find(model, users, items, config)
+    table = find(verbalizer.model, users, items, config)
     addends, count = table.addends, len(users)
-    texts = Verbalizer(model, wording).tell(table, notes_of(model, addends))
+    texts = verbalizer.tell(table, notes_of(verbalizer.model, addends))
     parts: list[dict[str, float]] = [{} for _ in range(count)]
     for channel, values in addends.values.items():
         there = np.bincount(addends.pairs[values != 0], minlength=count)

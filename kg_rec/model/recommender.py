@@ -281,7 +281,8 @@ class Recommender:
         size = max(16, min(1024, _CELLS // n))
         for start in range(0, b, size):
             block = slice(start, start + size)
-            found = masked(self.scores_of(rows[block]), seen[block], candidates)
+            part, had = (rows, seen) if b <= size else (rows[block], seen[block])
+            found = masked(self.scores_of(part), had, candidates)
             cells = topk_candidates(found, k)
             top[block], values[block] = topk_sorted(cells, found.take(cells), found.shape, k)
         return top, values

@@ -11,23 +11,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from kg_rec.api import Model
 from kg_rec.ask.search import NameIndex
 from kg_rec.ask.session import Asker
 from kg_rec.errors import StoreError
 from kg_rec.explain.config import ExplainConfig
-from kg_rec.explain.single import reasons
-from kg_rec.explain.words.wording import Wording
 from kg_rec.feedback.events import REACTED, EventLog
 from kg_rec.model.recommender import Recommender
-from kg_rec.recommend import lists_table
 from kg_rec.serve.config import ServeConfig
 from kg_rec.serve.kept import Kept, KeptLists
 from kg_rec.serve.live import Live, State
+from kg_rec.serve.maker import Form, ListMaker
 from kg_rec.serve.tokens import ANYBODY, Token, holder, read_tokens
 from kg_rec.store.base import GraphStore
 
@@ -80,6 +76,7 @@ class Service:
         self.tokens = () if config.tokens is None else read_tokens(config.tokens)
         self.metrics, self.lists, self.rate = _Metrics(), KeptLists(config.cached), _Rate(config.rate)
         self.shown = ExplainConfig(least_crowd=config.least_crowd)
+        self.maker = ListMaker(self.shown)
         self._names: tuple[int, dict[str, NameIndex]] = (-1, {})
         self._asker: tuple[int, Asker] | None = None
         self._audit, self._writing = threading.Lock(), threading.Lock()
@@ -147,6 +144,7 @@ class Service:
     def close(self) -> None:
         """Let go of the graph."""
         self.live.close()
+        self.maker.close()
         with self._writing:
             self._let_go()
 
@@ -179,25 +177,11 @@ class Service:
         if before is not None and (before.look.state, before.did) == (state.number, did):
             body = before.body
         else:
-            body = _json({"user": user, "state": state.number, "items": self._items(model, user, k, lang, why)})
+            items = self.maker.items(state, model, user, Form(k, lang, why))
+            body = _json({"user": user, "state": state.number, "items": items})
         if state.number == look.state:
             self.lists.put(request, Kept(user, look, did, body))
         return body
-
-    def _items(self, model: Model, user: str, k: int, lang: str, why: bool) -> list[dict[str, Any]]:
-        recommender = model.recommender
-        rows = recommender.users.indices([user])
-        top, scores = recommender.rank(rows, k)
-        listed = lists_table(recommender, rows, top, scores).to_pylist()
-        items: list[dict[str, Any]] = [
-            {name: one[name] for name in ("rank", "item", "name", "score")} for one in listed
-        ]
-        if why:
-            places = top[top >= 0]
-            found = reasons(recommender, np.repeat(rows, len(places)), places, Wording(lang), self.shown)
-            for one, reason in zip(items, found, strict=True):
-                one |= {"base": reason.base, "channels": reason.channels, "why": reason.text}
-        return items
 
 
 def _did(recommender: Recommender, user: str) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from zlib import crc32
 
@@ -40,6 +40,8 @@ LEAST = 0.03
 AGAINST, AGAINST_EACH = 0.1, 0.03
 #: Most of them that are named.
 MAX_AGAINST = 2
+#: Counts that are kept in words, so that a service that runs for weeks does not grow.
+_COUNTS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,10 @@ class Verbalizer:
     def __post_init__(self) -> None:
         """A phrasebook that does not fit is refused before anything is computed."""
         object.__setattr__(self, "sentences", sentences_of(self.model.snapshot.schema, self.wording))
+
+    def about(self, model: Recommender) -> Verbalizer:
+        """Speaks about a model with the same nodes and facts, and other interactions; shares the names once written."""
+        return replace(self, model=model, _numbers={}, _groups={})
 
     def tell(self, table: PathTable, notes: Sequence[tuple[str, ...]]) -> list[str]:
         """The explanations of all scores in words.
@@ -379,6 +385,8 @@ class Verbalizer:
         key = (common, source)
         found = self._numbers.get(key)
         if found is None:
+            if len(self._numbers) >= _COUNTS:
+                self._numbers.clear()
             found = self._numbers[key] = self.sentences.language.people(common, self._others_who_liked(source))
         return found
 
@@ -393,6 +401,8 @@ class Verbalizer:
         if found is None:
             name = self._name(self.model.snapshot.schema.item.name, source)
             total = self._others_who_liked(source)
+            if len(self._groups) >= _COUNTS:
+                self._groups.clear()
             found = self._groups[key] = self.sentences.language.people_of(name, common, total, first)
         return found
 
