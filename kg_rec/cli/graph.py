@@ -92,7 +92,7 @@ def load(
             path = Path(FILMS)
         given = dict(options) | ({"mapping": mapping} if mapping else {})
         chosen = GraphSchema.find(schema) if schema else None
-        with opened(graph, read_only=False) as store:
+        with opened(graph, read_only=False, create=True) as store:
             report = load_files(
                 store,
                 format_,

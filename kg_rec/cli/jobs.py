@@ -317,7 +317,7 @@ def _watched(json_logs: bool) -> Iterator[Watch]:
         note(str(error))
         click.get_current_context().exit(STOPPED)
     except (StoreUnavailableError, OSError) as error:
-        note(f"error: {error}; the run can be resumed: kg-rec job list")
+        note(f"error: {error}; `kg-rec job list` shows a run that had begun, and it can be resumed")
         click.get_current_context().exit(LATER)
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -131,7 +131,7 @@ def open_model(
     loaded = Model.load(model)
     if graph is None:
         return loaded, None
-    store = connect(graph, read_only=read_only)
+    store = connect(graph, read_only=read_only, create=False)
     try:
         return loaded.with_snapshot(export(store, progress)), store
     except BaseException:

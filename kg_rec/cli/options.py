@@ -232,11 +232,11 @@ def json_value(text: str) -> Any:
 
 
 @contextmanager
-def opened(graph: str, *, read_only: bool = True) -> Iterator[GraphStore]:
-    """An open store, closed at the end."""
+def opened(graph: str, *, read_only: bool = True, create: bool = False) -> Iterator[GraphStore]:
+    """An open store, closed at the end; only ``create`` makes a folder, so that a slip in its name leaves none."""
     from kg_rec.store import connect
 
-    with closing(connect(graph, read_only=read_only)) as store:
+    with closing(connect(graph, read_only=read_only, create=create)) as store:
         yield store
 
 

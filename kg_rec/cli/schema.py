@@ -116,7 +116,7 @@ def apply_schema(file: str, graph: str, as_json: bool) -> None:
     from kg_rec.schema import GraphSchema
 
     found = GraphSchema.find(file)
-    with opened(graph, read_only=False) as store:
+    with opened(graph, read_only=False, create=True) as store:
         apply(store, found)
     if as_json:
         print_json({"graph": graph, "schema": found.name})

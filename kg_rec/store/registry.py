@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol
 
 from kg_rec.errors import MissingDependencyError, StoreError
@@ -31,7 +32,7 @@ class _Opens(Protocol):
     def __call__(self, url: str, *, read_only: bool) -> GraphStore: ...
 
 
-def open_store(url: str, *, read_only: bool) -> GraphStore:
+def open_store(url: str, *, read_only: bool, create: bool = True) -> GraphStore:
     """The store of a URL; see :func:`kg_rec.store.connect`.
 
     Raises:
@@ -46,6 +47,10 @@ def open_store(url: str, *, read_only: bool) -> GraphStore:
     opens = _find(name)
     if name == "file":
         url = url[len("file://") :] if separator else url
+        if not create:
+            from kg_rec.store.embedded.files import check_folder
+
+            check_folder(Path(url), exists=True)
     return opens(url, read_only=read_only)
 
 

@@ -33,8 +33,12 @@ _OLD = "graph.lbug"
 _LOG_FACTOR = 6
 
 
-def check_folder(folder: Path, *, read_only: bool) -> None:
+def check_folder(folder: Path, *, exists: bool) -> None:
     """Refuse a folder that is not one of an embedded graph, or of a graph of another engine.
+
+    Args:
+        folder: the folder.
+        exists: whether a graph has to be there; else it may be made there.
 
     Raises:
         StoreUnavailableError: the message says what is there and what to do.
@@ -47,7 +51,7 @@ def check_folder(folder: Path, *, read_only: bool) -> None:
             "load the same files again into a new folder (kg-rec load ... --graph FOLDER)"
         )
     there = (folder / GRAPH).exists() or (folder / _LOG).exists()
-    if read_only and not there:
+    if exists and not there:
         raise StoreUnavailableError(f"{folder}: no graph here; load one first, or check the path")
     if folder.is_dir() and not there:
         others = [name for name in os.listdir(folder) if not name.startswith(_OURS)]

@@ -64,7 +64,7 @@ class EmbeddedStore:
     def __init__(self, folder: str | Path, *, read_only: bool = False) -> None:
         self._folder = Path(folder)
         self._read_only = read_only
-        files.check_folder(self._folder, read_only=read_only)
+        files.check_folder(self._folder, exists=read_only)
         self._graph = files.open_for_reading(self._folder) if read_only else files.open_for_writing(self._folder)
         self._turn = threading.RLock()
         self._schema: GraphSchema | None = None

@@ -60,7 +60,7 @@ ERRORS = [
     (["train", "--out", "m", "--config", "bad.toml"], "bad.toml:2: unknown setting gnn.layers"),
     (["recommend", "nowhere"], "nowhere: not a model"),
     (["explain", "nowhere", "u1", "f1"], "nowhere: not a model"),
-    (["schema", "show", "cooking"], "expected one of interactions, movies, music"),
+    (["schema", "show", "cooking"], "expected one of books, interactions, movies, music"),
     (["recommend", "MODEL", "--users", "u1,nobody"], "no User with key 'nobody'"),
     (["explain", "MODEL", "nobody", "f1"], "no User with key 'nobody'"),
     (["explain", "MODEL", "u1", "nothing"], "no Film with key 'nothing'"),
@@ -154,3 +154,28 @@ def test_training_on_ray_says_what_to_install(world: World, monkeypatch: pytest.
         "error: Ray is not installed; pip install 'kg-rec[ray]', or use engine local"
     )
     assert not Path("m").exists()
+
+
+WRITING = [
+    ["prefer", "MODEL", "u1", "no westerns"],
+    ["feedback", "record", "u1", "f1", "click"],
+    ["feedback", "prune", "--before", "1"],
+    ["feedback", "learn", "MODEL"],
+    ["job", "run", "JOB"],
+    ["job", "resume", "R"],
+    ["job", "cancel", "R"],
+    ["schema", "remove"],
+    ["forget", "u1"],
+]
+
+
+@pytest.mark.parametrize("args", WRITING, ids=" ".join)
+def test_a_slip_in_the_name_of_a_graph_makes_none(world: World, tmp_path: Path, args: list[str]) -> None:
+    graph, job = tmp_path / "slip.graph", tmp_path / "job.toml"
+    job.write_text(f"graph = '{graph}'\nmodel = '{world.model}'\n[sinks]\nparquet = '{tmp_path / 'out'}'\n", "utf-8")
+    given = {"MODEL": world.model, "JOB": job}
+    where = [] if "JOB" in args else ["--graph", graph]
+    code = 75 if args[1] in ("run", "resume") else 1  # a scheduler may try again later
+    result = run(*(given.get(arg, arg) for arg in args), *where, code=code)
+    assert f"{graph}: no graph here; load one first, or check the path" in result.stderr
+    assert not graph.exists()
