@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +29,31 @@ def queried_keys(store: GraphStore, cypher: str, setting: str) -> list[str]:
         ConfigError: they are no texts.
         StoreError: the query was refused or failed.
     """
-    column = store.query(cypher, limit=_MOST_KEYS, timeout=600).column(0).to_pylist()
-    wrong = next((value for value in column if not isinstance(value, str)), None)
-    if wrong is not None or None in column:
-        raise ConfigError(f"{setting}: expected keys in the first column, as texts, got {wrong!r}")
-    return list(dict.fromkeys(column))
+    found = store.query(cypher, limit=_MOST_KEYS, timeout=600)
+    return list(dict.fromkeys(_texts(found.column(0).to_pylist(), setting, "in the first column")))
+
+
+def queried_pairs(store: GraphStore, cypher: str, setting: str) -> list[tuple[str, str]]:
+    """The distinct pairs of texts of a query's two columns, in their order.
+
+    Raises:
+        ConfigError: there are not two columns, or they hold other things than texts.
+        StoreError: the query was refused or failed.
+    """
+    found = store.query(cypher, limit=_MOST_KEYS, timeout=600)
+    if found.num_columns != 2:
+        raise ConfigError(
+            f"{setting}: expected two columns, keys of users and of items, got {', '.join(found.column_names)}"
+        )
+    columns = [_texts(column.to_pylist(), setting, "in both columns") for column in found.columns]
+    return list(dict.fromkeys(zip(*columns, strict=True)))
+
+
+def _texts(column: list[Any], setting: str, where: str) -> list[str]:
+    wrong = [value for value in column if not isinstance(value, str)]
+    if wrong:
+        raise ConfigError(f"{setting}: expected keys {where}, as texts, got {wrong[0]!r}")
+    return column
 
 
 def file_keys(path: str | Path, stream: IO[bytes] | None = None) -> list[str]:
@@ -67,6 +87,24 @@ def allowed_items(
     if config.minimum_novelty > 0:
         apply("minimum_novelty", novelty(snapshot) >= config.minimum_novelty)
     return allowed, counts
+
+
+def blocked_pairs(
+    config: CandidatesConfig, store: GraphStore, snapshot: Snapshot
+) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """What may not be in the list of one user, and how many pairs each rule names.
+
+    Returns:
+        Dense indices of users and items, shape (pairs, 2), sorted; keys that the graph does not have are left out.
+    """
+    parts, counts = [np.empty((0, 2), dtype=np.int64)], {}
+    for n, text in enumerate(config.never_for):
+        pairs = queried_pairs(store, text, "candidates.never_for")
+        users = snapshot.users.indices([user for user, _ in pairs])
+        found = np.stack([users, snapshot.items.indices([item for _, item in pairs])], axis=1)
+        parts.append(found[(found >= 0).all(axis=1)])
+        counts[f"never_for[{n}]"] = len(parts[-1])
+    return np.unique(np.concatenate(parts), axis=0), counts
 
 
 def novelty(snapshot: Snapshot) -> NDArray[np.float64]:

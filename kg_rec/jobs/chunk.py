@@ -107,6 +107,7 @@ class Scorer:
         liked, seen = user_rows(self.model, users)
         if not self.job.candidates.exclude_seen:
             seen = sparse.csr_array(seen.shape, dtype=np.float32)
+        seen = _with_pairs(seen, users, plan.blocked)
         top, values = _filled(*self.model.best(liked, seen, k if rerank is None else rerank.pool, plan.allowed), k)
         if rerank is None:
             return top, values
@@ -142,6 +143,16 @@ def user_rows(model: Recommender, users: NDArray[np.int64]) -> tuple[sparse.csr_
     liked = positive(part, model.snapshot.schema.interaction)
     shape = (len(users), len(model.items))
     return histories(liked, shape, model.chosen.recency, model.chosen.rating), histories(part, shape, 0)
+
+
+def _with_pairs(seen: sparse.csr_array, users: NDArray[np.int64], pairs: NDArray[np.int64]) -> sparse.csr_array:
+    """What is left out of the users' lists, with the pairs of these users; an entry counts whatever its value."""
+    starts, ends = (np.searchsorted(pairs[:, 0], users, side) for side in ("left", "right"))
+    if not (ends > starts).any():
+        return seen
+    rows = np.concatenate([np.repeat(np.arange(len(users)), n) for n in (np.diff(seen.indptr), ends - starts)])
+    columns = np.concatenate([seen.indices, pairs[ranges(starts, ends - starts), 1]])
+    return sparse.csr_array((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=seen.shape)
 
 
 def _filled(

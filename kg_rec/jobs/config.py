@@ -73,6 +73,8 @@ class CandidatesConfig:
         only: read-only Cypher, run once a run; the first column holds the keys of the items allowed.  An item has to
             be in the results of all of them.
         never: the same for items that are left out.
+        never_for: read-only Cypher, run once a run, with two columns: the key of a user, and of an item that is left
+            out of the lists of this user, whatever its score.
         allow_file: a text file with the keys of the items allowed, one a line.
         block_file: the same for items that are left out.
         exclude_seen: leave out what the user interacted with.
@@ -88,6 +90,7 @@ class CandidatesConfig:
 
     only: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
+    never_for: tuple[str, ...] = ()
     allow_file: str = ""
     block_file: str = ""
     exclude_seen: bool = True
@@ -98,7 +101,7 @@ class CandidatesConfig:
     new_items: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("only", "never"):
+        for name in ("only", "never", "never_for"):
             for text in getattr(self, name):
                 _check_cypher(f"candidates.{name}", text)
         expect(0 <= self.diversity < 1, "candidates.diversity", "a number from 0 to below 1", self.diversity)
@@ -305,7 +308,8 @@ def queries(job: JobConfig) -> Sequence[tuple[str, str]]:
     """The settings that hold Cypher, and their text."""
     found = [("users.cypher", job.users.cypher)] if job.users.cypher else []
     found += [("candidates.only", text) for text in job.candidates.only]
-    return [*found, *(("candidates.never", text) for text in job.candidates.never)]
+    found += [("candidates.never", text) for text in job.candidates.never]
+    return [*found, *(("candidates.never_for", text) for text in job.candidates.never_for)]
 
 
 def _check_cypher(setting: str, text: str) -> None:

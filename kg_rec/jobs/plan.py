@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg_rec.errors import ConfigError, JobError
-from kg_rec.jobs.candidates import allowed_items, file_keys, queried_keys
+from kg_rec.jobs.candidates import allowed_items, blocked_pairs, file_keys, queried_keys
 from kg_rec.jobs.changes import catalogue_changed, changes, user_digests
 from kg_rec.jobs.config import JobConfig
 from kg_rec.model import persist
@@ -29,7 +29,8 @@ from kg_rec.textfile import HIDDEN, is_link_outside
 
 _log = logging.getLogger(__name__)
 _SETTINGS = "job.json"
-_PARTS = frozenset({_SETTINGS, "plan.json", "plan.json.partial", "users.npy", "digests.npy", "allowed.npy", "snapshot"})
+_PARTS = frozenset({_SETTINGS, "plan.json", "plan.json.partial", "users.npy", "digests.npy", "allowed.npy"})
+_PARTS |= {"blocked.npy", "snapshot"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Plan:
         users: dense indices of its users, ascending, int64.
         digests: of what they did (:func:`kg_rec.jobs.changes.user_digests`), int64.
         allowed: items that may be in a list, shape (n,).
+        blocked: users and items that may not be in these users' lists, shape (pairs, 2), sorted.
         about: digests and counts, as kept in the ledger.
     """
 
@@ -49,6 +51,7 @@ class Plan:
     digests: NDArray[np.int64]
     allowed: NDArray[np.bool_]
     about: dict[str, Any]
+    blocked: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), dtype=np.int64))
 
 
 def make_plan(
@@ -81,10 +84,11 @@ def make_plan(
     users = _users(job, store, snapshot)
     digests = user_digests(snapshot)[users]
     allowed, rules = allowed_items(job.candidates, store, snapshot)
+    blocked, pairs = blocked_pairs(job.candidates, store, snapshot)
     common: dict[str, Any] = {
         "model": persist.digest(job.model),
         "facts": snapshot.facts_digest,
-        "allowed_sha256": hashlib.sha256(allowed.tobytes()).hexdigest(),
+        "allowed_sha256": hashlib.sha256(allowed.tobytes() + blocked.tobytes()).hexdigest(),
     }
     gone: tuple[str, ...] = ()
     if job.changed_since == "last":
@@ -105,7 +109,7 @@ def make_plan(
         "users_sha256": hashlib.sha256(users.tobytes()).hexdigest(),
         "items": len(allowed),
         "allowed": int(allowed.sum()),
-        "rules": rules,
+        "rules": rules | pairs,
         "chunks": job.chunks(len(users)),
         "gone": list(gone),
         "watermark": watermark(snapshot),
@@ -113,10 +117,11 @@ def make_plan(
     np.save(folder / "users.npy", users)
     np.save(folder / "digests.npy", digests)
     np.save(folder / "allowed.npy", allowed)
+    np.save(folder / "blocked.npy", blocked)
     partial = folder / "plan.json.partial"
     partial.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     os.replace(partial, folder / "plan.json")
-    return Plan(snapshot, users, digests, allowed, about)
+    return Plan(snapshot, users, digests, allowed, about, blocked)
 
 
 def discard_plan(folder: Path) -> None:
@@ -172,11 +177,15 @@ def settings_of(record: Run) -> JobConfig:
 
 def open_plan(folder: Path) -> Plan | None:
     """The plan in a folder; None if there is none or it was cut off."""
-    if not all((folder / name).exists() for name in ("plan.json", "digests.npy")):  # the latter: of an older kg_rec
+    if not all(
+        (folder / name).exists() for name in ("plan.json", "digests.npy", "blocked.npy")
+    ):  # the latter: of an older kg_rec
         return None
     about = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    users, digests, allowed = (np.load(folder / f"{name}.npy") for name in ("users", "digests", "allowed"))
-    return Plan(Snapshot.load(folder / "snapshot"), users, digests, allowed, about)
+    users, digests, allowed, blocked = (
+        np.load(folder / f"{name}.npy") for name in ("users", "digests", "allowed", "blocked")
+    )
+    return Plan(Snapshot.load(folder / "snapshot"), users, digests, allowed, about, blocked)
 
 
 def check_same(before: dict[str, Any], now: dict[str, Any], run: str) -> None:

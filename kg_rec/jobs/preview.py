@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kg_rec.errors import ConfigError
-from kg_rec.jobs.candidates import file_keys, queried_keys
+from kg_rec.jobs.candidates import file_keys, queried_keys, queried_pairs
 from kg_rec.jobs.config import JobConfig, check_files, queries
 from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema
@@ -33,7 +33,8 @@ def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress)
     counts = []
     for n, (setting, text) in enumerate(queries(job)):
         progress(n, len(queries(job)), "ask")
-        counts.append((setting, len(queried_keys(store, text, setting))))
+        ask = queried_pairs if setting == "candidates.never_for" else queried_keys
+        counts.append((setting, len(ask(store, text, setting))))
     users = dict(counts).get("users.cypher")
     if users is None:
         everyone = f"MATCH (u:{quoted(schema.user.name)}) RETURN count(u) AS users"
@@ -46,7 +47,7 @@ def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress)
     lines = [
         f"job {job.name}: top {job.k} for {users:,} users of {job.graph}, by the model {job.model}",
         f"{chunks:,} chunk(s) of up to {job.users_per_chunk:,} users, {job.workers} at a time ({job.engine})",
-        *(f"{setting}: {count:,} keys" for setting, count in counts),
+        *(f"{setting}: {count:,} {'pairs' if setting.endswith('_for') else 'keys'}" for setting, count in counts),
         *_rules(job),
         f"sinks: {', '.join(sinks)}; the newest {job.keep} runs are kept",
     ]

@@ -131,15 +131,18 @@ class GraphSchema:
 
     @property
     def knowledge_relations(self) -> tuple[RelationType, ...]:
-        """Relation types that tie an item to an attribute or to another item, in either direction, by name."""
+        """Relation types that tie an item to an attribute or to another item, in either direction, by name.
+
+        Those of rules are not among them.
+        """
         item, user = self.item.name, self.user.name
-        ends = {name: (r.source, r.target) for name, r in self.relation_types.items()}
-        return tuple(r for name, r in self.relation_types.items() if item in ends[name] and user not in ends[name])
+        ends = {name: (r.source, r.target) for name, r in self.relation_types.items() if not r.rule}
+        return tuple(self.relation_types[n] for n, both in ends.items() if item in both and user not in both)
 
     @property
     def item_relations(self) -> tuple[RelationType, ...]:
         """Relation types that leave an item for an attribute or another item: the knowledge of the graph."""
-        return tuple(r for r in self.relation_types.values() if r.source == self.item.name)
+        return tuple(r for r in self.relation_types.values() if r.source == self.item.name and not r.rule)
 
     def relations_called(self, name: str) -> tuple[tuple[RelationType, bool], ...]:
         """Relation types that an outside file may mean by ``name``.

@@ -35,9 +35,20 @@ _DATATYPES: dict[Node, Datatype] = {
     KR.floatList: "float_list",
 }
 _ROLES: dict[Node, Role] = {KR.UserType: "user", KR.ItemType: "item", KR.AttributeType: "attribute"}
+_RELATIONS: tuple[Node, ...] = (KR.RelationType, KR.InteractionType, KR.RuleType)
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _VOCABULARY = frozenset(
-    {*get_args(Use), "Schema", "UserType", "ItemType", "AttributeType", "RelationType", "InteractionType", "use"}
+    {
+        *get_args(Use),
+        "Schema",
+        "UserType",
+        "ItemType",
+        "AttributeType",
+        "RelationType",
+        "InteractionType",
+        "RuleType",
+        "use",
+    }
     | {"stringList", "floatList", "dimensions", "maxPerSource", "positiveFrom", "plural", "measureWord"}
     | {"repeats", "from", *get_args(Repeats)}
     | {"inverseLabel", "phrase", "inversePhrase", "alias", "inverseAlias"}
@@ -108,8 +119,7 @@ class _Parser:
         if len(subjects) != 1:
             raise SchemaError(f"{self.origin}: expected one subject of type kr:Schema, got {len(subjects)}")
         nodes = [self._node_type(s, role) for kind, role in _ROLES.items() for s in self.graph.subjects(RDF.type, kind)]
-        relations = [self._relation_type(s, False) for s in self.graph.subjects(RDF.type, KR.RelationType)]
-        relations += [self._relation_type(s, True) for s in self.graph.subjects(RDF.type, KR.InteractionType)]
+        relations = [self._relation_type(s, k) for k in _RELATIONS for s in self.graph.subjects(RDF.type, k)]
         labels = self._texts(subjects[0], RDFS.label)
         return Parts(self._local(subjects[0]), labels, tuple(nodes), tuple(relations))
 
@@ -150,7 +160,7 @@ class _Parser:
             wider=self._elsewhere(subject, RDFS.subClassOf),
         )
 
-    def _relation_type(self, subject: Node, interaction: bool) -> RelationType:
+    def _relation_type(self, subject: Node, kind: Node) -> RelationType:
         name = self._local(subject)
         phrases = self._phrases(subject, KR.phrase)
         labels = self._texts(subject, RDFS.label)
@@ -164,7 +174,7 @@ class _Parser:
             name=name,
             source=self._local(self._one(subject, RDFS.domain, "rdfs:domain")),
             target=self._local(self._one(subject, RDFS.range, "rdfs:range")),
-            interaction=interaction,
+            interaction=kind == KR.InteractionType,
             properties=properties,
             max_per_source=None if maximum is None else int(maximum),
             positive_from=self._number(subject, KR.positiveFrom, name),
@@ -176,6 +186,7 @@ class _Parser:
             inverse_aliases=self._names(subject, KR.inverseAlias, OWL.inverseOf),
             repeats=self._repeats(subject, name, properties),
             pattern=self._cypher(subject, name),
+            rule=kind == KR.RuleType,
         )
 
     def _cypher(self, subject: Node, owner: str) -> str | None:

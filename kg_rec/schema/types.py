@@ -142,6 +142,7 @@ class RelationType:
             of the ``last``, the ``max``, the ``sum``, or the ``count`` of edges; None where it should have none.
         pattern: how a source ``a`` is tied to a target ``b`` in a graph that is not kg_rec's own (``kr:from``), as a
             Cypher pattern, with or without WHERE; None for the relationship of this name.
+        rule: True for a relation that rules ask for and that is no reason to recommend anything (``kr:RuleType``).
     """
 
     name: str
@@ -159,6 +160,7 @@ class RelationType:
     inverse_aliases: tuple[str, ...]
     repeats: Repeats | None = None
     pattern: str | None = None
+    rule: bool = False
 
     @property
     def weight(self) -> str | None:

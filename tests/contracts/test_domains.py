@@ -47,6 +47,10 @@ def test_the_guide_s_commands_print_what_it_says(domain: str, tmp_path: Path, mo
     told = json.loads(run("explain", *next(a[1:4] for a, _ in done if a[0] == "explain"), "--json").stdout)
     assert told["base"] + sum(t["value"] for t in told["terms"]) == pytest.approx(told["score"], rel=1e-5)
     assert run("check").stdout
+    for at, (args, _) in enumerate(done):
+        if args[0] == "job" and "never_for" in args[-1]:  # without the rule the lists hold what it leaves out
+            run(*args[:-2])
+            assert run(*done[at + 1][0]).stdout.split()[-1] != "0"
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
@@ -61,6 +65,6 @@ def test_a_sample_is_small_and_nothing_of_it_is_left_out(domain: str, tmp_path: 
     assert report.unmapped == {}
     assert 10 < report.nodes[schema.item.name] < 30
     relations = {r.name for r in schema.knowledge_relations}
-    assert len(relations & report.edges.keys()) >= 4
-    rows = next((SAMPLES / domain).glob("*.csv")).read_text(encoding="utf-8").splitlines()
-    assert 50 <= len(rows) - 1 <= 60
+    assert len(relations & report.edges.keys()) >= 3
+    rows = max(len(f.read_text(encoding="utf-8").splitlines()) - 1 for f in (SAMPLES / domain).glob("*.csv"))
+    assert 50 <= rows <= 60

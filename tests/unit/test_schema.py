@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kg_rec.errors import SchemaError
+from kg_rec.explain.words.patterns import kinds, profile_kinds
 from kg_rec.schema import GraphSchema
 
 PREFIXES = """\
@@ -87,6 +88,14 @@ def test_terms_of_other_vocabularies() -> None:
     )
     with pytest.raises(SchemaError, match="Toy: equivalentClass: expected an IRI, got x"):
         GraphSchema.from_turtle(wrong)
+
+
+def test_a_rule_is_no_reason() -> None:
+    medicine = GraphSchema.bundled("medicine")
+    rules = {name for name, relation in medicine.relation_types.items() if relation.rule}
+    assert rules == {"CONTRAINDICATED_IN", "INTERACTS_WITH"}
+    assert not rules & {r.name for r in (*medicine.knowledge_relations, *medicine.item_relations)}
+    assert not rules & {step.type for kind in (*kinds(medicine), *profile_kinds(medicine)) for step in kind.steps}
 
 
 def test_relations_called() -> None:

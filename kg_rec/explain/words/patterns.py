@@ -180,16 +180,13 @@ class Pattern:
 
 def kinds(schema: GraphSchema) -> Iterator[Kind]:
     """What the model's paths can say for a schema, in a fixed order."""
-    item, user = schema.item.name, schema.user.name
+    item = schema.item.name
     leads: tuple[Lead, ...] = (*_SINGLE, *_CROWDS)
     yield from (Kind(lead, "none") for lead in _CROWDS[:2])
     if schema.item.text_properties:
         yield from (Kind(lead, "text") for lead in leads)
     yield from (Kind(lead, "facts") for lead in leads)
-    for relation in schema.relation_types.values():
-        ends = (relation.source, relation.target)
-        if item not in ends or user in ends:
-            continue
+    for relation in schema.knowledge_relations:
         if relation.source == relation.target:
             yield from (
                 Kind(lead, "direct", (PathEdge(relation.name, way),)) for way in (True, False) for lead in leads

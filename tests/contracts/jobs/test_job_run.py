@@ -21,6 +21,7 @@ from kg_rec.errors import ConfigError, JobError, StoppedError, StoreUnavailableE
 from kg_rec.jobs import retry
 from kg_rec.jobs.chunk import QUANTILES, user_rows
 from kg_rec.jobs.config import JobConfig
+from kg_rec.jobs.preview import preview
 from kg_rec.jobs.report import drift, mixture
 from kg_rec.jobs.run import cancel, resume, start
 from kg_rec.jobs.writing import Watch
@@ -125,6 +126,34 @@ def test_rules(world: World, store: GraphStore) -> None:
     none = start(world.job(candidates={"minimum_novelty": 50.0}), store, "none")
     assert {r["item"] for r in world.rows("none")} <= {f"f{i}" for i in range(39, 45)}  # that nobody rated
     assert none.about["allowed"] == 6
+
+
+def test_rules_for_one_user(world: World, store: GraphStore) -> None:
+    """A pair of a rule is in no list, whatever is chosen besides; other users' lists stay as they are."""
+    plain_run = start(world.job(), store, "plain")
+    before = [(r["user"], r["item"]) for r in world.rows("plain")]
+    never = {pair for pair in before if pair[0] in ("u05", "u07")}
+    cypher = (
+        f"MATCH (u:User), (f:Film) WHERE u.user_id + ' ' + f.item_id IN {[' '.join(p) for p in sorted(never)]} "
+        "RETURN u.user_id, f.item_id"
+    )
+    record = start(world.job(candidates={"never_for": [cypher]}), store, "pairs")
+    after = [(r["user"], r["item"]) for r in world.rows("pairs")]
+    assert record.about["rules"] == {"never_for[0]": 10}
+    assert record.about["allowed_sha256"] != plain_run.about["allowed_sha256"]
+    assert not never & set(after)
+    assert len(after) == len(before)
+    assert [p for p in after if p[0] not in ("u05", "u07")] == [p for p in before if p[0] not in ("u05", "u07")]
+    rules = {"never_for": [cypher], "exclude_seen": False, "diversity": 0.3, "new_items": 2}
+    start(world.job(candidates=rules, k=30), store, "more")
+    listed_now = {(r["user"], r["item"]) for r in world.rows("more")}
+    assert not never & listed_now
+    assert len(listed_now) == 60 * 30
+    assert "candidates.never_for: 10 pairs" in preview(world.job(candidates=rules), store)["lines"]
+    with pytest.raises(ConfigError, match=r"candidates\.never_for: expected two columns, keys of users and of items"):
+        start(world.job(candidates={"never_for": ["MATCH (u:User) RETURN u.user_id"]}), store, "wrong")
+    with pytest.raises(ConfigError, match=r"candidates\.never_for: expected keys in both columns, as texts, got 1"):
+        start(world.job(candidates={"never_for": ["MATCH (u:User) RETURN u.user_id, 1"]}), store, "number")
 
 
 def test_places_are_kept_for_new_items(world: World, store: GraphStore) -> None:

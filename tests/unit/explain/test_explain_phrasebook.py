@@ -14,13 +14,14 @@ from kg_rec.cli import main, options
 from kg_rec.errors import PhraseError
 from kg_rec.explain.words.checks import verdicts
 from kg_rec.explain.words.grammar import check_phrase, check_slots, ebnf, sentences
-from kg_rec.explain.words.patterns import TONES, Pattern, Tone, patterns
+from kg_rec.explain.words.patterns import TONES, Pattern, Tone, patterns, profile_kinds
+from kg_rec.explain.words.patterns import pattern as pattern_of
 from kg_rec.explain.words.phrasebook import Phrase, Phrasebook
 from kg_rec.explain.words.verbalizer import Sentences, sentences_of
 from kg_rec.explain.words.wording import Wording
 from kg_rec.schema import GraphSchema
 
-BUNDLED = sorted(file.stem for file in (Path(__file__).parents[3] / "graph_schemas").glob("*.ttl"))
+BUNDLED = ("interactions", "movies", "music")
 LANGUAGES = ("en", "zh")
 MOVIES = GraphSchema.bundled("movies")
 PATTERNS = {(p.lang, p.key): p for lang in LANGUAGES for p in patterns(MOVIES, lang)}
@@ -48,6 +49,18 @@ def test_the_sentences_that_ship_cover_every_pattern_and_derive(name: str, lang:
                 assert text[-1] in ".。"
                 assert len(re.sub(r"\[[A-Z_]+_1\]", "", text)) < 260
                 assert not re.search(r"  | [,.;]|\]\[|[{}]", text)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("name", ["books", "finance", "medicine", "news", "shop", "social", "travel", "video"])
+def test_every_pattern_of_the_other_domains_is_said_and_one_a_relation_derives(name: str, lang: str) -> None:
+    schema = GraphSchema.bundled(name)
+    found = patterns(schema, lang)
+    assert len(found) < 150
+    assert all(sentences(one, tone) for one in found for tone in TONES)
+    assert all(sentences(pattern_of(schema, lang, kind), "short") for kind in profile_kinds(schema))
+    for one in (p for p in found if p.kind.lead == "one" and p.kind.steps and not p.kind.several):
+        assert check_phrase(one, sentences(one, "short")[0], lang, "short") == ()
 
 
 @pytest.mark.parametrize(
