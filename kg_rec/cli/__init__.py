@@ -33,6 +33,7 @@ from kg_rec.cli.profile import profile
 from kg_rec.cli.schema import schema
 from kg_rec.cli.serve import serve, serve_token
 from kg_rec.cli.site import site
+from kg_rec.cli.suspects import suspects
 from kg_rec.cli.vectors import similar, vectors
 from kg_rec.cli.what_if import what_if
 
@@ -105,7 +106,7 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, phrasebook:
 _COMMANDS = (
     *(load, formats, schema, check, query, export, train, inspect, similar, vectors, evaluate, audit, recommend),
     *(job, newcomer, profile, evolve, prefer, explain, what_if, ask, phrase, feedback),
-    *(serve, serve_token, forget, site),
+    *(serve, serve_token, forget, site, suspects),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

@@ -9,6 +9,7 @@ import click
 
 from kg_rec.cli.console import Command, print_json, print_table
 from kg_rec.cli.options import json_option
+from kg_rec.quantity import quantity
 
 if TYPE_CHECKING:
     from kg_rec.model.recommender import Recommender
@@ -24,7 +25,7 @@ def inspect(model: Path, relation: str | None, top: int, as_json: bool) -> None:
 
     A path between two items through a node adds the node's weight to what the graph says of the two. "of its type"
     compares the node with the mean of its relation type: above 1 it binds more than others do. A weight below 0 keeps
-    its items apart.
+    its items apart. Of a model that was trained with --robust it also tells how many users were not learned from.
 
     \b
       kg-rec inspect model
@@ -39,11 +40,15 @@ def inspect(model: Path, relation: str | None, top: int, as_json: bool) -> None:
     loaded = load(model)
     gates = strongest(loaded, relation, top)
     mean = loaded.chosen.channels.get("knowledge", {}).get("mean", {})
+    left_out = _left_out(loaded)
     names = [clean_name(_name(loaded, g.relation, g.node), g.node) for g in gates]
     if as_json:
         found = [{**asdict(g), "name": name} for g, name in zip(gates, names, strict=True)]
-        print_json({"relations": mean, "gates": found})
+        print_json({"relations": mean, "gates": found, "robust": left_out})
         return
+    if left_out is not None:
+        out = f"{left_out['left_out']:,} of {quantity(left_out['users'], 'user is', 'users are')} not learned from"
+        click.echo(f"defence against fake users, robust.fakes = {left_out['fakes']:g}: {out}\n")
     shown = {r: w for r, w in mean.items() if relation in (None, r)}
     print_table(
         ["relation type", "mean gate"], [(r, f"{w:.4f}") for r, w in sorted(shown.items(), key=lambda x: -x[1])]
@@ -57,6 +62,18 @@ def inspect(model: Path, relation: str | None, top: int, as_json: bool) -> None:
         ],
         ["items", "weight", "of its type"],
     )
+
+
+def _left_out(model: Recommender) -> dict[str, float] | None:
+    """How many users of the model's snapshot it was not learned from; None where the defence is off."""
+    from kg_rec.model.histories import learnable
+    from kg_rec.model.trusted import trusted
+
+    robust, seed = model.config.robust, model.config.seed
+    if not robust.fakes:
+        return None
+    kept = trusted(learnable(model.snapshot.liked(), seed), model.shape, robust, seed)
+    return {"fakes": robust.fakes, "users": len(kept), "left_out": int((~kept).sum())}
 
 
 def _name(model: Recommender, relation: str, key: str) -> str:

@@ -66,6 +66,11 @@ _ABLATIONS = ("no_graph", "shuffled_graph", "popularity_shuffled", "no_text", "n
     help="With --epsilon: chance that the bound fails.  [default: 1e-5]",
 )
 @click.option(
+    "--robust",
+    is_flag=True,
+    help="Learn from nobody who is probably a fake user: robust.fakes = 0.05, unless it is set. See kg-rec suspects.",
+)
+@click.option(
     "--sites",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     multiple=True,
@@ -93,6 +98,7 @@ def train(
     engine: str,
     epsilon: float | None,
     delta: float | None,
+    robust: bool,
     sites: tuple[Path, ...],
     more: tuple[Path, ...],
     choices: Path | None,
@@ -110,20 +116,24 @@ def train(
       kg-rec train --snapshot snapshot --out model --config my.toml --log train.jsonl
       RAY_ADDRESS=10.0.0.1:6379 kg-rec train --out model --engine ray
       kg-rec train --out model --epsilon 3
+      kg-rec train --out model --robust
       kg-rec train --out model --sites A.sums B.sums C.sums --choices choices.json
     """
     config = read_settings(**settings)
+    if robust and not config.robust.fakes:
+        config = _robust(config)
     if bool(sites) != (choices is not None) or (more and not sites):
         raise click.UsageError("--sites and --choices go together" if sites or choices else f"unexpected {more[0]}")
     if choices is not None:
-        others = {"--split": split, "--log": log, "--epsilon": epsilon, "--delta": delta}
+        others = {"--split": split, "--log": log, "--epsilon": epsilon, "--delta": delta, "--robust": robust or None}
         for name, given in {**others, "--engine": None if engine == "local" else engine}.items():
             if given is not None:
                 raise click.UsageError(f"{name} does not go with --sites, which learns from their sums alone")
         _train_sites(ctx, graph, snapshot, out, config, (*sites, *more), choices, as_json)
         return
     if epsilon is not None:
-        for name, given in (("--split", split), ("--log", log), ("--engine", None if engine == "local" else engine)):
+        others = {"--split": split, "--log": log, "--robust": robust or None}
+        for name, given in {**others, "--engine": None if engine == "local" else engine}.items():
             if given is not None:
                 raise click.UsageError(f"{name} does not go with --epsilon, which looks at two noised sums alone")
         _train_private(ctx, graph, snapshot, out, config, epsilon, delta, as_json)
@@ -151,6 +161,14 @@ def train(
         return
     _print_choices(found)
     click.echo(f"\nvalidation NDCG@10 {figure(found.valid)}; {users:,} users, {items:,} items; written to {out}")
+
+
+def _robust(config: TrainConfig) -> TrainConfig:
+    from dataclasses import replace
+
+    from kg_rec.model.trusted import EXPECTED
+
+    return replace(config, robust=replace(config.robust, fakes=EXPECTED))
 
 
 def _train_private(

@@ -15,6 +15,7 @@ from kg_rec.model.channels.base import settings_of
 from kg_rec.model.channels.registry import SHIPPED, kinds
 from kg_rec.model.cold.config import ColdConfig
 from kg_rec.model.fashion import FashionConfig
+from kg_rec.model.trusted import RobustConfig
 from kg_rec.settings import expect, from_dict, from_toml
 
 SettingsT = TypeVar("SettingsT")
@@ -74,6 +75,7 @@ class TrainConfig:
         cold: items without interactions.
         fusion: the channel weights.
         fashion: what is in fashion at the time of a list.
+        robust: defence against fake users; off unless it is set.
         parts: the settings of each channel that there is, in the order of the channels.
     """
 
@@ -85,6 +87,7 @@ class TrainConfig:
     cold: ColdConfig = field(default_factory=ColdConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
     fashion: FashionConfig = field(default_factory=FashionConfig)
+    robust: RobustConfig = field(default_factory=RobustConfig)
     parts: tuple[Any, ...] = ()
 
     def __init__(
@@ -98,6 +101,7 @@ class TrainConfig:
         cold: ColdConfig | None = None,
         fusion: FusionConfig | None = None,
         fashion: FashionConfig | None = None,
+        robust: RobustConfig | None = None,
         parts: Sequence[object] = (),
         **tables: object,
     ) -> None:
@@ -111,7 +115,12 @@ class TrainConfig:
             known = ", ".join(sorted(self.setting_types()))
             raise ArgumentError(f"unknown setting {min(tables)!r}; expected one of {known}")
         values = {"seed": seed, "device": device, "channels": channels, "recency": recency, "rating": rating}
-        last = {"cold": cold or ColdConfig(), "fusion": fusion or FusionConfig(), "fashion": fashion or FashionConfig()}
+        last = {
+            "cold": cold or ColdConfig(),
+            "fusion": fusion or FusionConfig(),
+            "fashion": fashion or FashionConfig(),
+            "robust": robust or RobustConfig(),
+        }
         for name, value in {**values, **last, "parts": tuple(own)}.items():
             object.__setattr__(self, name, value)
 
@@ -134,7 +143,7 @@ class TrainConfig:
     def setting_types(cls) -> dict[str, Any]:
         """The type of each setting by its name in files, in the order in which they are saved."""
         types = {name: kind for name, kind in get_type_hints(cls).items() if name != "parts"}
-        last = {name: types.pop(name) for name in ("cold", "fusion", "fashion")}
+        last = {name: types.pop(name) for name in ("cold", "fusion", "fashion", "robust")}
         return {**types, **{kind.table: kind.settings for kind in kinds()}, **last}
 
     def to_dict(self) -> dict[str, Any]:

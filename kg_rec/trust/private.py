@@ -67,9 +67,12 @@ def train_private(
         :meth:`~kg_rec.model.recommender.Recommender.with_snapshot`.  ``chosen.privacy`` holds the guarantee.
 
     Raises:
-        ModelError: there is nothing public to tell items apart by, or there are too many items.
+        ModelError: there is nothing public to tell items apart by, there are too many items, or the defence against
+            fake users is on.
     """
     config = replace(config or TrainConfig(), channels=("taste",))
+    if config.robust.fakes:
+        raise ModelError("private training sees two noised sums alone, robust.fakes every user; set robust.fakes to 0")
     random = random or np.random.default_rng(secrets.randbits(256))
     public, items = without_users(snapshot), len(snapshot.items)
     if not 2 <= items <= MAX_ITEMS:

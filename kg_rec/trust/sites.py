@@ -33,6 +33,7 @@ from kg_rec.model.chosen import Chosen
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.histories import histories, learnable
 from kg_rec.model.recommender import Recommender
+from kg_rec.model.trusted import learned_from
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import IdMap, Snapshot
 from kg_rec.trust.private import without_users
@@ -129,10 +130,11 @@ def site_sums(snapshot: Snapshot, site: str, config: TrainConfig, masks: Masks |
     n, taste, order = len(snapshot.items), config.of(TasteConfig), config.of(SequenceConfig)
     if n > MAX_ITEMS:
         raise ModelError(f"sums of sites are kept for up to {MAX_ITEMS:,} items, got {n:,}")
-    edges = learnable(snapshot.liked(), config.seed)
+    shape = (len(snapshot.users), n)
+    edges = learned_from(learnable(snapshot.liked(), config.seed), shape, config.robust, config.seed)
     if not len(edges):
         raise ModelError(f"site {site}: nobody likes anything; a site without interactions takes no part")
-    plain = gram(histories(edges, (len(snapshot.users), n), 0), taste.user_power)
+    plain = gram(histories(edges, shape, 0), taste.user_power)
     near, directed = pair_counts(edges, n, taste.user_power, order, 1.0)
     weights = np.bincount(edges.source)[edges.source] ** -taste.user_power
     scale = weights.sum() / len(edges)

@@ -22,6 +22,7 @@ from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.train.device import device
 from kg_rec.model.train.new_items import anchor, similarity_of
 from kg_rec.model.train.tune import popularity_scale, prior_factor, used
+from kg_rec.model.trusted import learned_from
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
 
@@ -46,8 +47,8 @@ def fit(
         shards: where heavy sums are computed.
         sums: of the interactions of users who are not in the graph.
     """
-    edges = learnable(snapshot.liked(), config.seed)
     shape = (len(snapshot.users), len(snapshot.items))
+    edges = learned_from(learnable(snapshot.liked(), config.seed), shape, config.robust, config.seed)
     seen = snapshot.with_edges(snapshot.schema.interaction.name, edges)
     counts = np.bincount(edges.target, minlength=shape[1]) if sums is None else sums.degrees
     cold = counts == 0

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.train.device import device
 from kg_rec.model.train.fit import fit
 from kg_rec.model.train.tune import Log, tune, used
+from kg_rec.model.trusted import trusted
 from kg_rec.progress import Progress, no_progress
 from kg_rec.quantity import quantity
 from kg_rec.snapshot import Snapshot
@@ -85,11 +87,25 @@ def train(
             if config.fusion.holdout_by == "time"
             else holdout_split(positive, len(snapshot.items), config.seed, config.fusion.holdout)
         )
+    split = _of_trusted(split, (len(snapshot.users), len(snapshot.items)), config)
     with _logging(log_file) as log, _threads(len(snapshot.items)):
         chosen = tune(snapshot, split, config, text, progress, log, shards)
         model = fit(snapshot, chosen, config, text, progress, shards)
         log({"stage": "done", "valid": chosen.valid, "warm": chosen.warm, "cold": chosen.cold})
     return model
+
+
+def _of_trusted(split: Split, shape: tuple[int, int], config: TrainConfig) -> Split:
+    """The split with the training and validation interactions of the users who are trusted."""
+    kept = trusted(split.train, shape, config.robust, config.seed)
+    if kept.all():
+        return split
+    logger.warning(
+        "%s not learned from, as probably fake; kg-rec suspects names them",
+        quantity(int((~kept).sum()), "user is", "users are"),
+    )
+    train, valid = (part.take(kept[part.source]) for part in (split.train, split.valid))
+    return replace(split, train=train, valid=valid)
 
 
 def fit_again(

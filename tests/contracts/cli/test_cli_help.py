@@ -41,6 +41,7 @@ COMMANDS = [
     "serve-token",
     "forget",
     "site",
+    "suspects",
 ]
 HEAVY = ["torch", "transformers", "pyarrow", "neo4j", "kglite", "matplotlib", "rdflib", "scipy", "pandas"]
 _SCRIPT = """

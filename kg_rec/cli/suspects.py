@@ -1,0 +1,84 @@
+"""``kg-rec suspects``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kg_rec.cli.console import Command, figure, print_json, print_table, progress_bar
+from kg_rec.cli.lists import open_model
+from kg_rec.cli.options import json_option, live_graph_option
+from kg_rec.quantity import quantity
+
+if TYPE_CHECKING:
+    from kg_rec.trust.suspects import Suspects
+
+
+@click.command(cls=Command, short_help="Name users who are probably fake, with the numbers against them.")
+@click.option(
+    "--model",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    metavar="MODEL",
+    help="A model of this graph: its facts, and what it was trained with.",
+)
+@live_graph_option
+@click.option(
+    "--fakes",
+    type=click.FloatRange(min=0, max=0.5, min_open=True, max_open=True),
+    help="The share of users that is expected to be fake.  [default: the model's robust.fakes, or 0.05]",
+)
+@click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="How many; --json has all.")
+@json_option
+def suspects(model: Path, graph: str | None, fakes: float | None, top: int, as_json: bool) -> None:
+    """Name the users whom `kg-rec train --robust` does not learn from, and why.
+
+    "by chance" is the probability that somebody's items were picked by chance; "taste" is how far they stand above
+    equally popular items by what other users like (0.5 is chance), "facts" the same by what the graph says. "like" is
+    a user who came before with nearly the same items. "item" is the one of theirs whose scores come from the named
+    users most, with the share. People of unusual taste may be among them: nothing is changed.
+
+    \b
+      kg-rec suspects --model model --graph kg.graph
+      kg-rec suspects --model model --json
+    """
+    with progress_bar() as progress:
+        progress(0, None, "starting")
+        from kg_rec.trust.suspects import suspects as find
+
+        loaded, store = open_model(model, graph, progress, read_only=True)
+        if store is not None:
+            store.close()
+        found = find(loaded.recommender, fakes, progress)
+    if as_json:
+        print_json({**asdict(found), "named": [asdict(one) for one in found.named]})
+        return
+    _print(found, top)
+
+
+def _print(found: Suspects, top: int) -> None:
+    figures = ["items", "by chance", "taste", "facts", "overlap", "share"]
+    rows = [
+        (
+            one.user,
+            one.items,
+            figure(one.chance),
+            figure(one.coherence),
+            None if one.facts is None else figure(one.facts),
+            one.alike if one.overlap >= 0.5 else None,
+            figure(one.overlap),
+            one.item,
+            figure(one.share),
+        )
+        for one in found.named[:top]
+    ]
+    if rows:
+        print_table(["user", *figures[:4], "like", "overlap", "item", "share"], rows, figures)
+        click.echo()
+    usual = f"usual: taste {figure(found.coherence)}" + (
+        "" if found.facts is None else f", facts {figure(found.facts)}"
+    )
+    click.echo(f"{len(found.named):,} of {quantity(found.users, 'user', 'users')} named; {usual}")
