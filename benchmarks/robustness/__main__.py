@@ -7,9 +7,9 @@ DIR holds train.tsv, valid.tsv and test.tsv; of several folders the runs are put
 train alone, its hyperparameters are chosen on valid without any fake user, and the real users' lists are measured
 before and after.
 
-Attacks (see attacks.py) push one target at a time: an item drawn at random of those that fewer people have than the
-mean item.  ``exposure_ratio``: real users in whose top 10 the target is, after over before, the mean over the targets;
-a mean before of less than one user counts as one.  ``ndcg_drop``: by how much of its value, without fake users and
+Attacks (see attacks.py) push one target at a time, drawn at random of the second tenth of the items by popularity
+(--ranks).  ``exposure_ratio``: real users in whose top 10 the target is, after over before, the mean over the targets;
+a mean of less than one user counts as one.  ``ndcg_drop``: by how much of its value, without fake users and
 without defence, NDCG@10 of all other items falls.  Noise has no target: ``exposure_ratio`` is null.  ``suspects``: how
 many of those whom `kg-rec suspects` names are fake (precision), and how many of the fake ones it names (recall).
 """
@@ -89,6 +89,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--noise", type=float, nargs="*", metavar="SHARE",
                        help="random interactions, wrong facts and links  [default: .05 .1 .2; quick: .1]")  # fmt: skip
     found.add_argument("--targets", type=int, help="items that are pushed, one at a time  [default: 10; quick: 4]")
+    found.add_argument("--ranks", type=float, nargs=2, default=[0.1, 0.2], metavar="SHARE",
+                       help="where they stand by popularity, 0 the most popular  [default: .1 .2]")  # fmt: skip
     found.add_argument("--slow", type=int, metavar="N", default=2, help="targets that LightGCN is run on  [default: 2]")
     found.add_argument(
         "--strength", type=float, default=EXPECTED, help="robust.fakes of the defence  [default: %(default)s]"
@@ -195,10 +197,11 @@ def contestants(world: World, split: Split, options: argparse.Namespace, progres
 
 
 def targets(world: World, split: Split, options: argparse.Namespace) -> list[int]:
-    """Items that somebody has, but fewer than have the mean item, and that are ranked in the test."""
-    known = (world.counts > 0) & split.test_candidates
-    rare = np.flatnonzero(known & (world.counts < world.counts[known].mean()))
-    drawn = np.random.default_rng(options.seed).permutation(rare)[: options.targets]
+    """Items drawn from a stretch of the order of popularity, of those that somebody has and the test ranks."""
+    order = np.argsort(-world.counts, kind="stable")
+    order = order[(world.counts[order] > 0) & split.test_candidates[order]]
+    low, high = (round(share * len(order)) for share in options.ranks)
+    drawn = np.random.default_rng(options.seed).permutation(order[low:high])[: options.targets]
     return [int(item) for item in drawn]
 
 

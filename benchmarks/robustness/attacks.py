@@ -1,15 +1,15 @@
 """Fake users that push one item into the lists of real ones (shilling).
 
-Each has the target and so many other items (fillers) as a real user drawn at random has items, at least
-:data:`SHORTEST`.  What the fillers are makes the attack (Lam & Riedl, "Shilling recommender systems for fun and
-profit", WWW 2004; Mobasher et al., "Toward trustworthy recommender systems", ACM TOIT 2007):
+Each has the target and so many other items (fillers) as a real user drawn at random of the upper half by number of
+items, and at least :data:`SHORTEST`.  What the fillers are makes the attack (Lam & Riedl, "Shilling recommender systems
+for fun and profit", WWW 2004; Mobasher et al., "Toward trustworthy recommender systems", ACM TOIT 2007):
 
 - ``random``: any items alike.
 - ``average``: items as often as real users have them, rated as these rate them.
 - ``bandwagon``: one half the most popular items, one half any.
 - ``segment``: one half the most popular items of a segment of taste (those that share a fact with the target, where
   there are facts; else the history of one real user), one half any.
-- ``copied``: the history of a real user, with the target beside it.  No two are copied from one user.
+- ``copied``: the history of a real user who came before, with the target beside it.  No two are copied from one user.
 - ``whitebox``: whoever made it knows all interactions and the closed form.  It chooses fillers one by one so that they
   raise the target's column of B most where real users are near to having the target in their lists.
 """
@@ -50,7 +50,7 @@ def attacked(world: World, name: str, target: int, share: float, random: np.rand
     """
     fakes = max(1, round(share * world.real))
     lengths = np.maximum(np.diff(world.interactions.indptr), SHORTEST)
-    sizes = random.choice(lengths[lengths > 0], fakes)
+    sizes = random.choice(lengths[lengths >= np.median(lengths)], fakes)
     profiles = ATTACKS[name](world, target, sizes.tolist(), random)
     whole = [np.sort(np.append(f[f != target], target)) for f in profiles]
     return world.with_users(whole, [_ratings(world, name, p, target, random) for p in whole], random)
@@ -109,7 +109,10 @@ def _segment_of(world: World, target: int) -> Ints:
 
 
 def _copied(world: World, target: int, sizes: list[int], random: np.random.Generator) -> list[Ints]:
-    long = np.flatnonzero(np.diff(world.interactions.indptr)[: world.real] >= SHORTEST)
+    early = np.zeros(world.real, np.bool_)
+    time = world.edges.time
+    early[world.edges.source if time is None else world.edges.source[time < world.late]] = True
+    long = np.flatnonzero(early & (np.diff(world.interactions.indptr)[: world.real] >= SHORTEST))
     chosen = random.choice(long, len(sizes), replace=len(long) < len(sizes))
     return [world.interactions[[int(user)]].indices.astype(np.int64) for user in chosen]
 

@@ -77,8 +77,8 @@ class Run:
 def summary(runs: list[Run], users: int, seed: int) -> dict[str, object]:
     """Figures over several targets, with 95 % intervals by bootstrap over these.
 
-    ``exposure_ratio`` is the mean exposure of the targets after over that before, which counts as that of one list
-    where it is less; None without a target.
+    ``exposure_ratio`` is the mean exposure of the targets after over that before; either counts as one user's list
+    where it is less.
     """
     table = np.array([[r.before, r.after, r.clean, r.ndcg] for r in runs])
     rng = np.random.default_rng(seed)
@@ -91,7 +91,7 @@ def summary(runs: list[Run], users: int, seed: int) -> dict[str, object]:
 
 
 def _ratio(least: float) -> Callable[[Floats64], float]:
-    return lambda table: float(table[:, 1].mean() / max(table[:, 0].mean(), least))
+    return lambda table: float(max(table[:, 1].mean(), least) / max(table[:, 0].mean(), least))
 
 
 def _drop(table: Floats64) -> float:

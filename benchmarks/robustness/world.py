@@ -44,6 +44,11 @@ class World:
         """Interactions of each item, shape (items,)."""
         return np.bincount(self.edges.target, minlength=len(self.snapshot.items))
 
+    @cached_property
+    def late(self) -> float:
+        """From when on the last tenth of the interactions was; -inf without times."""
+        return -np.inf if self.edges.time is None else float(np.quantile(self.edges.time, 0.9))
+
     def with_edges(self, edges: EdgeTable) -> World:
         """The same with other training interactions."""
         return replace(self, snapshot=self.snapshot.with_edges(self.snapshot.schema.interaction.name, edges))
@@ -56,14 +61,15 @@ class World:
         Args:
             profiles: items of each.
             ratings: of these items, where interactions have ratings.
-            random: when they came.  Each comes at the time of a real interaction, and acts every half minute.
+            random: when they came.  Each begins at the time of one of the last tenth of the real interactions, and acts
+                every half minute.
         """
         edges, snapshot = self.edges, self.snapshot
         first = len(snapshot.users)
         source = np.repeat(np.arange(first, first + len(profiles)), [len(p) for p in profiles])
         time = None
         if edges.time is not None:
-            starts = random.choice(edges.time, len(profiles))
+            starts = random.choice(edges.time[edges.time >= self.late], len(profiles))
             time = np.concatenate([s + 30 * np.arange(len(p)) for s, p in zip(starts, profiles, strict=True)])
         weight = None if edges.weight is None else np.concatenate(ratings).astype(np.float32)
         added = EdgeTable(source, np.concatenate(profiles), weight, time)

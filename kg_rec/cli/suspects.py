@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 def suspects(model: Path, graph: str | None, fakes: float | None, top: int, as_json: bool) -> None:
     """Name the users whom `kg-rec train --robust` does not learn from, and why.
 
-    "by chance" is the probability that somebody's items were picked by chance; "taste" is how far they stand above
-    equally popular items by what other users like (0.5 is chance), "facts" the same by what the graph says. "like" is
-    a user who came before with nearly the same items. "item" is the one of theirs whose scores come from the named
-    users most, with the share. People of unusual taste may be among them: nothing is changed.
+    "by chance" is the probability that half or all of somebody's items were picked by chance; "taste" is the share of
+    other items that what other users like puts below theirs (0.5 for any items alike), "facts" the same by what the
+    graph says. "like" is a user who came before with nearly the same items. "item" is the one of theirs whose scores
+    come from the named users most, with the share. People of unusual taste may be among them: nothing is changed.
 
     \b
       kg-rec suspects --model model --graph kg.graph

@@ -1,28 +1,31 @@
 """Which users are learned from: those whose items hang together by what other users like, as those of people do.
 
-Fake users are made of items that have little to do with each other.  For each item i of a user u,
+Fake users have items that they do not like.  For each item i of a user u,
 
-    q_ui = share of the items about as popular as i, not of u, that s_ui puts below i
+    q_ui = share of some other items, not of u, that s_ui puts below i
     s_ui = (x_u without i) B,  B of EDLAE, fitted to the other half of the users: u has no say in it
 
-is 1/2 on average where items were picked by chance, whatever their popularity, and more where they were picked by
-taste.  With c_u the mean of q_ui over the n_u items of u, mu and sigma the median of c over all users and its spread,
+is near 1 where the item was picked by taste.  g is the density of q of all users together, and h of what was picked by
+chance: h_1 of any items alike, h_2 of items as often as people have them.  The evidence that u is fake is that of a
+mixture, in which a share r of the items, one half or all, was picked by chance:
 
-    log odds(u is fake) = log N(c; 1/2, sigma^2 + 1/(12 n_u)) - log N(c; mu, sigma^2 + 1/(12 n_u)) + log f/(1 - f)
+    odds(u is fake) = f / (1 - f)  mean over k, r of  product over i of  (r h_k(q_ui) + (1 - r) g(q_ui)) / g(q_ui)
 
-where c = max(c_u, 1/2), and f is the share of fake users that is expected.  So a short history convicts nobody.  Users who are nearly
-identical to one who came before them count as copies.  All sums over users in training are then sums over the users
-who are trusted: the Gram matrix is trimmed, and what is fitted stays as additive and as exact as without this.
+where f is the share of fake users that is expected.  The items of one person are alike in how well they are told, so
+the product of n > 40 items counts as that of 40 (its 40/n-th power).  A short history convicts nobody.  Users who are
+nearly identical to one who came before them count as copies.  All sums over users in training are then sums over the
+users who are trusted: the Gram matrix is trimmed, and what is fitted stays as additive and as exact as without this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.special import logsumexp
 
 from kg_rec.arrays.cholesky import inverse
 from kg_rec.arrays.types import Floats, Floats64, Ints
@@ -35,10 +38,14 @@ from kg_rec.snapshot import NO_TIME, EdgeTable
 EXPECTED = 0.05
 #: EDLAE's penalty and dropout.
 _L2, _DROPOUT = 200.0, 0.4
-#: Items that an item is compared with: so many on each side in the order of popularity.
-_NEAR = 15
-#: Users with at least so many items tell what is usual, if there are any.
-_MANY = 20
+#: Items that an item is compared with, at most; drawn with the seed.
+COMPARED = 500
+#: Bins of the densities of q.
+_BINS = 20
+#: More items of one user than these say no more.
+_ENOUGH = 40
+#: Shares of the items of a fake user that were picked by chance.
+_SHARES = (0.5, 1.0)
 #: Users scored at a time.
 _USERS = 1_024
 
@@ -58,7 +65,7 @@ class RobustConfig:
     """
 
     fakes: float = 0.0
-    alike: float = 0.8
+    alike: float = 0.55
     least: int = 10
     max_items: int = 10_000
 
@@ -74,9 +81,8 @@ class Evidence:
 
     Attributes:
         items: how many items they like.
-        coherence: c_u; NaN without items.
-        usual: mu.
-        chance: the probability that the items were picked by chance.
+        coherence: mean of q_ui over their items; NaN without items.
+        chance: the probability that half or all of the items were picked by chance.
         twin: dense index of the user most alike who came before; -1 for none.
         overlap: Jaccard similarity with that user.
         trusted: whether training learns from them.
@@ -84,7 +90,6 @@ class Evidence:
 
     items: Ints
     coherence: Floats64
-    usual: float
     chance: Floats64
     twin: Ints
     overlap: Floats64
@@ -135,78 +140,89 @@ def evidence(edges: EdgeTable, shape: tuple[int, int], config: RobustConfig, fak
     x = histories(edges, shape, 0).astype(np.float64)
     x.data[:] = 1
     items = np.diff(x.indptr).astype(np.int64)
-    coherence = _coherence(x, seed)
-    usual, spread = _usual(coherence, items)
-    variance = spread**2 + 1 / (12 * np.maximum(items, 1))
-    # two normals of one variance: the log ratio of their densities is linear
-    middle = (0.5 + usual) / 2
-    away = np.maximum(np.nan_to_num(coherence, nan=middle), 0.5) - middle
-    odds = -away * max(usual - 0.5, 0.0) / variance + np.log(max(fakes, 1e-12) / (1 - fakes))
+    q, by_chance = _places(x, seed)
+    user = np.repeat(np.arange(shape[0]), items)
+    with np.errstate(invalid="ignore"):
+        coherence = np.bincount(user, weights=q, minlength=shape[0]) / items
+    odds = np.log(max(fakes, 1e-12) / (1 - fakes)) + _log_evidence(q, by_chance, user, shape[0])
     chance = 1 / (1 + np.exp(-np.clip(odds, -500, 500)))
     twin, overlap = _twins(x, _first_times(edges, shape[0]))
     copied = (overlap >= config.alike) & (items >= config.least)
-    return Evidence(items, coherence, usual, chance, twin, overlap, (chance <= 0.5) & ~copied)
+    return Evidence(items, coherence, chance, twin, overlap, (chance <= 0.5) & ~copied)
 
 
-def _coherence(x: sparse.csr_array, seed: int) -> Floats64:
-    """c_u of each user; NaN without items."""
+def _places(x: sparse.csr_array, seed: int) -> tuple[Floats64, Floats64]:
+    """q of each interaction, shape (nnz,), and of items drawn by popularity that the same users do not have."""
     users, n = x.shape
-    half = np.random.default_rng(seed).permutation(users) % 2
-    found = np.full(users, np.nan)
+    rng = np.random.default_rng(seed)
+    half = rng.permutation(users) % 2
+    compared = np.sort(rng.choice(n, min(n, COMPARED), replace=False))
+    drawn = rng.choice(x.indices, x.nnz)
+    q, by_chance = np.full(x.nnz, 0.5), []
     for part in (0, 1):
-        others, own = x[np.flatnonzero(half != part)], np.flatnonzero((half == part) & (np.diff(x.indptr) > 0))
-        counts = np.bincount(others.indices, minlength=n)
-        gram = (others.T @ others).toarray()
-        gram[np.diag_indices(n)] += _L2 + _DROPOUT / (1 - _DROPOUT) * counts
-        p = inverse(gram)
-        b = -p / np.diag(p)
-        np.fill_diagonal(b, 0)
-        order = np.lexsort((np.random.default_rng(seed).random(n), counts))
-        for start in range(0, len(own), _USERS):
-            rows = x[own[start : start + _USERS]]
-            found[own[start : start + _USERS]] = percentiles(
-                rows, np.asarray(rows @ b), lambda j, i, b=b: b[j, i], order
-            )
-    return found
+        b = _operator(x[np.flatnonzero(half != part)])
+        some = np.flatnonzero((half == part) & (np.diff(x.indptr) > 0))
+        for user, scores in zip(some.tolist(), scored(x, some, lambda rows, b=b: rows @ b), strict=True):
+            own = slice(x.indptr[user], x.indptr[user + 1])
+            items = x.indices[own]
+            q[own] = placed(scores, items, b[np.ix_(items, compared)], items, compared)
+            other = np.setdiff1d(drawn[own], items)
+            by_chance.append(placed(scores, other, 0, items, compared))
+    return q, np.concatenate([*by_chance, np.empty(0)])
 
 
-def percentiles(
-    rows: sparse.csr_array, scores: Floats64, kernel: Callable[[Ints, Ints], Floats], order: Ints
-) -> Floats64:
-    """The mean of q_ui over the items of each user, shape (users,); every user has items.
+def scored(x: sparse.csr_array, users: Ints, score: Callable[[sparse.csr_array], Floats]) -> Iterator[Floats]:
+    """The scores of some users, one after the other, each of shape (items,)."""
+    for start in range(0, len(users), _USERS):
+        yield from score(x[users[start : start + _USERS]])
+
+
+def placed(scores: Floats, items: Ints, said: Floats | int, had: Ints, compared: Ints) -> Floats64:
+    """Where some items stand for a user: 1 above all that the user does not have, 0 below them; shape (len(items),).
 
     Args:
-        rows: x_u, binary CSR, shape (users, items).
-        scores: x_u K of a kernel K with a zero diagonal, shape (users, items).
-        kernel: K(j, i) of pairs of items.
-        order: the items by popularity.
+        scores: of all items, shape (n,).
+        items: dense indices.
+        said: what each of them says of the others, which is taken off these, shape (len(items), len(compared)).
+        had: what the user has.
+        compared: the items that they are compared with.
     """
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    user = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    had = rows.toarray() > 0
-    own = scores[user, rows.indices]
-    below, compared = np.zeros(len(own)), np.zeros(len(own))
-    for step in range(-_NEAR, _NEAR + 1):
-        at = place[rows.indices] + step
-        inside = (at >= 0) & (at < len(order))
-        other = order[np.clip(at, 0, len(order) - 1)]
-        counted = inside & ~had[user, other]
-        there = scores[user, other] - kernel(rows.indices, other)  # what the item itself says of the other
-        below += counted * ((there < own) + 0.5 * (there == own))
-        compared += counted
-    share = np.where(compared > 0, below / np.maximum(compared, 1), 0.5)
-    return np.bincount(user, weights=share, minlength=rows.shape[0]) / np.diff(rows.indptr)
+    others = scores[compared] - np.broadcast_to(said, (len(items), len(compared)))
+    own = scores[items][:, None]
+    counted = ~np.isin(compared, had) & (compared != items[:, None])
+    below = ((others < own) + 0.5 * (others == own)) * counted
+    against = counted.sum(axis=1)
+    return np.where(against > 0, below.sum(axis=1) / np.maximum(against, 1), 0.5)
 
 
-def _usual(coherence: Floats64, items: Ints) -> tuple[float, float]:
-    """Median and spread (from the median absolute deviation) of users with many items."""
-    known = np.isfinite(coherence)
-    some = coherence[known & (items >= _MANY)] if (known & (items >= _MANY)).any() else coherence[known]
-    if not len(some):
-        return 0.5, 1.0
-    middle = float(np.median(some))
-    return middle, max(1.4826 * float(np.median(np.abs(some - middle))), 1e-3)
+def _operator(x: sparse.csr_array) -> Floats64:
+    """B of EDLAE, shape (items, items)."""
+    gram = (x.T @ x).toarray()
+    gram[np.diag_indices_from(gram)] += _L2 + _DROPOUT / (1 - _DROPOUT) * np.diag(gram)
+    p = inverse(gram)
+    b: Floats64 = -p / np.diag(p)
+    np.fill_diagonal(b, 0)
+    return b
+
+
+def _log_evidence(q: Floats64, by_chance: Floats64, user: Ints, users: int) -> Floats64:
+    """Log of the mean over k and r of the products in the module's formula, shape (users,)."""
+    cell = np.minimum((q * _BINS).astype(np.int64), _BINS - 1)
+    g = _density(q)
+    count = np.bincount(user, minlength=users)
+    power = np.minimum(1, _ENOUGH / np.maximum(count, 1))
+    found = []
+    for h in (np.ones(_BINS), _density(by_chance)):
+        for share in _SHARES:
+            gain = np.log((share * h + (1 - share) * g) / g)
+            found.append(power * np.bincount(user, weights=gain[cell], minlength=users))
+    return np.asarray(logsumexp(found, axis=0) - np.log(len(found)))
+
+
+def _density(q: Floats64) -> Floats64:
+    """Density over the bins, with one pseudo-count a bin."""
+    counts = np.bincount(np.minimum((q * _BINS).astype(np.int64), _BINS - 1), minlength=_BINS) + 1
+    return np.asarray(counts * _BINS / counts.sum())
 
 
 def _first_times(edges: EdgeTable, users: int) -> Ints:

@@ -22,7 +22,7 @@ from kg_rec.errors import ModelError
 from kg_rec.model.channels.taste import TasteConfig, weighted_rows
 from kg_rec.model.histories import histories, learnable
 from kg_rec.model.recommender import Recommender
-from kg_rec.model.trusted import EXPECTED, evidence, percentiles
+from kg_rec.model.trusted import COMPARED, EXPECTED, evidence, placed, scored
 from kg_rec.progress import Progress, no_progress
 
 
@@ -34,7 +34,7 @@ class Suspect:
         user: key.
         items: how many items they like.
         chance: the probability that their items were picked by chance.
-        coherence: mean share of equally popular items that what others like puts below theirs; 0.5 is chance.
+        coherence: mean share of other items that what others like puts below theirs; 0.5 for any items alike.
         facts: the same by what the graph says of the items; None without facts.
         alike: key of the user most alike who came before; None for none.
         overlap: Jaccard similarity with that user.
@@ -64,7 +64,7 @@ class Suspects:
     Attributes:
         users: how many users there are.
         fakes: the share of fake users that was expected.
-        coherence: median of all users with many items.
+        coherence: median of all users.
         facts: median of all users; None without facts.
         named: the most probable first.
     """
@@ -121,7 +121,7 @@ def suspects(model: Recommender, fakes: float | None = None, progress: Progress 
             )
         )
     usual = None if facts is None else float(np.nanmedian(facts))
-    return Suspects(model.shape[0], expected, found.usual, usual, tuple(told))
+    return Suspects(model.shape[0], expected, float(np.nanmedian(found.coherence)), usual, tuple(told))
 
 
 def _by_facts(model: Recommender, x: sparse.csr_array) -> Floats64 | None:
@@ -129,14 +129,13 @@ def _by_facts(model: Recommender, x: sparse.csr_array) -> Floats64 | None:
     kernel = next((c.kernel for c in model.channels if c.name == "knowledge"), None)
     if kernel is None:
         return None
-    order = np.argsort(np.bincount(x.indices, minlength=x.shape[1]), kind="stable")
-    found = np.full(x.shape[0], np.nan)
-    some = np.flatnonzero(np.diff(x.indptr))
-    for start in range(0, len(some), 1_024):
-        rows = x[some[start : start + 1_024]]
-        found[some[start : start + 1_024]] = percentiles(
-            rows, kernel.scores(rows).astype(np.float64), kernel.values, order
-        )
+    n = x.shape[1]
+    compared = np.sort(np.random.default_rng(model.config.seed).choice(n, min(n, COMPARED), replace=False))
+    said = kernel.scores(sparse.csr_array(sparse.eye_array(n, format="csr", dtype=np.float32)), compared)
+    found, some = np.full(x.shape[0], np.nan), np.flatnonzero(np.diff(x.indptr))
+    for user, scores in zip(some.tolist(), scored(x, some, kernel.scores), strict=True):
+        items = x.indices[x.indptr[user] : x.indptr[user + 1]]
+        found[user] = placed(scores, items, said[items], items, compared).mean()
     return found
 
 

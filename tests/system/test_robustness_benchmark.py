@@ -56,7 +56,7 @@ def test_one_line_of_json_with_every_attack_and_model(folder: Path, capsys: pyte
         for name, figures in models.items():
             assert figures["runs"] == (1 if name == "lightgcn" else 2)
             least = 1 / found["users"]
-            ratio = figures["exposure_after"] / max(figures["exposure_before"], least)
+            ratio = max(figures["exposure_after"], least) / max(figures["exposure_before"], least)
             assert figures["exposure_ratio"] == pytest.approx(ratio)
             assert -1 < figures["ndcg_drop"] < 1
             interval = figures["exposure_ratio_interval"]

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import sparse, stats
 from toy_graph import NO_TEXT, edges, everything
 
 from kg_rec.errors import ModelError, SettingError
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.persist import load, save
 from kg_rec.model.train.train import fit_again
-from kg_rec.model.trusted import RobustConfig, evidence, learned_from, percentiles, trusted
+from kg_rec.model.trusted import RobustConfig, _log_evidence, evidence, learned_from, placed, trusted
 from kg_rec.snapshot import EdgeTable
 from kg_rec.trust.gaussian import Budget
 from kg_rec.trust.private import train_private
@@ -22,7 +21,7 @@ ON = RobustConfig(fakes=0.05)
 
 
 def town(fakes: int = FAKES, seed: int = 3) -> EdgeTable:
-    """Real users like items of their own third; fake ones, the last, have any items and all have item 0."""
+    """Real users like items of their own third; fake ones, the last, have any items."""
     rng = np.random.default_rng(seed)
     pairs = []
     for user in range(REAL + fakes):
@@ -38,7 +37,7 @@ def test_users_of_random_items_are_not_learned_from() -> None:
     assert not found.trusted[REAL:].any()
     assert found.trusted[:REAL].mean() > 0.98
     assert found.coherence[REAL:].mean() == pytest.approx(0.5, abs=0.1)
-    assert found.usual > 0.75
+    assert np.median(found.coherence[:REAL]) > 0.75
     kept = learned_from(town(), (REAL + FAKES, ITEMS), ON, 1)
     assert set(kept.source.tolist()) == set(np.flatnonzero(found.trusted).tolist())
 
@@ -57,39 +56,46 @@ def test_a_short_history_convicts_nobody() -> None:
     assert np.isnan(found.coherence[REAL + 2])
 
 
-def test_the_odds_are_those_of_two_normals_and_the_prior() -> None:
-    found = evidence(town(), (REAL + FAKES, ITEMS), ON, 0.03, 1)
-    usual = found.coherence[found.items >= 20]
-    middle = np.median(usual)
-    sigma = 1.4826 * np.median(np.abs(usual - middle))
-    deviation = np.sqrt(sigma**2 + 1 / (12 * found.items))
-    coherence = np.maximum(found.coherence, 0.5)
-    fake = stats.norm.pdf(coherence, 0.5, deviation) * 0.03
-    real = stats.norm.pdf(coherence, middle, deviation) * 0.97
-    assert found.usual == pytest.approx(middle)
-    assert np.allclose(found.chance, fake / (fake + real), atol=1e-9)
+def test_the_odds_are_those_of_the_formula() -> None:
+    """Recomputed with loops, from where each item stands."""
+    rng = np.random.default_rng(4)
+    user = np.repeat(np.arange(4), [3, 50, 1, 20])
+    q, by_chance = rng.random(len(user)) ** 0.3, rng.random(500) ** 0.7
+    found = _log_evidence(q, by_chance, user, 5)
+
+    def density(values: np.ndarray) -> np.ndarray:
+        counts = np.array([1 + sum(int(min(v * 20, 19)) == cell for v in values) for cell in range(20)])
+        return 20 * counts / counts.sum()
+
+    g, tables = density(q), (np.ones(20), density(by_chance))
+    for one in range(4):
+        cells = [int(min(v * 20, 19)) for v in q[user == one]]
+        power = min(1, 40 / len(cells))
+        ratios = []
+        for h in tables:
+            for share in (0.5, 1.0):
+                product = np.prod([(share * h[c] + (1 - share) * g[c]) / g[c] for c in cells])
+                ratios += [product**power]
+        assert found[one] == pytest.approx(np.log(np.mean(ratios)))
+    assert found[4] == pytest.approx(0)  # who has nothing
 
 
-def test_items_are_compared_with_equally_popular_ones_of_other_users() -> None:
+def test_an_item_is_compared_with_what_the_others_of_the_history_say() -> None:
     rng = np.random.default_rng(0)
-    rows = np.zeros((4, 50))
-    for user in range(4):
-        rows[user, rng.choice(50, 9 + user, replace=False)] = 1
     kernel = rng.integers(-2, 3, (50, 50)).astype(float)  # with ties
     np.fill_diagonal(kernel, 0)
-    order = rng.permutation(50)
-    found = percentiles(sparse.csr_array(rows), rows @ kernel, lambda j, i: kernel[j, i], order)
-    place = {int(item): n for n, item in enumerate(order)}
-    for user in range(4):
-        shares = []
-        for item in np.flatnonzero(rows[user]).tolist():
-            others = rows[user].copy()
-            others[item] = 0
-            scores = others @ kernel
-            near = [o for o in range(50) if abs(place[o] - place[item]) <= 15 and not rows[user, o]]
-            below = [(scores[o] < scores[item]) + 0.5 * (scores[o] == scores[item]) for o in near]
-            shares.append(np.mean(below))
-        assert found[user] == pytest.approx(np.mean(shares))
+    had, compared = np.sort(rng.choice(50, 9, replace=False)), np.sort(rng.choice(50, 30, replace=False))
+    row = np.zeros(50)
+    row[had] = 1
+    found = placed(row @ kernel, had, kernel[np.ix_(had, compared)], had, compared)
+    for item, share in zip(had.tolist(), found.tolist(), strict=True):
+        left = row.copy()
+        left[item] = 0
+        scores = left @ kernel
+        others = [o for o in compared.tolist() if o not in had]
+        assert share == pytest.approx(
+            np.mean([(scores[o] < scores[item]) + 0.5 * (scores[o] == scores[item]) for o in others])
+        )
 
 
 @pytest.mark.parametrize("timed", [True, False])
