@@ -58,14 +58,15 @@ class RobustConfig:
 
     Attributes:
         fakes: the share of users that is expected to be fake, a prior; 0 learns from everybody.
-        alike: from which Jaccard similarity of their items on two users are nearly identical; who came later, or
-            without times has more items, is then taken for a copy.
+        alike: from where on between what is usual (0: the median over all users of the Jaccard similarity with the most
+            alike one before them) and the same items (1) a user is nearly identical to one who came before, and so
+            taken for a copy; without times who has more items comes later.
         least: users with fewer items are never taken for copies: short histories coincide by chance.
         max_items: largest catalogue; the operator is dense.
     """
 
     fakes: float = 0.0
-    alike: float = 0.55
+    alike: float = 0.4
     least: int = 10
     max_items: int = 10_000
 
@@ -147,7 +148,8 @@ def evidence(edges: EdgeTable, shape: tuple[int, int], config: RobustConfig, fak
     odds = np.log(max(fakes, 1e-12) / (1 - fakes)) + _log_evidence(q, by_chance, user, shape[0])
     chance = 1 / (1 + np.exp(-np.clip(odds, -500, 500)))
     twin, overlap = _twins(x, _first_times(edges, shape[0]))
-    copied = (overlap >= config.alike) & (items >= config.least)
+    usual = float(np.median(overlap[items >= config.least])) if (items >= config.least).any() else 0.0
+    copied = (overlap >= usual + config.alike * (1 - usual)) & (items >= config.least) & (twin >= 0)
     return Evidence(items, coherence, chance, twin, overlap, (chance <= 0.5) & ~copied)
 
 

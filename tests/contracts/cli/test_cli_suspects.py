@@ -7,20 +7,24 @@ import random
 from pathlib import Path
 
 import pytest
-from cli_world import SMALL, World, run, write_facts, write_ratings
+from cli_world import SMALL, World, run
 
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """The small world, with three users of random films who all like f0."""
+    """120 viewers who each like films of one of two genres, and three users of random films who all like f0."""
     made = World(tmp_path_factory.mktemp("attacked"))
-    write_ratings(made.ratings)
-    write_facts(made.facts)
-    rng = random.Random(8)
-    with (made.ratings / "tiny.inter").open("a", encoding="utf-8") as file:
-        for fake in range(3):
-            for film in {0, *rng.sample(range(30), 20)}:
-                file.write(f"x{fake}\tf{film}\t5\t2000000\n")
+    rng = random.Random(3)
+    rows = ["user_id:token\titem_id:token\trating:float\ttimestamp:float"]
+    for user in range(120):
+        liked = rng.sample([i for i in range(60) if i % 2 == user % 2], 14)
+        rows += [f"u{user}\tf{film}\t5\t{1_000_000 + 1000 * n}" for n, film in enumerate(liked)]
+    for fake in range(3):
+        rows += [f"x{fake}\tf{film}\t5\t2000000" for film in {0, *rng.sample(range(60), 30)}]
+    made.ratings.mkdir()
+    (made.ratings / "tiny.inter").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    facts = [f"f{i}\tgenre\tkind {i % 2}" for i in range(60)]
+    made.facts.write_text("\n".join(["item_id\trelation\tname", *facts]) + "\n", encoding="utf-8")
     run("load", "recbole", made.ratings, "--graph", made.graph)
     run("load", "table", made.facts, "--graph", made.graph)
     run("train", "--graph", made.graph, "--out", made.model, "--robust", *SMALL)
@@ -32,15 +36,15 @@ def test_fake_users_are_named_with_numbers(attacked: World) -> None:
     named = {one["user"]: one for one in data["named"]}
     assert {"x0", "x1", "x2"} <= set(named)
     assert len(named) <= 6
-    assert data["users"] == 43
+    assert data["users"] == 123
     assert data["fakes"] == 0.05
     for user in ("x0", "x1", "x2"):
         assert named[user]["coherence"] < data["coherence"]
         assert named[user]["facts"] < data["facts"]
-        assert named[user]["item"] in {f"f{i}" for i in range(30)}
+        assert named[user]["item"] in {f"f{i}" for i in range(60)}
     shown = run("suspects", "--model", attacked.model, "--top", 1).stdout
     assert "by chance" in shown
-    assert f"{len(named)} of 43 users named; usual: taste {data['coherence']:.4f}, facts {data['facts']:.4f}" in shown
+    assert f"{len(named)} of 123 users named; usual: taste {data['coherence']:.4f}, facts {data['facts']:.4f}" in shown
     assert sum(line.startswith(tuple(named)) for line in shown.splitlines()) == 1
 
 
@@ -49,7 +53,7 @@ def test_inspect_tells_how_many_were_not_learned_from(attacked: World, world: Wo
     assert robust["fakes"] == 0.05
     assert 3 <= robust["left_out"] <= 6
     shown = run("inspect", attacked.model).stdout
-    assert f"robust.fakes = 0.05: {robust['left_out']} of 43 users are not learned from" in shown
+    assert f"robust.fakes = 0.05: {robust['left_out']} of 123 users are not learned from" in shown
     assert json.loads(run("inspect", world.model, "--json").stdout)["robust"] is None
     assert "not learned from" not in run("inspect", world.model).stdout
 
