@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_graph import edges, films
 
+from benchmarks.quality.linear import LinearAutoencoder
 from benchmarks.robustness.__main__ import MODELS, main
-from benchmarks.robustness.attacks import ATTACKS
+from benchmarks.robustness.attacks import ATTACKS, DROPOUT, L2, _greedy, attacked
+from benchmarks.robustness.world import World, random_interactions, wrong_facts, wrong_links
 
 CONFIG = """
 recency = [0.0]
@@ -61,8 +64,6 @@ def test_one_line_of_json_with_every_attack_and_model(folder: Path, capsys: pyte
             assert -1 < figures["ndcg_drop"] < 1
             interval = figures["exposure_ratio_interval"]
             assert interval is None if figures["runs"] == 1 else interval[0] <= ratio <= interval[1]
-    # four users made for the closed form push an item into more of its lists
-    assert found["attacks"]["whitebox-5%"]["ease"]["exposure_ratio"] > 1.5
     assert set(found["noise"]) == {"interactions-10%", "facts-10%", "links-10%"}
     assert set(found["noise"]["facts-10%"]) == {"ours", "ours-robust"}
     assert found["noise"]["interactions-10%"]["ease"]["exposure_ratio"] is None
@@ -71,3 +72,81 @@ def test_one_line_of_json_with_every_attack_and_model(folder: Path, capsys: pyte
     assert copies["recall"] == 1
     assert copies["fakes"] == 8
     assert copies["named"] * copies["precision"] == pytest.approx(8)
+
+
+def world() -> World:
+    """The toy's films with 240 viewers; the interactions are those of training."""
+    return World(films(240), 240)
+
+
+def test_the_attack_made_for_the_closed_form_raises_the_target_most() -> None:
+    clean, target = world(), 7
+    rise = {}
+    for name in ATTACKS:
+        given = attacked(clean, name, target, 0.05, np.random.default_rng(1))
+        assert given.interactions.shape[0] == 252
+        fakes = given.interactions[240:].toarray()
+        assert fakes[:, target].all()
+        assert (fakes.sum(axis=1) >= 6).all()
+        before, after = (
+            LinearAutoencoder(w.interactions, L2, DROPOUT).scores(clean.interactions)[:, target] for w in (clean, given)
+        )
+        had = clean.interactions[:, [target]].toarray().ravel() > 0
+        rise[name] = float((after - before)[~had].mean())
+    assert max(rise, key=lambda name: rise[name]) == "whitebox"
+    assert rise["whitebox"] > 1.2 * rise["random"]
+
+
+def test_what_the_greedy_choice_raises_is_the_change_after_fitting_again() -> None:
+    """Of all single fillers it takes the one that raises m X B_target most, B fitted with the fake user."""
+    rng = np.random.default_rng(3)
+    x, m, target, n = (rng.random((40, 9)) < 0.4).astype(float), rng.random(40), 2, 9
+    others = np.arange(n) != target
+    penalty = np.diag(np.full(n, 3.0))
+
+    def column(rows: np.ndarray) -> np.ndarray:
+        b = np.zeros(n)
+        left = (rows.T @ rows + penalty)[np.ix_(others, others)]
+        b[others] = np.linalg.solve(left, (rows.T @ rows)[others, target])
+        return b
+
+    p = np.zeros((n, n))
+    p[np.ix_(others, others)] = np.linalg.inv((x.T @ x + penalty)[np.ix_(others, others)])
+    gains = []
+    for filler in range(n):
+        fake = np.zeros(n)
+        fake[[filler, target]] = 1
+        gains.append(-np.inf if filler == target else m @ x @ (column(np.vstack([x, fake])) - column(x)))
+    assert _greedy(p, p @ (x.T @ m), column(x), target, 1).tolist() == [int(np.argmax(gains))]
+
+
+def test_noise_changes_what_it_says_and_no_more() -> None:
+    clean, rng = world(), np.random.default_rng(2)
+    noisy = random_interactions(clean, 0.1, rng)
+    assert noisy.interactions.nnz == clean.interactions.nnz + round(0.1 * len(clean.edges))
+    assert (noisy.interactions - clean.interactions).toarray().min() == 0
+    assert noisy.interactions.toarray().max() == 1
+    for change in (wrong_facts, wrong_links):
+        other = change(clean, 0.3, rng)
+        assert other.edges is clean.edges
+        old, new = clean.snapshot.edges["DIRECTED_BY"], other.snapshot.edges["DIRECTED_BY"]
+        pairs = [set(zip(e.source.tolist(), e.target.tolist(), strict=True)) for e in (old, new)]
+        assert 0.5 < len(pairs[0] & pairs[1]) / len(pairs[0]) < 1
+
+
+def test_copies_come_after_whom_they_copy() -> None:
+    clean = world()
+    timed = clean.with_edges(
+        edges(
+            zip(clean.edges.source.tolist(), clean.edges.target.tolist(), strict=True),
+            [5.0] * len(clean.edges),
+            [1_000 + u for u in clean.edges.source.tolist()],
+        )
+    )
+    given = attacked(timed, "copied", 3, 0.05, np.random.default_rng(0))
+    assert given.edges.time is not None
+    first = np.array([given.edges.time[given.edges.source == u].min() for u in range(252)])
+    both = (given.interactions @ given.interactions.T).toarray()
+    for fake in range(240, 252):
+        alike = int(np.argmax(both[fake, :240] / np.diff(given.interactions.indptr)[:240]))
+        assert first[fake] > first[alike]
