@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -64,7 +64,7 @@ def inspect(model: Path, relation: str | None, top: int, as_json: bool) -> None:
     )
 
 
-def _left_out(model: Recommender) -> dict[str, float] | None:
+def _left_out(model: Recommender) -> dict[str, Any] | None:
     """How many users of the model's snapshot it was not learned from; None where the defence is off."""
     from kg_rec.model.histories import learnable
     from kg_rec.model.trusted import trusted

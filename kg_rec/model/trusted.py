@@ -19,7 +19,7 @@ users who are trusted: the Gram matrix is trimmed, and what is fitted stays as a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,7 @@ from kg_rec.arrays.cholesky import inverse
 from kg_rec.arrays.types import Floats, Floats64, Ints
 from kg_rec.errors import ModelError
 from kg_rec.model.histories import histories
+from kg_rec.model.kernel import Kernel
 from kg_rec.settings import expect
 from kg_rec.snapshot import NO_TIME, EdgeTable
 
@@ -164,7 +165,7 @@ def _places(x: sparse.csr_array, seed: int) -> tuple[Floats64, Floats64]:
     for part in (0, 1):
         b = _operator(x[np.flatnonzero(half != part)])
         some = np.flatnonzero((half == part) & (np.diff(x.indptr) > 0))
-        for user, scores in zip(some.tolist(), scored(x, some, lambda rows, b=b: rows @ b), strict=True):
+        for user, scores in zip(some.tolist(), scored(x, some, b), strict=True):
             own = slice(x.indptr[user], x.indptr[user + 1])
             items = x.indices[own]
             q[own] = placed(scores, items, b[np.ix_(items, compared)], items, compared)
@@ -173,10 +174,11 @@ def _places(x: sparse.csr_array, seed: int) -> tuple[Floats64, Floats64]:
     return q, np.concatenate([*by_chance, np.empty(0)])
 
 
-def scored(x: sparse.csr_array, users: Ints, score: Callable[[sparse.csr_array], Floats]) -> Iterator[Floats]:
-    """The scores of some users, one after the other, each of shape (items,)."""
+def scored(x: sparse.csr_array, users: Ints, kernel: Floats | Kernel) -> Iterator[Floats]:
+    """The scores of some users by a kernel, as a matrix or not, one after the other, each of shape (items,)."""
     for start in range(0, len(users), _USERS):
-        yield from score(x[users[start : start + _USERS]])
+        rows = x[users[start : start + _USERS]]
+        yield from rows @ kernel if isinstance(kernel, np.ndarray) else kernel.scores(rows)
 
 
 def placed(scores: Floats, items: Ints, said: Floats | int, had: Ints, compared: Ints) -> Floats64:

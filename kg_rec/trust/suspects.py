@@ -133,7 +133,7 @@ def _by_facts(model: Recommender, x: sparse.csr_array) -> Floats64 | None:
     compared = np.sort(np.random.default_rng(model.config.seed).choice(n, min(n, COMPARED), replace=False))
     said = kernel.scores(sparse.csr_array(sparse.eye_array(n, format="csr", dtype=np.float32)), compared)
     found, some = np.full(x.shape[0], np.nan), np.flatnonzero(np.diff(x.indptr))
-    for user, scores in zip(some.tolist(), scored(x, some, kernel.scores), strict=True):
+    for user, scores in zip(some.tolist(), scored(x, some, kernel), strict=True):
         items = x.indices[x.indptr[user] : x.indptr[user + 1]]
         found[user] = placed(scores, items, said[items], items, compared).mean()
     return found
