@@ -2,6 +2,8 @@
 #           [LM=1]                   a small language model (SmolLM2, English) writes the sentences first
 # make test                          ruff, mypy, import-linter, pytest (the Neo4j tests included)
 # make neo4j / make neo4j-stop       a real Neo4j 5.26 for development, in a folder of its own
+# make notebooks                     run the notebooks and keep what they show
+# make docs                          the documentation site, in site/
 # make clean                         remove what these made
 
 PYTHON ?= python3
@@ -9,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
 
-.PHONY: demo test lint neo4j neo4j-stop clean
+.PHONY: demo test lint notebooks docs neo4j neo4j-stop clean
 .DELETE_ON_ERROR:
 
 PHRASES := $(OUT)-phrases.jsonl
@@ -30,6 +32,14 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy kg_rec
 	$(BIN)/lint-imports
+
+notebooks: $(VENV)/.dev
+	rm -rf notebooks/films.graph notebooks/films.model
+	GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 $(BIN)/python notebooks/run.py
+
+docs: $(VENV)/.dev
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs site
+	@echo "open site/index.html"
 
 neo4j: $(VENV)/.text
 	.ci/neo4j.sh start
@@ -62,4 +72,4 @@ $(VENV)/.dev: $(VENV)/.uv pyproject.toml constraints.txt
 
 clean:
 	-.ci/neo4j.sh stop
-	rm -rf $(VENV) .neo4j $(OUT) *.egg-info build
+	rm -rf $(VENV) .neo4j $(OUT) *.egg-info build site docs/reference notebooks/films.*

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -22,6 +23,7 @@ from kg_rec.ask.request import Node, Request, Wish
 from kg_rec.errors import ConfigError
 from kg_rec.model.item_paths import incidence
 from kg_rec.model.recommender import Recommender
+from kg_rec.tabular import Tabular, columns
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,8 @@ class Suggestion:
     addends: tuple[Addend, ...]
 
 
-@dataclass(frozen=True)
-class Answer:
+@dataclass(frozen=True, repr=False)
+class Answer(Tabular):
     """What a request gave.
 
     Attributes:
@@ -99,6 +101,10 @@ class Answer:
     remarks: tuple[str, ...]
     text: str
     allowed: int
+
+    def to_arrow(self) -> pa.Table:
+        """The list: columns ``rank``, ``item``, ``name`` and ``score``."""
+        return columns(self.items, rank=pa.int32(), item=pa.string(), name=pa.string(), score=pa.float64())
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""

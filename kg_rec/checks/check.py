@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any
+
+import pyarrow as pa
 
 from kg_rec.checks.agreement import Agreement, agreement, conclusion, graph_fits
 from kg_rec.checks.constraints import ConstraintChecker, Finding
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import export
 from kg_rec.store.base import GraphStore
+from kg_rec.tabular import Tabular, columns
 
 #: Violations after which an export fails or misses parts of the graph.
 _PREVENT_EXPORT = frozenset({"duplicate key", "missing key", "wrong datatype"})
 
 
-@dataclass(frozen=True, slots=True)
-class CheckReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class CheckReport(Tabular):
     """What a check found.
 
     Attributes:
@@ -60,6 +64,19 @@ class CheckReport:
         if self.agreement is None:
             return [*lines, "agreement of facts and interactions was not measured: mend the graph first"]
         return [*lines, conclusion(self.agreement), *(a.line() for a in self.agreement)]
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
+    def _repr_html_(self) -> str:
+        told = [line for line in self.lines() if line not in [a.line() for a in self.agreement or ()]]
+        return "".join(f"<div>{escape(line)}</div>" for line in told) + Tabular._repr_html_(self)
+
+    def to_arrow(self) -> pa.Table:
+        """The agreement by relation type: ``relation``, ``verdict``, ``ratio``, ``p_value``, ``pairs``, ``items``."""
+        text, whole, real = pa.string(), pa.int64(), pa.float64()
+        kinds = {"relation": text, "verdict": text, "ratio": real, "p_value": real, "pairs": whole, "items": whole}
+        return columns(self.agreement or (), **kinds)
 
     def to_dict(self) -> dict[str, Any]:
         """The report for JSON."""

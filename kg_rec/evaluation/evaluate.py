@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from kg_rec.errors import ConfigError
@@ -34,13 +35,14 @@ from kg_rec.model.train.train import train
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
 from kg_rec.split import Split
+from kg_rec.tabular import Tabular
 
 #: Users whose lists are explained at a time.
 _EXPLAINED = 200
 
 
-@dataclass(frozen=True)
-class EvaluationReport:
+@dataclass(frozen=True, repr=False)
+class EvaluationReport(Tabular):
     """The result of :func:`evaluate`.
 
     Attributes:
@@ -79,6 +81,19 @@ class EvaluationReport:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return asdict(self)
+
+    def to_arrow(self) -> pa.Table:
+        """Columns ``measure``, ``value``, ``low`` and ``high`` (null where there is no interval).
+
+        The test figures, then what each ablation costs in NDCG@10.
+        """
+        nothing = (None, None)
+        rows = [(name, value, *self.intervals.get(name, nothing)) for name, value in self.metrics.items()]
+        rows += [(f"{part}: drop in ndcg@10", v["drop"], *v["interval"]) for part, v in self.kg_lift.items()]
+        columns = zip(*rows, strict=True) if rows else ((), (), (), ())
+        kinds = (pa.string(), pa.float64(), pa.float64(), pa.float64())
+        arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+        return pa.table(arrays, names=["measure", "value", "low", "high"])
 
 
 def rank_split(

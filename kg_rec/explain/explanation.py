@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from kg_rec.explain.formats import display
 from kg_rec.explain.path import Path, PathGroup, Term
 from kg_rec.model.channels.registry import kind_of
 from kg_rec.quantity import quantity
 from kg_rec.schema import GraphSchema
+from kg_rec.tabular import Tabular, columns
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -45,7 +48,7 @@ class InFashion:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Tabular):
     """Why an item has its score for a user.
 
     Attributes:
@@ -137,6 +140,11 @@ class Explanation:
             ConfigError: there is no display of this name.
         """
         return display(name).load()(self)
+
+    def to_arrow(self) -> pa.Table:
+        """The addends of the score: columns ``channel``, ``source`` (item key), ``source_name`` and ``value``."""
+        text = pa.string()
+        return columns(self.terms, channel=text, source=text, source_name=text, value=pa.float64())
 
     def to_networkx(self) -> nx.MultiDiGraph[tuple[Any, ...]]:
         """The shown paths as a graph; see :func:`kg_rec.explain.show.networkx.to_networkx`."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -28,6 +29,7 @@ from kg_rec.people.features import Feature
 from kg_rec.people.profile import Profiler
 from kg_rec.settings import expect
 from kg_rec.snapshot import NO_TIME, EdgeTable
+from kg_rec.tabular import Tabular, columns
 
 #: Most interactions of a user, and most users, in a test.
 _MOST = 2_000
@@ -108,8 +110,8 @@ class Drift:
     p: float
 
 
-@dataclass(frozen=True)
-class Evolution:
+@dataclass(frozen=True, repr=False)
+class Evolution(Tabular):
     """How a user, or everybody, changed.
 
     Attributes:
@@ -125,6 +127,27 @@ class Evolution:
     strands: tuple[Strand, ...]
     drift: Drift | None
     likes_since: int | None = None
+
+    def to_arrow(self) -> pa.Table:
+        """A row a feature and window.
+
+        Columns ``relation``, ``feature`` (its name), ``window`` (from 1), ``since`` and ``until`` (times, UTC),
+        ``count`` (liked items that have the feature), ``total`` (liked items) and ``value`` (null for everybody).
+        """
+        pairs = [(s, n, w) for s in self.strands for n, w in enumerate(self.windows)]
+        time = pa.timestamp("s", "UTC")
+        return pa.table(
+            {
+                "relation": pa.array([s.feature.relation for s, _, _ in pairs], pa.string()),
+                "feature": pa.array([s.feature.name for s, _, _ in pairs], pa.string()),
+                "window": pa.array([n + 1 for _, n, _ in pairs], pa.int32()),
+                "since": pa.array([w.first for _, _, w in pairs], pa.int64()).cast(time),
+                "until": pa.array([w.last for _, _, w in pairs], pa.int64()).cast(time),
+                "count": pa.array([s.counts[n] for s, n, _ in pairs], pa.int64()),
+                "total": pa.array([w.total for _, _, w in pairs], pa.int64()),
+                "value": pa.array([None if s.values is None else s.values[n] for s, n, _ in pairs], pa.float64()),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +165,8 @@ class Shift:
     value: float
 
 
-@dataclass(frozen=True)
-class ScoreChange:
+@dataclass(frozen=True, repr=False)
+class ScoreChange(Tabular):
     """What changed a score between two times.
 
     Attributes:
@@ -163,6 +186,10 @@ class ScoreChange:
     before: float
     after: float
     shifts: tuple[Shift, ...]
+
+    def to_arrow(self) -> pa.Table:
+        """The shifts: columns ``item``, ``new`` and ``value``."""
+        return columns(self.shifts, item=pa.string(), new=pa.bool_(), value=pa.float64())
 
 
 @dataclass(frozen=True)

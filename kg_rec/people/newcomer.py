@@ -31,6 +31,7 @@ from kg_rec.people.groups import Choices, Group
 from kg_rec.people.statements import differing, group_statement
 from kg_rec.settings import expect
 from kg_rec.store import GraphStore
+from kg_rec.tabular import Tabular
 
 #: Likes by which the scale of the trained model's addends is measured.
 _SAMPLE = 200
@@ -115,8 +116,8 @@ class Addend:
     users: int | None = None
 
 
-@dataclass(frozen=True)
-class Served:
+@dataclass(frozen=True, repr=False)
+class Served(Tabular):
     """A newcomer as the model sees them: a score for every item, and the addends of each.
 
     Attributes:
@@ -188,6 +189,10 @@ class Served:
                 "score": pa.array(self.scores[best]),
             }
         )
+
+    def to_arrow(self) -> pa.Table:
+        """The best ten items, as :meth:`recommend` lists them."""
+        return self.recommend()
 
     def addends(self, item: str) -> tuple[Addend, ...]:
         """Every addend of an item's score, in the order of :attr:`parts`; they sum to it.

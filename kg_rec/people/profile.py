@@ -21,6 +21,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -30,6 +31,7 @@ from kg_rec.people.features import Feature, Features
 from kg_rec.people.statements import count_statement, differing
 from kg_rec.settings import expect
 from kg_rec.store import GraphStore
+from kg_rec.tabular import Tabular, columns
 
 #: Interactions whose addends are computed at a time.
 _ROWS = 128
@@ -92,8 +94,8 @@ class Clause:
         return sum(value for _, value in self.terms) - self.everybody
 
 
-@dataclass(frozen=True)
-class Profile:
+@dataclass(frozen=True, repr=False)
+class Profile(Tabular):
     """What a user likes and avoids.
 
     Attributes:
@@ -117,6 +119,18 @@ class Profile:
     def avoids(self) -> tuple[Clause, ...]:
         """The clauses of what the user has less of than everybody."""
         return tuple(c for c in self.clauses if not c.likes)
+
+    def to_arrow(self) -> pa.Table:
+        """A row a clause.
+
+        Columns ``likes``, ``relation``, ``feature`` (its name), ``count``, ``total``, ``all_count``, ``all_total``,
+        ``lift``, ``evidence`` and ``value``, as :class:`Clause` has them.
+        """
+        whole, real = pa.int64(), pa.float64()
+        counts = {"count": whole, "total": whole, "all_count": whole, "all_total": whole}
+        of = columns((c.feature for c in self.clauses), relation=pa.string(), name=pa.string())
+        found = columns(self.clauses, likes=pa.bool_(), **counts, lift=real, evidence=real, value=real)
+        return found.add_column(1, "relation", of["relation"]).add_column(2, "feature", of["name"])
 
     def without(self, features: Collection[Feature]) -> Profile:
         """The profile without the clauses about some features."""

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -24,6 +25,7 @@ from kg_rec.explain.counterfactuals.removal import Contest, smallest_removal
 from kg_rec.explain.counterfactuals.user_list import Entry, UserView
 from kg_rec.model.histories import rating_factors, recency_weights
 from kg_rec.model.recommender import Recommender
+from kg_rec.tabular import Tabular
 
 Outcome = Literal["leaves", "stays", "not_listed", "open"]
 
@@ -31,8 +33,8 @@ Outcome = Literal["leaves", "stays", "not_listed", "open"]
 _MOST = 20_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Counterfactual:
+@dataclass(frozen=True, slots=True, repr=False)
+class Counterfactual(Tabular):
     """The smallest set of interactions without which an item leaves a user's top k.
 
     Attributes:
@@ -66,6 +68,16 @@ class Counterfactual:
     replacements: tuple[Entry, ...]
     after: tuple[Entry, ...]
     margin: int = 0
+
+    def to_arrow(self) -> pa.Table:
+        """What is taken out and what comes in.
+
+        Columns ``what`` (``removed`` or ``replacement``), ``item``, ``name`` and ``rank`` (null for what is removed).
+        """
+        rows: list[tuple[str, str, str, int | None]] = [("removed", *item, None) for item in self.removed]
+        rows += [("replacement", e.item, e.name, e.rank) for e in self.replacements]
+        kinds = {"what": pa.string(), "item": pa.string(), "name": pa.string(), "rank": pa.int64()}
+        return pa.table({name: pa.array([r[n] for r in rows], kinds[name]) for n, name in enumerate(kinds)})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from kg_rec.errors import ConfigError, NotFoundError
 from kg_rec.explain.counterfactuals.user_list import Entry, UserView
 from kg_rec.model.recommender import Recommender, positions
 from kg_rec.snapshot import EdgeTable
+from kg_rec.tabular import Tabular, columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,8 @@ class Change:
     score_after: float
 
 
-@dataclass(frozen=True, slots=True)
-class WhatIf:
+@dataclass(frozen=True, slots=True, repr=False)
+class WhatIf(Tabular):
     """How a list changes.
 
     Attributes:
@@ -87,6 +89,11 @@ class WhatIf:
         """What goes out of the list, best first."""
         new = {e.item for e in self.after}
         return tuple(e for e in self.before if e.item not in new)
+
+    def to_arrow(self) -> pa.Table:
+        """The changes: columns ``item``, ``name``, ``rank``, ``rank_after``, ``score`` and ``score_after``."""
+        text, whole, real = pa.string(), pa.int64(), pa.float64()
+        return columns(self.changes, item=text, name=text, rank=whole, rank_after=whole, score=real, score_after=real)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

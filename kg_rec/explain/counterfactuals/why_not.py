@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from kg_rec.errors import ConfigError
 from kg_rec.explain.counterfactuals.user_list import Entry, UserView
 from kg_rec.explain.counterfactuals.what_if import with_latest
 from kg_rec.model.recommender import Recommender
+from kg_rec.tabular import Tabular, columns
 
 Standing = Literal["listed", "had", "not_listed"]
 
@@ -54,8 +56,8 @@ class Addition:
     rank: int
 
 
-@dataclass(frozen=True, slots=True)
-class WhyNot:
+@dataclass(frozen=True, slots=True, repr=False)
+class WhyNot(Tabular):
     """Why an item is not in a user's top k.
 
     Attributes:
@@ -94,6 +96,11 @@ class WhyNot:
     def gap(self) -> float:
         """How much the item's score is below that of the last item of the list."""
         return self.last.score - self.score if self.last is not None else 0.0
+
+    def to_arrow(self) -> pa.Table:
+        """The lacks: columns ``source``, ``source_name``, ``value`` and ``last_value``."""
+        text, real = pa.string(), pa.float64()
+        return columns(self.lacks, source=text, source_name=text, value=real, last_value=real)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
