@@ -58,11 +58,9 @@ def strongest(model: Recommender, relation: str | None = None, count: int = 20) 
         discount = np.asarray(factors.source.max(axis=0).todense()).ravel()
         weight = paths.gate * discount
         mean = max(float(model.chosen.channels["knowledge"]["mean"].get(factors.relation, 0.0)), 1e-12)
-        for node in np.argsort(-np.abs(weight), kind="stable")[: count + 1].tolist():
-            if items[node] > 1 and weight[node]:
-                own = float(weight[node])
-                found.append(
-                    Gate(factors.relation, ids.key(node), int(items[node]), own, float(paths.gate[node]) / mean)
-                )
+        tying = np.flatnonzero((items > 1) & (weight != 0))
+        for node in tying[np.argsort(-np.abs(weight[tying]), kind="stable")[:count]].tolist():
+            own, against = float(weight[node]), float(paths.gate[node]) / mean
+            found.append(Gate(factors.relation, ids.key(node), int(items[node]), own, against))
     found.sort(key=lambda g: (-abs(g.weight), g.relation, g.node))
     return found[:count]
