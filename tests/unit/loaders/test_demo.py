@@ -51,6 +51,45 @@ ALIKE = {
     ("Romani", "Romanian"),
 }
 
+#: Films with several directors, as they are credited.
+TOGETHER = {
+    "Andrew Lau|Alan Mak",
+    "Buster Keaton|Clyde Bruckman",
+    "Fernando Meirelles|Kátia Lund",
+    "Gary Trousdale|Kirk Wise",
+    "Jean-Pierre Dardenne|Luc Dardenne",
+    "Jean-Pierre Jeunet|Marc Caro",
+    "Joel Coen|Ethan Coen",
+    "Juan Pablo Rebella|Pablo Stoll",
+    "Ján Kadár|Elmar Klos",
+    "Kleber Mendonça Filho|Juliano Dornelles",
+    "Lana Wachowski|Lilly Wachowski",
+    "Marjane Satrapi|Vincent Paronnaud",
+    "Merian C. Cooper|Ernest B. Schoedsack",
+    "Michael Curtiz|William Keighley",
+    "Michael Powell|Emeric Pressburger",
+    "Olivier Nakache|Éric Toledano",
+    "Roger Allers|Rob Minkoff",
+    "Stanley Donen|Gene Kelly",
+    "Tamara Kotevska|Ljubomir Stefanov",
+    "Terry Gilliam|Terry Jones",
+    "Tomás Gutiérrez Alea|Juan Carlos Tabío",
+    "Volker Schlöndorff|Margarethe von Trotta",
+    "Wan Guchan|Wan Laiming",
+    "Zhang Yimou|Yang Fengliang",
+}
+#: First and last year of states that are not there all the time.
+STATES = {
+    "Bosnia and Herzegovina": (1992, 2025),
+    "Czech Republic": (1993, 2025),
+    "Czechoslovakia": (1918, 1992),
+    "North Macedonia": (1991, 2025),
+    "Russia": (1991, 2025),
+    "Soviet Union": (1922, 1991),
+    "West Germany": (1949, 1990),
+    "Yugoslavia": (1918, 2003),
+}
+
 MULTIPLE = ("genres", "directors", "cast", "countries", "languages")
 
 
@@ -144,6 +183,30 @@ def test_nobody_and_nothing_is_spelled_in_two_ways(rows: list[dict[str, str]]) -
                 near.add((names[i], names[j]))
     assert near - ALIKE == set(), "make them one, or add the pair to the list"
     assert ALIKE - near == set(), "a pair of the list is no longer needed"
+
+
+def test_a_film_has_one_director_unless_it_is_known_for_more(rows: list[dict[str, str]]) -> None:
+    together = {row["directors"] for row in rows if "|" in row["directors"]}
+    assert together == TOGETHER
+
+
+def test_a_state_is_named_only_while_it_is_there(rows: list[dict[str, str]]) -> None:
+    for row in rows:
+        for country in values(row, "countries"):
+            first, last = STATES.get(country, (1895, 2025))
+            assert first <= int(row["year"]) <= last, f"{row['title']}: {country} in {row['year']}"
+
+
+def test_nobody_works_longer_than_a_life_and_no_director_at_three_films_a_year(rows: list[dict[str, str]]) -> None:
+    years: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        for role in ("directors", "cast"):
+            for name in values(row, role):
+                years.setdefault((role, name), []).append(int(row["year"]))
+    for (role, name), found in years.items():
+        assert max(found) - min(found) <= 55, f"{name}: {min(found)} to {max(found)}; are these two people?"
+        if role == "directors":
+            assert max(Counter(found).values()) <= 2, f"{name}: more than two films in a year"
 
 
 def test_the_films_make_a_graph_with_structure(rows: list[dict[str, str]]) -> None:
