@@ -32,8 +32,8 @@ def executed(path: Path, folder: Path) -> NotebookNode:
         CellExecutionError: a cell failed.
     """
     notebook = nbformat.read(path, as_version=4)
-    place = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, kernel_name="python3", timeout=300, resources=place, record_timing=False).execute()
+    options = {"kernel_name": "python3", "timeout": 300, "record_timing": False, "coalesce_streams": True}
+    NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, **options).execute()
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
         cell.metadata = NotebookNode({name: value for name, value in cell.metadata.items() if name == "tags"})
