@@ -34,6 +34,15 @@ def test_some_of_one_relation_type() -> None:
     assert [g.relation for g in found] == ["DIRECTED_BY"] * 2
 
 
+def test_nodes_of_one_item_take_no_places() -> None:
+    """Those have the largest weights, as the rarest nodes do, and tie nothing."""
+    model = everything()
+    for relation in {p.factors.relation for p in model.shared}:
+        everyone = strongest(model, relation, count=10**6)
+        for count in (1, 2, 5):
+            assert strongest(model, relation, count) == everyone[:count]
+
+
 def test_an_unknown_relation_type_is_named_with_those_there_are() -> None:
     with pytest.raises(NotFoundError, match=r"no gates of relation type 'X'; it has .*HAS_GENRE"):
         strongest(everything(), "X")
