@@ -16,7 +16,7 @@ import kg_rec
 from kg_rec.cli import main as program
 
 #: Width of the help texts, in characters.
-_WIDTH = 96
+_WIDTH = 86
 
 
 def write(folder: Path) -> None:

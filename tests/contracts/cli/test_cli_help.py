@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -108,3 +109,11 @@ def test_help_and_usage_errors_import_nothing_heavy(args: list[str], code: int) 
     assert found["code"] == code
     assert not set(HEAVY) & {name.partition(".")[0] for name in found["modules"]}
     assert found["seconds"] < 0.6  # processor time, python's own start included; 0.2 s on an idle machine
+
+
+@pytest.mark.system
+def test_the_shell_completes_commands() -> None:
+    words = {"_KG_REC_COMPLETE": "bash_complete", "COMP_WORDS": "kg-rec ex", "COMP_CWORD": "1"}
+    code = "from kg_rec.cli import main; main(prog_name='kg-rec')"
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **words}, capture_output=True, text=True)
+    assert done.stdout.split() == ["plain,export", "plain,explain"]
