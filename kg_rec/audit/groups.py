@@ -14,6 +14,7 @@ from scipy import sparse
 from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.audit.config import AuditConfig
 from kg_rec.errors import ArgumentError
+from kg_rec.jobs.item_groups import popularity_parts
 from kg_rec.model.item_paths import incidence
 from kg_rec.model.recommender import Recommender
 from kg_rec.people.groups import Choices
@@ -182,11 +183,7 @@ def by_popularity(likes: Ints, candidates: NDArray[np.bool_]) -> Grouping:
         likes: how many users liked each item in training, shape (items,).
         candidates: items that count, shape (items,).
     """
-    order = np.lexsort((np.arange(len(likes)), -likes))
-    before = np.cumsum(likes[order]) - likes[order]
-    part = np.empty(len(likes), np.int64)
-    part[order] = np.minimum(3 * before // max(int(likes.sum()), 1), 2)
-    part[likes == 0] = 3
+    part = popularity_parts(likes)
     members = np.array([(part == group) & candidates for group in range(4)])
     there = np.flatnonzero(members.any(axis=1))
     labels = tuple(POPULARITY_GROUPS[group] for group in there.tolist())

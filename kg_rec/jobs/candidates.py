@@ -1,9 +1,8 @@
-"""What may be in a list: masks over the items, evaluated once a run, and re-ranking of a user's best items."""
+"""What may be in a list: masks over the items, evaluated once a run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg_rec.errors import ConfigError
-from kg_rec.jobs.config import CandidatesConfig
-from kg_rec.model.kernel import FactorKernel
-from kg_rec.model.recommender import Recommender
+from kg_rec.jobs.item_groups import items_of_group
+from kg_rec.jobs.rules import CandidatesConfig
 from kg_rec.snapshot import IdMap, Snapshot
 from kg_rec.store.base import GraphStore
 from kg_rec.textfile import read_lines
 
 _MOST_KEYS = 50_000_000
-_BLOCK = 128
 
 
 def queried_keys(store: GraphStore, cypher: str, setting: str) -> list[str]:
@@ -66,9 +63,18 @@ def file_keys(path: str | Path, stream: IO[bytes] | None = None) -> list[str]:
 
 
 def allowed_items(
-    config: CandidatesConfig, store: GraphStore, snapshot: Snapshot
+    config: CandidatesConfig, store: GraphStore | None, snapshot: Snapshot
 ) -> tuple[NDArray[np.bool_], dict[str, int]]:
-    """The items that may be in a list, shape (n,), and how many each rule leaves by itself."""
+    """The items that may be in a list, shape (n,), and how many each rule leaves by itself.
+
+    Args:
+        config: the rules.
+        store: the graph that rules in Cypher ask.
+        snapshot: the same graph.
+
+    Raises:
+        ConfigError: a rule needs a graph and there is none, finds no keys, or names a fact that is not there.
+    """
     items = snapshot.items
     allowed, counts = np.ones(len(items), dtype=bool), {}
 
@@ -76,10 +82,14 @@ def allowed_items(
         counts[rule] = int(mask.sum())
         np.logical_and(allowed, mask, out=allowed)
 
-    for n, text in enumerate(config.only):
-        apply(f"only[{n}]", _mask(items, queried_keys(store, text, "candidates.only")))
-    for n, text in enumerate(config.never):
-        apply(f"never[{n}]", ~_mask(items, queried_keys(store, text, "candidates.never")))
+    for name, texts in (("only", config.only), ("never", config.never)):
+        for n, text in enumerate(texts):
+            if store is None:
+                raise ConfigError(f"candidates.{name}: Cypher needs a graph to ask; give --graph")
+            found = _mask(items, queried_keys(store, text, f"candidates.{name}"))
+            apply(f"{name}[{n}]", found if name == "only" else ~found)
+    for n, group in enumerate(config.never_facts):
+        apply(f"never_facts[{n}]", ~items_of_group(snapshot, group, f"candidates.never_facts[{n}]")[1])
     if config.allow_file:
         apply("allow_file", _mask(items, file_keys(config.allow_file)))
     if config.block_file:
@@ -119,133 +129,3 @@ def _mask(items: IdMap, keys: Sequence[str]) -> NDArray[np.bool_]:
     found = items.indices(keys)
     mask[found[found >= 0]] = True
     return mask
-
-
-@dataclass(frozen=True)
-class Reranker:
-    """Chooses a list among a user's best items, by caps, diversity and places for new items.
-
-    Attributes:
-        categories: per cap, the categories of each item, padded with -1, shape (n, width).
-        most: per cap, items of one category in a list.
-        vectors: unit vectors of the items, float32, shape (n, d); None without diversity.
-        diversity: weight of dissimilarity.
-        pool: items to choose from.
-        new: which items had no interaction when the model was trained, boolean, shape (n,).
-        reserved: places of a list for these: its last ones, where the others hold fewer.
-    """
-
-    categories: tuple[NDArray[np.int64], ...]
-    most: tuple[int, ...]
-    vectors: NDArray[np.float32] | None
-    diversity: float
-    pool: int
-    new: NDArray[np.bool_]
-    reserved: int
-
-    def __call__(
-        self, items: NDArray[np.int64], scores: NDArray[np.float64], k: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Choose k of the items of each row, greedily.
-
-        Args:
-            items: dense indices, best first, -1 for none, shape (b, p).
-            scores: theirs, shape (b, p).
-            k: length of the lists.
-
-        Returns:
-            Items and scores in the order chosen, shape (b, k); -1 and -inf where there are fewer.
-        """
-        shape = (len(items), k)
-        found, values = np.full(shape, -1, dtype=np.int64), np.full(shape, -np.inf)
-        for start in range(0, len(items), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            places = self._block(items[block], scores[block], k)
-            rows, filled = np.arange(len(places))[:, None], places >= 0
-            found[block] = np.where(filled, items[block][rows, places], -1)
-            values[block] = np.where(filled, scores[block][rows, places], -np.inf)
-        return found, values
-
-    def _block(self, items: NDArray[np.int64], scores: NDArray[np.float64], k: int) -> NDArray[np.int64]:
-        """Places in the pool, -1 for none."""
-        b, rows = len(items), np.arange(len(items))
-        free = items >= 0
-        with np.errstate(invalid="ignore"):
-            low = np.where(free, scores, np.inf).min(axis=1, keepdims=True)
-            span = np.maximum(scores.max(axis=1, keepdims=True) - low, 1e-12)
-            relevance = np.where(free, (scores - low) / span, 0.0) * (1 - self.diversity)
-        near = np.zeros(items.shape)
-        pooled = None if self.vectors is None else self.vectors[items]
-        held = [c[items] for c in self.categories]
-        new, owed = self.new[items] & free, np.full(b, self.reserved)
-        counts = [np.zeros((b, int(c.max(initial=-1)) + 2), dtype=np.int32) for c in self.categories]
-        places = np.full((b, k), -1, dtype=np.int64)
-        for step in range(k):
-            usable = free.copy()
-            for cats, count, most in zip(held, counts, self.most, strict=True):
-                usable &= ~((count[rows[:, None, None], cats] >= most) & (cats >= 0)).any(axis=2)
-            due = (owed >= k - step) & (usable & new).any(axis=1)
-            usable &= new | ~due[:, None]
-            worth = np.where(usable, relevance - self.diversity * near, -np.inf)
-            best = worth.argmax(axis=1)
-            there = usable[rows, best]
-            if not there.any():
-                break
-            places[there, step] = best[there]
-            free[rows[there], best[there]] = False
-            owed -= there & new[rows, best]
-            for cats, count in zip(held, counts, strict=True):
-                chosen = cats[rows, best]
-                held_by = np.broadcast_to(rows[:, None], chosen.shape)
-                count[held_by[there], chosen[there]] += 1  # padding counts in the last column, which nothing reads
-            if pooled is not None:
-                cosine = np.einsum("bpd,bd->bp", pooled, pooled[rows, best]).astype(np.float64)
-                near = cosine if step == 0 else np.maximum(near, cosine)
-        return places
-
-
-def reranker(config: CandidatesConfig, model: Recommender, k: int) -> Reranker | None:
-    """The rule that re-ranks a user's best items; None where there is none.
-
-    Raises:
-        ConfigError: a cap names no relation type from the item, or the model has no embeddings for diversity.
-    """
-    if not config.caps and not config.diversity and not config.new_items:
-        return None
-    schema, snapshot = model.snapshot.schema, model.snapshot
-    known = {r.name: r for r in schema.item_relations}
-    categories = []
-    for n, cap in enumerate(config.caps):
-        if cap.relation not in known:
-            raise ConfigError(
-                f"candidates.caps[{n}].relation: expected one of {', '.join(known)}, which leave {schema.item.name}; "
-                f"got {cap.relation}"
-            )
-        edges = snapshot.edges[cap.relation]
-        categories.append(_padded(edges.source, edges.target, len(snapshot.items)))
-    vectors = embeddings(model) if config.diversity else None
-    if config.diversity and vectors is None:
-        raise ConfigError("candidates.diversity: the model has neither text nor relational embeddings; set it to 0")
-    most, pool = tuple(c.most for c in config.caps), max(config.pool, k)
-    return Reranker(tuple(categories), most, vectors, config.diversity, pool, model.cold, min(config.new_items, k))
-
-
-def embeddings(model: Recommender) -> NDArray[np.float32] | None:
-    """Unit vectors of the items: the text and the relational embedding side by side, each of length 1 before."""
-    parts = [] if model.text is None else [model.text]
-    kernels = [c.kernel for c in model.channels if c.name == "relational"]
-    parts += [np.asarray(kernel.target) for kernel in kernels if isinstance(kernel, FactorKernel)]
-    units = [p / np.maximum(np.linalg.norm(p, axis=1, keepdims=True), 1e-12) for p in parts]
-    if not units:
-        return None
-    joined = np.concatenate(units, axis=1)
-    return np.asarray(joined / np.maximum(np.linalg.norm(joined, axis=1, keepdims=True), 1e-12), dtype=np.float32)
-
-
-def _padded(source: NDArray[np.int64], target: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """Targets of each source in a row, -1 beyond, shape (n, width)."""
-    counts = np.bincount(source, minlength=n)
-    padded = np.full((n, max(int(counts.max(initial=0)), 1)), -1, dtype=np.int64)
-    starts = np.cumsum(counts) - counts
-    padded[source, np.arange(len(source)) - starts[source]] = target
-    return padded

@@ -15,6 +15,8 @@ from itertools import compress
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kg_rec.errors import ConfigError
@@ -30,14 +32,24 @@ _USERS = 16_384
 _CATALOGUE = {
     "facts": "the graph's items and facts",
     "allowed_sha256": "the items that may be in a list (rules, files, novelty)",
+    "groups_sha256": "the items of a group that has a floor, or their limits",
 }
+#: Rules that choose within a list.
+_CHOOSING = (
+    *("exclude_seen", "caps", "diversity", "pool", "new_items"),
+    *("calibrate", "strength", "floors", "limits"),
+)
 
 
-def user_digests(snapshot: Snapshot) -> NDArray[np.int64]:
+def user_digests(snapshot: Snapshot, properties: Sequence[str] = ()) -> NDArray[np.int64]:
     """A digest of each user's interactions (item keys, weights and times, in any order), shape (users,).
 
     Sums of 64-bit hashes; 0 without interactions.  It does not depend on what else is in the graph.  Two different
     sets of interactions have the same digest with a chance of 2^-64.
+
+    Args:
+        snapshot: the graph.
+        properties: numbers of users on which their lists depend, too.
     """
     edges, n = snapshot.interactions, len(snapshot.users)
     items = _item_hashes(snapshot.items)
@@ -55,6 +67,10 @@ def user_digests(snapshot: Snapshot) -> NDArray[np.int64]:
         sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)])  # modulo 2^64
         at = bounds - bounds[0]
         found[users[:-1]] = sums[at[1:]] - sums[at[:-1]]
+    for name in properties:
+        column = snapshot.nodes[snapshot.schema.user.name].column(name).cast(pa.float64())
+        numbers = pc.fill_null(column, np.nan).to_numpy() + 0.0
+        found = _mixed(found ^ _mixed(numbers.view(np.uint64) + np.uint64(3)))
     return found.view(np.int64)
 
 
@@ -150,7 +166,7 @@ def catalogue_changed(job: JobConfig, about: Mapping[str, Any], base: Sequence[R
                 f'changed_since = "last": not as in run {run.run}: {", ".join(differ)}; this may change the list of '
                 "any user: run the job for all users"
             )
-        changed |= {text: None for name, text in _CATALOGUE.items() if run.about.get(name) != about[name]}
+        changed |= {text: None for name, text in _CATALOGUE.items() if run.about.get(name) != about.get(name)}
     return ", ".join(changed)
 
 
@@ -161,7 +177,7 @@ def _deciding(job: JobConfig) -> dict[str, Any]:
         "k": job.k,
         "explanations": job.explanations,
         "language": job.language,
-        **{f"candidates.{name}": getattr(rules, name) for name in ("exclude_seen", "caps", "diversity", "pool")},
+        **{f"candidates.{name}": getattr(rules, name) for name in _CHOOSING},
         **{f"sinks.{name}": sinks.files.get(name, "") for name in table_formats()},
         "sinks.graph": sinks.graph,
     }

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from kg_rec.atomic import part
-from kg_rec.errors import ConfigError, JobError, QueryRefusedError, SettingError
+from kg_rec.errors import ConfigError, JobError
+from kg_rec.jobs.rules import CandidatesConfig, check_cypher
 from kg_rec.settings import expect, from_toml
-from kg_rec.store.gate import check_read_only
 from kg_rec.store.ledger import MAX_ROWS
 from kg_rec.tables import table_formats
 
@@ -49,67 +49,7 @@ class UsersConfig:
 
     def __post_init__(self) -> None:
         expect(not (self.cypher and self.file), "users.file", "one of users.cypher and users.file", "both")
-        _check_cypher("users.cypher", self.cypher)
-
-
-@dataclass(frozen=True, slots=True)
-class CapConfig:
-    """At most so many items of one category in a list.
-
-    Attributes:
-        relation: a relation type from the item; its targets are the categories.  An item may have several.
-        most: items of one category in a list.
-    """
-
-    relation: str
-    most: int
-
-
-@dataclass(frozen=True, slots=True)
-class CandidatesConfig:
-    """What may be in a list.
-
-    Attributes:
-        only: read-only Cypher, run once a run; the first column holds the keys of the items allowed.  An item has to
-            be in the results of all of them.
-        never: the same for items that are left out.
-        never_for: read-only Cypher, run once a run, with two columns: the key of a user, and of an item that is left
-            out of the lists of this user, whatever its score.
-        allow_file: a text file with the keys of the items allowed, one a line.
-        block_file: the same for items that are left out.
-        exclude_seen: leave out what the user interacted with.
-        minimum_novelty: least -log2(share of the users who interacted with the item); 0 allows all.
-        caps: limits per category.
-        diversity: weight of dissimilarity to the items above in the list, from 0 (none) to below 1: maximal marginal
-            relevance (Carbonell & Goldstein, SIGIR 1998) on scores scaled to 0 ... 1 and the cosine of text and
-            relational embeddings.
-        pool: best items of a user that caps and diversity choose from; caps look further where these do not suffice.
-        new_items: places of a list kept for items that had no interaction when the model was trained, the best of them;
-            they come last in the list, unless they are there by their score.
-    """
-
-    only: tuple[str, ...] = ()
-    never: tuple[str, ...] = ()
-    never_for: tuple[str, ...] = ()
-    allow_file: str = ""
-    block_file: str = ""
-    exclude_seen: bool = True
-    minimum_novelty: float = 0.0
-    caps: tuple[CapConfig, ...] = ()
-    diversity: float = 0.0
-    pool: int = 100
-    new_items: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("only", "never", "never_for"):
-            for text in getattr(self, name):
-                _check_cypher(f"candidates.{name}", text)
-        expect(0 <= self.diversity < 1, "candidates.diversity", "a number from 0 to below 1", self.diversity)
-        expect(self.minimum_novelty >= 0, "candidates.minimum_novelty", "a number from 0", self.minimum_novelty)
-        expect(self.new_items >= 0, "candidates.new_items", "a number of places from 0", self.new_items)
-        expect(self.pool >= 1, "candidates.pool", "at least 1", self.pool)
-        for i, cap in enumerate(self.caps):
-            expect(cap.most >= 1, f"candidates.caps[{i}].most", "at least 1", cap.most)
+        check_cypher("users.cypher", self.cypher)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,14 +250,6 @@ def queries(job: JobConfig) -> Sequence[tuple[str, str]]:
     found += [("candidates.only", text) for text in job.candidates.only]
     found += [("candidates.never", text) for text in job.candidates.never]
     return [*found, *(("candidates.never_for", text) for text in job.candidates.never_for)]
-
-
-def _check_cypher(setting: str, text: str) -> None:
-    if text:
-        try:
-            check_read_only(text)
-        except QueryRefusedError as error:
-            raise SettingError(f"{setting}: {error}", setting) from error
 
 
 def _without_empty(values: Any) -> Any:

@@ -19,6 +19,8 @@ from kg_rec.errors import ConfigError, JobError
 from kg_rec.jobs.candidates import allowed_items, blocked_pairs, file_keys, queried_keys
 from kg_rec.jobs.changes import catalogue_changed, changes, user_digests
 from kg_rec.jobs.config import JobConfig
+from kg_rec.jobs.item_groups import items_of_group
+from kg_rec.jobs.limits import limits_of
 from kg_rec.model import persist
 from kg_rec.progress import Progress, no_progress
 from kg_rec.settings import from_dict
@@ -82,7 +84,8 @@ def make_plan(
     export(store, progress).save(folder / "snapshot")
     snapshot = Snapshot.load(folder / "snapshot")
     users = _users(job, store, snapshot)
-    digests = user_digests(snapshot)[users]
+    limits = limits_of(job.candidates, snapshot)  # refuses limits that the graph does not hold
+    digests = user_digests(snapshot, [limit.user for limit in job.candidates.limits])[users]
     allowed, rules = allowed_items(job.candidates, store, snapshot)
     blocked, pairs = blocked_pairs(job.candidates, store, snapshot)
     common: dict[str, Any] = {
@@ -90,6 +93,10 @@ def make_plan(
         "facts": snapshot.facts_digest,
         "allowed_sha256": hashlib.sha256(allowed.tobytes() + blocked.tobytes()).hexdigest(),
     }
+    if job.candidates.floors or job.candidates.limits:
+        groups = [items_of_group(snapshot, f.group, "candidates.floors")[1] for f in job.candidates.floors]
+        parts = [limits.of_items.tobytes(), *(group.tobytes() for group in groups)]
+        common["groups_sha256"] = hashlib.sha256(b"".join(parts)).hexdigest()
     gone: tuple[str, ...] = ()
     if job.changed_since == "last":
         changed = catalogue_changed(job, common, base)

@@ -85,7 +85,11 @@ def _rules(job: JobConfig) -> list[str]:
     found += [f"left out: the keys in {c.block_file}"] if c.block_file else []
     found += [f"novelty of at least {c.minimum_novelty:g}"] if c.minimum_novelty else []
     found += [f"at most {cap.most} of one {cap.relation}" for cap in c.caps]
-    return [*found, f"diversity {c.diversity:g} among the best {c.pool}"] if c.diversity else found
+    found += [f"left out: what has {group}" for group in c.never_facts]
+    found += [f"{limit.item} of an item at most {limit.user} of the user" for limit in c.limits]
+    found += [f"diversity {c.diversity:g} among the best {c.pool}"] if c.diversity else []
+    found += [f"calibrated by {c.calibrate}, strength {c.strength:g}, among the best {c.pool}"] if c.calibrate else []
+    return found + [f"at least {floor.share:.0%} of a list's exposure for {floor.group}" for floor in c.floors]
 
 
 def _statements(job: JobConfig, store: GraphStore, schema: GraphSchema) -> list[tuple[str, str]]:

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from kg_rec.errors import CancelledError, ConfigError, JobError, KgRecError, StoppedError
-from kg_rec.jobs.candidates import embeddings
 from kg_rec.jobs.chunk import Scorer
 from kg_rec.jobs.config import NAME, JobConfig, check_files, checked_name
 from kg_rec.jobs.metrics import Metrics
 from kg_rec.jobs.plan import Plan, check_same, discard_plan, keep_settings, make_plan, open_plan, settings_of
 from kg_rec.jobs.preview import check_sinks
 from kg_rec.jobs.report import Timer, report_of
+from kg_rec.jobs.rerank import embeddings
 from kg_rec.jobs.retry import retry_while_unavailable
 from kg_rec.jobs.sinks import file_sinks
 from kg_rec.jobs.writing import Watch, write_chunks

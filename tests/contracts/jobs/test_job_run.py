@@ -19,9 +19,10 @@ from toy_graph import films
 from kg_rec import tables
 from kg_rec.errors import ConfigError, JobError, StoppedError, StoreUnavailableError
 from kg_rec.jobs import retry
-from kg_rec.jobs.chunk import QUANTILES, user_rows
+from kg_rec.jobs.chunk import QUANTILES
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.preview import preview
+from kg_rec.jobs.ranking import user_rows
 from kg_rec.jobs.report import drift, mixture
 from kg_rec.jobs.run import cancel, resume, start
 from kg_rec.jobs.writing import Watch

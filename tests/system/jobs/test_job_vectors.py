@@ -12,8 +12,8 @@ from job_world import World, make_world, model
 
 from kg_rec.checks.check import check
 from kg_rec.errors import ConfigError, StoreUnavailableError
-from kg_rec.jobs.candidates import embeddings
 from kg_rec.jobs.preview import preview
+from kg_rec.jobs.rerank import embeddings
 from kg_rec.jobs.run import resume, start
 from kg_rec.snapshot import export
 from kg_rec.store import GraphStore, connect

@@ -1,0 +1,154 @@
+"""The lists of some users by the rules: the same for jobs and for ``kg-rec recommend``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy import sparse
+
+from kg_rec.arrays.segments import ranges
+from kg_rec.arrays.types import Floats64, Ints
+from kg_rec.jobs.limits import Limits, limits_of
+from kg_rec.jobs.mix import shares
+from kg_rec.jobs.moves import moved
+from kg_rec.jobs.rerank import Reranked, Reranker, reranker
+from kg_rec.jobs.rules import CandidatesConfig
+from kg_rec.model.histories import histories
+from kg_rec.model.recommender import Recommender
+from kg_rec.recommend import lists_table
+from kg_rec.snapshot import positive
+
+#: The column that tells moves.
+MOVED = "moved"
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """Makes lists by rules.
+
+    Attributes:
+        rules: the rules.
+        model: over the graph as it is now.
+        allowed: items that may be in a list, shape (items,).
+        k: length of the lists.
+        reranker: None where lists follow the scores.
+        limits: of items and users.
+    """
+
+    rules: CandidatesConfig
+    model: Recommender
+    allowed: NDArray[np.bool_]
+    k: int
+    reranker: Reranker | None
+    limits: Limits
+
+    @classmethod
+    def of(cls, rules: CandidatesConfig, model: Recommender, allowed: NDArray[np.bool_], k: int) -> Ranker:
+        """The ranker of some rules.
+
+        Raises:
+            ConfigError: a rule does not fit the model or its graph.
+        """
+        return cls(rules, model, allowed, k, reranker(rules, model, k), limits_of(rules, model.snapshot))
+
+    def lists(self, users: Ints) -> Reranked:
+        """The lists of users by dense index."""
+        return self._of(users, self.reranker)
+
+    def table(self, users: Ints, ranked: Reranked) -> pa.RecordBatch:
+        """What :meth:`lists` made as rows of :data:`kg_rec.recommend.FIELDS`.
+
+        Where a rule moves items there is :data:`MOVED` besides, which says from where an item was moved and why; null
+        where it stands as its score has it.
+        """
+        rows = lists_table(self.model, users, ranked.items, ranked.scores)
+        if self.reranker is None or not self.reranker.told:
+            return rows
+        own = self._own(self._rows(users)[0], self.reranker)
+        texts = moved(self.reranker, ranked, own, self._of(users, None).items)
+        return pa.record_batch([*rows.columns, pa.array(texts, pa.string())], names=[*rows.schema.names, MOVED])
+
+    def choose(self, liked: sparse.csr_array, seen: sparse.csr_array, allowed: NDArray[np.bool_]) -> Reranked:
+        """Lists for any histories.
+
+        Args:
+            liked: a_uj, CSR, shape (b, items).
+            seen: items left out, CSR, shape (b, items).
+            allowed: items that may be in these lists, shape (items,).
+        """
+        return self._chosen(liked, seen, allowed, self.reranker)
+
+    def _of(self, users: Ints, rerank: Reranker | None) -> Reranked:
+        found = Reranked.empty(len(users), self.k)
+        for rows, allowed in self.limits.parts(users, self.allowed):
+            found.put(rows, self._chosen(*self._rows(users[rows]), allowed, rerank))
+        return found
+
+    def _chosen(
+        self, liked: sparse.csr_array, seen: sparse.csr_array, allowed: NDArray[np.bool_], rerank: Reranker | None
+    ) -> Reranked:
+        wanted = self.k if rerank is None else rerank.pool
+        top, values = _filled(*self.model.best(liked, seen, wanted, allowed), self.k)
+        if rerank is None:
+            return Reranked.by_score(top, values)
+        own = self._own(liked, rerank)
+        more = self._with_groups(top, values, liked, seen, allowed, rerank)
+        found = rerank(*more, self.k, own, top.shape[1])
+        cut = np.flatnonzero((found.items[:, -1] < 0) & (top[:, -1] >= 0))  # caps left more places than the pool filled
+        if len(cut):
+            everything = self.model.best(liked[cut], seen[cut], liked.shape[1], allowed)
+            found.put(cut, rerank(*everything, self.k, None if own is None else own[cut]))
+        return found
+
+    def _rows(self, users: Ints) -> tuple[sparse.csr_array, sparse.csr_array]:
+        liked, seen = user_rows(self.model, users)
+        if not self.rules.exclude_seen:
+            seen = sparse.csr_array(seen.shape, dtype=np.float32)
+        return liked, seen
+
+    def _own(self, liked: sparse.csr_array, rerank: Reranker) -> Floats64 | None:
+        """The mix of kinds of what each user liked, shape (b, kinds); None without a calibration."""
+        if rerank.calibration is None:
+            return None
+        each = sparse.csr_array((np.ones(liked.nnz), liked.indices, liked.indptr), shape=liked.shape)
+        return shares(np.asarray(each @ rerank.calibration.mix))
+
+    def _with_groups(
+        self,
+        top: Ints,
+        values: Floats64,
+        liked: sparse.csr_array,
+        seen: sparse.csr_array,
+        allowed: NDArray[np.bool_],
+        rerank: Reranker,
+    ) -> tuple[Ints, Floats64]:
+        """The best items, and behind them the best of each group that places are kept for."""
+        for group in rerank.also:
+            more, its = self.model.best(liked, seen, min(rerank.pool, max(self.k, int(group.sum()))), allowed & group)
+            known = np.array([np.isin(a, b) for a, b in zip(more, top, strict=True)], np.bool_).reshape(more.shape)
+            more, its = np.where(known, -1, more), np.where(known, -np.inf, its)
+            top, values = np.concatenate([top, more], axis=1), np.concatenate([values, its], axis=1)
+        return top, values
+
+
+def user_rows(model: Recommender, users: Ints) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """Histories a_uj and what was seen, of some users only, CSR, shape (users, items).
+
+    Reads these users' interactions alone, so memory does not grow with the number of users.
+    """
+    edges = model.snapshot.interactions
+    starts, ends = np.searchsorted(edges.source, users, "left"), np.searchsorted(edges.source, users, "right")
+    lengths = ends - starts
+    part = replace(edges.take(ranges(starts, lengths)), source=np.repeat(np.arange(len(users)), lengths))
+    liked = positive(part, model.snapshot.schema.interaction)
+    shape = (len(users), len(model.items))
+    return histories(liked, shape, model.chosen.recency, model.chosen.rating), histories(part, shape, 0)
+
+
+def _filled(top: Ints, values: Floats64, k: int) -> tuple[Ints, Floats64]:
+    """At least k columns, -1 and -inf where a small catalogue gave fewer."""
+    wide = ((0, 0), (0, max(0, k - top.shape[1])))
+    return np.pad(top, wide, constant_values=-1), np.pad(values, wide, constant_values=-np.inf)
