@@ -54,6 +54,7 @@ from kg_rec.vectors import item_vectors, text_vectors, user_vectors
 
 if TYPE_CHECKING:
     from kg_rec.audit.report import AuditReport
+    from kg_rec.jobs.rules import CandidatesConfig
 
 
 @dataclass(frozen=True)
@@ -329,6 +330,8 @@ class Model:
         *,
         split: Split | None = None,
         protocol: Protocol = "random",
+        rules: CandidatesConfig | None = None,
+        choose: bool = False,
         progress: Progress = no_progress,
     ) -> AuditReport:
         """Who is served how well, what is shown how often, and what gaps are made of; see :mod:`kg_rec.audit`.
@@ -346,6 +349,8 @@ class Model:
             config: what is compared.
             split: what is to be found; None splits the model's interactions.
             protocol: how, where no split is given: ``random``, ``temporal`` or ``calendar``.
+            rules: that the lists are made by, as the ``[candidates]`` of a job; the report then has what they cost.
+            choose: whether validation chooses the strength of the rules' calibration.
             progress: called as the work advances.
 
         Raises:
@@ -357,7 +362,8 @@ class Model:
 
         chosen = config or AuditConfig()
         split = drawn(self.recommender, protocol, chosen.seed) if split is None else split
-        return audit(on_split(self.recommender, split, progress), split, chosen, progress)
+        model = on_split(self.recommender, split, progress)
+        return audit(model, split, chosen, progress, rules=rules, choose=choose)
 
     def session(
         self,

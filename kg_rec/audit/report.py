@@ -14,12 +14,14 @@ from scipy import sparse
 from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.audit.compare import Exposure, UserGap, adjusted, exposures, user_gaps
 from kg_rec.audit.config import AuditConfig
+from kg_rec.audit.cost import Cost, Tried, choose_strength, cost_of, rank_by_rules
 from kg_rec.audit.groups import Grouping, item_groupings, main_relation, user_groupings
 from kg_rec.audit.measures import measure
 from kg_rec.audit.parts import ScoreGap, score_gaps
 from kg_rec.errors import ArgumentError
 from kg_rec.evaluation.evaluate import rank_split
 from kg_rec.evaluation.ranking import Ranking
+from kg_rec.jobs.rules import CandidatesConfig
 from kg_rec.model.histories import histories
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.train import fit_again
@@ -45,6 +47,7 @@ class AuditReport:
         exposure: items' groups.
         scores: gaps of scores with their parts.
         apart: users whose scores were taken apart.
+        cost: what the rules cost that the lists were made by; None for lists by score alone.
         left_out: by grouping, groups that are too small, or too many, to be told of.
         people: one row a user: ``user``, the measures, and the group by each grouping; for other tools.
     """
@@ -63,12 +66,14 @@ class AuditReport:
     apart: int
     left_out: Mapping[str, int]
     people: pa.Table
+    cost: Cost | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, without :attr:`people`."""
         lists = {name: [asdict(row) for row in getattr(self, name)] for name in ("gaps", "exposure", "scores")}
-        names = (f.name for f in fields(self) if f.name not in (*lists, "people"))
-        return {**{name: getattr(self, name) for name in names}, **lists}
+        names = (f.name for f in fields(self) if f.name not in (*lists, "people", "cost"))
+        cost = None if self.cost is None else asdict(self.cost)
+        return {**{name: getattr(self, name) for name in names}, **lists, "cost": cost}
 
 
 def drawn(model: Recommender, protocol: Protocol, seed: int) -> Split:
@@ -107,7 +112,13 @@ def on_split(model: Recommender, split: Split, progress: Progress = no_progress)
 
 
 def audit(
-    model: Recommender, split: Split, config: AuditConfig | None = None, progress: Progress = no_progress
+    model: Recommender,
+    split: Split,
+    config: AuditConfig | None = None,
+    progress: Progress = no_progress,
+    *,
+    rules: CandidatesConfig | None = None,
+    choose: bool = False,
 ) -> AuditReport:
     """Compare groups of users and of items by the lists of a model.
 
@@ -116,9 +127,11 @@ def audit(
         split: what is to be found, and among which items.
         config: settings.
         progress: called as the work advances.
+        rules: that the lists are made by; None for lists by score alone.
+        choose: whether validation chooses the strength of the rules' calibration.
 
     Raises:
-        ConfigError: nobody has anything to find.
+        ConfigError: nobody has anything to find, or a rule does not fit.
         ArgumentError: there is no such property or relation type.
     """
     config = config or AuditConfig()
@@ -130,6 +143,13 @@ def audit(
     ranking = rank_split(model, split, "test", (config.k,), live=live)
     if live:
         given = model.with_interactions(split.known).at(split.moment("test"))
+    cost = None
+    if rules is not None:
+        tried: tuple[Tried, ...] = ()
+        if choose and rules.calibrate:
+            rules, tried = choose_strength(model, split, config.k, rules)
+        before, ranking = ranking, rank_by_rules(given, split, "test", config.k, rules)
+        cost = cost_of(given, rules, before, ranking, config.k, config.seed, tried)
     of_users = user_groupings(given, config, ranking.users)
     of_items = item_groupings(given, config, split.test_candidates)
     inside = tuple(replace(g, members=g.members[:, ranking.users]) for g in of_users)
@@ -163,6 +183,7 @@ def audit(
         apart=len(some),
         left_out={g.name: g.left_out for g in (*of_users, *of_items) if g.left_out},
         people=_people(given, ranking, measured, inside),
+        cost=cost,
     )
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from kg_rec.cli.console import Command, figure, note, print_json, print_table, progress_bar
 from kg_rec.cli.lists import open_model
 from kg_rec.cli.options import json_option, live_graph_option
+from kg_rec.cli.rules import read_rules, rule_options
 from kg_rec.quantity import quantity
 
 if TYPE_CHECKING:
+    from kg_rec.audit.cost import Cost, Tried
     from kg_rec.audit.parts import ScoreGap
     from kg_rec.audit.report import AuditReport
     from kg_rec.split import Protocol
@@ -38,6 +40,7 @@ _PROTOCOLS = ("random", "temporal", "calendar")
     "sorts most items]",
 )
 @click.option("--calibration", default="", metavar="RELATION", help="Kinds to compare lists and likes by.")
+@rule_options
 @click.option(
     "--split",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -63,6 +66,7 @@ def audit(
     seed: int,
     out: Path | None,
     as_json: bool,
+    **flags: Any,
 ) -> None:
     """Compare groups of users, and groups of items, by the lists of a MODEL.
 
@@ -71,10 +75,13 @@ def audit(
     reasons count them. Items: exposure against merit. Each gap has its interval, and p values are adjusted for the
     number of gaps. Since scores are sums, so are gaps of scores: what each part adds is told, and each fact.
 
+    With rules, such as --calibrate and --floor, all of that is of the lists by these rules, and what they cost is told.
+
     \b
       kg-rec audit model
       kg-rec audit model --by gender --by age=18,25,35,50 --out audit.html
       kg-rec audit model --items directed_by --json
+      kg-rec audit model --calibrate genre --floor tail:0.1
     """
     with progress_bar() as progress:
         loaded, store = open_model(model, graph, progress, read_only=True)
@@ -86,7 +93,8 @@ def audit(
         config = AuditConfig(k=k, by=by, items=items, calibration=calibration, least=least, seed=seed)
         named = cast("Protocol", protocol)
         chosen = None if split is None else read_split(split, loaded.recommender.snapshot, named)
-        found = loaded.audit(config, split=chosen, protocol=named, progress=progress)
+        rules, choose = read_rules(flags), flags["strength"] is None
+        found = loaded.audit(config, split=chosen, protocol=named, rules=rules, choose=choose, progress=progress)
     if out is not None:
         from kg_rec.atomic import new_file
         from kg_rec.audit.page import page
@@ -103,6 +111,8 @@ def audit(
 
 def _print(report: AuditReport) -> None:
     click.echo(f"{report.protocol}: {report.users:,} users with something to find, {report.items:,} items ranked\n")
+    if report.cost is not None:
+        _print_cost(report.cost)
     if report.gaps:
         _print_users(report)
     else:
@@ -131,6 +141,27 @@ def _print(report: AuditReport) -> None:
     alarms = f"at most {100 * report.level:g} % of these are expected to be false alarms"
     note(f"*: more than chance, adjusted for {report.tests} gaps; {alarms}. A gap is not a cause.")
     note("gaps of scores are in standard deviations of the user's scores, and exactly the sum of their parts")
+
+
+def _print_cost(cost: Cost) -> None:
+    if cost.tried:
+        tried = [(f"{t.strength:g}", figure(t.ndcg), figure(t.divergence), _chosen(t, cost)) for t in cost.tried]
+        print_table(["strength, on validation", "NDCG", "divergence", ""], tried, ["NDCG", "divergence"])
+        click.echo()
+    low, high = (f"{100 * end:+.1f}" for end in cost.loss_interval)
+    rows = [("NDCG", figure(cost.ndcg_before), figure(cost.ndcg), f"loss {100 * cost.loss:.1f} % ({low} … {high})")]
+    if cost.divergence_before is not None and cost.divergence is not None:
+        less = 1 - cost.divergence / (cost.divergence_before or 1.0)
+        rows.append(("divergence", figure(cost.divergence_before), figure(cost.divergence), f"{100 * less:.1f} % less"))
+    for floor in cost.floors:
+        kept = "kept in every list" if not floor.short else f"below {_percent(floor.share)} in {_percent(floor.short)}"
+        rows.append((f"exposure of {floor.group}", _percent(floor.before), _percent(floor.after), kept))
+    print_table(["the rules, on the test", "by score", "by rules", ""], rows, ["by score", "by rules"])
+    click.echo(f"of a list {_percent(cost.changed)} would not be there by score\n")
+
+
+def _chosen(tried: Tried, cost: Cost) -> str | None:
+    return "chosen" if tried.strength == cost.strength else None
 
 
 def _print_users(report: AuditReport) -> None:

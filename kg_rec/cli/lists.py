@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kg_rec.cli.console import Command, dumps, note, print_json, print_table, progress_bar
 from kg_rec.cli.feedback import with_feedback
 from kg_rec.cli.options import learned_option, list_file, live_graph_option
+from kg_rec.cli.rules import read_rules, rule_options
 from kg_rec.quantity import quantity
 from kg_rec.tables import suffixes
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from kg_rec.api import Model
+    from kg_rec.jobs.rules import CandidatesConfig
     from kg_rec.model.recommender import Recommender
     from kg_rec.progress import Progress
     from kg_rec.store import GraphStore
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--users-file", type=click.Path(allow_dash=True), metavar="FILE", help="One key a line; - is stdin.")
 @click.option("--users-query", metavar="CYPHER", help="Read-only; its first column holds the keys. Needs --graph.")
 @click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="Length of the lists.")
+@rule_options
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -50,8 +53,13 @@ def recommend(
     k: int,
     out: Path | None,
     as_json: bool,
+    **flags: Any,
 ) -> None:
     """Top-k lists of a MODEL, without the items that a user had.
+
+    A list may keep rules: its mix of kinds near that of what the user liked (--calibrate), a share for some items
+    (--floor). Scores stay what they are; each item that a rule moved says from where, and why. `kg-rec audit` with the
+    same options measures what a rule costs.
 
     With --graph, interactions and users that came after training count at once. To write lists into the graph, or for
     very many users, run a job: kg-rec job run --help.
@@ -59,6 +67,7 @@ def recommend(
     \b
       kg-rec recommend model --users 1,2 -k 5
       kg-rec recommend model --out lists.parquet
+      kg-rec recommend model --users 1 --calibrate genre --floor tail:0.1 --never genre:Horror
       kg-rec recommend model --graph kg.graph --learned --users 1
       kg-rec recommend model --graph kg.graph --users-query
           'MATCH (u:User)-[r:RATED]->() WITH u, count(r) AS n WHERE n > 100 RETURN u.user_id'
@@ -82,7 +91,7 @@ def recommend(
             with nothing_told_of_links(users_file or "-", NotFoundError):
                 if learned:
                     models = with_feedback(model, loaded.recommender, store, keys)
-                rows, table = _write(models, k, out, progress)
+                rows, table = _write(models, k, out, read_rules(flags), store, progress)
         finally:
             if store is not None:
                 store.close()
@@ -140,7 +149,12 @@ def open_model(
 
 
 def _write(
-    models: Iterable[tuple[Recommender, list[str] | None]], k: int, out: Path | None, progress: Progress
+    models: Iterable[tuple[Recommender, list[str] | None]],
+    k: int,
+    out: Path | None,
+    rules: CandidatesConfig | None,
+    store: GraphStore | None,
+    progress: Progress,
 ) -> tuple[int, pa.Table | None]:
     """Lists into the file; else as a table."""
     import pyarrow as pa
@@ -148,10 +162,17 @@ def _write(
     from kg_rec.recommend import FIELDS, recommend
     from kg_rec.tables import write_table
 
-    batches = (batch for model, keys in models for batch in recommend(model, keys, k, progress=progress))
+    fields = FIELDS
+    if rules is None:
+        batches = (batch for model, keys in models for batch in recommend(model, keys, k, progress=progress))
+    else:
+        from kg_rec.jobs.ranking import by_rules, fields_of
+
+        fields = fields_of(rules)
+        batches = (b for model, keys in models for b in by_rules(model, keys, k, rules, store, progress))
     if out is not None:
-        return write_table(batches, out, FIELDS), None
-    table = pa.Table.from_batches(batches, schema=FIELDS)
+        return write_table(batches, out, fields), None
+    table = pa.Table.from_batches(batches, schema=fields)
     return table.num_rows, table
 
 
@@ -163,7 +184,8 @@ def _print_lists(table: pa.Table, as_json: bool) -> None:
     rows = []
     for row in table.to_pylist():
         user = row["user"] if row["rank"] == 1 else None
-        rows.append((user, row["rank"], row["name"], row["item"], f"{row['score']:.4f}"))
-    print_table(["user", "rank", "name", "item", "score"], rows, ["score"])
+        more = (row["moved"],) if "moved" in row else ()
+        rows.append((user, row["rank"], row["name"], row["item"], f"{row['score']:.4f}", *more))
+    print_table([*table.column_names[:2], "name", "item", *table.column_names[4:]], rows, ["score"])
     if not rows:
         note("no lists: no user was asked for, or there is nothing that they did not have")

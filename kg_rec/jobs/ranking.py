@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,18 +12,23 @@ from scipy import sparse
 
 from kg_rec.arrays.segments import ranges
 from kg_rec.arrays.types import Floats64, Ints
+from kg_rec.jobs.candidates import allowed_items
 from kg_rec.jobs.limits import Limits, limits_of
 from kg_rec.jobs.mix import shares
 from kg_rec.jobs.moves import moved
 from kg_rec.jobs.rerank import Reranked, Reranker, reranker
 from kg_rec.jobs.rules import CandidatesConfig
 from kg_rec.model.histories import histories
-from kg_rec.model.recommender import Recommender
-from kg_rec.recommend import lists_table
+from kg_rec.model.recommender import Recommender, positions
+from kg_rec.progress import Progress, no_progress
+from kg_rec.recommend import FIELDS, lists_table
 from kg_rec.snapshot import positive
+from kg_rec.store.base import GraphStore
 
 #: The column that tells moves.
 MOVED = "moved"
+#: Users whose lists are made at a time.
+_USERS = 1024
 
 
 @dataclass(frozen=True)
@@ -65,11 +71,11 @@ class Ranker:
         where it stands as its score has it.
         """
         rows = lists_table(self.model, users, ranked.items, ranked.scores)
-        if self.reranker is None or not self.reranker.told:
+        if not tells_moves(self.rules) or self.reranker is None:
             return rows
         own = self._own(self._rows(users)[0], self.reranker)
         texts = moved(self.reranker, ranked, own, self._of(users, None).items)
-        return pa.record_batch([*rows.columns, pa.array(texts, pa.string())], names=[*rows.schema.names, MOVED])
+        return pa.record_batch([*rows.columns, pa.array(texts, pa.string())], schema=fields_of(self.rules))
 
     def choose(self, liked: sparse.csr_array, seen: sparse.csr_array, allowed: NDArray[np.bool_]) -> Reranked:
         """Lists for any histories.
@@ -132,6 +138,48 @@ class Ranker:
             more, its = np.where(known, -1, more), np.where(known, -np.inf, its)
             top, values = np.concatenate([top, more], axis=1), np.concatenate([values, its], axis=1)
         return top, values
+
+
+def tells_moves(rules: CandidatesConfig) -> bool:
+    """Whether lists by these rules say from where items were moved."""
+    return bool(rules.calibrate or rules.floors)
+
+
+def fields_of(rules: CandidatesConfig) -> pa.Schema:
+    """The columns of lists by some rules."""
+    return FIELDS.append(pa.field(MOVED, pa.string())) if tells_moves(rules) else FIELDS
+
+
+def by_rules(
+    model: Recommender,
+    users: Sequence[str] | None,
+    k: int,
+    rules: CandidatesConfig,
+    store: GraphStore | None = None,
+    progress: Progress = no_progress,
+) -> Iterator[pa.RecordBatch]:
+    """Lists by rules, in batches, as :meth:`Ranker.table` has them.
+
+    Args:
+        model: over the graph as it is now.
+        users: user keys; None for all users, in key order.
+        k: length of the lists.
+        rules: the rules.
+        store: the graph that rules in Cypher ask.
+        progress: called per batch with users done.
+
+    Raises:
+        NotFoundError: a user is unknown; raised with the first batch, as are the others.
+        ConfigError: a rule does not fit the model or its graph.
+    """
+    allowed, _ = allowed_items(rules, store, model.snapshot)
+    ranker = Ranker.of(rules, model, allowed, k)
+    rows = np.arange(len(model.users)) if users is None else positions(model.users, users)
+    for start in range(0, len(rows), _USERS):
+        progress(start, len(rows), "recommend")
+        part = rows[start : start + _USERS]
+        yield ranker.table(part, ranker.lists(part))
+    progress(len(rows), len(rows), "recommend")
 
 
 def user_rows(model: Recommender, users: Ints) -> tuple[sparse.csr_array, sparse.csr_array]:

@@ -137,11 +137,6 @@ class Reranker:
     floors: tuple[Floor, ...] = field(default=())
 
     @property
-    def told(self) -> bool:
-        """Whether lists tell their moves."""
-        return self.calibration is not None or bool(self.floors)
-
-    @property
     def also(self) -> tuple[NDArray[np.bool_], ...]:
         """Groups whose best items are chosen from too, if they are not among the best of all."""
         return (*((self.new,) if self.reserved else ()), *(floor.members for floor in self.floors))
