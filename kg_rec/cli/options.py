@@ -164,6 +164,12 @@ def settings_options(command: F) -> F:
         click.option("--seed", type=click.IntRange(min=0), help="Seed of every random choice.  [default: 2026]"),
         click.option("--device", metavar="NAME", help="cpu, cuda, or auto: cuda where there is one.  [default: auto]"),
         click.option("--no-text", is_flag=True, help="Do without the text model."),
+        click.option(
+            "--block",
+            multiple=True,
+            metavar="RELATION",
+            help="A relation type of items' facts that no score may use, nor an explanation. Repeatable.",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -171,7 +177,12 @@ def settings_options(command: F) -> F:
 
 
 def read_settings(
-    config: Path | None, sets: Sequence[tuple[str, str]], seed: int | None, device: str | None, no_text: bool
+    config: Path | None,
+    sets: Sequence[tuple[str, str]],
+    seed: int | None,
+    device: str | None,
+    no_text: bool,
+    block: Sequence[str] = (),
 ) -> TrainConfig:
     """The settings of a file, changed by ``--set`` and the other options.
 
@@ -195,6 +206,8 @@ def read_settings(
         values["device"] = device
     if no_text:
         values["meaning"]["encoder"] = "none"
+    if block:
+        values["blocked"] = list(dict.fromkeys([*values.get("blocked", ()), *block]))
     return TrainConfig.from_dict(values)
 
 

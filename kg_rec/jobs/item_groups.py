@@ -13,7 +13,7 @@ from kg_rec.snapshot.item_facts import item_relation, other_end
 
 #: Codes of :func:`popularity_parts`.
 HEAD, MIDDLE, TAIL, NEW = range(4)
-_BY_POPULARITY = {"tail": TAIL, "new": NEW}
+_BY_POPULARITY = {"tail": (TAIL, "less popular items"), "new": (NEW, "new items")}
 
 
 def popularity_parts(likes: Ints) -> Ints:
@@ -44,7 +44,8 @@ def items_of_group(snapshot: Snapshot, group: str, setting: str) -> tuple[str, N
     word = group.strip()
     if word.casefold() in _BY_POPULARITY:
         likes = np.bincount(snapshot.liked().target, minlength=len(snapshot.items))
-        return word.casefold(), popularity_parts(likes) == _BY_POPULARITY[word.casefold()]
+        part, label = _BY_POPULARITY[word.casefold()]
+        return label, popularity_parts(likes) == part
     name, separator, node = word.partition(":")
     if not separator or not node.strip():
         raise ArgumentError(f"{setting}: expected RELATION:NODE such as genre:Documentary, tail or new, got {group!r}")

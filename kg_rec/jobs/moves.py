@@ -37,7 +37,7 @@ def moved(rules: Reranker, ranked: Reranked, own: Floats64 | None, best: Ints) -
                 found.append(f"{start}: others were moved up")
             elif why == Why.FLOOR:
                 floor = rules.floors[int(ranked.floor[row, place])]
-                found.append(f"{start}: at least {_percent(floor.share)} of the list is for {floor.label}")
+                found.append(f"{start}: at least {_percent(floor.share)} of the list's exposure is for {floor.label}")
             elif why == Why.MIX and own is not None and shown is not None and rules.calibration is not None:
                 found.append(f"{start}: {_lack(rules.calibration, item, own[row], shown[row], best.shape[1])}")
             elif why == Why.NEW:

@@ -209,7 +209,7 @@ class _Lists:
             reason = np.where(floor >= 0, Why.FLOOR, np.where(reserved, Why.NEW, reason))
             places[there, step], why[there, step], kept[there, step] = best[there], reason[there], floor[there]
             self._take(best, there, step)
-        if self.own is not None and not self.rules.floors and not self.rules.diversity:
+        if self.own is not None and not self.rules.diversity:
             return self._by_score(places, why, kept)
         return places, why, kept
 
@@ -224,7 +224,8 @@ class _Lists:
         total, later = self.worth.sum(), self.worth[step + 1 :].sum()
         shares = np.array([f.share for f in self.rules.floors])[:, None]
         needed = np.maximum(shares * total - self.shown, 0)
-        due = needed.sum(axis=0) > later + 1e-12  # what is left after this rank is not enough
+        wasted = np.maximum((needed > 0).sum(axis=0) - 1, 0) * self.worth[step]  # a rank may be worth more than needed
+        due = needed.sum(axis=0) > later - wasted + 1e-12  # what is left after this rank may not be enough
         for n in np.argsort([-f.share for f in self.rules.floors], kind="stable").tolist():
             now = due & (needed[n] > 0) & (floor < 0) & (usable & self.inside[n]).any(axis=1)
             usable &= self.inside[n] | ~now[:, None]
@@ -261,9 +262,19 @@ class _Lists:
             self.sorted += added.sum(axis=1) > 0
 
     def _by_score(self, places: Ints, why: Ints, kept: Ints) -> tuple[Ints, Ints, Ints]:
-        """The mix of a list does not depend on its order, so its items stand in the order of their scores."""
-        scores = np.where(places >= 0, self.scores[self.rows[:, None], places], -np.inf)
-        order = np.lexsort((places, -scores), axis=1)
+        """The mix of a list does not depend on its order, so its items stand in the order of their scores.
+
+        Those of a group that has a floor keep their ranks, which the floor counts.
+        """
+        held = places >= 0
+        scores = np.where(held, self.scores[self.rows[:, None], places], -np.inf)
+        fixed = ~held
+        for inside in self.inside:
+            fixed |= inside[self.rows[:, None], places] & held
+        order = np.tile(np.arange(self.k), (len(places), 1))
+        for row in np.flatnonzero((~fixed).any(axis=1)).tolist():
+            some = np.flatnonzero(~fixed[row])
+            order[row, some] = some[np.lexsort((places[row, some], -scores[row, some]))]
         one, other, last = (np.take_along_axis(array, order, axis=1) for array in (places, why, kept))
         return one, other, last
 

@@ -41,6 +41,7 @@ from kg_rec.model.kernel import FactorKernel, Kernel, Matrix, MatrixKernel
 from kg_rec.quantity import quantity
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import EdgeTable, Snapshot
+from kg_rec.snapshot.item_facts import without_relations
 
 _log = logging.getLogger(__name__)
 #: Training again is advised when more than this share of the items is new to the model.
@@ -113,6 +114,7 @@ def adapted(model: M, after: Snapshot) -> M:
         ModelError: a relation type of the model is not in the schema; train again.
     """
     trained = cast("Trained", model)
+    after = without_relations(after, [name for name in trained.config.blocked if name in after.schema.relation_types])
     before = trained.snapshot
     unknown = [f.relation for f in trained.similarity.factors if f.relation not in after.schema.relation_types]
     if unknown:

@@ -76,6 +76,8 @@ class TrainConfig:
         fusion: the channel weights.
         fashion: what is in fashion at the time of a list.
         robust: defence against fake users; off unless it is set.
+        blocked: relation types of items' facts that no score may use: the model is that of a graph without them, and
+            stays so over a graph that has them.  No explanation shows them either, as they explain nothing.
         parts: the settings of each channel that there is, in the order of the channels.
     """
 
@@ -88,6 +90,7 @@ class TrainConfig:
     fusion: FusionConfig = field(default_factory=FusionConfig)
     fashion: FashionConfig = field(default_factory=FashionConfig)
     robust: RobustConfig = field(default_factory=RobustConfig)
+    blocked: tuple[str, ...] = ()
     parts: tuple[Any, ...] = ()
 
     def __init__(
@@ -102,6 +105,7 @@ class TrainConfig:
         fusion: FusionConfig | None = None,
         fashion: FashionConfig | None = None,
         robust: RobustConfig | None = None,
+        blocked: tuple[str, ...] = blocked,
         parts: Sequence[object] = (),
         **tables: object,
     ) -> None:
@@ -121,7 +125,7 @@ class TrainConfig:
             "fashion": fashion or FashionConfig(),
             "robust": robust or RobustConfig(),
         }
-        for name, value in {**values, **last, "parts": tuple(own)}.items():
+        for name, value in {**values, **last, "blocked": blocked, "parts": tuple(own)}.items():
             object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
@@ -143,12 +147,12 @@ class TrainConfig:
     def setting_types(cls) -> dict[str, Any]:
         """The type of each setting by its name in files, in the order in which they are saved."""
         types = {name: kind for name, kind in get_type_hints(cls).items() if name != "parts"}
-        last = {name: types.pop(name) for name in ("cold", "fusion", "fashion", "robust")}
+        last = {name: types.pop(name) for name in ("cold", "fusion", "fashion", "robust", "blocked")}
         return {**types, **{kind.table: kind.settings for kind in kinds()}, **last}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain nested dictionary, as saved with a model."""
-        values = {name: getattr(self, name) for name in self.setting_types()}
+        """Plain nested dictionary, as saved with a model; an empty ``blocked`` is left out, as files cannot hold it."""
+        values = {name: getattr(self, name) for name in self.setting_types() if name != "blocked" or self.blocked}
         return {
             name: value if isinstance(value, int | str | tuple) else asdict(value) for name, value in values.items()
         }

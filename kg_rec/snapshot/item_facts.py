@@ -1,11 +1,14 @@
-"""The relation type of items that somebody means by a word: its name, its label, or what it leads to."""
+"""Relation types of items' facts: the one that a word means, and the graph without some."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from kg_rec.errors import ArgumentError
 from kg_rec.schema import GraphSchema, RelationType
+from kg_rec.snapshot.snapshot import Snapshot
 
 
 def item_relation(schema: GraphSchema, word: str, setting: str) -> RelationType:
@@ -31,6 +34,29 @@ def item_relation(schema: GraphSchema, word: str, setting: str) -> RelationType:
             raise ArgumentError(f"{setting}: {word!r} may be {several}; give one of these names")
     names_ = ", ".join(r.name for r in known) or "none in this schema"
     raise ArgumentError(f"{setting}: expected a relation type of {schema.item.name} ({names_}), got {word!r}")
+
+
+def without_relations(snapshot: Snapshot, names: Sequence[str]) -> Snapshot:
+    """The graph without the facts of some relation types, as if they had been deleted.
+
+    Args:
+        snapshot: the graph.
+        names: of relation types between items and other nodes.
+
+    Raises:
+        ArgumentError: there is no such relation type, or it is not one of items' facts.
+    """
+    known = {r.name for r in snapshot.schema.knowledge_relations}
+    for name in names:
+        if name not in known:
+            told = ", ".join(sorted(known)) or "none in this schema"
+            raise ArgumentError(
+                f"blocked: expected relation types of {snapshot.schema.item.name} ({told}), got {name!r}"
+            )
+        edges = snapshot.edges[name]
+        if len(edges):
+            snapshot = snapshot.with_edges(name, edges.take(np.zeros(len(edges), np.bool_)))
+    return snapshot
 
 
 def other_end(schema: GraphSchema, relation: RelationType) -> str:

@@ -29,6 +29,7 @@ from kg_rec.model.train.new_items import similarity_of
 from kg_rec.model.train.train import encode_items
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import EdgeTable, Snapshot
+from kg_rec.snapshot.item_facts import without_relations
 from kg_rec.trust.gaussian import Budget, Guarantee, Look, mu_of, noised, noised_symmetric
 
 #: Share of the budget (of mu squared) for popularities; the rest is for M.
@@ -74,6 +75,7 @@ def train_private(
     if config.robust.fakes:
         raise ModelError("private training sees two noised sums alone, robust.fakes every user; set robust.fakes to 0")
     random = random or np.random.default_rng(secrets.randbits(256))
+    snapshot = without_relations(snapshot, config.blocked)
     public, items = without_users(snapshot), len(snapshot.items)
     if not 2 <= items <= MAX_ITEMS:
         raise ModelError(f"private training takes 2 to {MAX_ITEMS:,} items, got {items:,}; train without --epsilon")

@@ -25,6 +25,7 @@ from kg_rec.model.train.tune import popularity_scale, prior_factor, used
 from kg_rec.model.trusted import learned_from
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
+from kg_rec.snapshot.item_facts import without_relations
 
 
 def fit(
@@ -47,6 +48,7 @@ def fit(
         shards: where heavy sums are computed.
         sums: of the interactions of users who are not in the graph.
     """
+    snapshot = without_relations(snapshot, config.blocked)
     shape = (len(snapshot.users), len(snapshot.items))
     edges = learned_from(learnable(snapshot.liked(), config.seed), shape, config.robust, config.seed)
     seen = snapshot.with_edges(snapshot.schema.interaction.name, edges)

@@ -31,6 +31,7 @@ from kg_rec.model.trusted import trusted
 from kg_rec.progress import Progress, no_progress
 from kg_rec.quantity import quantity
 from kg_rec.snapshot import Snapshot
+from kg_rec.snapshot.item_facts import without_relations
 from kg_rec.split import Split, calendar_holdout, holdout_split
 
 logger = logging.getLogger(__name__)
@@ -62,11 +63,13 @@ def train(
 
     Raises:
         ModelError: the graph has no positive interactions, or a channel is unknown.
+        ArgumentError: a relation type to be blocked is not one of items' facts.
         SplitError: they are to be held out by time, and have none.
         MissingDependencyError: the meaning channel is on and no text model is installed.
     """
     config = config or TrainConfig()
     used(config)  # refuses an unknown channel before any work
+    snapshot = without_relations(snapshot, config.blocked)
     if split is not None:
         snapshot = snapshot.with_edges(snapshot.schema.interaction.name, split.train)
     positive = snapshot.liked()
@@ -140,6 +143,7 @@ def fit_sums(
         config: the settings that they were chosen with.
         progress: called as the work advances.
     """
+    snapshot = without_relations(snapshot, config.blocked)
     text = encode_items(snapshot, config, progress)
     with _threads(len(snapshot.items)):
         return fit(snapshot, chosen, config, text, progress, sums=sums)

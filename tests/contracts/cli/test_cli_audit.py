@@ -32,3 +32,30 @@ def test_wrong_use_is_told(world: World) -> None:
         "at least two groups of 100 users"
         in run("audit", world.model, "--by", "history", "--least", 100, code=1).stderr
     )
+
+
+def test_lists_by_rules_say_what_moved_and_the_audit_what_it_costs(world: World, tmp_path: Path) -> None:
+    rules = ("--calibrate", "genre", "--floor", "genre:Comedy:0.3")
+    plain = run("recommend", world.model, "--users", "u1", "--json").stdout.splitlines()
+    rows = [
+        json.loads(row) for row in run("recommend", world.model, "--users", "u1", *rules, "--json").stdout.splitlines()
+    ]
+    assert len(rows) == len(plain) == 10
+    assert "moved" not in json.loads(plain[0])
+    assert any("of the list's exposure is for genre Comedy" in (row["moved"] or "") for row in rows)
+    assert "moved from rank" in run("recommend", world.model, "--users", "u1", *rules).stdout
+    run("recommend", world.model, *rules, "--out", tmp_path / "lists.parquet")
+    never = run("recommend", world.model, "--users", "u0", "--never", "genre:Comedy", "--json").stdout.splitlines()
+    assert {int(json.loads(row)["item"][1:]) % 2 for row in never} == {1}
+    found = json.loads(run("audit", world.model, *QUICK, *rules, "--strength", "0.5", "--json").stdout)
+    assert found["cost"]["strength"] == 0.5
+    assert found["cost"]["floors"][0]["after"] >= found["cost"]["floors"][0]["before"]
+    assert "the rules, on the test" in run("audit", world.model, *QUICK, *rules).stdout
+
+
+def test_wrong_rules_are_told(world: World) -> None:
+    recommend = ("recommend", world.model, "--users", "u1")
+    assert "--strength needs --calibrate" in run(*recommend, "--strength", "0.5", code=2).stderr
+    assert "expected GROUP:SHARE" in run(*recommend, "--floor", "genre:Comedy", code=2).stderr
+    assert "expected the name or key of a Genre" in run(*recommend, "--floor", "genre:Opera:0.1", code=1).stderr
+    assert "holds a number" in run(*recommend, "--limit", "title=age", code=1).stderr
