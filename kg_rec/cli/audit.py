@@ -104,15 +104,16 @@ def audit(
     if as_json:
         print_json(found.to_dict())
         return
-    _print(found)
+    print_report(found)
     if out is not None:
         click.echo(f"\nwritten to {out}")
 
 
-def _print(report: AuditReport) -> None:
+def print_report(report: AuditReport) -> None:
+    """The tables of an audit."""
     click.echo(f"{report.protocol}: {report.users:,} users with something to find, {report.items:,} items ranked\n")
     if report.cost is not None:
-        _print_cost(report.cost)
+        print_cost(report.cost)
     if report.gaps:
         _print_users(report)
     else:
@@ -143,7 +144,8 @@ def _print(report: AuditReport) -> None:
     note("gaps of scores are in standard deviations of the user's scores, and exactly the sum of their parts")
 
 
-def _print_cost(cost: Cost) -> None:
+def print_cost(cost: Cost) -> None:
+    """What rules cost."""
     if cost.tried:
         tried = [(f"{t.strength:g}", figure(t.ndcg), figure(t.divergence), _chosen(t, cost)) for t in cost.tried]
         print_table(["strength, on validation", "NDCG", "divergence", ""], tried, ["NDCG", "divergence"])

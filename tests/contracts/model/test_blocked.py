@@ -67,7 +67,7 @@ def test_explanations_do_not_show_it_and_it_is_saved(blocked: Recommender, tmp_p
     model = Model(blocked)
     for user in ("u00", "u31"):
         item = model.recommend([user], 1)["item"][0].as_py()
-        relations = {edge.relation for path in model.explain(user, item).paths for edge in path.edges}
+        relations = {edge.type for path in model.explain(user, item).paths for edge in path.edges}
         assert not relations & set(SENSITIVE)
     persist.save(blocked, f"{tmp_path}/model")
     again = persist.load(f"{tmp_path}/model")

@@ -1,0 +1,58 @@
+"""benchmarks.fairness at a tiny size: every key, and figures that mean something."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.fairness.__main__ import main
+
+CONFIG = """
+recency = [0.0]
+[taste]
+l2 = [5.0, 20.0]
+[gnn]
+dimensions = [4]
+exponents = [0.3]
+[meaning]
+encoder = "none"
+[fusion]
+rounds = 1
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three of four users like odd items; a third like both kinds, which lists by score do not show."""
+    rng = np.random.default_rng(5)
+    parts: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
+    for user in range(80):
+        odd = rng.choice(20, 9 if user % 4 else 3, replace=False) * 2 + 1
+        even = rng.choice(20, 3 if user % 4 else 9, replace=False) * 2
+        for place, item in enumerate(rng.permutation([*odd, *even])):
+            part = "test" if place < 2 else "valid" if place < 4 else "train"
+            parts[part].append(f"u{user}\t{item}\t1")
+    for part, rows in parts.items():
+        (tmp_path / f"{part}.tsv").write_text("user\titem\tplays\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    rows = [f"{item}\tmade_in\t{'odd' if item % 2 else 'even'}" for item in range(40)]
+    (tmp_path / "facts.tsv").write_text("item_id\trelation\tname\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    (tmp_path / "quick.toml").write_text(CONFIG, encoding="utf-8")
+    return tmp_path
+
+
+def test_one_line_of_json_and_tables(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [str(folder), "--facts", str(folder / "facts.tsv"), "--config", str(folder / "quick.toml")]
+    page = folder / "audit.html"
+    assert main([*arguments, "--least", "5", "--json", "--page", str(page)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    found = json.loads(lines[0])
+    assert found["users"] == 80
+    assert found["parts_error"] <= 1e-5
+    assert found["floor_tail"] >= max(0.1 - 1e-9, found["floor_tail_before"] - 1e-9)
+    assert found["halved_kl_ratio"] < found["calibration_kl_ratio"] + 1e-9
+    assert found["head_ratio"] > found["tail_ratio"]
+    assert "MADE_IN" in page.read_text(encoding="utf-8").upper()
