@@ -12,7 +12,7 @@ test.  Tables, or with --json one line of figures:
 ``ndcg``: NDCG@10.  ``telling``: gaps that are more than chance, of ``tests``.  ``largest_ndcg_gap``: of a group of
 users against the others, with ``largest_ndcg_gap_of``.  ``head_ratio``, ``tail_ratio``: exposure by merit.
 ``parts_error``: the largest difference of a gap of scores and the sum of its parts, and of knowledge's part and the sum
-of its facts.  ``calibration_kl_ratio``, ``calibration_ndcg_loss``: divergence after by before, and the loss of NDCG as a
+of its facts.  ``calibration_kl_ratio``, ``calibration_ndcg_loss``: divergence after by before, and loss of NDCG as a
 share, of lists that are calibrated with the strength that validation chooses; ``halved_strength``,
 ``halved_ndcg_loss``: of the first strength that halves the divergence on validation.  ``floor_tail``,
 ``floor_ndcg_loss``: exposure of the tail with a floor of 10 %, and its cost.

@@ -18,6 +18,8 @@ from markupsafe import Markup
 from kg_rec import notebook as analytics
 from kg_rec import theme
 from kg_rec.api import Model
+from kg_rec.audit.page import part_of_page
+from kg_rec.audit.report import AuditReport
 from kg_rec.checks.agreement import Agreement, conclusion
 from kg_rec.demo import pictures
 from kg_rec.demo.pictures import label_of, part_name
@@ -104,6 +106,7 @@ class ReportData:
         measured: the evaluation.
         baseline: popularity on the same split.
         agreements: whether the facts agree with the interactions.
+        fairness: groups of users and of items, on the test of the evaluation.
         lists: all top-10 lists (:data:`kg_rec.recommend.FIELDS`).
         examples: explanations.
         commands: how to go on.
@@ -117,6 +120,7 @@ class ReportData:
     measured: EvaluationReport
     baseline: Baseline
     agreements: Sequence[Agreement]
+    fairness: AuditReport
     lists: pa.Table
     examples: Sequence[ExplainedExample]
     commands: Sequence[str]
@@ -158,6 +162,7 @@ def render(report: ReportData) -> str:
         agreements=[(label_of(snapshot, a.relation), a) for a in report.agreements],
         measures=_measures(report),
         lift=[(_ABLATIONS.get(name, name), found, _tells(found)) for name, found in report.measured.kg_lift.items()],
+        fairness=part_of_page(report.fairness),
         gain=_tells({"drop": report.baseline.gain, "interval": report.baseline.gain_interval}),
         lambdas=_lambdas(report.model),
         likeness=_likeness(report.model),

@@ -16,6 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from kg_rec.api import Model
+from kg_rec.audit.config import AuditConfig
+from kg_rec.audit.report import AuditReport, audit
 from kg_rec.checks.agreement import agreement
 from kg_rec.demo import report
 from kg_rec.errors import ConfigError, MissingDependencyError, StoreError, StoreUnavailableError
@@ -198,7 +200,7 @@ def run(
     if len(snapshot.interactions) != loaded:
         notes += (f"The graph {url} held other interactions before: all {len(snapshot.interactions):,} are used.",)
     with clock.stage("evaluate") as tell:
-        measured, baseline = _evaluate(snapshot, settings, tell)
+        measured, baseline, fairness = _evaluate(snapshot, settings, tell)
         agreements = agreement(snapshot, seed=seed, progress=tell)
     with clock.stage("train") as tell:
         recommender = train(snapshot, settings, progress=tell, log_file=out / "training.jsonl")
@@ -222,6 +224,7 @@ def run(
             measured=measured,
             baseline=baseline,
             agreements=agreements,
+            fairness=fairness,
             lists=table,
             examples=examples,
             commands=commands,
@@ -315,12 +318,15 @@ def _settings(config: TrainConfig, seed: int) -> tuple[TrainConfig, tuple[str, .
     return config, ()
 
 
-def _evaluate(snapshot: Snapshot, config: TrainConfig, progress: Progress) -> tuple[EvaluationReport, report.Baseline]:
-    """The random protocol with what the graph adds, and popularity on the same split."""
+def _evaluate(
+    snapshot: Snapshot, config: TrainConfig, progress: Progress
+) -> tuple[EvaluationReport, report.Baseline, AuditReport]:
+    """The random protocol with what the graph adds; popularity, and groups of users and items, on the same split."""
     split = random_split(snapshot.liked(), len(snapshot.items), config.seed)
     trained: list[Recommender] = []
     measured = evaluate(snapshot, split, config, progress=progress, trained=trained.append)
-    return measured, _popularity(trained[0], split, config.seed)
+    fairness = audit(trained[0], split, AuditConfig(seed=config.seed), progress)
+    return measured, _popularity(trained[0], split, config.seed), fairness
 
 
 def _popularity(model: Recommender, split: Split, seed: int) -> report.Baseline:

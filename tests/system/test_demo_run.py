@@ -95,6 +95,9 @@ def test_everything_is_written(finished: demo.DemoResult) -> None:
     for path in ("model", "recommendations.parquet", "report.html", "graph"):
         assert str(out / path) in told
     assert f"{finished.metrics['ndcg@10']:.4f}" in told
+    html = finished.report.read_text(encoding="utf-8")
+    assert "Who is served how well?" in html
+    assert "Items: exposure against merit" in html
 
 
 def test_every_explanation_is_confirmed_by_the_graph(finished: demo.DemoResult) -> None:

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from toy_graph import NO_TEXT, films
 
 from kg_rec.api import Model
+from kg_rec.audit.config import AuditConfig
 from kg_rec.checks.agreement import agreement
 from kg_rec.cli import main
 from kg_rec.demo.report import Baseline, ExplainedExample, ReportData, render
@@ -133,6 +134,7 @@ def test_the_report_of_the_demo_shows_it(model: Model) -> None:
             measured=EvaluationReport("random", 60, 45, metrics, intervals, {}, {}, {}, {}, {}),
             baseline=Baseline(metrics, intervals, 0.0, (-0.01, 0.01)),
             agreements=agreement(films(), seed=0),
+            fairness=model.audit(AuditConfig(k=3, least=5, samples=100)),
             lists=model.recommend(users=["u01"], k=3),
             examples=(ExplainedExample("a film", model.explain("u01", "f07"), ()),),
             commands=(),
@@ -144,4 +146,5 @@ def test_the_report_of_the_demo_shows_it(model: Model) -> None:
     weights = re.search(r"<tr>\s*<t[dh][^>]*>(?:<[^>]*>)*\s*age\s*(?:<[^>]*>)*</t[dh]>(.*?)</tr>", page, re.DOTALL)
     assert weights is not None
     assert "0.5" in weights.group(1)  # its weight in the sum
+    assert ".of-age { background: var(--of-age); }" in page  # also in the bars of gaps between groups
     assert re.search(r'data-parts="[^"]*"', page)
