@@ -82,6 +82,8 @@ def allowed_items(
         counts[rule] = int(mask.sum())
         np.logical_and(allowed, mask, out=allowed)
 
+    if store is None and config.never_for:
+        raise ConfigError("candidates.never_for: Cypher needs a graph to ask; give --graph")
     for name, texts in (("only", config.only), ("never", config.never)):
         for n, text in enumerate(texts):
             if store is None:

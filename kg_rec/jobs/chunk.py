@@ -70,7 +70,7 @@ class Scorer:
             ConfigError: a rule does not fit the model.
         """
         fitted = model.with_snapshot(plan.snapshot)
-        return cls(job, plan, fitted, Ranker.of(job.candidates, fitted, plan.allowed, job.k))
+        return cls(job, plan, fitted, Ranker.of(job.candidates, fitted, plan.allowed, job.k, plan.blocked))
 
     def __call__(self, number: int) -> Lists:
         """The lists of chunk ``number``; the engine keeps BLAS on one thread, so that sums have one order."""

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from kg_rec.arrays.segments import ranges
 from kg_rec.arrays.types import Floats64, Ints
-from kg_rec.jobs.candidates import allowed_items
+from kg_rec.jobs.candidates import allowed_items, blocked_pairs
 from kg_rec.jobs.limits import Limits, limits_of
 from kg_rec.jobs.mix import shares
 from kg_rec.jobs.moves import moved
@@ -39,6 +39,7 @@ class Ranker:
         rules: the rules.
         model: over the graph as it is now.
         allowed: items that may be in a list, shape (items,).
+        blocked: users and items that may not be in these users' lists, shape (pairs, 2), sorted.
         k: length of the lists.
         reranker: None where lists follow the scores.
         limits: of items and users.
@@ -47,18 +48,27 @@ class Ranker:
     rules: CandidatesConfig
     model: Recommender
     allowed: NDArray[np.bool_]
+    blocked: Ints
     k: int
     reranker: Reranker | None
     limits: Limits
 
     @classmethod
-    def of(cls, rules: CandidatesConfig, model: Recommender, allowed: NDArray[np.bool_], k: int) -> Ranker:
-        """The ranker of some rules.
+    def of(
+        cls,
+        rules: CandidatesConfig,
+        model: Recommender,
+        allowed: NDArray[np.bool_],
+        k: int,
+        blocked: Ints | None = None,
+    ) -> Ranker:
+        """The ranker of some rules; see the attributes.
 
         Raises:
             ConfigError: a rule does not fit the model or its graph.
         """
-        return cls(rules, model, allowed, k, reranker(rules, model, k), limits_of(rules, model.snapshot))
+        pairs = np.empty((0, 2), np.int64) if blocked is None else blocked
+        return cls(rules, model, allowed, pairs, k, reranker(rules, model, k), limits_of(rules, model.snapshot))
 
     def lists(self, users: Ints) -> Reranked:
         """The lists of users by dense index."""
@@ -113,7 +123,7 @@ class Ranker:
         liked, seen = user_rows(self.model, users)
         if not self.rules.exclude_seen:
             seen = sparse.csr_array(seen.shape, dtype=np.float32)
-        return liked, seen
+        return liked, _with_pairs(seen, users, self.blocked)
 
     def _own(self, liked: sparse.csr_array, rerank: Reranker) -> Floats64 | None:
         """The mix of kinds of what each user liked, shape (b, kinds); None without a calibration."""
@@ -173,7 +183,8 @@ def by_rules(
         ConfigError: a rule does not fit the model or its graph.
     """
     allowed, _ = allowed_items(rules, store, model.snapshot)
-    ranker = Ranker.of(rules, model, allowed, k)
+    blocked = None if store is None else blocked_pairs(rules, store, model.snapshot)[0]
+    ranker = Ranker.of(rules, model, allowed, k, blocked)
     rows = np.arange(len(model.users)) if users is None else positions(model.users, users)
     for start in range(0, len(rows), _USERS):
         progress(start, len(rows), "recommend")
@@ -194,6 +205,16 @@ def user_rows(model: Recommender, users: Ints) -> tuple[sparse.csr_array, sparse
     liked = positive(part, model.snapshot.schema.interaction)
     shape = (len(users), len(model.items))
     return histories(liked, shape, model.chosen.recency, model.chosen.rating), histories(part, shape, 0)
+
+
+def _with_pairs(seen: sparse.csr_array, users: Ints, pairs: Ints) -> sparse.csr_array:
+    """What is left out of the users' lists, with the pairs of these users; an entry counts whatever its value."""
+    starts, ends = (np.searchsorted(pairs[:, 0], users, side) for side in ("left", "right"))
+    if not (ends > starts).any():
+        return seen
+    rows = np.concatenate([np.repeat(np.arange(len(users)), n) for n in (np.diff(seen.indptr), ends - starts)])
+    columns = np.concatenate([seen.indices, pairs[ranges(starts, ends - starts), 1]])
+    return sparse.csr_array((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=seen.shape)
 
 
 def _filled(top: Ints, values: Floats64, k: int) -> tuple[Ints, Floats64]:
