@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rdflib import RDFS
+from rdflib import OWL, RDF, RDFS
 
 from kg_rec.errors import ConfigError
 from kg_rec.loaders.base import LoadContext
@@ -13,7 +13,9 @@ from kg_rec.loaders.batches import relation_type
 from kg_rec.schema import GraphSchema, RelationType
 from kg_rec.schema.iris import local_name, plain
 
-LABEL = str(RDFS.label)
+LABEL, SAME = str(RDFS.label), str(OWL.sameAs)
+#: Predicates that say the class; the second is Wikidata's.
+TYPES = frozenset({str(RDF.type), "http://www.wikidata.org/prop/direct/P31"})
 _KEEP = ("all", "linked", "known")
 
 

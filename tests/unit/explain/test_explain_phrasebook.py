@@ -52,7 +52,9 @@ def test_the_sentences_that_ship_cover_every_pattern_and_derive(name: str, lang:
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("name", ["books", "finance", "medicine", "news", "shop", "social", "travel", "video"])
+@pytest.mark.parametrize(
+    "name", ["books", "finance", "library", "medicine", "news", "shop", "social", "travel", "video"]
+)
 def test_every_pattern_of_the_other_domains_is_said_and_one_a_relation_derives(name: str, lang: str) -> None:
     schema = GraphSchema.bundled(name)
     found = patterns(schema, lang)
