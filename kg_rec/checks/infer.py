@@ -98,9 +98,15 @@ def infer(store: GraphStore, wishes: Wishes | None = None) -> str:
         wishes: what the caller knows; the rest is guessed.
 
     Raises:
-        SchemaError: no users, items, interactions or keys are found; the message lists what there is.
+        SchemaError: no users, items, interactions or keys are found (the message lists what there is), or nothing but
+            kg_rec writes to the graph.
     """
     wishes = wishes or Wishes()
+    if store.capabilities.checked_types:
+        raise SchemaError(
+            f"{store.url}: a schema is inferred from a graph that others made, on a Neo4j server; this one was written "
+            "by kg-rec and holds its schema (`kg-rec schema diff NAME|FILE.ttl` compares it with another)"
+        )
     found = survey(store)
     if not found.labels:
         raise SchemaError(f"{store.url} holds no nodes; expected a graph to infer a schema from")
