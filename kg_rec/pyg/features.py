@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,10 @@ from torch_geometric.data import FeatureStore, TensorAttr
 
 from kg_rec.arrays.types import Ints
 from kg_rec.errors import ArgumentError
-from kg_rec.pyg.cache import Cache, Entry
+from kg_rec.pyg.cache import Cache, Segments
 from kg_rec.pyg.connection import Connection
 from kg_rec.pyg.edges import EdgeType, checked, reverse_of
-from kg_rec.pyg.graph import KEYS_PER_LOOKUP, StoreGraph
+from kg_rec.pyg.graph import StoreGraph
 from kg_rec.schema import RelationType
 from kg_rec.snapshot.columns import NodeColumns, class_indices, texts
 from kg_rec.snapshot.tables import IdMap
@@ -108,11 +108,8 @@ class StoreFeatures(FeatureStore):  # type: ignore[misc]
             return torch.from_numpy(nodes)
         if attr.attr_name == "y" and self._label_relation is not None:
             return torch.from_numpy(self._targets(self._label_relation, nodes))
-        entries = self._entries(name, nodes)
-        if attr.attr_name == "y":
-            return torch.from_numpy(np.array([entry[1] for entry in entries], np.int64).reshape(len(nodes)))
-        rows = [entry[0] for entry in entries]
-        return torch.from_numpy(np.stack(rows) if rows else np.empty((0, len(self._columns[name].names)), np.float32))
+        x, y = self._cache.values(name, nodes, lambda some: self._fetched(name, some)).columns
+        return torch.from_numpy(x if attr.attr_name == "x" else y)
 
     def _get_tensor_size(self, attr: TensorAttr) -> tuple[int, ...]:
         count = len(self._ids[self._group(attr)])
@@ -160,29 +157,22 @@ class StoreFeatures(FeatureStore):  # type: ignore[misc]
             return np.arange(count)[slice(None) if index is None else index]
         return checked(attr.group_name, index, count)
 
-    def _entries(self, name: str, nodes: Ints) -> list[Entry]:
-        """Per node its row of ``x`` and its class, or None; from the cache, or looked up."""
-        asked = [(name, node) for node in nodes.tolist()]
-        entries = self._cache.found(dict.fromkeys(asked))
-        missing = np.unique(np.array([node for _, node in asked if (name, node) not in entries], np.int64))
-        for start in range(0, len(missing), KEYS_PER_LOOKUP):
-            fetched = self._fetched(name, missing[start : start + KEYS_PER_LOOKUP])
-            self._cache.keep(fetched)
-            entries |= fetched
-        return [entries[key] for key in asked]
-
-    def _fetched(self, name: str, nodes: Ints) -> dict[Hashable, Entry]:
+    def _fetched(self, name: str, nodes: Ints) -> Segments:
+        """Of each node its row of ``x`` and its class, None where it has none."""
         ids, columns = self._ids[name], self._columns[name]
-        label = self._label if name == self._item and self._label is not None and self._label.relation is None else None
+        label = self._label if name == self._item and self._label_relation is None else None
+        if not len(nodes):
+            x = np.empty((0, len(columns.names)), np.float32) if self._has_x(name) else None
+            return Segments(np.zeros(1, np.int64), (x, None if label is None else np.empty(0, np.int64)))
         properties = [*columns.properties, *([label.name] if label is not None else [])]
         table = pa.table({})
         if properties:
             keys = ids.keys.take(pa.array(nodes))
             found = self._connection.store.read_nodes(name, keys.to_pylist(), columns=properties)
             table = found.take(pc.index_in(keys, found.column(0)))  # no value of a node that is gone
-        rows = columns.rows(table, nodes) if self._has_x(name) else [None] * len(nodes)
-        classes = class_indices(table[label.name], label.classes) if label is not None else [None] * len(nodes)
-        return {(name, node): (row, y) for node, row, y in zip(nodes.tolist(), rows, classes, strict=True)}
+        x = columns.rows(table, nodes) if self._has_x(name) else None
+        y = class_indices(table[label.name], label.classes) if label is not None else None
+        return Segments(np.arange(len(nodes) + 1), (x, y))
 
     def _targets(self, relation: RelationType, items: Ints) -> NDArray[np.float32]:
         """1 for each target of each item, shape (n, targets)."""

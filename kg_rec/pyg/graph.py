@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,10 @@ from torch import Tensor
 from torch_geometric.data import EdgeAttr, GraphStore, HeteroData
 from torch_geometric.data.graph_store import EdgeLayout
 
-from kg_rec.arrays.segments import bounds_of, grouped
+from kg_rec.arrays.segments import grouped
 from kg_rec.arrays.types import Ints
 from kg_rec.errors import ArgumentError
-from kg_rec.pyg.cache import Cache, Entry
+from kg_rec.pyg.cache import Cache, Segments
 from kg_rec.pyg.connection import Connection
 from kg_rec.pyg.edges import EdgeType, Incoming, checked, reverse_of
 from kg_rec.schema import RelationType
@@ -26,9 +26,6 @@ from kg_rec.snapshot.from_store import edges_of_batch, scanned_edges
 from kg_rec.snapshot.tables import EdgeTable, IdMap, counts_as_positive
 from kg_rec.store.batch import edge_schema
 from kg_rec.store.ledger_cypher import RECOMMENDED
-
-#: Nodes whose edges one statement asks for.
-KEYS_PER_LOOKUP = 2_000
 
 
 @dataclass(frozen=True)
@@ -91,10 +88,9 @@ class StoreGraph(GraphStore):  # type: ignore[misc]
 
     def incoming(self, edge_type: EdgeType, nodes: Ints) -> Incoming:
         """The edges of a type that come to nodes, which are dense indices and may repeat."""
-        entries = self._entries(edge_type, nodes)
-        lengths = np.array([len(sources) for sources, _, _ in entries], np.int64)
-        timed = self._relation(edge_type)[0].time is not None
-        return Incoming(bounds_of(lengths), _joined(entries, 0, np.int64), _joined(entries, 2, np.int64, timed))
+        found = self._values(edge_type, nodes)
+        source, _, time = found.columns
+        return Incoming(found.bounds, source, time)
 
     def links(self, edge_type: EdgeType, nodes: Sequence[int] | Tensor | None = None) -> Links:
         """The edges of a type that come to nodes, or all of them, by target and source.
@@ -178,52 +174,29 @@ class StoreGraph(GraphStore):  # type: ignore[misc]
             raise ArgumentError(f"expected one of the edge types {known}, got {edge_type}")
         return self._relations[edge_type]
 
-    def _entries(self, edge_type: EdgeType, nodes: Ints) -> list[Entry]:
-        """Per node the edges that come to it: sources, weights, times; from the cache, or looked up."""
+    def _values(self, edge_type: EdgeType, nodes: Ints) -> Segments:
+        """The edges that come to nodes: sources, weights, times; from the cache, or looked up."""
         relation, reversed_ = self._relation(edge_type)
-        asked = [(edge_type, node) for node in nodes.tolist()]
-        entries = self._cache.found(dict.fromkeys(asked))
-        missing = np.unique(np.array([node for kind, node in asked if (kind, node) not in entries], np.int64))
-        for start in range(0, len(missing), KEYS_PER_LOOKUP):
-            fetched = self._fetched(edge_type, relation, reversed_, missing[start : start + KEYS_PER_LOOKUP])
-            self._cache.keep(fetched)
-            entries |= fetched
-        return [entries[key] for key in asked]
+        return self._cache.values(edge_type, nodes, lambda some: self._fetched(relation, reversed_, some))
 
-    def _fetched(
-        self, edge_type: EdgeType, relation: RelationType, reversed_: bool, nodes: Ints
-    ) -> dict[Hashable, Entry]:
+    def _fetched(self, relation: RelationType, reversed_: bool, nodes: Ints) -> Segments:
         sources, targets = self._ids[relation.source], self._ids[relation.target]
-        keys = (sources if reversed_ else targets).keys.take(pa.array(nodes)).to_pylist()
-        if relation.name == RECOMMENDED:  # our own lists are no facts
+        if relation.name == RECOMMENDED or not len(nodes):  # our own lists are no facts
             batch = edge_schema(relation).empty_table()
         else:
+            keys = (sources if reversed_ else targets).keys.take(pa.array(nodes)).to_pylist()
             batch = self._connection.store.read_edges(relation.name, keys, end="source" if reversed_ else "target")
         edges, _ = one_edge_a_pair(edges_of_batch(relation, sources, targets, batch), relation)
         of, other = (edges.source, edges.target) if reversed_ else (edges.target, edges.source)
         order, bounds = grouped(np.searchsorted(nodes, of), len(nodes))
-        columns = [None if column is None else column[order] for column in (other, edges.weight, edges.time)]
-        return {
-            (edge_type, node): tuple(None if column is None else column[start:end].copy() for column in columns)
-            for node, start, end in zip(nodes.tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
-        }
+        columns = (None if column is None else column[order] for column in (other, edges.weight, edges.time))
+        return Segments(bounds, tuple(columns))
 
     def _table(self, edge_type: EdgeType, nodes: Ints) -> EdgeTable:
         """The edges that come to nodes, by target in the order of ``nodes``, then by source."""
-        entries = self._entries(edge_type, nodes)
-        targets = np.repeat(nodes, [len(sources) for sources, _, _ in entries])
-        relation, _ = self._relation(edge_type)
-        return EdgeTable(
-            _joined(entries, 0, np.int64),
-            targets,
-            _joined(entries, 1, np.float32, relation.weight is not None or relation.repeats == "count"),
-            _joined(entries, 2, np.int64, relation.time is not None),
-        )
-
-
-def _joined(entries: list[Entry], column: int, dtype: Any, there: bool = True) -> Any:
-    """One column of several entries; None where the edges have no such column."""
-    return np.concatenate([np.empty(0, dtype), *(entry[column] for entry in entries)]) if there else None
+        found = self._values(edge_type, nodes)
+        sources, weights, times = found.columns
+        return EdgeTable(sources, np.repeat(nodes, np.diff(found.bounds)), weights, times)
 
 
 def _tensor(values: NDArray[Any] | None) -> Tensor | None:
