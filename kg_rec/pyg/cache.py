@@ -122,12 +122,15 @@ class Cache:
             fetch: looks up the values of numbers that are not here, which are sorted and do not repeat.
         """
         wanted, inverse = np.unique(nodes, return_inverse=True)
+        inverse = inverse.reshape(-1)
         missing, order, parts = wanted, [np.empty(0, np.int64)], []
         with self._turn:
             again: list[tuple[Ints, Segments]] = []
             for half in self._halves:
                 shelf = half.get(kind, _Shelf())
                 there, slots = shelf.found(missing)
+                if half is self._halves[0] and len(there) and there.all():
+                    return shelf.take(slots[inverse])
                 if there.any():
                     parts.append(shelf.take(slots))
                     order.append(missing[there])
@@ -142,7 +145,7 @@ class Cache:
             for numbers, values in again:
                 self._keep(kind, numbers, values)
         place = np.argsort(np.concatenate(order), kind="stable")
-        return Segments.joined(parts).take(place[inverse.reshape(-1)])
+        return Segments.joined(parts).take(place[inverse])
 
     def _keep(self, kind: Hashable, nodes: Ints, values: Segments) -> None:
         """Put nodes into the newer half, but for those that are there."""
