@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from kg_rec.snapshot import Snapshot, export
     from kg_rec.split import Split
     from kg_rec.store import connect
+    from kg_rec.trust.compress import compress
 
 _HOMES = {
     "AuditConfig": "kg_rec.audit.config",
@@ -68,6 +69,7 @@ _HOMES = {
     "TrainConfig": "kg_rec.model.config",
     "Wording": "kg_rec.explain.words.wording",
     "check": "kg_rec.checks.check",
+    "compress": "kg_rec.trust.compress",
     "connect": "kg_rec.store",
     "evaluate": "kg_rec.evaluation.evaluate",
     "export": "kg_rec.snapshot",
@@ -115,6 +117,7 @@ __all__ = [
     "Wording",
     "WorkerError",
     "check",
+    "compress",
     "connect",
     "evaluate",
     "export",

@@ -71,13 +71,18 @@ class Model:
     recommender: Recommender
 
     @classmethod
-    def load(cls, folder: str | Path) -> Model:
+    def load(cls, folder: str | Path, *, mmap: bool = False) -> Model:
         """Read a model that :meth:`save` or ``kg-rec train`` wrote.
 
+        Args:
+            folder: its folder.
+            mmap: leave what was learned in the file, for models larger than memory; see
+                :func:`kg_rec.model.persist.load`.
+
         Raises:
-            ModelError: the folder holds no usable model.
+            ModelError: the folder holds no usable model, or with ``mmap`` a compressed one.
         """
-        return cls(persist.load(folder))
+        return cls(persist.load(folder, mmap=mmap))
 
     def save(self, folder: str | Path) -> None:
         """Write the model and its snapshot into a folder."""

@@ -1,11 +1,11 @@
-"""What is measured on one trained model: forgetting a user of it, and training it over sites.
+"""What is measured on one trained model: forgetting a user of it, training it over sites, and making it small.
 
 ``forget_equal``: largest difference of any score between the folder after ``kg-rec forget`` and the fit, with the same
 hyperparameters, to interactions that never held the user.  ``forget_time_ratio``: processor time of forgetting, with
 reading and writing the folder, over that of training and writing; processor time, as a shared machine has no other.
 ``federated_error``: largest difference of any score between training on the masked sums of three sites and training in
 one place, over the largest score; both with the hyperparameters of the trained model, without its channel that sums
-cannot make.
+cannot make.  Compression: :mod:`benchmarks.trust.small`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from benchmarks.trust.small import compression
+from kg_rec.metrics import ValidationSet
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.persist import load, save
@@ -32,8 +35,15 @@ from kg_rec.trust.sites import CHANNELS, Masks, new_secrets, site_sums, train_si
 SITES = ("A", "B", "C")
 
 
-def of_trained(snapshot: Snapshot, split: Split, config: TrainConfig, progress: Progress) -> dict[str, float]:
-    """Figures of one split."""
+def of_trained(
+    snapshot: Snapshot,
+    split: Split,
+    config: TrainConfig,
+    judge: ValidationSet,
+    rows: np.ndarray[Any, Any],
+    progress: Progress,
+) -> dict[str, float]:
+    """Figures of one split, whose test ``judge`` is, of the users ``rows``."""
     import torch_geometric  # noqa: F401  its import is no part of any training
 
     with tempfile.TemporaryDirectory() as place:
@@ -42,7 +52,9 @@ def of_trained(snapshot: Snapshot, split: Split, config: TrainConfig, progress: 
         model = train(snapshot, config, split=split, progress=progress)
         save(model, folder)
         seconds = time.process_time() - start
-        return {**forgetting(model, folder, seconds, progress), "federated_error": federated_error(model, progress)}
+        small = compression(folder, judge, rows, progress)
+        forgotten = forgetting(model, folder, seconds, progress)
+        return {**forgotten, "federated_error": federated_error(model, progress), **small}
 
 
 def forgetting(model: Recommender, folder: Path, training: float, progress: Progress) -> dict[str, float]:

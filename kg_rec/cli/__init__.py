@@ -15,6 +15,7 @@ import click
 from kg_rec.cli.ask import ask
 from kg_rec.cli.audit import audit
 from kg_rec.cli.catalog import formats
+from kg_rec.cli.compress import compress
 from kg_rec.cli.console import Command, Program, print_json, progress_bar
 from kg_rec.cli.evolve import evolve
 from kg_rec.cli.explain import explain
@@ -106,7 +107,7 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, phrasebook:
 _COMMANDS = (
     *(load, formats, schema, check, query, export, train, inspect, similar, vectors, evaluate, audit, recommend),
     *(job, newcomer, profile, evolve, prefer, explain, what_if, ask, phrase, feedback),
-    *(serve, serve_token, forget, site, suspects),
+    *(serve, serve_token, compress, forget, site, suspects),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

@@ -11,7 +11,7 @@ import click
 
 from kg_rec.cli.console import Command, dumps, note, print_json, print_table, progress_bar
 from kg_rec.cli.feedback import with_feedback
-from kg_rec.cli.options import learned_option, list_file, live_graph_option
+from kg_rec.cli.options import learned_option, list_file, live_graph_option, mmap_option
 from kg_rec.cli.rules import read_rules, rule_options
 from kg_rec.quantity import quantity
 from kg_rec.tables import suffixes
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help=f"Write to a FILE ending in {suffixes()} instead of standard output.",
 )
+@mmap_option
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines; with --out one object about them.")
 def recommend(
     model: Path,
@@ -52,6 +53,7 @@ def recommend(
     users_query: str | None,
     k: int,
     out: Path | None,
+    mmap: bool,
     as_json: bool,
     **flags: Any,
 ) -> None:
@@ -81,7 +83,7 @@ def recommend(
 
     keys = _keys(users, users_file)
     with progress_bar() as progress:
-        loaded, store = open_model(model, graph, progress, read_only=True)
+        loaded, store = open_model(model, graph, progress, read_only=True, mmap=mmap)
         try:
             if users_query is not None and store is not None:
                 keys = _queried(store, users_query)
@@ -128,7 +130,7 @@ def _queried(store: GraphStore, cypher: str) -> list[str]:
 
 
 def open_model(
-    model: Path, graph: str | None, progress: Progress, *, read_only: bool
+    model: Path, graph: str | None, progress: Progress, *, read_only: bool, mmap: bool = False
 ) -> tuple[Model, GraphStore | None]:
     """The model, and the open store whose users and interactions it then has."""
     progress(0, None, "starting")
@@ -137,7 +139,7 @@ def open_model(
     from kg_rec.store import connect
 
     progress(0, None, "read the model")
-    loaded = Model.load(model)
+    loaded = Model.load(model, mmap=mmap)
     if graph is None:
         return loaded, None
     store = connect(graph, read_only=read_only, create=False)

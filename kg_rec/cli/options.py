@@ -60,6 +60,13 @@ def learned_option(command: F) -> F:
     )(command)
 
 
+def mmap_option(command: F) -> F:
+    """``--mmap``."""
+    return click.option(
+        "--mmap", is_flag=True, help="Leave what was learned in the file: for a model larger than memory."
+    )(command)
+
+
 def source_options(command: F) -> F:
     """``--graph`` or ``--snapshot``."""
     command = click.option(

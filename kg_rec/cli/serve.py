@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kg_rec.cli.console import Command, note
-from kg_rec.cli.options import graph_option
+from kg_rec.cli.options import graph_option, mmap_option
 
 _ROLES = ("app", "support", "auditor", "admin")
 
@@ -23,6 +23,7 @@ _ROLES = ("app", "support", "auditor", "admin")
 @click.option("--least-crowd", type=click.IntRange(min=1), default=1, help="No paths through fewer than N other users.")
 @click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds that a request may take.")
 @click.option("--cors", multiple=True, metavar="ORIGIN", help="Pages of this origin may read answers. Repeatable.")
+@mmap_option
 @click.option("--audit", type=click.Path(path_type=Path), metavar="FILE", help="A line per look at a user.")
 def serve(
     model: Path,
@@ -35,6 +36,7 @@ def serve(
     least_crowd: int,
     timeout: float,
     cors: tuple[str, ...],
+    mmap: bool,
     audit: Path | None,
 ) -> None:
     """Serve a MODEL over a graph as it is now: JSON under /v1, described by /openapi.json, and a page at /.
@@ -70,7 +72,7 @@ def serve(
         cors=cors,
         audit=audit,
     )
-    live = Live(lambda: connect(graph, read_only=True), model)
+    live = Live(lambda: connect(graph, read_only=True), model, mmap=mmap)
     app = create_app(live, lambda: connect(graph), config)
     note(f"serving {model} over {graph} on http://{host}:{port} (stop with Ctrl-C)")
     uvicorn.run(app, host=host, port=port, log_level="warning", timeout_keep_alive=30, server_header=False)

@@ -174,7 +174,7 @@ def _prepare(model: Recommender) -> None:
     model.rank(first, 1)
     find(model, first, first, ExplainConfig())
     every = np.arange(len(model.items))
-    if all(channel.kernel.transposed is not None for channel in model.channels):
+    if not model.mapped and all(channel.kernel.transposed is not None for channel in model.channels):
         model.co_count(every, every)
 
 

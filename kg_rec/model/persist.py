@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
@@ -23,19 +22,19 @@ from scipy import sparse
 from kg_rec.atomic import new_parts, part, state
 from kg_rec.errors import ArgumentError, ConfigError, ModelError, SnapshotError
 from kg_rec.model.channels.registry import channel_names
-from kg_rec.model.chosen import Chosen
-from kg_rec.model.cold.similarity import ColdItems, Similarity
-from kg_rec.model.config import TrainConfig
-from kg_rec.model.fashion import Fashion
-from kg_rec.model.item_paths import GatedPaths, PathFactors
-from kg_rec.model.kernel import FactorKernel, Kernel, Matrix, MatrixKernel
-from kg_rec.model.recommender import Channel, Recommender
+from kg_rec.model.kernel import Matrix
+from kg_rec.model.packing import Tensors
+from kg_rec.model.recommender import Recommender
+from kg_rec.model.tensors import assemble, parts_of, tensors_of
 from kg_rec.snapshot import Snapshot
 
 _FORMAT = 4
 _PIECE = 1 << 20
 _PACKAGES = ("kg-rec", "numpy", "torch", "torch-geometric", "transformers")
-Tensors = dict[str, NDArray[Any]]
+#: The types that tensors have, by their names in safetensors.
+_TYPES = {"F32": np.float32, "I64": np.int64, "I32": np.int32, "BOOL": np.bool_}
+#: Numbers that are looked through at a time.
+_CELLS = 1 << 20
 
 
 def save(model: Recommender, folder: str | Path) -> None:
@@ -43,30 +42,8 @@ def save(model: Recommender, folder: str | Path) -> None:
 
     Killed or out of space at any moment, the folder holds the earlier model or this one, never some of both.
     """
-    tensors: Tensors = {"base": model.base, "cold": model.cold}
-    if model.fashion is not None:
-        tensors["base"] = model.fashion.lasting  # what is in fashion is counted again in the snapshot
-    if model.text is not None:
-        tensors["text"] = model.text
-    for channel in model.channels:
-        tensors[f"channel.{channel.name}.weight"] = channel.weight
-        for name, matrix in _parts(channel.kernel).items():
-            _put(tensors, f"channel.{channel.name}.{name}", matrix)
-    for factors in model.similarity.factors:
-        _put(tensors, f"similarity.{factors.relation}.source", factors.source)
-        _put(tensors, f"similarity.{factors.relation}.target", factors.target)
-    for paths in model.shared:
-        _put(tensors, f"shared.{paths.factors.relation}.source", paths.factors.source)
-        _put(tensors, f"shared.{paths.factors.relation}.target", paths.factors.target)
-        tensors[f"shared.{paths.factors.relation}.gate"] = paths.gate
-    if model.similarity.text is not None and model.similarity.centre is not None:
-        tensors["similarity.text"], tensors["similarity.centre"] = model.similarity.text, model.similarity.centre
-    for name, values in model.similarity.numbers.items():
-        tensors[f"number.{name}"] = values
-    tensors["similarity.profile"] = model.similarity.profile
-    if model.regression is not None:
-        tensors["regression.landmarks"] = model.regression.landmarks
-        tensors["regression.coefficients"] = model.regression.coefficients
+    tensors, small = tensors_of(model), model.compression
+    compression = None if small is None else {"keep": small.keep, "bits": small.bits, "facts": small.facts}
     about = {
         "format": _FORMAT,
         "versions": {package: version(package) for package in _PACKAGES},
@@ -85,9 +62,10 @@ def save(model: Recommender, folder: str | Path) -> None:
         "fashion": None if model.fashion is None else {"weight": model.fashion.weight, "days": model.fashion.days},
         "choices": model.chosen.to_dict(),
         "config": model.config.to_dict(),
+        "compression": compression,
     }
     with new_parts(Path(folder)) as new:
-        model.snapshot.save(new / "snapshot")
+        model.snapshot.save(new / "snapshot", packed=small is not None)
         file = new / "tensors.safetensors"
         save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, file)
         about["tensors"] = file_digest(file)
@@ -96,21 +74,34 @@ def save(model: Recommender, folder: str | Path) -> None:
         file.chmod((new / "model.json").stat().st_mode)  # safetensors makes files that only their owner can read
 
 
-def load(folder: str | Path) -> Recommender:
+def load(folder: str | Path, *, mmap: bool = False) -> Recommender:
     """Read a model.
 
+    Args:
+        folder: that :func:`save` wrote.
+        mmap: leave its tensors in the file, of which the operating system reads what is used, and keep nothing that is
+            as large: for models larger than memory.  Scores are the same but for rounding; many lists take longer.
+
     Raises:
-        ModelError: the folder holds no model, another format, or parts that are damaged or do not fit together.
+        ModelError: the folder holds no model, another format, or parts that are damaged or do not fit together; or a
+            compressed one, with ``mmap``.
         SnapshotError: its snapshot is damaged.
     """
     folder = Path(folder)
     while True:
         before = state(folder, "model.json")
         try:
-            return _load(folder)
+            return _load(folder, mmap)
         except (ModelError, SnapshotError):
             if before == state(folder, "model.json"):  # else it was replaced while it was read: read the new one
                 raise
+
+
+def size(folder: str | Path) -> int:
+    """Bytes that a model's parts take on disk, with its snapshot."""
+    parts = [part(Path(folder), name) for name in ("model.json", "tensors.safetensors", "snapshot")]
+    files = [file for found in parts for file in (found.rglob("*") if found.is_dir() else [found])]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def digest(folder: str | Path) -> str:
@@ -123,7 +114,7 @@ def digest(folder: str | Path) -> str:
     return whole.hexdigest()
 
 
-def _load(folder: Path) -> Recommender:
+def _load(folder: Path, mmap: bool) -> Recommender:
     try:
         about = json.loads(part(folder, "model.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -133,13 +124,15 @@ def _load(folder: Path) -> Recommender:
         raise ModelError(f"{folder}: expected model format {_FORMAT}, got {found}; train again")
     if about.get("sha256") != _digest(about):
         raise ModelError(f"{folder}: model.json was changed or damaged after it was written; train again")
+    if mmap and about.get("compression") is not None:
+        raise ModelError(f"{folder}: a compressed model is unpacked into memory; load it without mmap")
     tensors_file = part(folder, "tensors.safetensors")
     try:
         if about.get("tensors") != file_digest(tensors_file):
             raise ModelError(
                 f"{folder}: tensors.safetensors is damaged, or not the one written with model.json; train again"
             )
-        tensors = load_file(tensors_file)
+        tensors = mapped(tensors_file) if mmap else load_file(tensors_file)
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"{folder}: not a model ({error}); write one with `kg-rec train`") from error
     snapshot = Snapshot.load(part(folder, "snapshot"))
@@ -152,13 +145,34 @@ def _load(folder: Path) -> Recommender:
                 f"{folder}: the model has the channel {missing[0]!r}, which is not known here; install the package "
                 "that brings it (entry point kg_rec.channels)"
             )
-        model = _assemble(about, tensors, snapshot)
+        model = replace(assemble(about, tensors, snapshot), mapped=mmap)
         _check(model)
         return model
     except KeyError as error:
         raise ModelError(f"{folder}: the part {error} is missing; train again") from error
     except (ConfigError, TypeError, AttributeError, ValueError) as error:
         raise ModelError(f"{folder}: its parts do not fit this version or each other ({error}); train again") from error
+
+
+def mapped(file: Path) -> Tensors:
+    """The tensors of a safetensors file, each a view of the file, which is read where a number is used.
+
+    The format: eight bytes with the length of a JSON text, the text, which says type, shape and place of each tensor,
+    and the tensors.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+    with file.open("rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        header = json.loads(opened.read(length))
+    whole = np.memmap(file, np.uint8, "r", 8 + length)
+    found = {}
+    for name, about in header.items():
+        if name != "__metadata__":
+            first, last = about["data_offsets"]
+            found[name] = whole[first:last].view(_TYPES[about["dtype"]]).reshape(about["shape"])
+    return found
 
 
 def _digest(about: Mapping[str, Any]) -> str:
@@ -186,7 +200,7 @@ def _check(model: Recommender) -> None:
         raise ArgumentError(f"cold: expected true or false, got {model.cold.dtype}")
     for channel in model.channels:
         _expect(f"channel.{channel.name}.weight", channel.weight, (n,))
-        for name, matrix in _parts(channel.kernel).items():
+        for name, matrix in parts_of(channel.kernel).items():
             wide = n if name == "matrix" else channel.kernel.source.shape[1]  # type: ignore[attr-defined]
             _expect(f"channel.{channel.name}.{name}", matrix, (n, wide))
     similarity = model.similarity
@@ -217,76 +231,7 @@ def _expect(name: str, found: Matrix, shape: tuple[int | None, ...]) -> None:
         raise ArgumentError(f"{name}: expected the shape {shape}, got {found.shape}")
     if sparse.issparse(found):
         found.check_format(full_check=True)
-    if not np.isfinite(found.data if sparse.issparse(found) else found).all():
+    values = found.data if sparse.issparse(found) else found
+    rows = max(1, _CELLS // max(1, values.size // max(1, len(values))))
+    if not all(np.isfinite(values[start : start + rows]).all() for start in range(0, len(values), rows)):
         raise ArgumentError(f"{name}: expected finite numbers")
-
-
-def _assemble(about: Mapping[str, Any], tensors: Tensors, snapshot: Snapshot) -> Recommender:
-    channels = []
-    for name in about["channels"]:
-        prefix = f"channel.{name}"
-        kernel: Kernel
-        if any(key.startswith(f"{prefix}.matrix") for key in tensors):
-            kernel = MatrixKernel(_get(tensors, f"{prefix}.matrix"))
-        else:
-            kernel = FactorKernel(_get(tensors, f"{prefix}.source"), _get(tensors, f"{prefix}.target"))
-        channels.append(Channel(name, kernel, tensors[f"{prefix}.weight"]))
-    factors = tuple(_factors(tensors, "similarity", r) for r in about["relations"])
-    shared = tuple(GatedPaths(_factors(tensors, "shared", r), tensors[f"shared.{r}.gate"]) for r in about["shared"])
-    # in the order of the weights, as the sum of the kernel's parts depends on it in the last bit
-    names = about["similarity"]["weights"]
-    numbers = {name: tensors[f"number.{name}"] for name in names if f"number.{name}" in tensors}
-    profile = tensors["similarity.profile"]
-    text, centre = tensors.get("similarity.text"), tensors.get("similarity.centre")
-    similarity = Similarity(factors, text, centre, numbers, profile, **about["similarity"])
-    regression = None
-    if about["ridge"] is not None:
-        regression = ColdItems(tensors["regression.landmarks"], tensors["regression.coefficients"], about["ridge"])
-    model = Recommender(
-        snapshot,
-        TrainConfig.from_dict(about["config"]),
-        Chosen.from_dict(about["choices"]),
-        tuple(channels),
-        tensors["base"],
-        tensors["cold"],
-        shared,
-        similarity,
-        regression,
-        tensors.get("text"),
-    )
-    if about.get("fashion") is None:
-        return model
-    weight, days = float(about["fashion"]["weight"]), int(about["fashion"]["days"])
-    if not (np.isfinite(weight) and days > 1):
-        raise ArgumentError(f"fashion: expected a finite weight and 2 days or more, got {weight} and {days}")
-    return replace(model, fashion=Fashion.of(weight, days, model.base, snapshot.liked())).at(None)
-
-
-def _factors(tensors: Tensors, part: str, relation: str) -> PathFactors:
-    source, target = (_sparse(tensors, f"{part}.{relation}.{side}") for side in ("source", "target"))
-    return PathFactors(relation, source, target)
-
-
-def _parts(kernel: Kernel) -> dict[str, Matrix]:
-    if isinstance(kernel, MatrixKernel):
-        return {"matrix": kernel.matrix}
-    if isinstance(kernel, FactorKernel):
-        return {"source": kernel.source, "target": kernel.target}
-    raise ModelError(f"cannot save a kernel of type {type(kernel).__name__}; expected MatrixKernel or FactorKernel")
-
-
-def _put(tensors: Tensors, name: str, matrix: Matrix) -> None:
-    if not sparse.issparse(matrix):
-        tensors[name] = matrix
-        return
-    tensors[f"{name}.data"], tensors[f"{name}.indices"] = matrix.data, matrix.indices
-    tensors[f"{name}.indptr"], tensors[f"{name}.shape"] = matrix.indptr, np.array(matrix.shape, dtype=np.int64)
-
-
-def _get(tensors: Tensors, name: str) -> Matrix:
-    return tensors[name] if name in tensors else _sparse(tensors, name)
-
-
-def _sparse(tensors: Tensors, name: str) -> sparse.csr_array:
-    parts = tuple(tensors[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
-    return sparse.csr_array(parts, shape=tuple(tensors[f"{name}.shape"].tolist()))

@@ -27,7 +27,9 @@ from kg_rec.model.fashion import Fashion
 from kg_rec.model.histories import histories
 from kg_rec.model.item_paths import GatedPaths, Links, links
 from kg_rec.model.kernel import DENSE, Kernel, MatrixKernel
+from kg_rec.model.mapped import MappedOperator
 from kg_rec.model.operator import Operator
+from kg_rec.model.packing import Compression
 from kg_rec.snapshot import EdgeTable, IdMap, Snapshot
 
 #: Catalogues up to this size, and those with a dense kernel, score with one dense matrix of 8 n^2 bytes.
@@ -124,6 +126,8 @@ class Recommender:
         regression: how cold items got their relational embedding; None if there were none to learn from.
         text: unit text embeddings of the items as encoded, or None.
         fashion: the part of ``base`` that says what is in fashion at the time of the list; None where it is off.
+        compression: how it was made small (:mod:`kg_rec.model.compression`); None if it was not.
+        mapped: its parts stay in the file that holds them, and lists are made without a copy of them.
     """
 
     snapshot: Snapshot
@@ -137,6 +141,8 @@ class Recommender:
     regression: ColdItems | None
     text: Floats32 | None
     fashion: Fashion | None = None
+    compression: Compression | None = None
+    mapped: bool = False
 
     @property
     def users(self) -> IdMap:
@@ -166,6 +172,8 @@ class Recommender:
     @cached_property
     def _merged(self) -> NDArray[np.float64] | None:
         n = len(self.items)
+        if self.mapped:
+            return None
         kernels = [c.kernel for c in self.channels]
         if n > _MERGE and not any(isinstance(k, MatrixKernel) and isinstance(k.matrix, np.ndarray) for k in kernels):
             return None
@@ -179,8 +187,9 @@ class Recommender:
         return total
 
     @cached_property
-    def _operator(self) -> Operator:
-        return Operator.of([(c.kernel, c.weight) for c in self.channels], self.base)
+    def _operator(self) -> Operator | MappedOperator:
+        parts = [(c.kernel, c.weight) for c in self.channels]
+        return MappedOperator.of(parts, self.base) if self.mapped else Operator.of(parts, self.base)
 
     @cached_property
     def users_of_items(self) -> sparse.csc_array:
@@ -303,7 +312,7 @@ class Recommender:
         place = np.repeat(items * len(self.items), lengths) + sources
         values = {}
         for channel in self.channels:
-            transposed = channel.kernel.transposed
+            transposed = None if self.mapped else channel.kernel.transposed
             found = channel.kernel.values(sources, items[pairs]) if transposed is None else transposed.take(place)
             values[channel.name] = wide * found * np.repeat(channel.weight[items].astype(np.float64), lengths)
         return Addends(users, items, self.base[items].astype(np.float64), bounds, pairs, sources, weights, values)

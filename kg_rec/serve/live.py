@@ -86,10 +86,11 @@ class Live:
     Args:
         connect: opens the graph for reading.
         folder: of the model.
+        mmap: leave what it learned in the file; see :func:`kg_rec.model.persist.load`.
     """
 
-    def __init__(self, connect: Callable[[], GraphStore], folder: Path) -> None:
-        self._connect, self._folder = connect, folder
+    def __init__(self, connect: Callable[[], GraphStore], folder: Path, *, mmap: bool = False) -> None:
+        self._connect, self._folder, self._mmap = connect, folder, mmap
         self._store: GraphStore | None = None
         self._lent: GraphStore | None = None
         self._files: tuple[tuple[str, int, int], ...] = ()
@@ -229,7 +230,7 @@ class Live:
             return store.query(cypher, parameters, limit=limit)
 
     def _read(self, number: int) -> State:
-        stamp, loaded = self._stamp(), Model.load(self._folder)
+        stamp, loaded = self._stamp(), Model.load(self._folder, mmap=self._mmap)
         counts = self._counts(loaded)
         files = _files(self._url)
         with closing(self._connect()) as store:  # one of its own: lists do not wait until the whole graph is read

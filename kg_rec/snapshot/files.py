@@ -48,9 +48,10 @@ class _Hash(io.RawIOBase):
         return len(data)
 
 
-def write(table: pa.Table, sink: IO[bytes] | io.RawIOBase) -> None:
-    """The table as an Arrow file of one batch, so that it can be mapped as one array a column."""
-    with pa.ipc.new_file(sink, table.schema) as writer:
+def write(table: pa.Table, sink: IO[bytes] | io.RawIOBase, *, packed: bool = False) -> None:
+    """The table as an Arrow file of one batch, so that it can be mapped as one array a column; ``packed`` with zstd."""
+    options = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=19) if packed else None)
+    with pa.ipc.new_file(sink, table.schema, options=options) as writer:
         writer.write_table(table.combine_chunks())
 
 

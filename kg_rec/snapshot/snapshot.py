@@ -156,11 +156,15 @@ class Snapshot:
             "sha256": self.digest,
         }
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, packed: bool = False) -> None:
         """Write the snapshot into a folder (created; files of an earlier snapshot are replaced).
 
         A process that has the earlier one mapped keeps it.  The manifest is written last, so a folder that was only
         half written is no snapshot.
+
+        Args:
+            folder: where.
+            packed: in a fraction of the bytes, without loss; such files are read into memory, not mapped.
         """
         folder = Path(folder)
         (folder / "nodes").mkdir(parents=True, exist_ok=True)
@@ -171,9 +175,12 @@ class Snapshot:
             path = folder / file
             new = path.with_name(f"{path.name}.new")
             with new.open("wb") as sink:
-                files.write(table, sink)
+                files.write(table, sink, packed=packed)
             new.replace(path)
-        (folder / "manifest.json").write_text(json.dumps(self.manifest(), indent=2) + "\n", encoding="utf-8")
+        manifest = self.manifest()
+        if packed:  # the digest of the content stays that of files which are not
+            manifest["packed_sha256"] = _digest_of_files(folder, self.schema)
+        (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path) -> Snapshot:
@@ -194,8 +201,7 @@ class Snapshot:
             schema = GraphSchema.from_file(folder / "schema.ttl")
         except SchemaError as error:
             raise SnapshotError(f"{error}; export again") from error
-        digest = _combined(schema, {name: files.file_digest(folder / name) for name in _names(schema)})
-        if digest != manifest.get("sha256"):
+        if _digest_of_files(folder, schema) != manifest.get("packed_sha256", manifest.get("sha256")):
             raise SnapshotError(f"{folder}: a file was changed or damaged after it was written; export again")
         nodes = {
             name: files.open_table(folder / f"nodes/{name}.arrow", [p.name for p in t.properties])
@@ -206,7 +212,7 @@ class Snapshot:
             for name in schema.relation_types
         }
         snapshot = cls(schema, str(manifest.get("source")), nodes, edges)
-        snapshot.__dict__["digest"] = digest  # as computed from the files: the property would write them again
+        snapshot.__dict__["digest"] = manifest.get("sha256")  # checked above; the property would write the files again
         wrong = [part for part, value in snapshot.manifest().items() if manifest.get(part) != value]
         if wrong:
             raise SnapshotError(f"{folder}: the files do not match manifest.json ({wrong[0]}); export again")
@@ -267,6 +273,10 @@ def _names(schema: GraphSchema) -> list[str]:
     """The files that hold a snapshot's content."""
     nodes, edges = schema.node_types, schema.relation_types
     return ["schema.ttl", *(f"nodes/{name}.arrow" for name in nodes), *(f"edges/{name}.arrow" for name in edges)]
+
+
+def _digest_of_files(folder: Path, schema: GraphSchema) -> str:
+    return _combined(schema, {name: files.file_digest(folder / name) for name in _names(schema)})
 
 
 def _combined(schema: GraphSchema, parts: Mapping[str, bytes]) -> str:

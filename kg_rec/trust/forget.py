@@ -4,13 +4,14 @@ Everything that is fitted (the operators of taste and order, the embeddings, pop
 function of the interactions and of the numbers in :class:`~kg_rec.model.chosen.Chosen`.  So fitting again without the
 user gives, bit for bit, the model that training without the user would give with these numbers.  The numbers
 themselves (penalties, weights of channels, gates of facts) were chosen while the user was there, and stay; training
-again chooses them anew.
+again chooses them anew.  A compressed model is compressed again, as far as before.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from kg_rec.model.compression import compressed
 from kg_rec.model.recommender import Recommender
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import EdgeTable, Snapshot
@@ -54,4 +55,6 @@ def forget(model: Recommender, user: str, progress: Progress = no_progress) -> R
     """
     from kg_rec.model.train.train import fit_again  # torch takes seconds to import
 
-    return fit_again(model, without_user(model.snapshot, user), progress)
+    found = fit_again(model, without_user(model.snapshot, user), progress)
+    small = model.compression
+    return found if small is None else compressed(found, small.keep, small.bits, small.text)

@@ -9,7 +9,7 @@ the descriptions and the facts that an item's text is made of, this tells what m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,11 +24,13 @@ from kg_rec.snapshot import Snapshot
 
 #: The model's embeddings are stored as float32, and a text is embedded beside others, padded to their length.
 _TOLERANCE = 1e-3
+#: The same of a compressed model, whose embeddings have eight bits a number.
+_EIGHT_BITS = 1e-2
 
 
 @dataclass(frozen=True)
 class Alike:
-    """How alike the texts of two items are.
+    """How alike the texts of two items are; of a compressed model, in the directions that it keeps of texts.
 
     Attributes:
         first: key of an item.
@@ -36,6 +38,7 @@ class Alike:
         cosine: as the model holds it.
         recomputed: the same from the texts of the snapshot; None if they are not those that the model embedded, as
             facts of an item changed since.
+        tolerance: how far the two may be apart: the rounding of what the model keeps.
         parts: name of a property or relation type and what this part of the second text adds to ``recomputed``, the
             largest first; the marks that the tokenizer puts around a text are the part ``""``.
     """
@@ -44,12 +47,13 @@ class Alike:
     second: str
     cosine: float
     recomputed: float | None
+    tolerance: float
     parts: tuple[tuple[str, float], ...]
 
     @property
     def holds(self) -> bool:
         """The model's cosine is that of the texts."""
-        return self.recomputed is not None and abs(self.cosine - self.recomputed) <= _TOLERANCE
+        return self.recomputed is not None and abs(self.cosine - self.recomputed) <= self.tolerance
 
     def line(self) -> str:
         """In one line, numbers to two digits."""
@@ -95,6 +99,8 @@ def alike(model: Recommender, pairs: Sequence[tuple[str, str]], *, trained_on: S
     sources = [trained_on, model.snapshot] if trained_on is not None else [model.snapshot]
     texts = [(snapshot, text_parts(snapshot)) for snapshot in sources]
     known: dict[str, _Taken | None] = {}
+    small = model.compression
+    tolerance = _TOLERANCE if small is None else _EIGHT_BITS
 
     def taken(key: str) -> _Taken | None:
         """The text that the model embedded, or None if no snapshot has it."""
@@ -102,7 +108,10 @@ def alike(model: Recommender, pairs: Sequence[tuple[str, str]], *, trained_on: S
             stored = embedded[model.items.index(key)]
             found = [parts[s.items.index(key)] for s, parts in texts if key in s.items]
             taken_apart = (_taken(encoder, parts) for parts in found if parts)
-            known[key] = next((one for one in taken_apart if np.allclose(one.vector, stored, atol=_TOLERANCE)), None)
+            if small is not None and small.text is not None:
+                directions = small.text
+                taken_apart = (replace(one, addends=directions.project(one.addends)) for one in taken_apart)
+            known[key] = next((one for one in taken_apart if np.allclose(one.vector, stored, atol=tolerance)), None)
         return known[key]
 
     result = []
@@ -110,7 +119,7 @@ def alike(model: Recommender, pairs: Sequence[tuple[str, str]], *, trained_on: S
         ends = similarity.text[[model.items.index(first), model.items.index(second)]].astype(np.float64)
         cosine, one, other = float(ends[0] @ ends[1]), taken(first), taken(second)
         if one is None or other is None:
-            result.append(Alike(first, second, cosine, None, ()))
+            result.append(Alike(first, second, cosine, None, tolerance, ()))
             continue
         towards = centred_texts(one.vector[None], similarity.centre)[0]
         length = float(np.linalg.norm(other.vector - similarity.centre)) or 1.0
@@ -119,7 +128,7 @@ def alike(model: Recommender, pairs: Sequence[tuple[str, str]], *, trained_on: S
         for name, value in zip(other.names, values.tolist(), strict=True):
             sums[name] += value
         parts = tuple(sorted(sums.items(), key=lambda part: -part[1]))
-        result.append(Alike(first, second, cosine, float(values.sum()), parts))
+        result.append(Alike(first, second, cosine, float(values.sum()), tolerance, parts))
     return result
 
 

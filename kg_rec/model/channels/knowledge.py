@@ -83,6 +83,25 @@ def factors_of(snapshot: Snapshot, config: KnowledgeConfig) -> tuple[PathFactors
     )
 
 
+def gated(snapshot: Snapshot, config: KnowledgeConfig, chosen: Mapping[str, Any]) -> tuple[GatedPaths, ...]:
+    """The paths that W is the sum of, by relation type, with the gates that were learned.
+
+    Args:
+        snapshot: the graph; its interactions play no part.
+        config: how facts are weighed.
+        chosen: ``mean`` by relation type, ``deviation`` from it by relation type and key of the node.
+    """
+    paths = []
+    for factors in factors_of(snapshot, config):
+        gate = np.full(factors.source.shape[1], chosen["mean"].get(factors.relation, 0.0))
+        own = chosen["deviation"].get(factors.relation, {})
+        place = _nodes(snapshot, factors.relation).indices(list(own))
+        values = np.fromiter(own.values(), np.float64, len(own))
+        gate[place[place >= 0]] *= 1 + values[place >= 0]
+        paths.append(GatedPaths(factors, gate.astype(np.float32)))
+    return tuple(paths)
+
+
 class Knowledge(ChannelKind):
     """The channel; its attributes are those of :class:`~kg_rec.model.channels.base.ChannelKind`."""
 
@@ -145,16 +164,9 @@ class Knowledge(ChannelKind):
 
     def fit(self, data: TrainingData, chosen: Mapping[str, Any]) -> Fitted | None:
         """See :class:`ChannelKind`."""
-        paths = []
-        for factors in factors_of(data.snapshot, data.settings_of(KnowledgeConfig)):
-            gate = np.full(factors.source.shape[1], chosen["mean"].get(factors.relation, 0.0))
-            own = chosen["deviation"].get(factors.relation, {})
-            place = _nodes(data.snapshot, factors.relation).indices(list(own))
-            values = np.fromiter(own.values(), np.float64, len(own))
-            gate[place[place >= 0]] *= 1 + values[place >= 0]
-            paths.append(GatedPaths(factors, gate.astype(np.float32)))
+        paths = gated(data.snapshot, data.settings_of(KnowledgeConfig), chosen)
         kernel = prior_of(paths)
-        return None if kernel is None else Fitted(kernel, shared=tuple(paths))
+        return None if kernel is None else Fitted(kernel, shared=paths)
 
     def without_edges(
         self,

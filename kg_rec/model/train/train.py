@@ -27,12 +27,13 @@ from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.train.device import device
 from kg_rec.model.train.fit import fit
 from kg_rec.model.train.tune import Log, tune, used
+from kg_rec.model.train.validation import held_out
 from kg_rec.model.trusted import trusted
 from kg_rec.progress import Progress, no_progress
 from kg_rec.quantity import quantity
 from kg_rec.snapshot import Snapshot
 from kg_rec.snapshot.item_facts import without_relations
-from kg_rec.split import Split, calendar_holdout, holdout_split
+from kg_rec.split import Split
 
 logger = logging.getLogger(__name__)
 
@@ -85,11 +86,7 @@ def train(
         )
     text = encode_items(snapshot, config, progress)
     if split is None:
-        split = (
-            calendar_holdout(positive, len(snapshot.items), config.fusion.holdout)
-            if config.fusion.holdout_by == "time"
-            else holdout_split(positive, len(snapshot.items), config.seed, config.fusion.holdout)
-        )
+        split = held_out(snapshot, config)
     split = _of_trusted(split, (len(snapshot.users), len(snapshot.items)), config)
     with _logging(log_file) as log, _threads(len(snapshot.items)):
         chosen = tune(snapshot, split, config, text, progress, log, shards)

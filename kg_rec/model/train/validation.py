@@ -12,11 +12,23 @@ from kg_rec.arrays.types import Floats64
 from kg_rec.errors import ModelError
 from kg_rec.metrics import ValidationSet
 from kg_rec.model.chosen import RatingScale
-from kg_rec.model.config import FusionConfig
+from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.model.histories import histories
 from kg_rec.model.kernel import Kernel
-from kg_rec.snapshot import EdgeTable
-from kg_rec.split import Split
+from kg_rec.snapshot import EdgeTable, Snapshot
+from kg_rec.split import Split, calendar_holdout, holdout_split
+
+
+def held_out(snapshot: Snapshot, config: TrainConfig) -> Split:
+    """Of a graph's positive interactions some to choose on, and the others, as ``config.fusion`` says.
+
+    Raises:
+        SplitError: they are to be held out by time, and have none.
+    """
+    positive, fusion = snapshot.liked(), config.fusion
+    if fusion.holdout_by == "time":
+        return calendar_holdout(positive, len(snapshot.items), fusion.holdout)
+    return holdout_split(positive, len(snapshot.items), config.seed, fusion.holdout)
 
 
 @dataclass(frozen=True)

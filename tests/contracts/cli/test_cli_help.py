@@ -40,6 +40,7 @@ COMMANDS = [
     "feedback",
     "serve",
     "serve-token",
+    "compress",
     "forget",
     "site",
     "suspects",
