@@ -38,8 +38,9 @@ def suspects(model: Path, graph: str | None, fakes: float | None, top: int, as_j
 
     "by chance" is the probability that half or all of somebody's items were picked by chance; "taste" is the share of
     other items that what other users like puts below theirs (0.5 for any items alike), "facts" the same by what the
-    graph says. "like" is a user who came before with nearly the same items. "item" is the one of theirs whose scores
-    come from the named users most, with the share. People of unusual taste may be among them: nothing is changed.
+    graph says. "like" is a user who came before with nearly the same items. "item" is the one of theirs that more named
+    users like than chance explains, "liked by" how many do and of how many; "share" is the part of its scores that
+    comes from them. People of unusual taste may be among the named: nothing is changed.
 
     \b
       kg-rec suspects --model model --graph kg.graph
@@ -60,7 +61,7 @@ def suspects(model: Path, graph: str | None, fakes: float | None, top: int, as_j
 
 
 def _print(found: Suspects, top: int) -> None:
-    figures = ["items", "by chance", "taste", "facts", "overlap", "share"]
+    figures = ["items", "by chance", "taste", "facts", "overlap", "liked by", "share"]
     rows = [
         (
             one.user,
@@ -71,12 +72,13 @@ def _print(found: Suspects, top: int) -> None:
             one.alike if one.overlap >= 0.5 else None,
             figure(one.overlap),
             one.item,
+            f"{one.pushers:,} of {one.holders:,}",
             figure(one.share),
         )
         for one in found.named[:top]
     ]
     if rows:
-        print_table(["user", *figures[:4], "like", "overlap", "item", "share"], rows, figures)
+        print_table(["user", *figures[:4], "like", "overlap", "item", "liked by", "share"], rows, figures)
         click.echo()
     usual = f"usual: taste {figure(found.coherence)}" + (
         "" if found.facts is None else f", facts {figure(found.facts)}"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from scipy.stats import hypergeom
 
 from kg_rec.arrays.cholesky import inverse
 from kg_rec.arrays.types import Floats64, Ints
@@ -38,10 +39,12 @@ class Suspect:
         facts: the same by what the graph says of the items; None without facts.
         alike: key of the user most alike who came before; None for none.
         overlap: Jaccard similarity with that user.
-        item: key of the item of theirs whose scores come from suspects most.
+        item: key of the item of theirs that more suspects like than chance explains (hypergeometric tail), the least
+            likely one.
+        holders: how many users like that item.
+        pushers: how many of these are suspects.
         addend: what this user adds to that item's score, the mean over all users.
         share: share of that item's scores that comes from suspects.
-        holders: how many users like that item.
     """
 
     user: str
@@ -52,9 +55,10 @@ class Suspect:
     alike: str | None
     overlap: float
     item: str
+    holders: int
+    pushers: int
     addend: float
     share: float
-    holders: int
 
 
 @dataclass(frozen=True)
@@ -100,8 +104,10 @@ def suspects(model: Recommender, fakes: float | None = None, progress: Progress 
     progress(2, 3, "add up what users add")
     named = np.flatnonzero(~found.trusted)
     named = named[np.lexsort((named, -found.overlap[named], -found.chance[named]))]
-    pushed, addends, shares = _pushed(model, x, named)
-    counts = np.bincount(edges.target, minlength=model.shape[1])
+    holders, pushers = (np.bincount(part.indices, minlength=model.shape[1]) for part in (x, x[named]))
+    chance = hypergeom.logsf(pushers - 1, max(model.shape[0], 1), len(named), holders)
+    pushed = np.array([own[np.argmin(chance[own])] for own in (x[[u]].indices for u in named.tolist())], np.int64)
+    addends, shares = _pushed(model, x, named, pushed)
     told = []
     for place, user in enumerate(named.tolist()):
         item, twin = int(pushed[place]), int(found.twin[user])
@@ -115,9 +121,10 @@ def suspects(model: Recommender, fakes: float | None = None, progress: Progress 
                 None if twin < 0 else model.users.key(twin),
                 float(found.overlap[user]),
                 model.items.key(item),
+                int(holders[item]),
+                int(pushers[item]),
                 float(addends[place]),
                 float(shares[place]),
-                int(counts[item]),
             )
         )
     usual = None if facts is None else float(np.nanmedian(facts))
@@ -139,21 +146,17 @@ def _by_facts(model: Recommender, x: sparse.csr_array) -> Floats64 | None:
     return found
 
 
-def _pushed(model: Recommender, x: sparse.csr_array, named: Ints) -> tuple[Ints, Floats64, Floats64]:
-    """Of each named user the item whose scores come from named users most, the user's addend to it, and that share."""
+def _pushed(model: Recommender, x: sparse.csr_array, named: Ints, items: Ints) -> tuple[Floats64, Floats64]:
+    """What each named user adds to an item of theirs, the mean over all users, and the share of all named users."""
     config = model.config.of(TasteConfig)
     l2 = float(model.chosen.channels.get("taste", {}).get("l2", config.l2[0]))
+    if not len(named):
+        return np.empty(0), np.empty(0)
     adds, total = addends_of(x, named, config, l2)
     together = np.maximum(np.asarray(adds.sum(axis=0)).ravel(), 0)
     share = together / np.maximum(np.maximum(total, together), 1e-12)
-    several = np.bincount(adds.indices, minlength=x.shape[1]) > 1  # else whoever has what nobody else has pushes that
-    item, addend = np.zeros(len(named), np.int64), np.zeros(len(named))
-    for row in range(len(named)):
-        part = slice(adds.indptr[row], adds.indptr[row + 1])
-        own, values = adds.indices[part], adds.data[part]
-        best = np.lexsort((own, -share[own], ~several[own]))[0]
-        item[row], addend[row] = own[best], values[best] / max(x.shape[0], 1)
-    return item, addend, share[item]
+    addend = np.asarray(adds[np.arange(len(named)), items], dtype=np.float64).ravel() / x.shape[0]
+    return addend, share[items]
 
 
 def addends_of(x: sparse.csr_array, users: Ints, config: TasteConfig, l2: float) -> tuple[sparse.csr_array, Floats64]:

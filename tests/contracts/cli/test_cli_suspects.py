@@ -42,6 +42,7 @@ def test_fake_users_are_named_with_numbers(attacked: World) -> None:
         assert named[user]["coherence"] < data["coherence"]
         assert named[user]["facts"] < data["facts"]
         assert named[user]["item"] in {f"f{i}" for i in range(60)}
+        assert 0 < named[user]["pushers"] <= named[user]["holders"] <= 123
     shown = run("suspects", "--model", attacked.model, "--top", 1).stdout
     assert "by chance" in shown
     assert f"{len(named)} of 123 users named; usual: taste {data['coherence']:.4f}, facts {data['facts']:.4f}" in shown

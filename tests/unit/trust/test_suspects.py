@@ -93,6 +93,7 @@ def test_fake_users_are_named_with_what_they_push() -> None:
             assert one.facts is not None
             assert one.facts < found.facts
             assert one.addend > 0
+            assert one.pushers >= 3
             liked = graph.liked()
             assert one.holders == (liked.target == graph.items.index(one.item)).sum()
     chances = [one.chance for one in found.named]
