@@ -91,13 +91,14 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--targets", type=int, help="items that are pushed, one at a time  [default: 10; quick: 4]")
     found.add_argument("--ranks", type=float, nargs=2, default=[0.1, 0.2], metavar="SHARE",
                        help="where they stand by popularity, 0 the most popular  [default: .1 .2]")  # fmt: skip
-    found.add_argument("--slow", type=int, metavar="N", default=2, help="targets that LightGCN is run on  [default: 2]")
+    found.add_argument("--slow", type=int, metavar="N", help="targets that LightGCN is run on  [default: 2; quick: 1]")
     found.add_argument(
         "--strength", type=float, default=EXPECTED, help="robust.fakes of the defence  [default: %(default)s]"
     )
     found.add_argument("--seed", type=int, default=2026, help="of targets, fake users and noise  [default: 2026]")
     found.add_argument("--config", type=Path, metavar="TOML", help="settings of our model")
     found.add_argument("--quick", action="store_true", help="fewer targets and amounts: minutes on ml-100k")
+    found.add_argument("--out", type=Path, metavar="FILE", help="also here, after each case anew, complete or not")
     found.add_argument("--json", action="store_true", help="on one line")
     return found
 
@@ -106,6 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     options.fakes = options.fakes or ([0.01] if options.quick else [0.01, 0.03])
     options.noise = options.noise if options.noise is not None else [0.1] if options.quick else [0.05, 0.1, 0.2]
+    options.slow = options.slow if options.slow is not None else 1 if options.quick else 2
     options.targets = options.targets or (4 if options.quick else 10)
     files = Files(options.kg, options.link, options.items, tuple(options.facts), options.schema)
     results, users = Results(), 0
@@ -120,7 +122,10 @@ def main(arguments: list[str] | None = None) -> int:
     except KgRecError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(report(results, users, options), indent=None if options.json else 2))
+    text = json.dumps(report(results, users, options, complete=True), indent=None if options.json else 2)
+    print(text)
+    if options.out is not None:
+        options.out.write_text(text + "\n", encoding="utf-8")
     return 0
 
 
@@ -173,6 +178,9 @@ def measure(world: World, split: Split, results: Results, options: argparse.Name
                 float(judge.ndcg(lists, case.target).mean()),
             )
             results.runs[case.name][name].append(found)
+        if options.out is not None:
+            so_far = report(results, world.real, options, complete=False)
+            options.out.write_text(json.dumps(so_far, indent=2) + "\n", encoding="utf-8")
 
 
 def _named(world: World, strength: float) -> tuple[int, int, int]:
@@ -220,7 +228,7 @@ def cases(world: World, pushed: list[int], options: argparse.Namespace) -> Itera
                 yield Case(f"{name}-{100 * share:g}%", attacked(world, name, target, share, random), target, nth)
 
 
-def report(results: Results, users: int, options: argparse.Namespace) -> dict[str, Any]:
+def report(results: Results, users: int, options: argparse.Namespace, *, complete: bool) -> dict[str, Any]:
     """Plain data for JSON."""
     found: dict[str, Any] = {
         "ndcg": {name: float(np.mean(values)) for name, values in results.clean.items()},
@@ -228,6 +236,7 @@ def report(results: Results, users: int, options: argparse.Namespace) -> dict[st
         "targets": options.targets,
         "seed": options.seed,
         "strength": options.strength,
+        "complete": complete,
     }
     for group in ("noise", "attacks"):
         found[group] = {}

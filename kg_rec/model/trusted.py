@@ -49,6 +49,8 @@ _ENOUGH = 40
 _SHARES = (0.5, 1.0)
 #: Users scored at a time.
 _USERS = 1_024
+#: Pairs of users compared at a time.
+_PAIRS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +246,9 @@ def _twins(x: sparse.csr_array, first: Ints) -> tuple[Ints, Floats64]:
     rank = np.empty(users, np.int64)
     rank[np.lexsort((np.arange(users), counts, first))] = np.arange(users)
     twin, overlap = np.full(users, -1), np.zeros(users)
-    for start in range(0, users, _USERS):
-        both = sparse.coo_array(x[start : start + _USERS] @ x.T)
+    step = max(1, _PAIRS // users)
+    for start in range(0, users, step):
+        both = sparse.coo_array(x[start : start + step] @ x.T)
         row, other = both.row.astype(np.int64) + start, both.col.astype(np.int64)
         earlier = rank[other] < rank[row]
         row, other, shared = row[earlier], other[earlier], both.data[earlier]

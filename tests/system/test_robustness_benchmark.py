@@ -47,10 +47,13 @@ def folder(tmp_path: Path) -> Path:
 
 def test_one_line_of_json_with_every_attack_and_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     args = [str(folder), "--facts", str(folder / "facts.tsv"), "--config", str(folder / "quick.toml")]
-    assert main([*args, "--quick", "--targets", "2", "--slow", "1", "--fakes", ".05", "--json"]) == 0
+    out = folder / "found.json"
+    assert main([*args, "--quick", "--targets", "2", "--fakes", ".05", "--out", str(out), "--json"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
     found = json.loads(lines[0])
+    assert found == json.loads(out.read_text(encoding="utf-8"))
+    assert found["complete"] is True
     assert set(found["ndcg"]) == set(MODELS)
     assert min(found["ndcg"].values()) > 0.05
     assert set(found["attacks"]) == {f"{name}-5%" for name in ATTACKS}
