@@ -5,9 +5,11 @@
 types, a node is each of them (``owl:equivalentClass``) or those whose relations it has (``rdfs:subClassOf``).  A
 predicate is, by its IRI or its local name, a relation type, an alias of one, or a property of the subject's node type
 (``rdfs:label`` is the name).  A text where a relation to an attribute is expected is an attribute of that key and name.
-A node's key is its key property where the file gives it, else the local name of its IRI or the whole IRI (``keys``);
-two IRIs never become one node unless ``owl:sameAs`` says that they are one (:mod:`kg_rec.loaders.same_as`).  What blank
-nodes and RDF lists say has no place in a schema: it is counted as left out.
+A term that the schema does not know means what the file's own ontology puts above it (``rdfs:subClassOf``,
+``rdfs:subPropertyOf``, OWL's equivalence); where a file has one, its nodes are read twice.  A node's key is its key
+property where the file gives it, else the local name of its IRI or the whole IRI (``keys``); two IRIs never become one
+node unless ``owl:sameAs`` says that they are one (:mod:`kg_rec.loaders.same_as`).  What blank nodes and RDF lists say
+has no place in a schema: it is counted as left out.
 
 N-Triples (https://www.w3.org/TR/n-triples/) are passed over twice, first for the nodes, then for the relations,
 so memory grows with the nodes and their properties, not with the relations.  ``keep`` leaves out nodes of a large dump

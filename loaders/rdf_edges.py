@@ -10,7 +10,7 @@ import pyarrow as pa
 from kg_rec.loaders.batches import EdgeBatch, NodeBatch
 from kg_rec.loaders.rdf_nodes import Nodes
 from kg_rec.loaders.rdf_statements import Statement, Statements, short
-from kg_rec.loaders.rdf_terms import SAME, TYPES
+from kg_rec.loaders.rdf_terms import ALIKE, BELOW, SAME, TYPES
 from kg_rec.schema import RelationType
 from kg_rec.schema.iris import local_name
 
@@ -29,7 +29,7 @@ class Edges:
         """Second pass: relations, in bounded pieces."""
         pending: dict[str, list[_Row]] = defaultdict(list)
         for s in source:
-            if s.predicate == SAME:
+            if s.predicate == SAME or s.predicate in BELOW or s.predicate in ALIKE:
                 continue
             found = self.nodes.terms.relations(s.predicate)
             if not found and (s.text is not None or s.predicate in TYPES):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from kg_rec.errors import LoadError
 from kg_rec.loaders.base import LoadContext
 from kg_rec.loaders.batches import NodeBatch
 from kg_rec.loaders.rdf_statements import Statement, Statements, short
-from kg_rec.loaders.rdf_terms import LABEL, SAME, TYPES, Options, Terms
+from kg_rec.loaders.rdf_terms import ALIKE, BELOW, LABEL, SAME, TYPES, Options, Terms
 from kg_rec.loaders.same_as import Join, Joins
 from kg_rec.loaders.text import Origin
 from kg_rec.schema import NodeType
@@ -74,11 +74,14 @@ class Nodes:
         """First pass: nodes with their properties; with ``keep`` their types first, then what is linked, then these."""
         texts: _Texts = defaultdict(dict)
         if self.options.keep == "all":
-            self._survey(source, texts)
+            if self._survey(source, texts):  # the data say of their own terms what these mean: read it again
+                texts.clear()
+                self._survey(source, texts)
             self._decide(source)
         else:
             main = frozenset(self.schema.node_types.keys() - self.attributes)
-            self._survey(source, None, main)
+            if self._survey(source, None, main):
+                self._survey(source, None, main)
             self._decide(source)
             self._keep_known()
             linked = self._linked(source)
@@ -104,8 +107,8 @@ class Nodes:
         texts: _Texts | None,
         types: frozenset[str] | None = None,
         subjects: Collection[str] | None = None,
-    ) -> None:
-        """Types, joins and texts of nodes.
+    ) -> bool:
+        """Types, joins and texts of nodes; and whether terms of the data have more meaning than before.
 
         Args:
             source: the file.
@@ -114,12 +117,15 @@ class Nodes:
             subjects: IRIs whose texts are wanted; None for all.
         """
         needed = {p.name for t in self.schema.node_types.values() for p in t.properties if p.required} | {LABEL}
-        unmapped, empty = self.context.unmapped, True
+        unmapped: Counter[str] = Counter()
+        empty, learned = True, False
         for s in source:
             empty = False
             if s.resource is not None:
                 if s.predicate in TYPES:
-                    self._add_type(s, s.resource, types)
+                    self._add_type(s, s.resource, types, unmapped)
+                elif s.predicate in BELOW or s.predicate in ALIKE:
+                    learned |= subjects is None and self.terms.learn(s.subject, s.predicate, s.resource)
                 elif s.predicate == SAME and self.options.same and subjects is None:
                     self.same.add(s.subject, s.resource, s.line)
                 continue
@@ -138,6 +144,9 @@ class Nodes:
                     texts[s.subject].setdefault(name, []).append((rank, s.text))
         if empty:
             raise LoadError("the file holds no triples between IRIs; expected N-Triples or Turtle", self.path)
+        if not learned:
+            self.context.unmapped.update(unmapped)
+        return learned
 
     def rank(self, language: str | None) -> int | None:
         """How near a language is to the one asked for, 0 the nearest; None for another one."""
@@ -148,12 +157,13 @@ class Nodes:
             return 0
         return 2 if found.split("-")[0] == wanted.split("-")[0] else None
 
-    def _add_type(self, s: Statement, kind: str, wanted: frozenset[str] | None) -> None:
+    def _add_type(self, s: Statement, kind: str, wanted: frozenset[str] | None, unmapped: Counter[str]) -> None:
         sure, some = self.terms.types(kind)
         if not (sure or some) and not self.terms.relations(s.predicate) and wanted is None:
-            self.context.unmapped[f"type {short(kind)}: no such node type"] += 1
+            unmapped[f"type {short(kind)}: no such node type"] += 1
         if wanted is not None:
-            sure, some = (tuple(t for t in types if t in wanted) for types in (sure, some))
+            sure = tuple(t for t in sure if t in wanted)
+            some = some if wanted.intersection(some) else ()
         if some:
             before = self.possible.get(s.subject, some)
             self.possible[s.subject] = tuple(t for t in some if t in before) or before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -62,8 +63,17 @@ class Options:
         )
 
 
+#: What an ontology in the data says of its terms: the subject is below the object.
+BELOW = frozenset(str(term) for term in (RDFS.subClassOf, RDFS.subPropertyOf))
+#: Or the two are the same.
+ALIKE = frozenset(str(term) for term in (OWL.equivalentClass, OWL.equivalentProperty))
+
+
 class Terms:
     """What the terms of a file mean in a schema; each is looked up once.
+
+    A term that the schema does not know means what those mean that the data put above it: a class by
+    ``rdfs:subClassOf``, a predicate by ``rdfs:subPropertyOf``, either by OWL's equivalence.
 
     Attributes:
         types: node types of a class: those that its members are, and those that they may be.
@@ -72,12 +82,44 @@ class Terms:
     """
 
     def __init__(self, schema: GraphSchema, relations: frozenset[str]) -> None:
-        def called(iri: str) -> tuple[tuple[RelationType, bool], ...]:
-            found = (schema.relations_called(name) for name in (iri, plain(iri), local_name(iri)))
-            return tuple(r for r in next(filter(None, found), ()) if not relations or r[0].name in relations)
+        self._schema = schema
+        self._wanted = relations
+        self._above: dict[str, set[str]] = {}
+        self.types = lru_cache(maxsize=10_000)(self._types)
+        self.properties = lru_cache(maxsize=10_000)(self._properties)
+        self.relations = lru_cache(maxsize=10_000)(self._relations)
 
-        self.types = lru_cache(maxsize=10_000)(schema.types_of)
-        self.properties = lru_cache(maxsize=10_000)(
-            lambda iri: (LABEL,) if iri == LABEL else schema.properties_called(iri)
-        )
-        self.relations = lru_cache(maxsize=10_000)(called)
+    def learn(self, one: str, predicate: str, other: str) -> bool:
+        """Take what the data say of two terms; whether one of them now means something that it did not."""
+        before = [self._meaning(term) for term in (one, other)]
+        self._above.setdefault(one, set()).add(other)
+        if predicate in ALIKE:
+            self._above.setdefault(other, set()).add(one)
+        for cached in (self.types, self.properties, self.relations):
+            cached.cache_clear()
+        return before != [self._meaning(term) for term in (one, other)]
+
+    def _meaning(self, term: str) -> tuple[object, ...]:
+        return self._types(term), self._properties(term), self._relations(term)
+
+    def _types(self, iri: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        found = [self._schema.types_of(term) for term in self._with_above(iri)]
+        return next((types for types in found if any(types)), ((), ()))
+
+    def _properties(self, iri: str) -> tuple[str, ...]:
+        if iri == LABEL:
+            return (LABEL,)
+        return next(filter(None, map(self._schema.properties_called, self._with_above(iri))), ())
+
+    def _relations(self, iri: str) -> tuple[tuple[RelationType, bool], ...]:
+        names = (name for term in self._with_above(iri) for name in (term, plain(term), local_name(term)))
+        found = next(filter(None, map(self._schema.relations_called, names)), ())
+        return tuple(r for r in found if not self._wanted or r[0].name in self._wanted)
+
+    def _with_above(self, iri: str) -> Iterator[str]:
+        """A term, then those above it, the nearest first."""
+        seen, row = {iri}, [iri]
+        while row:
+            yield from row
+            row = sorted({above for term in row for above in self._above.get(term, ())} - seen)
+            seen.update(row)

@@ -71,6 +71,34 @@ def test_a_class_narrows_another(graph: Graph, folder: Path) -> None:
     assert set(graph.edges("WRITTEN_BY")) == {("y", "x")}
 
 
+@pytest.mark.parametrize("keep", ["all", "linked"])
+@pytest.mark.parametrize("first", [True, False])
+def test_terms_that_the_data_put_below_known_ones(graph: Graph, folder: Path, keep: str, first: bool) -> None:
+    """An ontology in the file, before or after its use, with a loop in it."""
+    rdfs, owl = "http://www.w3.org/2000/01/rdf-schema#", "http://www.w3.org/2002/07/owl#"
+    ontology = [
+        f"<urn:o#Thriller> <{rdfs}subClassOf> <urn:o#Fiction> .",
+        f"<urn:o#Fiction> <{rdfs}subClassOf> <http://schema.org/Book> .",
+        f"<urn:o#Fiction> <{rdfs}subClassOf> <urn:o#Thriller> .",
+        f"<urn:o#penned> <{rdfs}subPropertyOf> <http://schema.org/author> .",
+        f"<urn:o#heading> <{owl}equivalentProperty> <http://schema.org/name> .",
+        f"<http://schema.org/Person> <{owl}equivalentClass> <urn:o#Human> .",
+    ]
+    data = [
+        "<urn:d#x> <http://www.w3.org/1999/02/22-rdf-syntax-ns#type> <urn:o#Thriller> .",
+        '<urn:d#x> <urn:o#heading> "X" .',
+        "<urn:d#x> <urn:o#penned> <urn:d#ann> .",
+        "<urn:d#ann> <http://www.w3.org/1999/02/22-rdf-syntax-ns#type> <urn:o#Human> .",
+        '<urn:d#ann> <urn:o#heading> "Ann" .',
+    ]
+    path = written(folder, "\n".join(ontology + data if first else data + ontology) + "\n", "o.nt")
+    report = graph.load("rdf", path, schema=BOOKS, keep=keep)
+    assert graph.nodes("Book") == {"x": {"title": "X"}}
+    assert graph.nodes("Author") == {"ann": {"name": "Ann"}}
+    assert set(graph.edges("WRITTEN_BY")) == {("x", "ann")}
+    assert report.unmapped == {}
+
+
 def test_a_schema_where_everybody_is_two_things(graph: Graph, folder: Path) -> None:
     """``owl:equivalentClass`` of two node types: one statement is an edge of each relation type that fits."""
     schema = GraphSchema.from_turtle(
