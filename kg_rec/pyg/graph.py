@@ -93,7 +93,7 @@ class StoreGraph(GraphStore):  # type: ignore[misc]
         return Incoming(found.bounds, source, time)
 
     def links(self, edge_type: EdgeType, nodes: Sequence[int] | Tensor | None = None) -> Links:
-        """The edges of a type that come to nodes, or all of them, by target and source.
+        """The edges of a type that come to nodes, by target and source; or all of them, as in the exported graph.
 
         Args:
             edge_type: such as ``("User", "RATED", "Film")``.

@@ -241,7 +241,7 @@ def train(data: Any, metadata: tuple[list[str], list[Any]], transform: Any = Non
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total, count = total + float(loss) * len(score), count + len(score)
+            total, count = total + loss.item() * len(score), count + len(score)
         losses.append(total / count)
     return losses
 
