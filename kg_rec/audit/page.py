@@ -88,8 +88,12 @@ def _bars(gaps: Iterable[ScoreGap]) -> list[dict[str, Any]]:
     return rows
 
 
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 @cache
 def _template(name: str) -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": "{:,}".format, "signed": "{:+.4f}".format, "figure": "{:.4f}".format}
+    environment.filters |= {"number": "{:,}".format, "signed": "{:+.4f}".format, "figure": "{:.4f}".format, "p": _p}
     return environment.from_string(files("kg_rec.audit").joinpath(name).read_text(encoding="utf-8"))

@@ -120,7 +120,7 @@ def print_report(report: AuditReport) -> None:
         note("nothing tells two groups of users apart, each of as many as --least; see --by")
     shares = [
         (e.by, e.group, e.items, _percent(e.catalogue), _percent(e.merit), _percent(e.exposure),
-         None if e.ratio is None else f"{e.ratio:.2f}", f"{e.gap:+.4f}", _interval(e.gap_interval), f"{e.adjusted:.3f}",
+         None if e.ratio is None else f"{e.ratio:.2f}", f"{e.gap:+.4f}", _interval(e.gap_interval), _p(e.adjusted),
          "*" if e.telling else None)
         for e in report.exposure
     ]  # fmt: skip
@@ -173,7 +173,7 @@ def _print_users(report: AuditReport) -> None:
     shown = [gap for gap in report.gaps if gap.measure == "ndcg" or gap.telling]
     rows = [
         (titles[g.measure], g.by, g.group, g.users, figure(g.mean), figure(g.others), f"{g.gap:+.4f}",
-         _interval(g.gap_interval), f"{g.adjusted:.3f}", "*" if g.telling else None)
+         _interval(g.gap_interval), _p(g.adjusted), "*" if g.telling else None)
         for g in shown
     ]  # fmt: skip
     figures = ["mean", "others", "gap", "adjusted p"]
@@ -190,6 +190,10 @@ def _facts(gap: ScoreGap) -> str:
 
 def _interval(ends: tuple[float, float]) -> str:
     return f"{ends[0]:+.4f} … {ends[1]:+.4f}"
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _percent(share: float) -> str:

@@ -13,6 +13,7 @@ from people_world import known_viewers
 from kg_rec.audit.config import AuditConfig
 from kg_rec.audit.cost import choose_strength, rank_by_rules
 from kg_rec.audit.measures import calibration, exposure
+from kg_rec.audit.page import page
 from kg_rec.audit.report import audit, drawn, on_split
 from kg_rec.errors import ArgumentError, ConfigError
 from kg_rec.jobs.candidates import allowed_items
@@ -265,3 +266,4 @@ def test_the_strength_is_chosen_on_validation_and_judged_on_the_test() -> None:
     assert found.cost.loss == pytest.approx(1 - found.cost.ndcg / found.cost.ndcg_before)
     assert found.cost.loss_interval[0] <= found.cost.loss <= found.cost.loss_interval[1]
     assert 0 < found.cost.changed < 1
+    assert f"loss {100 * found.cost.loss:.1f} %" in page(found, "")
