@@ -20,7 +20,7 @@ from kg_rec.cli.console import Command, Program, print_json, progress_bar
 from kg_rec.cli.evolve import evolve
 from kg_rec.cli.explain import explain
 from kg_rec.cli.feedback import feedback
-from kg_rec.cli.forget import forget
+from kg_rec.cli.forget import certificate, forget
 from kg_rec.cli.graph import check, export, load, query
 from kg_rec.cli.inspect import inspect
 from kg_rec.cli.jobs import job
@@ -107,7 +107,7 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, phrasebook:
 _COMMANDS = (
     *(load, formats, schema, check, query, export, train, inspect, similar, vectors, evaluate, audit, recommend),
     *(job, newcomer, profile, evolve, prefer, explain, what_if, ask, phrase, feedback),
-    *(serve, serve_token, compress, forget, site, suspects),
+    *(serve, serve_token, compress, forget, certificate, site, suspects),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

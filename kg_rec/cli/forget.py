@@ -1,4 +1,4 @@
-"""``kg-rec forget``."""
+"""``kg-rec forget`` and ``kg-rec certificate``."""
 
 from __future__ import annotations
 
@@ -100,3 +100,37 @@ def _print_found(found: dict[str, dict[str, int]], as_json: bool) -> None:
         return
     rows = [(place, kind, count) for place, had in found.items() for kind, count in (had or {"nothing": 0}).items()]
     print_table(["place", "what", "count"], rows, ["count"])
+
+
+@click.command(cls=Command, short_help="Check a certificate of kg-rec forget.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--user", metavar="KEY", help="Is it that of this user? Needs --receipt.")
+@click.option("--receipt", metavar="TEXT", help="What kg-rec forget printed when it wrote the certificate.")
+@json_option
+@click.pass_context
+def certificate(ctx: click.Context, file: Path, user: str | None, receipt: str | None, as_json: bool) -> None:
+    """Check that the certificate FILE is as it was written and, with key and receipt, that it is a user's.
+
+    Exit status 1 if not. Whoever can write a certificate can write another: its digest guards against mistakes, and the
+    receipt shows whose it is, as no other receipt fits.
+
+    \b
+      kg-rec certificate forgotten.json
+      kg-rec certificate forgotten.json --user 196 --receipt 5f0c…
+    """
+    if (user is None) != (receipt is None):
+        raise click.UsageError("--user and --receipt go together")
+    from kg_rec.trust.certificate import is_of, is_whole, read
+
+    found = read(file)
+    whole = is_whole(found)
+    own = None if user is None or receipt is None else is_of(found, user, receipt)
+    if as_json:
+        print_json({"whole": whole, "of_user": own, "at": found["at"], "places": found["places"]})
+    else:
+        rows = [(place["place"], kind, n) for place in found["places"] for kind, n in place["had"].items()]
+        print_table(["place", "was deleted", "count"], rows, ["count"])
+        click.echo(f"\nwritten {found['at']}, {'unchanged since' if whole else 'CHANGED SINCE'}")
+        if own is not None:
+            click.echo(f"{'it is' if own else 'it is NOT'} the certificate of {user}")
+    ctx.exit(0 if whole and own is not False else 1)

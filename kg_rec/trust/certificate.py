@@ -12,9 +12,12 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from kg_rec.errors import ArgumentError, ConfigError
 from kg_rec.store.ledger import now
+from kg_rec.textfile import parse_json, read_text
 from kg_rec.trust.places import Erased
 
 
@@ -29,6 +32,23 @@ def certificate(user: str, erased: Sequence[Erased]) -> tuple[dict[str, Any], st
         "places": [asdict(place) for place in erased],
     }
     return {**said, "sha256": _digest(said)}, receipt
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A certificate that was written into a file.
+
+    Raises:
+        ConfigError: it holds none.
+    """
+    try:
+        found = parse_json(read_text(path, ConfigError))
+    except ArgumentError as error:
+        raise ConfigError(
+            f"{path}: expected a certificate that `kg-rec forget --certificate` wrote, {error}"
+        ) from error
+    if not isinstance(found, dict) or not {"user", "at", "places", "sha256"} <= found.keys():
+        raise ConfigError(f"{path}: expected a certificate that `kg-rec forget --certificate` wrote, got other JSON")
+    return found
 
 
 def is_whole(found: Mapping[str, Any]) -> bool:

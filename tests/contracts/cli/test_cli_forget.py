@@ -18,7 +18,9 @@ from kg_rec.model import persist
 from kg_rec.model.train.train import fit_again
 from kg_rec.snapshot import Snapshot
 from kg_rec.store import connect
+from kg_rec.trust.certificate import certificate as written
 from kg_rec.trust.certificate import is_of, is_whole
+from kg_rec.trust.places import Erased
 
 JOB = """
 name = "nightly"
@@ -103,6 +105,9 @@ def test_a_user_is_gone_from_every_place(world: World, kind: str, request: pytes
     assert is_whole(paper)
     assert is_of(paper, "u2", told["receipt"])
     assert '"u2"' not in Path("paper.json").read_text("utf-8")
+    check = ("certificate", "paper.json", "--user")
+    assert "it is the certificate of u2" in run(*check, "u2", "--receipt", told["receipt"]).stdout
+    assert "it is NOT" in run(*check, "u3", "--receipt", told["receipt"], code=1).stdout
     of_model = next(place for place in paper["places"] if place["place"] == "model")
     after = persist.load("model")
     assert of_model["after"] == {"model": persist.digest("model"), "snapshot": after.snapshot.digest}
@@ -113,6 +118,20 @@ def test_a_user_is_gone_from_every_place(world: World, kind: str, request: pytes
     for part in ("tensors.safetensors", "snapshot/nodes/User.arrow", "snapshot/edges/RATED.arrow"):
         assert Path("again", part).read_bytes() == Path("model", part).read_bytes()
     assert "nothing to forget" in run("forget", *ARGS, "--graph", graph, code=1).stderr
+
+
+def test_a_certificate_that_was_changed_or_is_none_is_told() -> None:
+    paper, receipt = written("u2", [Erased("model", {"User": 1}, {"model": "a"}, {"model": "b"})])
+    Path("paper.json").write_text(json.dumps(paper), encoding="utf-8")
+    assert "unchanged since" in run("certificate", "paper.json").stdout
+    found = json.loads(run("certificate", "paper.json", "--user", "u2", "--receipt", receipt, "--json").stdout)
+    assert (found["whole"], found["of_user"], found["at"]) == (True, True, paper["at"])
+    Path("paper.json").write_text(json.dumps({**paper, "at": "2020-01-01"}), encoding="utf-8")
+    assert "CHANGED SINCE" in run("certificate", "paper.json", code=1).stdout
+    assert "go together" in run("certificate", "paper.json", "--user", "u2", code=2).stderr
+    for text in ("[1]", "{", '{"user": 1}'):
+        Path("none.json").write_text(text, encoding="utf-8")
+        assert "none.json: expected a certificate" in run("certificate", "none.json", code=1).stderr
 
 
 def forget_now(graph: str) -> None:

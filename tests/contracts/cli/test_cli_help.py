@@ -42,6 +42,7 @@ COMMANDS = [
     "serve-token",
     "compress",
     "forget",
+    "certificate",
     "site",
     "suspects",
 ]
