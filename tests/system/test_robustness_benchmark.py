@@ -5,11 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch_geometric.nn.models import LightGCN
 from toy_graph import edges, films
 
 from benchmarks.quality.linear import LinearAutoencoder
 from benchmarks.robustness.__main__ import MODELS, main
 from benchmarks.robustness.attacks import ATTACKS, DROPOUT, L2, _greedy, attacked
+from benchmarks.robustness.models import normalised
 from benchmarks.robustness.world import World, random_interactions, wrong_facts, wrong_links
 
 CONFIG = """
@@ -153,3 +156,13 @@ def test_copies_come_after_whom_they_copy() -> None:
     for fake in range(240, 252):
         alike = int(np.argmax(both[fake, :240] / np.diff(given.interactions.indptr)[:240]))
         assert first[fake] > first[alike]
+
+
+def test_lightgcn_by_a_matrix_is_that_by_edges() -> None:
+    given = world()
+    n_users, n_items = given.interactions.shape
+    users, items = torch.from_numpy(given.edges.source), torch.from_numpy(given.edges.target) + n_users
+    both = torch.cat([torch.stack([users, items]), torch.stack([items, users])], dim=1)
+    plain, quick = LightGCN(n_users + n_items, 8, 2), LightGCN(n_users + n_items, 8, 2, normalize=False)
+    quick.load_state_dict(plain.state_dict())
+    assert torch.allclose(plain.get_embedding(both), quick.get_embedding(normalised(given)), atol=1e-6)
