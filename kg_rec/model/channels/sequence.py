@@ -32,6 +32,9 @@ from kg_rec.progress import Progress, no_progress
 from kg_rec.settings import expect
 from kg_rec.snapshot import EdgeTable
 
+#: Interactions that stand side by side in one product.
+_STACKED = 10_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class SequenceConfig:
@@ -124,12 +127,18 @@ def pair_counts(
     block = (counts[edges.source] - 1 - rank) * config.blocks // np.maximum(counts[edges.source], 1)
     shape = (len(counts), n_items)
     earlier = sparse.csr_array(shape)
+    before, after = [], []  # of several blocks side by side: one product is far quicker than the sum of several
     for b in range(config.blocks):
         inside = block == b
         ends = (edges.source[inside], edges.target[inside])
         part = sparse.csr_array((weight[inside], ends), shape=shape)
-        later = later + transposed_product(earlier, part, shards)
+        before.append(earlier)
+        after.append(part)
         earlier = earlier + part
+        if b == config.blocks - 1 or sum(matrix.nnz for matrix in before) > _STACKED:
+            stacks = [sparse.csr_array(sparse.vstack(matrices, format="csr")) for matrices in (before, after)]
+            later = later + transposed_product(*stacks, shards)
+            before, after = [], []
     later = later - later.T
     later *= direction
     return near, sparse.csr_array(everything + later)
