@@ -136,8 +136,8 @@ def pair_counts(
         after.append(part)
         earlier = earlier + part
         if b == config.blocks - 1 or sum(matrix.nnz for matrix in before) > _STACKED:
-            stacks = [sparse.csr_array(sparse.vstack(matrices, format="csr")) for matrices in (before, after)]
-            later = later + transposed_product(*stacks, shards)
+            left, right = (sparse.csr_array(sparse.vstack(parts, format="csr")) for parts in (before, after))
+            later = later + transposed_product(left, right, shards)
             before, after = [], []
     later = later - later.T
     later *= direction
