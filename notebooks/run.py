@@ -7,6 +7,7 @@ python notebooks/run.py 04 --folder /tmp/films     only those whose names begin 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def executed(path: Path, folder: Path) -> NotebookNode:
     """
     notebook = nbformat.read(path, as_version=4)
     options = {"kernel_name": "python3", "timeout": 300, "record_timing": False, "coalesce_streams": True}
-    NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, **options).execute()
+    client = NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, **options)
+    client.execute(env={**os.environ, "OMP_NUM_THREADS": "1"})  # sums are added in one order, however many cores
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
         cell.metadata = NotebookNode({name: value for name, value in cell.metadata.items() if name == "tags"})
