@@ -36,7 +36,7 @@ def close(kept: str, found: str) -> bool:
 
 
 @pytest.mark.system
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
 def test_a_notebook_shows_what_is_kept_in_it(folder: Path, path: Path) -> None:
     kept = nbformat.read(path, as_version=4)
