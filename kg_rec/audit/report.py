@@ -28,10 +28,11 @@ from kg_rec.model.train.train import fit_again
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot.item_facts import item_relation
 from kg_rec.split import Protocol, Split, calendar_split, random_split, temporal_split
+from kg_rec.tabular import Tabular, columns
 
 
-@dataclass(frozen=True)
-class AuditReport:
+@dataclass(frozen=True, repr=False)
+class AuditReport(Tabular):
     """What :func:`audit` finds.
 
     Attributes:
@@ -67,6 +68,16 @@ class AuditReport:
     left_out: Mapping[str, int]
     people: pa.Table
     cost: Cost | None = None
+
+    def to_arrow(self) -> pa.Table:
+        """The gaps of users' groups, a row a measure and group; ``low`` and ``high`` bound the gap with 95 %."""
+        words = dict.fromkeys(("measure", "by", "group"), pa.string())
+        numbers = dict.fromkeys(("mean", "others", "gap"), pa.float64())
+        found = columns(self.gaps, **words, users=pa.int64(), **numbers, adjusted=pa.float64(), telling=pa.bool_())
+        for place, name in enumerate(("low", "high")):
+            bounds = pa.array([gap.gap_interval[place] for gap in self.gaps], pa.float64())
+            found = found.add_column(found.column_names.index("gap") + 1 + place, name, bounds)
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, without :attr:`people`."""

@@ -297,6 +297,16 @@ def test_the_report_is_plain_data_and_a_page() -> None:
     )
 
 
+def test_the_report_is_a_table_of_gaps() -> None:
+    table = report().to_arrow()
+    assert table["gap"].to_pylist() == [gap.gap for gap in report().gaps]
+    assert list(zip(table["low"].to_pylist(), table["high"].to_pylist(), strict=True)) == [
+        gap.gap_interval for gap in report().gaps
+    ]
+    assert "\n" not in repr(report())
+    assert "<table>" in report()._repr_html_()
+
+
 def test_no_one_s_row_names_a_small_group() -> None:
     people = report().people.to_pandas()
     for by in ("age", "occupation", "history"):
