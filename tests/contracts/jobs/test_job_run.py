@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import threading
+import tomllib
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +28,9 @@ from kg_rec.jobs.ranking import user_rows
 from kg_rec.jobs.report import drift, mixture
 from kg_rec.jobs.run import cancel, resume, start
 from kg_rec.jobs.writing import Watch
+from kg_rec.people.features import Feature
+from kg_rec.people.kept import Kept
+from kg_rec.people.preferences import Preference
 from kg_rec.recommend import recommend
 from kg_rec.settings import from_dict
 from kg_rec.store import GraphStore
@@ -155,6 +160,22 @@ def test_rules_for_one_user(world: World, store: GraphStore) -> None:
         start(world.job(candidates={"never_for": ["MATCH (u:User) RETURN u.user_id"]}), store, "wrong")
     with pytest.raises(ConfigError, match=r"candidates\.never_for: expected keys in both columns, as texts, got 1"):
         start(world.job(candidates={"never_for": ["MATCH (u:User) RETURN u.user_id, 1"]}), store, "number")
+
+
+def test_what_users_never_want_can_be_a_rule(world: World, store: GraphStore) -> None:
+    """The statement of docs/people.md: a job leaves out what ``kg-rec prefer`` was told that a user never wants."""
+    start(world.job(), store, "plain")
+    before = [(row["user"], row["item"]) for row in world.rows("plain")]
+    asked = "MATCH (f:Film)-[:HAS_GENRE]->(g:Genre) RETURN f.item_id AS item, g.genre_id AS genre"
+    genres = {row["item"]: row["genre"] for row in store.query(asked).to_pylist()}
+    genre = Counter(genres[item] for user, item in before if user == "u05").most_common(1)[0][0]
+    Kept.of(store).add("u05", [Preference("never", Feature("HAS_GENRE", "Genre", genre, genre))], at=1)
+    text = (Path(__file__).parents[3] / "docs/people.md").read_text(encoding="utf-8")
+    rule = next(line for line in text.splitlines() if line.strip().startswith("never_for = "))
+    start(world.job(candidates=tomllib.loads(rule)), store, "kept")
+    after = [(row["user"], row["item"]) for row in world.rows("kept")]
+    assert genre not in {genres[item] for user, item in after if user == "u05"}
+    assert [pair for pair in after if pair[0] != "u05"] == [pair for pair in before if pair[0] != "u05"]
 
 
 def test_places_are_kept_for_new_items(world: World, store: GraphStore) -> None:
