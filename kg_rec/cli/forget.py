@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kg_rec.cli.console import Command, note, print_json, print_table, progress_bar, staged
+from kg_rec.cli.console import Command, note, one_line, print_json, print_table, progress_bar, staged
 from kg_rec.cli.options import graph_option, json_option, opened
 
 if TYPE_CHECKING:
@@ -61,10 +61,13 @@ def forget(
     """
     with progress_bar() as progress, opened(graph, read_only=find) as store:
         progress(0, None, "starting")
-        from kg_rec.errors import NotFoundError
+        from kg_rec.errors import ConfigError, NotFoundError
         from kg_rec.trust.certificate import certificate as written
+        from kg_rec.trust.certificate import refuse_unwritable
 
         places = _places(store, models, files)
+        if certificate is not None:
+            refuse_unwritable(certificate, map(Path, places))
         found = {name: place.find(user) for name, place in places.items()}
         if find:
             _print_found(found, as_json)
@@ -73,16 +76,31 @@ def forget(
             raise NotFoundError(f"no user {user!r} in {', '.join(places)}: there is nothing to forget")
         erased = [place.erase(user, staged(progress, name)) for name, place in places.items()]
         paper, receipt = written(user, erased)
-        if certificate is not None:
-            print_json(paper, certificate)
+    failed = None if certificate is None else _unwritten(paper, certificate)
     if as_json:
         print_json({"receipt": receipt, "certificate": paper})
-        return
-    _print_found({e.place: dict(e.had) for e in erased}, as_json=False)
-    for e in erased:
-        for text in e.notes:
-            note(f"{e.place}: {text}")
-    click.echo(f"\nforgotten; receipt {receipt} (with the key it shows that the certificate is this user's)")
+    else:
+        _print_found({e.place: dict(e.had) for e in erased}, as_json=False)
+        for e in erased:
+            for text in e.notes:
+                note(f"{e.place}: {text}")
+        if failed is not None:
+            print_json(paper)
+        click.echo(f"\nforgotten; receipt {receipt} (with the key it shows that the certificate is this user's)")
+    if failed is not None:
+        raise ConfigError(
+            f"{certificate}: the user was forgotten, but the certificate cannot be written there "
+            f"({failed.strerror or failed}); it is printed above: keep it, as it cannot be made again"
+        ) from failed
+
+
+def _unwritten(paper: dict[str, Any], file: Path) -> OSError | None:
+    """Write the certificate; why not, if it cannot be: what was deleted, and the receipt, must be told all the same."""
+    try:
+        print_json(paper, file)
+    except OSError as error:
+        return error
+    return None
 
 
 def _places(store: GraphStore, models: tuple[Path, ...], files: tuple[Path, ...]) -> dict[str, Place]:
@@ -130,7 +148,7 @@ def certificate(ctx: click.Context, file: Path, user: str | None, receipt: str |
     else:
         rows = [(place["place"], kind, n) for place in found["places"] for kind, n in place["had"].items()]
         print_table(["place", "was deleted", "count"], rows, ["count"])
-        click.echo(f"\nwritten {found['at']}, {'unchanged since' if whole else 'CHANGED SINCE'}")
+        click.echo(f"\nwritten {one_line(found['at'])}, {'unchanged since' if whole else 'CHANGED SINCE'}")
         if own is not None:
             click.echo(f"{'it is' if own else 'it is NOT'} the certificate of {user}")
     ctx.exit(0 if whole and own is not False else 1)

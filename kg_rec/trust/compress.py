@@ -106,8 +106,8 @@ def compress(model: Model, max_drop: float = MAX_DROP, *, progress: Progress = n
 
     Raises:
         ArgumentError: ``max_drop`` is not from 0 to below 1.
-        ModelError: the model is compressed already, holds no users to choose on, or has a channel that cannot be
-            compressed.
+        ModelError: the model is compressed already, holds no users to choose on, has an NDCG@10 of 0 on what is held
+            out, or has a channel that cannot be compressed.
     """
     if not 0 <= max_drop < 1:
         raise ArgumentError(f"max_drop: expected a share from 0 to below 1, got {max_drop}")
@@ -148,6 +148,11 @@ def _curve(whole: Recommender, max_drop: float, progress: Progress) -> tuple[flo
     validation = Validation.of(split.train, split, model.shape, model.config.fusion, model.config.seed)
     users = _per_user(model, validation)
     ndcg = float(users.mean())
+    if not ndcg > 0:
+        raise ModelError(
+            "how far to compress cannot be judged: NDCG@10 on the interactions that are held out is 0 before anything "
+            "is left out, so no drop of it can be seen; train on more users who have items in common"
+        )
     bytes_before = sum(tensor.nbytes for tensor in tensors_of(model).values())
     done = 0
 

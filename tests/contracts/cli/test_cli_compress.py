@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_world import World, run
+from cli_world import SMALL, World, run
 
 from kg_rec.api import Model
 from kg_rec.model import persist
@@ -118,4 +118,15 @@ def test_what_cannot_be_is_refused_in_one_line(world: World, small: Path) -> Non
     private = replace(model.chosen, privacy={"epsilon": 1.0, "delta": 1e-5})
     persist.save(replace(model, chosen=private), "private")
     assert "does not count" in refused("--model", "private", "--out", "again")
+    assert not Path("again").exists()
+
+
+def test_a_model_that_finds_nothing_of_what_is_held_out_is_refused() -> None:
+    Path("apart").mkdir()
+    rows = ["user_id:token\titem_id:token", *(f"u{n // 30}\ti{n}" for n in range(60))]  # nobody shares an item
+    Path("apart/apart.inter").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    run("load", "recbole", "apart", "--graph", "apart.graph", "--schema", "interactions")
+    run("train", "--graph", "apart.graph", "--out", "model", *SMALL)
+    told = run("compress", "--model", "model", "--out", "again", code=1).stderr
+    assert "NDCG@10 on the interactions that are held out is 0" in told
     assert not Path("again").exists()

@@ -129,9 +129,66 @@ def test_a_certificate_that_was_changed_or_is_none_is_told() -> None:
     Path("paper.json").write_text(json.dumps({**paper, "at": "2020-01-01"}), encoding="utf-8")
     assert "CHANGED SINCE" in run("certificate", "paper.json", code=1).stdout
     assert "go together" in run("certificate", "paper.json", "--user", "u2", code=2).stderr
-    for text in ("[1]", "{", '{"user": 1}'):
+    place = paper["places"][0]
+    changed = [{**paper, "user": 1}, {**paper, "at": 2}, {**paper, "sha256": None}, {**paper, "places": 3}]
+    parts = ("model", {"x": 3}, {**place, "place": 4}, {**place, "had": [1]}, {**place, "had": {"User": "1"}})
+    changed += [{**paper, "places": [place, part]} for part in parts]
+    for text in ("[1]", "{", '{"user": 1}', "1" * 5000, *map(json.dumps, changed)):
         Path("none.json").write_text(text, encoding="utf-8")
         assert "none.json: expected a certificate" in run("certificate", "none.json", code=1).stderr
+
+
+def with_lists(world: World) -> list[object]:
+    """A graph and a file of lists, and what forgets u2 in both."""
+    run("load", "recbole", world.ratings, "--graph", "own.graph")
+    Path("lists.jsonl").write_text('{"user": "u2", "item": "f1"}\n{"user": "u3", "item": "f1"}\n', encoding="utf-8")
+    return ["forget", "u2", "--graph", "own.graph", "--files", "lists.jsonl"]
+
+
+def test_a_certificate_that_cannot_be_written_is_told_before_anything_is_deleted(world: World) -> None:
+    args = with_lists(world)
+    before = Path("lists.jsonl").read_bytes()
+    for file, reason in (
+        ("missing/folder/c.json", "there is no folder missing/folder"),
+        ("lists.jsonl/c.json", "there is no folder lists.jsonl"),
+        (".", "this is a folder"),
+        ("lists.jsonl", "the user is deleted from there"),
+        ("own.graph/c.json", "the user is deleted from there"),
+    ):
+        told = run(*args, "--certificate", file, code=1).stderr
+        assert f"{file}: expected a file to write the certificate into, but {reason}" in told
+        assert Path("lists.jsonl").read_bytes() == before
+    found = json.loads(run(*args, "--find", "--json", code=1).stdout)["found"]
+    assert found["lists.jsonl"] == {"rows": 1}
+    assert {"User": 1, "RATED": 11} in found.values()
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_where_the_certificate_cannot_be_written_at_the_end_it_is_printed_with_the_receipt(
+    world: World, as_json: bool
+) -> None:
+    args = with_lists(world)
+    done = run(*args, "--certificate", "/dev/full", *(["--json"] if as_json else []), code=1)
+    assert "/dev/full: the user was forgotten, but the certificate cannot be written there (No space" in done.stderr
+    if as_json:
+        told = json.loads(done.stdout)
+        paper, receipt = told["certificate"], told["receipt"]
+    else:
+        paper = json.loads(done.stdout[done.stdout.index("{") : done.stdout.rindex("}") + 1])
+        receipt = done.stdout.split("receipt ")[1].split()[0]
+    assert is_whole(paper)
+    assert is_of(paper, "u2", receipt)
+    assert [place["had"] for place in paper["places"]] == [{"rows": 1}, {"User": 1, "RATED": 11}]
+    run(*args, "--find")
+
+
+def test_a_certificate_tells_of_its_own_run_and_says_so(world: World) -> None:
+    args = with_lists(world)
+    Path("lists.jsonl").write_text('{"user": "u3", "item": "f1"}\n', encoding="utf-8")  # as a killed run leaves it
+    run(*args, "--certificate", "paper.json")
+    paper = json.loads(Path("paper.json").read_text("utf-8"))
+    assert [place["had"] for place in paper["places"]] == [{}, {"User": 1, "RATED": 11}]
+    assert "what an earlier run deleted that was cut short is not counted" in paper["what"]
 
 
 def forget_now(graph: str) -> None:
