@@ -32,7 +32,11 @@ def new_file(target: Path) -> Iterator[Path]:
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     for left in target.parent.glob(f".{target.name}.*.partial"):
         _delete_unless_locked(left)
-    with partial.open("wb") as mark:
+    try:
+        mark = partial.open("wb")
+    except OSError as error:  # it names the file that was asked for
+        raise OSError(error.errno, error.strerror, str(target)) from error
+    with mark:
         _lock(mark.fileno())
         try:
             yield partial

@@ -190,4 +190,6 @@ def _print_lists(table: pa.Table, as_json: bool) -> None:
         rows.append((user, row["rank"], row["name"], row["item"], f"{row['score']:.4f}", *more))
     print_table([*table.column_names[:2], "name", "item", *table.column_names[4:]], rows, ["score"])
     if not rows:
-        note("no lists: no user was asked for, or there is nothing that they did not have")
+        note(
+            "no lists: no user was asked for, or there is no item that they did not have and that the rules allow them"
+        )

@@ -14,6 +14,8 @@ from kg_rec.jobs.item_groups import items_of_group
 from kg_rec.jobs.rules import CandidatesConfig
 from kg_rec.snapshot import IdMap, Snapshot
 from kg_rec.store.base import GraphStore
+from kg_rec.store.catalog import SHOWN_KEYS
+from kg_rec.store.cypher import missing_keys
 from kg_rec.textfile import read_lines
 
 _MOST_KEYS = 50_000_000
@@ -34,7 +36,7 @@ def queried_pairs(store: GraphStore, cypher: str, setting: str) -> list[tuple[st
     """The distinct pairs of texts of a query's two columns, in their order.
 
     Raises:
-        ConfigError: there are not two columns, or they hold other things than texts.
+        ConfigError: there are not two columns, or they hold other things than keys of users and of items.
         StoreError: the query was refused or failed.
     """
     found = store.query(cypher, limit=_MOST_KEYS, timeout=600)
@@ -43,6 +45,14 @@ def queried_pairs(store: GraphStore, cypher: str, setting: str) -> list[tuple[st
             f"{setting}: expected two columns, keys of users and of items, got {', '.join(found.column_names)}"
         )
     columns = [_texts(column.to_pylist(), setting, "in both columns") for column in found.columns]
+    schema = store.schema()
+    for place, node, column in zip(("first", "second"), (schema.user, schema.item), columns, strict=True):
+        some = list(dict.fromkeys(column))[:SHOWN_KEYS]
+        if some and len(store.query(missing_keys(node), {"keys": some})) == len(some):
+            raise ConfigError(
+                f"{setting}: expected the key of a {node.name} in the {place} column, got {some[0]!r}, and the next "
+                "ones are none either; return users first, then items"
+            )
     return list(dict.fromkeys(zip(*columns, strict=True)))
 
 
@@ -88,7 +98,12 @@ def allowed_items(
         for n, text in enumerate(texts):
             if store is None:
                 raise ConfigError(f"candidates.{name}: Cypher needs a graph to ask; give --graph")
-            found = _mask(items, queried_keys(store, text, f"candidates.{name}"))
+            keys = queried_keys(store, text, f"candidates.{name}")
+            found = _mask(items, keys)
+            if keys and not found.any():
+                raise ConfigError(
+                    f"candidates.{name}: expected keys of items, got {keys[0]!r}, and no other is one either"
+                )
             apply(f"{name}[{n}]", found if name == "only" else ~found)
     for n, group in enumerate(config.never_facts):
         apply(f"never_facts[{n}]", ~items_of_group(snapshot, group, f"candidates.never_facts[{n}]")[1])

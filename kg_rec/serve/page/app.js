@@ -42,6 +42,7 @@ async function ask(path, options = {}) {
   return body;
 }
 const of = (what, more = {}) => `/v1/${what}?${new URLSearchParams({ user: state.user, lang: state.lang, ...more })}`;
+// What a person did: what was said before is over, a fault is said. What that calls in turn is not `told`: it would wipe away later words.
 const told = (work) => async (...args) => {
   try { $("note").textContent = ""; await work(...args); } catch (error) { $("note").textContent = error.message; }
 };
@@ -124,12 +125,12 @@ function draw(list) {
       }
       button.append(bars);
     }
-    button.addEventListener("click", () => why(one.item, true));
+    button.addEventListener("click", told(() => why(one.item, true)));
     li.append(button);
     return li;
   }));
 }
-const change = told(async () => {
+async function change() {
   const body = { remove: [...state.removed], weights: state.removed.size ? {} : state.weights };
   if (!state.removed.size && !Object.values(state.weights).some((w) => w !== 1)) return draw(state.list.map((one) => ({ ...one, moved: "" })));
   const found = await ask(of("what-if"), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
@@ -137,10 +138,10 @@ const change = told(async () => {
   draw(found.after.map((one, n) => ({ rank: n + 1, item: one.item, name: one.name, score: one.score,
     moved: before.has(one.item) ? (before.get(one.item) === n + 1 ? "" : t("was", before.get(one.item))) : t("fresh") })));
   $("note").textContent = t("changed");
-});
+}
 
 // ---- why ----
-const why = told(async (item, focus) => {
+async function why(item, focus) {
   state.item = item;
   for (const button of $("items").querySelectorAll("button")) button.setAttribute("aria-current", String(button.dataset.item === item));
   const found = await ask(of("explanation", { item }));
@@ -175,7 +176,7 @@ const why = told(async (item, focus) => {
   $("versus").hidden = !$("other").options.length;
   $("compared").replaceChildren();
   if (focus) $("why-title").focus();
-});
+}
 const shown = (node, n) => (node.key === null || node.count > 1 ? t("others", node.count) : n === 0 ? t("you") : node.name ?? node.key ?? "");
 const line = (path) => path.nodes.map(shown).join(" — ");
 function picture() {
@@ -267,7 +268,7 @@ async function history() {
   $("did").hidden = false;
   $("history").replaceChildren(...found.items.map((one, n) => {
     const li = make("li"), box = make("input", undefined, { type: "checkbox", id: `did-${n}`, checked: "" });
-    box.addEventListener("change", () => { if (box.checked) state.removed.delete(one.item); else state.removed.add(one.item); change(); });
+    box.addEventListener("change", told(async () => { if (box.checked) state.removed.delete(one.item); else state.removed.add(one.item); await change(); }));
     li.append(box, make("label", detail(one), { for: `did-${n}` }));
     return li;
   }));

@@ -158,6 +158,13 @@ def test_rules_for_one_user(world: World, store: GraphStore) -> None:
     assert "candidates.never_for: 10 pairs" in preview(world.job(candidates=rules), store)["lines"]
     with pytest.raises(ConfigError, match=r"candidates\.never_for: expected two columns, keys of users and of items"):
         start(world.job(candidates={"never_for": ["MATCH (u:User) RETURN u.user_id"]}), store, "wrong")
+    swapped = "MATCH (u:User), (f:Film) RETURN f.item_id, u.user_id"
+    with pytest.raises(
+        ConfigError, match=r"candidates\.never_for: expected the key of a User in the first column, got"
+    ):
+        preview(world.job(candidates={"never_for": [swapped]}), store)
+    with pytest.raises(ConfigError, match=r"candidates\.never: expected keys of items, got 'u"):
+        start(world.job(candidates={"never": ["MATCH (u:User) RETURN u.user_id"]}), store, "users")
     with pytest.raises(ConfigError, match=r"candidates\.never_for: expected keys in both columns, as texts, got 1"):
         start(world.job(candidates={"never_for": ["MATCH (u:User) RETURN u.user_id, 1"]}), store, "number")
 
