@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,9 +64,9 @@ class Exposure:
         ratio: exposure by merit; None where the merit is 0.
         ratio_interval: its 95 % bootstrap interval over users; None where the merit may be 0.
         gap: exposure less merit.
-        gap_interval: its 95 % bootstrap interval.
-        p: of the t test that the mean of the users' gaps is 0.
-        adjusted: as of :class:`UserGap`.
+        gap_interval: its 95 % bootstrap interval; None for one user, of whom no interval can be told.
+        p: of the t test that the mean of the users' gaps is 0; None for one user.
+        adjusted: as of :class:`UserGap`; None for one user.
         telling: as of :class:`UserGap`.
     """
 
@@ -78,10 +79,13 @@ class Exposure:
     ratio: float | None
     ratio_interval: tuple[float, float] | None
     gap: float
-    gap_interval: tuple[float, float]
-    p: float
-    adjusted: float = 1.0
+    gap_interval: tuple[float, float] | None
+    p: float | None
+    adjusted: float | None = None
     telling: bool = False
+
+
+_Row = TypeVar("_Row", UserGap, Exposure)
 
 
 def user_gaps(
@@ -135,7 +139,7 @@ def exposures(
         candidates: the items ranked, shape (items,).
         config: settings.
     """
-    found = []
+    found, several = [], len(top) > 1
     for grouping in groupings:
         shown, held = exposure(top, grouping.members), merits @ grouping.members.T.astype(np.float64)
         for place, label in enumerate(grouping.labels):
@@ -150,10 +154,12 @@ def exposures(
                     exposure=float(one.mean()),
                     merit=merit,
                     ratio=float(one.mean()) / merit if merit else None,
-                    ratio_interval=ratio_interval(one, other, config.seed, config.samples) if merit else None,
+                    ratio_interval=ratio_interval(one, other, config.seed, config.samples)
+                    if merit and several
+                    else None,
                     gap=float((one - other).mean()),
-                    gap_interval=bootstrap(one - other, config.seed, config.samples),
-                    p=_certain(stats.ttest_1samp(one - other, 0.0).pvalue),
+                    gap_interval=bootstrap(one - other, config.seed, config.samples) if several else None,
+                    p=_certain(stats.ttest_1samp(one - other, 0.0).pvalue) if several else None,
                 )
             )
     return tuple(found)
@@ -163,13 +169,16 @@ def adjusted(
     users: Sequence[UserGap], items: Sequence[Exposure], level: float
 ) -> tuple[tuple[UserGap, ...], tuple[Exposure, ...]]:
     """All gaps together adjusted for their number, so that at most ``level`` of those called telling are false."""
-    raw = np.array([*(gap.p for gap in users), *(share.p for share in items)])
-    values = stats.false_discovery_control(raw).tolist() if len(raw) else []
-    of_users, of_items = values[: len(users)], values[len(users) :]
-    return (
-        tuple(replace(gap, adjusted=q, telling=q <= level) for gap, q in zip(users, of_users, strict=True)),
-        tuple(replace(share, adjusted=q, telling=q <= level) for share, q in zip(items, of_items, strict=True)),
-    )
+    raw = np.array([*(gap.p for gap in users), *(share.p for share in items if share.p is not None)])
+    values = iter(stats.false_discovery_control(raw).tolist() if len(raw) else [])
+
+    def told(row: _Row) -> _Row:
+        if row.p is None:
+            return row
+        q = next(values)
+        return replace(row, adjusted=q, telling=q <= level)
+
+    return tuple(told(gap) for gap in users), tuple(told(share) for share in items)
 
 
 def _certain(p: float) -> float:

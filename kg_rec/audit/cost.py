@@ -10,7 +10,7 @@ import numpy as np
 from kg_rec.arrays.types import Floats64
 from kg_rec.audit.measures import calibration, exposure
 from kg_rec.errors import ConfigError
-from kg_rec.evaluation.bootstrap import bootstrap
+from kg_rec.evaluation.bootstrap import ratio_interval
 from kg_rec.evaluation.ranking import Ranking
 from kg_rec.jobs.candidates import allowed_items
 from kg_rec.jobs.item_groups import items_of_group
@@ -70,25 +70,30 @@ class Cost:
         ndcg_before: mean NDCG@k of lists by score.
         ndcg: mean NDCG@k of the lists by rules.
         loss: what that is less, as a share of ``ndcg_before``.
-        loss_interval: 95 % bootstrap interval of the mean loss over users, as a share of ``ndcg_before``.
+        loss_interval: 95 % bootstrap interval of ``loss`` over users, the same draws in both means; None for one user,
+            and where the NDCG by score may be 0.
         divergence_before: mean divergence of lists by score; None without a calibration.
         divergence: the same of the lists by rules.
         strength: of the calibration; None without one.
         tried: what validation chose the strength from; empty where it was given.
         floors: the floors.
         changed: mean share of a list that lists by score would not hold.
+        lists: how many lists were compared.
+        empty: how many of them hold nothing because of the rules.
     """
 
     ndcg_before: float
     ndcg: float
     loss: float
-    loss_interval: tuple[float, float]
+    loss_interval: tuple[float, float] | None
     divergence_before: float | None
     divergence: float | None
     strength: float | None
     tried: tuple[Tried, ...]
     floors: tuple[FloorKept, ...]
     changed: float
+    lists: int
+    empty: int
 
 
 def rank_by_rules(model: Recommender, split: Split, part: str, k: int, rules: CandidatesConfig) -> Ranking:
@@ -172,7 +177,6 @@ def cost_of(
     name = f"ndcg@{k}"
     one, other = before.metrics[name], after.metrics[name]
     mean = float(one.mean()) or 1.0
-    low, high = bootstrap(one - other, seed)
     far: list[Floats64] = []
     if rules.calibrate:
         relation = item_relation(model.snapshot.schema, rules.calibrate, "calibrate")
@@ -189,11 +193,13 @@ def cost_of(
         ndcg_before=float(one.mean()),
         ndcg=float(other.mean()),
         loss=float((one - other).mean()) / mean,
-        loss_interval=(low / mean, high / mean),
+        loss_interval=ratio_interval(one - other, one, seed) if len(one) > 1 else None,
         divergence_before=float(np.nanmean(far[0])) if far else None,
         divergence=float(np.nanmean(far[1])) if far else None,
         strength=rules.strength if rules.calibrate else None,
         tried=tried,
         floors=tuple(floors),
         changed=float(np.mean(new)),
+        lists=len(one),
+        empty=int(((after.top < 0).all(axis=1) & (before.top[:, :k] >= 0).any(axis=1)).sum()),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -38,13 +39,22 @@ class Grouping:
         name: the property or relation type, or :data:`HISTORY` or :data:`POPULARITY`.
         labels: of the groups.
         members: boolean, shape (groups, n).
-        left_out: groups that are too small, or beyond the most that are told.
+        too_small: groups that are left out as they are too small.
+        beyond: groups that are left out as more are told than ``config.groups``.
+        unknown: how many of those who count are in no group at all, as the graph says nothing of them.
     """
 
     name: str
     labels: tuple[str, ...]
     members: NDArray[np.bool_]
-    left_out: int = 0
+    too_small: int = 0
+    beyond: int = 0
+    unknown: int = 0
+
+    @property
+    def left_out(self) -> int:
+        """How many groups are left out."""
+        return self.too_small + self.beyond
 
 
 def user_groupings(model: Recommender, config: AuditConfig, active: Ints) -> tuple[Grouping, ...]:
@@ -56,8 +66,8 @@ def user_groupings(model: Recommender, config: AuditConfig, active: Ints) -> tup
         active: dense indices of the users who count; a group of fewer of them than ``config.least`` is left out.
 
     Raises:
-        ArgumentError: users have no such property or relation type, bounds are no rising numbers, or one that was
-            asked for makes no two groups.
+        ArgumentError: users have no such property or relation type, bounds are no rising numbers or are given for what
+            is no number, or one that was asked for makes no two groups.
     """
     asked = config.by or (HISTORY, *Choices(model, 1).properties)
     found = []
@@ -66,6 +76,11 @@ def user_groupings(model: Recommender, config: AuditConfig, active: Ints) -> tup
         grouping = _of_users(model, name.strip(), bounds, config, active)
         if len(grouping.labels) >= 2:
             found.append(grouping)
+        elif config.by and grouping.unknown == len(active):
+            raise ArgumentError(
+                f"by {text!r}: expected users with {name.strip()}, got none: the graph has it of no user with "
+                "something to find; load it with the users, or group by history"
+            )
         elif config.by:
             raise ArgumentError(
                 f"by {text!r}: expected at least two groups of {config.least} users with something to find, got "
@@ -87,6 +102,7 @@ def _of_users(model: Recommender, name: str, bounds: str, config: AuditConfig, a
         if properties[name].datatype in ("integer", "float"):
             numbers: Floats64 = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
             return _bands(name, numbers, bounds, config, counts)
+        _no_bounds(name, bounds, "texts")
         texts = [t.strip() for t in pc.fill_null(column.cast(pa.string()), "").to_pylist()]
         spellings = {text.casefold(): text for text in reversed(texts) if text}
         place = {folded: n for n, folded in enumerate(sorted(spellings))}
@@ -98,9 +114,18 @@ def _of_users(model: Recommender, name: str, bounds: str, config: AuditConfig, a
         raise ArgumentError(
             f"by {name!r}: expected one of {known}, which the graph says of {snapshot.schema.user.name}"
         )
+    _no_bounds(name, bounds, "a relation type")
     edges, shape = snapshot.edges[name], (len(snapshot.users), len(snapshot.ids[relation.target]))
     tied = sparse.csr_array((np.ones(len(edges)), (edges.source, edges.target)), shape=shape)
     return _kept(name, snapshot.names(relation.target).to_pylist(), tied, counts, config)
+
+
+def _no_bounds(name: str, bounds: str, got: str) -> None:
+    if bounds:
+        raise ArgumentError(
+            f"by {name}={bounds}: expected a property of numbers, which bounds cut into bands, got {got}; "
+            f"give {name} without bounds"
+        )
 
 
 def _user_relations(snapshot: Snapshot) -> list[RelationType]:
@@ -123,17 +148,19 @@ def _bands(name: str, numbers: Floats64, bounds: str, config: AuditConfig, count
         cuts = np.linspace(0, 1, config.bands + 1)[1:-1]
         starts = np.unique(np.quantile(known, cuts, method="higher")) if len(known) else np.empty(0)
     codes = np.where(np.isfinite(numbers), np.searchsorted(starts, numbers, "right"), -1)
-    labels = [_band_label(starts, band, numbers[counts & (codes == band)]) for band in range(len(starts) + 1)]
+    labels = _band_labels(starts, all((v == np.floor(v)).all() for v in (starts, known)))
     return _kept(name, labels, _matrix(codes, len(labels)), counts, config)
 
 
-def _band_label(starts: Floats64, band: int, inside: Floats64) -> str:
-    if not len(inside):
-        return ""
-    low, high = inside.min(), inside.max()
-    if band == 0:
-        return f"up to {high:g}"
-    return f"from {starts[band - 1]:g}" if band == len(starts) else f"{low:g} to {high:g}" if low < high else f"{low:g}"
+def _band_labels(starts: Floats64, whole: bool) -> list[str]:
+    """Bands by their bounds, whatever numbers are in them; of whole numbers the last one in a band is told."""
+    if not len(starts):
+        return ["all"]
+    labels = [f"up to {starts[0] - 1:.10g}" if whole else f"below {starts[0]:.10g}"]
+    for low, end in pairwise(starts.tolist()):
+        last = f"{low:.10g} to {end - 1:.10g}" if end - 1 > low else f"{low:.10g}"
+        labels.append(last if whole else f"{low:.10g} to below {end:.10g}")
+    return [*labels, f"from {starts[-1]:.10g}"]
 
 
 def _matrix(codes: Ints, groups: int) -> sparse.csr_array:
@@ -150,8 +177,9 @@ def _kept(
     large = np.flatnonzero(sizes >= config.least)
     largest = np.sort(large[np.argsort(-sizes[large], kind="stable")[: config.groups]])
     members = (tied.tocsc()[:, largest].toarray().T > 0) & counts
-    left_out = int((sizes > 0).sum()) - len(largest)
-    return Grouping(name, tuple(labels[n] for n in largest.tolist()), members, left_out)
+    unknown = int((counts & (np.diff(tied.indptr) == 0)).sum())
+    too_small, beyond = int((sizes > 0).sum()) - len(large), len(large) - len(largest)
+    return Grouping(name, tuple(labels[n] for n in largest.tolist()), members, too_small, beyond, unknown)
 
 
 def item_groupings(model: Recommender, config: AuditConfig, candidates: NDArray[np.bool_]) -> tuple[Grouping, ...]:
@@ -163,7 +191,7 @@ def item_groupings(model: Recommender, config: AuditConfig, candidates: NDArray[
         candidates: items that are ranked, shape (items,).
 
     Raises:
-        ArgumentError: no such relation type.
+        ArgumentError: no such relation type, or one that was asked for makes no group.
     """
     found = [by_popularity(np.diff(model.users_of_items.indptr), candidates)]
     main = main_relation(model.snapshot)
@@ -172,7 +200,13 @@ def item_groupings(model: Recommender, config: AuditConfig, candidates: NDArray[
         relation = item_relation(model.snapshot.schema, word, "items")
         other = other_end(model.snapshot.schema, relation)
         names = model.snapshot.names(other).to_pylist()
-        found.append(_kept(relation.name, names, incidence(model.snapshot, relation), candidates, config))
+        grouping = _kept(relation.name, names, incidence(model.snapshot, relation), candidates, config)
+        if config.items and not grouping.labels:
+            raise ArgumentError(
+                f"items {word!r}: expected at least one group of {config.least} ranked items, got none "
+                f"({grouping.left_out} smaller ones left out); give a smaller least, or another relation type"
+            )
+        found.append(grouping)
     return tuple(found)
 
 

@@ -18,6 +18,7 @@ from kg_rec.audit.report import AuditReport
 from kg_rec.explain.show.view import score_parts
 from kg_rec.explain.words.slots import clean_name
 from kg_rec.model.channels.registry import about_of
+from kg_rec.quantity import quantity
 
 
 def part_of_page(report: AuditReport) -> Markup:
@@ -48,7 +49,7 @@ def _content(report: AuditReport) -> dict[str, Any]:
         if rows:
             reach = max(abs(end) for gap in rows for end in gap.gap_interval) or 1.0
             measures.append((measure, report.means[measure.name], [(_name(g), g, _whisker(g, reach)) for g in rows]))
-    reach = max((abs(end) for e in report.exposure for end in e.gap_interval), default=1.0) or 1.0
+    reach = max((abs(end) for e in report.exposure for end in e.gap_interval or (e.gap,)), default=1.0) or 1.0
     used = dict.fromkeys(name for gap in report.scores for name, _ in gap.parts)
     return {
         "r": report,
@@ -65,7 +66,7 @@ def _name(row: UserGap | Exposure | ScoreGap) -> tuple[str, str]:
 
 def _whisker(row: UserGap | Exposure, reach: float) -> dict[str, float]:
     """Where a gap and its interval are in a box from -reach to reach, in percent."""
-    low, high = row.gap_interval
+    low, high = row.gap_interval or (row.gap, row.gap)
     return {name: 50 + 50 * value / reach for name, value in (("low", low), ("at", row.gap), ("high", high))}
 
 
@@ -88,12 +89,13 @@ def _bars(gaps: Iterable[ScoreGap]) -> list[dict[str, Any]]:
     return rows
 
 
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+def _p(value: float | None) -> str:
+    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 @cache
 def _template(name: str) -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": "{:,}".format, "signed": "{:+.4f}".format, "figure": "{:.4f}".format, "p": _p}
+    environment.filters |= {"number": "{:,}".format, "signed": "{:+z.4f}".format, "figure": "{:z.4f}".format, "p": _p}
+    environment.filters |= {"points": lambda share: f"{100 * share:+z.1f}", "quantity": quantity}
     return environment.from_string(files("kg_rec.audit").joinpath(name).read_text(encoding="utf-8"))

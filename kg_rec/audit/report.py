@@ -49,7 +49,10 @@ class AuditReport(Tabular):
         scores: gaps of scores with their parts.
         apart: users whose scores were taken apart.
         cost: what the rules cost that the lists were made by; None for lists by score alone.
+        least: a group of fewer users, or for a relation type of fewer items, is not told of.
         left_out: by grouping, groups that are too small, or too many, to be told of.
+        too_small: by grouping, how many of these are left out as they are smaller than ``least``.
+        unknown: by grouping of users, how many of the users the graph says nothing of; they count among the others.
         people: one row a user: ``user``, the measures, and the group by each grouping; for other tools.
     """
 
@@ -65,7 +68,10 @@ class AuditReport(Tabular):
     exposure: tuple[Exposure, ...]
     scores: tuple[ScoreGap, ...]
     apart: int
+    least: int
     left_out: Mapping[str, int]
+    too_small: Mapping[str, int]
+    unknown: Mapping[str, int]
     people: pa.Table
     cost: Cost | None = None
 
@@ -186,13 +192,16 @@ def audit(
         k=config.k,
         calibration="" if kinds is None else kinds.name,
         level=config.level,
-        tests=len(gaps) + len(shown),
+        tests=len(gaps) + sum(share.p is not None for share in shown),
         means={name: float(np.nanmean(values)) for name, values in measured.items() if np.isfinite(values).any()},
         gaps=gaps,
         exposure=shown,
         scores=scores,
         apart=len(some),
+        least=config.least,
         left_out={g.name: g.left_out for g in (*of_users, *of_items) if g.left_out},
+        too_small={g.name: g.too_small for g in (*of_users, *of_items) if g.too_small},
+        unknown={g.name: g.unknown for g in of_users if g.unknown},
         people=_people(given, ranking, measured, inside),
         cost=cost,
     )

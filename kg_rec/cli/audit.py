@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -49,7 +50,13 @@ _PROTOCOLS = ("random", "temporal", "calendar")
 )
 @click.option("--protocol", type=click.Choice(_PROTOCOLS), default="random", show_default=True)
 @click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="Length of the lists.")
-@click.option("--least", type=click.IntRange(min=2), default=20, show_default=True, help="Smallest group told of.")
+@click.option(
+    "--least",
+    type=click.IntRange(min=2),
+    default=20,
+    show_default=True,
+    help="Smallest group of users, or of items, told of.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=2026, show_default=True, help="Of every random choice.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write an HTML page.")
 @json_option
@@ -79,10 +86,13 @@ def audit(
 
     \b
       kg-rec audit model
-      kg-rec audit model --by gender --by age=18,25,35,50 --out audit.html
-      kg-rec audit model --items directed_by --json
+      kg-rec audit model --by history --out audit.html
+      kg-rec audit model --by gender --by age=18,25,35,50     # where the graph has these of users
+      kg-rec audit model --items country --json
       kg-rec audit model --calibrate genre --floor tail:0.1
     """
+    if out is not None:
+        _check_place(out)
     with progress_bar() as progress:
         loaded, store = open_model(model, graph, progress, read_only=True)
         if store is not None:
@@ -95,23 +105,38 @@ def audit(
         chosen = None if split is None else read_split(split, loaded.recommender.snapshot, named)
         rules, choose = read_rules(flags), flags["strength"] is None
         found = loaded.audit(config, split=chosen, protocol=named, rules=rules, choose=choose, progress=progress)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        print_report(found)
     if out is not None:
         from kg_rec.atomic import new_file
         from kg_rec.audit.page import page
 
         with new_file(out) as path:
             path.write_text(page(found, f"The model {model}, fitted again to a part of its interactions."), "utf-8")
-    if as_json:
-        print_json(found.to_dict())
-        return
-    print_report(found)
-    if out is not None:
-        click.echo(f"\nwritten to {out}")
+        if not as_json:
+            click.echo(f"\nwritten to {out}")
+
+
+def _check_place(out: Path) -> None:
+    """Refuse a place that cannot be written, before the work and not after it."""
+    from kg_rec.errors import ArgumentError
+
+    try:
+        with TemporaryFile(dir=out.absolute().parent):
+            pass
+    except OSError as error:
+        raise ArgumentError(
+            f"--out {out}: expected a file in a folder that can be written, got {error.strerror} "
+            f"({out.absolute().parent}); nothing was done yet: name another place"
+        ) from error
 
 
 def print_report(report: AuditReport) -> None:
     """The tables of an audit."""
-    click.echo(f"{report.protocol}: {report.users:,} users with something to find, {report.items:,} items ranked\n")
+    users, items = quantity(report.users, "user"), quantity(report.items, "item")
+    click.echo(f"{report.protocol}: {users} with something to find, {items} ranked\n")
     if report.cost is not None:
         print_cost(report.cost)
     if report.gaps:
@@ -120,7 +145,7 @@ def print_report(report: AuditReport) -> None:
         note("nothing tells two groups of users apart, each of as many as --least; see --by")
     shares = [
         (e.by, e.group, e.items, _percent(e.catalogue), _percent(e.merit), _percent(e.exposure),
-         None if e.ratio is None else f"{e.ratio:.2f}", f"{e.gap:+.4f}", _interval(e.gap_interval), _p(e.adjusted),
+         None if e.ratio is None else f"{e.ratio:.2f}", f"{e.gap:+z.4f}", _interval(e.gap_interval), _p(e.adjusted),
          "*" if e.telling else None)
         for e in report.exposure
     ]  # fmt: skip
@@ -135,10 +160,18 @@ def print_report(report: AuditReport) -> None:
         if gaps:
             click.echo()
             names = [name for name, _ in gaps[0].parts]
-            cells = [(s.by, s.group, f"{s.gap:+.3f}", *(f"{v:+.3f}" for _, v in s.parts), _facts(s)) for s in gaps]
+            cells = [(s.by, s.group, f"{s.gap:+z.3f}", *(f"{v:+z.3f}" for _, v in s.parts), _facts(s)) for s in gaps]
             print_table([title, "group", "gap", *names, "facts that add most"], cells, ["gap", *names])
     for name, n in report.left_out.items():
-        note(f"{name}: {quantity(n, 'group')} too small to be told of, or beyond the largest")
+        small = report.too_small.get(name, 0)
+        if small:
+            note(f"{name}: {quantity(small, 'group')} left out, of fewer than {report.least} each (--least)")
+        if n > small:
+            note(f"{name}: {quantity(n - small, 'group')} left out, beyond the largest")
+    for name, n in report.unknown.items():
+        note(f"{name}: the graph has none of {n:,} of {quantity(report.users, 'user')}; they count among the others")
+    if report.users == 1:
+        note("one user: no interval and no p value can be told")
     alarms = f"at most {100 * report.level:g} % of these are expected to be false alarms"
     note(f"*: more than chance, adjusted for {report.tests} gaps; {alarms}. A gap is not a cause.")
     note("gaps of scores are in standard deviations of the user's scores, and exactly the sum of their parts")
@@ -150,8 +183,8 @@ def print_cost(cost: Cost) -> None:
         tried = [(f"{t.strength:g}", figure(t.ndcg), figure(t.divergence), _chosen(t, cost)) for t in cost.tried]
         print_table(["strength, on validation", "NDCG", "divergence", ""], tried, ["NDCG", "divergence"])
         click.echo()
-    low, high = (f"{100 * end:+.1f}" for end in cost.loss_interval)
-    rows = [("NDCG", figure(cost.ndcg_before), figure(cost.ndcg), f"loss {100 * cost.loss:.1f} % ({low} … {high})")]
+    ends = "no interval" if cost.loss_interval is None else " … ".join(f"{100 * e:+z.1f}" for e in cost.loss_interval)
+    rows = [("NDCG", figure(cost.ndcg_before), figure(cost.ndcg), f"loss {100 * cost.loss:z.1f} % ({ends})")]
     if cost.divergence_before is not None and cost.divergence is not None:
         less = 1 - cost.divergence / (cost.divergence_before or 1.0)
         rows.append(("divergence", figure(cost.divergence_before), figure(cost.divergence), f"{100 * less:.1f} % less"))
@@ -159,6 +192,8 @@ def print_cost(cost: Cost) -> None:
         kept = "kept in every list" if not floor.short else f"below {_percent(floor.share)} in {_percent(floor.short)}"
         rows.append((f"exposure of {floor.group}", _percent(floor.before), _percent(floor.after), kept))
     print_table(["the rules, on the test", "by score", "by rules", ""], rows, ["by score", "by rules"])
+    if cost.empty:
+        click.echo(f"{cost.empty:,} of {quantity(cost.lists, 'list')} hold nothing because of the rules")
     click.echo(f"of a list {_percent(cost.changed)} would not be there by score\n")
 
 
@@ -172,7 +207,7 @@ def _print_users(report: AuditReport) -> None:
     titles = {m.name: m.title for m in MEASURES}
     shown = [gap for gap in report.gaps if gap.measure == "ndcg" or gap.telling]
     rows = [
-        (titles[g.measure], g.by, g.group, g.users, figure(g.mean), figure(g.others), f"{g.gap:+.4f}",
+        (titles[g.measure], g.by, g.group, g.users, figure(g.mean), figure(g.others), f"{g.gap:+z.4f}",
          _interval(g.gap_interval), _p(g.adjusted), "*" if g.telling else None)
         for g in shown
     ]  # fmt: skip
@@ -185,15 +220,15 @@ def _print_users(report: AuditReport) -> None:
 
 
 def _facts(gap: ScoreGap) -> str:
-    return ", ".join(f"{fact.name} {fact.value:+.3f}" for fact in gap.facts[:2])
+    return ", ".join(f"{fact.name} {fact.value:+z.3f}" for fact in gap.facts[:2])
 
 
-def _interval(ends: tuple[float, float]) -> str:
-    return f"{ends[0]:+.4f} … {ends[1]:+.4f}"
+def _interval(ends: tuple[float, float] | None) -> str | None:
+    return None if ends is None else f"{ends[0]:+z.4f} … {ends[1]:+z.4f}"
 
 
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+def _p(value: float | None) -> str | None:
+    return None if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _percent(share: float) -> str:

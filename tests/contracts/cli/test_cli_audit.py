@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from cli_world import World, run
 
 QUICK = ("--least", "5", "-k", "5")
@@ -25,7 +26,36 @@ def test_tables_json_and_a_page(world: World, tmp_path: Path) -> None:
         assert abs(sum(value for _, value in score["parts"]) - score["gap"]) < 1e-5
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(world: World, tmp_path: Path) -> None:
+    done = run("audit", tmp_path / "no model", "--out", tmp_path / "none" / "audit.html", code=1)
+    assert "--out" in done.stderr  # and not that there is no such model
+    assert "nothing was done yet" in done.stderr
+
+
+def test_tables_are_printed_though_writing_fails(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("kg_rec.audit.page.page", full)
+    done = run("audit", world.model, *QUICK, "--out", tmp_path / "audit.html", code=1)
+    assert "head third of likes" in done.stdout
+    assert "No space left on device" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_lists_that_rules_empty_and_groups_left_out_are_counted(world: World) -> None:
+    done = run("audit", world.model, *QUICK, "--never", "genre:Comedy", "--never", "genre:Western")
+    assert "40 of 40 lists hold nothing because of the rules" in done.stdout
+    told = run("audit", world.model, "--items", "directed_by", "--least", 6, "-k", 5, code=1).stderr
+    assert "items 'directed_by': expected at least one group of 6 ranked items, got none (6 smaller ones" in told
+    told = run("audit", world.model, "--least", 16, "-k", 5).stderr
+    assert "HAS_GENRE: 2 groups left out, of fewer than 16 each (--least)" in told
+
+
 def test_wrong_use_is_told(world: World) -> None:
+    told = run("audit", world.model, "--by", "gender", code=1).stderr
+    assert "by 'gender': expected users with gender, got none" in told
+    assert "bounds" not in told
     assert "by 'shoe_size': expected one of history" in run("audit", world.model, "--by", "shoe_size", code=1).stderr
     assert "items: expected a relation type of Film" in run("audit", world.model, "--items", "shoe", code=1).stderr
     assert (

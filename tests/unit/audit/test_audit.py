@@ -65,6 +65,34 @@ def test_numbers_are_cut_at_given_bounds_or_into_equal_bands() -> None:
     assert equal.members.sum(axis=0).max() == 1
 
 
+def test_bands_are_named_by_their_bounds() -> None:
+    assert groups(CONFIG, "age=25,40.5").labels == ("below 25", "25 to below 40.5", "from 40.5")
+    assert groups(CONFIG, "age=30,31,70").labels[0] == "up to 29"  # 30 to 30 has one user, from 70 there are some
+    assert "31 to 69" in groups(CONFIG, "age=30,31,70").labels
+
+
+def test_bounds_of_texts_are_refused_and_who_tells_none_is_counted() -> None:
+    with pytest.raises(ArgumentError, match=r"by occupation=3: expected a property of numbers.*got texts"):
+        groups(CONFIG, "occupation=3")
+    with pytest.raises(ArgumentError, match="expected users with gender, got none"):
+        groups(CONFIG, "gender")
+    held = np.unique(world()[1].test.source)
+    assert report().unknown == {"occupation": int((held % 3 == 2).sum())}
+
+
+def test_one_user_has_no_interval() -> None:
+    top, merits = np.array([[0, 1]]), sparse.csr_array(np.array([[0.0, 1.0, 0.0]]))
+    grouping = Grouping("p", ("a",), np.array([[True, False, False]]))
+    _, (told,) = adjusted((), exposures(top, merits, [grouping], np.ones(3, np.bool_), CONFIG), 0.05)
+    assert (told.gap_interval, told.ratio_interval, told.p, told.adjusted, told.telling) == (None,) * 4 + (False,)
+    model, split = world()
+    one = replace(split, test=split.test.take(split.test.source == split.test.source[0]))
+    found = audit(model, one, CONFIG)
+    assert (found.users, found.tests) == (1, 0)
+    assert "1 user with something to find" in page(found, "")
+    assert "-0.0000" not in page(found, "")
+
+
 def test_texts_group_and_who_tells_none_is_in_no_group() -> None:
     found = groups(CONFIG, "occupation")
     assert found.labels == ("pilot", "rancher")

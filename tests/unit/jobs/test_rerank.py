@@ -264,6 +264,7 @@ def test_the_strength_is_chosen_on_validation_and_judged_on_the_test() -> None:
     assert found.means["divergence"] == pytest.approx(found.cost.divergence)
     assert found.cost.divergence < found.cost.divergence_before
     assert found.cost.loss == pytest.approx(1 - found.cost.ndcg / found.cost.ndcg_before)
-    assert found.cost.loss_interval[0] <= found.cost.loss <= found.cost.loss_interval[1]
+    assert found.cost.loss_interval is not None
+    assert found.cost.loss_interval[0] <= found.cost.loss <= found.cost.loss_interval[1] <= 1
     assert 0 < found.cost.changed < 1
     assert f"loss {100 * found.cost.loss:.1f} %" in page(found, "")
