@@ -69,7 +69,7 @@ class Cost:
     Attributes:
         ndcg_before: mean NDCG@k of lists by score.
         ndcg: mean NDCG@k of the lists by rules.
-        loss: what that is less, as a share of ``ndcg_before``.
+        loss: what that is less, as a share of ``ndcg_before``; None where that is 0.
         loss_interval: 95 % bootstrap interval of ``loss`` over users, the same draws in both means; None for one user,
             and where the NDCG by score may be 0.
         divergence_before: mean divergence of lists by score; None without a calibration.
@@ -84,7 +84,7 @@ class Cost:
 
     ndcg_before: float
     ndcg: float
-    loss: float
+    loss: float | None
     loss_interval: tuple[float, float] | None
     divergence_before: float | None
     divergence: float | None
@@ -176,7 +176,7 @@ def cost_of(
     """
     name = f"ndcg@{k}"
     one, other = before.metrics[name], after.metrics[name]
-    mean = float(one.mean()) or 1.0
+    mean = float(one.mean())
     far: list[Floats64] = []
     if rules.calibrate:
         relation = item_relation(model.snapshot.schema, rules.calibrate, "calibrate")
@@ -192,7 +192,7 @@ def cost_of(
     return Cost(
         ndcg_before=float(one.mean()),
         ndcg=float(other.mean()),
-        loss=float((one - other).mean()) / mean,
+        loss=float((one - other).mean()) / mean if mean else None,
         loss_interval=ratio_interval(one - other, one, seed) if len(one) > 1 else None,
         divergence_before=float(np.nanmean(far[0])) if far else None,
         divergence=float(np.nanmean(far[1])) if far else None,

@@ -173,7 +173,8 @@ def print_report(report: AuditReport) -> None:
     if report.users == 1:
         note("one user: no interval and no p value can be told")
     alarms = f"at most {100 * report.level:g} % of these are expected to be false alarms"
-    note(f"*: more than chance, adjusted for {report.tests} gaps; {alarms}. A gap is not a cause.")
+    if report.tests:
+        note(f"*: more than chance, adjusted for {report.tests} gaps; {alarms}. A gap is not a cause.")
     note("gaps of scores are in standard deviations of the user's scores, and exactly the sum of their parts")
 
 
@@ -184,7 +185,8 @@ def print_cost(cost: Cost) -> None:
         print_table(["strength, on validation", "NDCG", "divergence", ""], tried, ["NDCG", "divergence"])
         click.echo()
     ends = "no interval" if cost.loss_interval is None else " … ".join(f"{100 * e:+z.1f}" for e in cost.loss_interval)
-    rows = [("NDCG", figure(cost.ndcg_before), figure(cost.ndcg), f"loss {100 * cost.loss:z.1f} % ({ends})")]
+    loss = "nothing to lose" if cost.loss is None else f"loss {100 * cost.loss:z.1f} %"
+    rows = [("NDCG", figure(cost.ndcg_before), figure(cost.ndcg), f"{loss} ({ends})")]
     if cost.divergence_before is not None and cost.divergence is not None:
         less = 1 - cost.divergence / (cost.divergence_before or 1.0)
         rows.append(("divergence", figure(cost.divergence_before), figure(cost.divergence), f"{100 * less:.1f} % less"))

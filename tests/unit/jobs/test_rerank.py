@@ -11,11 +11,12 @@ import pytest
 from people_world import known_viewers
 
 from kg_rec.audit.config import AuditConfig
-from kg_rec.audit.cost import choose_strength, rank_by_rules
+from kg_rec.audit.cost import choose_strength, cost_of, rank_by_rules
 from kg_rec.audit.measures import calibration, exposure
 from kg_rec.audit.page import page
 from kg_rec.audit.report import audit, drawn, on_split
 from kg_rec.errors import ArgumentError, ConfigError
+from kg_rec.evaluation.ranking import Ranking
 from kg_rec.jobs.candidates import allowed_items
 from kg_rec.jobs.changes import user_digests
 from kg_rec.jobs.item_groups import items_of_group
@@ -263,8 +264,16 @@ def test_the_strength_is_chosen_on_validation_and_judged_on_the_test() -> None:
     assert found.means["ndcg"] == pytest.approx(found.cost.ndcg)
     assert found.means["divergence"] == pytest.approx(found.cost.divergence)
     assert found.cost.divergence < found.cost.divergence_before
+    assert found.cost.loss is not None
     assert found.cost.loss == pytest.approx(1 - found.cost.ndcg / found.cost.ndcg_before)
     assert found.cost.loss_interval is not None
     assert found.cost.loss_interval[0] <= found.cost.loss <= found.cost.loss_interval[1] <= 1
     assert 0 < found.cost.changed < 1
     assert f"loss {100 * found.cost.loss:.1f} %" in page(found, "")
+
+
+def test_where_lists_by_score_find_nothing_no_loss_is_told() -> None:
+    top = np.array([[0, 1], [1, 2]])
+    before, after = (Ranking(np.arange(2), top, {"ndcg@2": np.array(found)}) for found in ([0.0, 0.0], [0.0, 0.5]))
+    found = cost_of(model(), CandidatesConfig(), before, after, 2, 1)
+    assert (found.loss, found.loss_interval, found.lists, found.empty) == (None, None, 2, 0)
