@@ -19,6 +19,12 @@ from kg_rec.arrays.types import Floats, Floats64
 METRICS = ("ndcg", "recall", "precision", "mrr", "hit")
 
 
+def discounts(k: int) -> Floats64:
+    """What the ranks from 1 to k are worth, 1/log2(1 + rank), shape (k,)."""
+    found: Floats64 = 1 / np.log2(np.arange(2, k + 2))
+    return found
+
+
 def per_user(top: NDArray[np.int64], relevant: sparse.csr_array, k: int) -> dict[str, NDArray[np.float64]]:
     """Every metric of :data:`METRICS` at k, for each user.
 
@@ -32,7 +38,7 @@ def per_user(top: NDArray[np.int64], relevant: sparse.csr_array, k: int) -> dict
     found = np.asarray(relevant[rows, np.maximum(top, 0).ravel()]).reshape(top.shape) > 0
     hits = found & (top >= 0)
     number = np.diff(relevant.indptr)
-    gain = 1 / np.log2(np.arange(2, k + 2))
+    gain = discounts(k)
     ideal = np.concatenate([[0.0], np.cumsum(gain)])[np.minimum(number, k)]
     first = np.where(hits.any(axis=1), hits.argmax(axis=1) + 1.0, np.inf)
     return {

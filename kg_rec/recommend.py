@@ -5,7 +5,7 @@ What has to survive a kill, or goes into the graph, is a job: :mod:`kg_rec.jobs`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -54,22 +54,27 @@ def recommend(
     if candidates is not None:
         allowed = np.zeros(len(model.items), dtype=bool)
         allowed[positions(model.items, candidates)] = True
-    return _batches(model, rows, k, allowed, batch_users, progress)
+    return in_batches(rows, batch_users, lambda part: lists_table(model, part, *model.rank(part, k, allowed)), progress)
 
 
-def _batches(
-    model: Recommender,
-    rows: NDArray[np.int64],
-    k: int,
-    allowed: NDArray[np.bool_] | None,
+def in_batches(
+    users: NDArray[np.int64],
     size: int,
-    progress: Progress,
+    lists: Callable[[NDArray[np.int64]], pa.RecordBatch],
+    progress: Progress = no_progress,
 ) -> Iterator[pa.RecordBatch]:
-    for start in range(0, len(rows), size):
-        progress(start, len(rows), "recommend")
-        part = rows[start : start + size]
-        yield lists_table(model, part, *model.rank(part, k, allowed))
-    progress(len(rows), len(rows), "recommend")
+    """The lists of some users, in batches.
+
+    Args:
+        users: dense indices.
+        size: users of a batch.
+        lists: makes those of a batch.
+        progress: called per batch with users done.
+    """
+    for start in range(0, len(users), size):
+        progress(start, len(users), "recommend")
+        yield lists(users[start : start + size])
+    progress(len(users), len(users), "recommend")
 
 
 def lists_table(

@@ -103,6 +103,23 @@ def holdout_split(edges: EdgeTable, n_items: int, seed: int, share: float) -> Sp
     return replace(drawn, train=join(drawn.train, drawn.test), test=nothing)
 
 
+def split_by(protocol: Protocol, edges: EdgeTable, n_items: int, seed: int) -> Split:
+    """The split that a protocol makes; ``seed`` is that of its random choices, where it has any.
+
+    Raises:
+        SplitError: the interactions carry no times where the protocol needs them, or are too few.
+    """
+    if protocol == "random":
+        return random_split(edges, n_items, seed)
+    if protocol == "temporal":
+        return temporal_split(edges, n_items)
+    if protocol == "calendar":
+        return calendar_split(edges, n_items)
+    if protocol == "cold-items":
+        return cold_items_split(edges, n_items, seed)
+    return cold_users_split(edges, n_items, seed)
+
+
 def temporal_split(edges: EdgeTable, n_items: int, share: float = 0.1) -> Split:
     """As :func:`random_split`, by time: the last k interactions of a user are the test, the k before them validation.
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kg_rec.metrics import discounts
 from kg_rec.model.propensity import inverse_weights, propensities, weighted_error
 from kg_rec.snapshot import EdgeTable
 
@@ -66,7 +67,7 @@ def ndcg(users: NDArray[np.int64], ratings: Floats, predicted: Floats, k: int = 
         hit = ratings[mine] >= 4
         if hit.any():
             order = np.argsort(-predicted[mine], kind="stable")[:k]
-            gain = 1 / np.log2(np.arange(2, 2 + k))
+            gain = discounts(k)
             found.append((hit[order] * gain[: len(order)]).sum() / gain[: min(k, hit.sum())].sum())
     return np.array(found)
 

@@ -181,6 +181,11 @@ def adjusted(
     return tuple(told(gap) for gap in users), tuple(told(share) for share in items)
 
 
+def p_text(value: float | None) -> str | None:
+    """A p value as it is written; None where none can be told."""
+    return None if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def _certain(p: float) -> float:
     """1 where a test says nothing, as all values are the same."""
     return float(p) if np.isfinite(p) else 1.0

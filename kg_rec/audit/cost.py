@@ -9,15 +9,14 @@ import numpy as np
 
 from kg_rec.arrays.types import Floats64
 from kg_rec.audit.measures import calibration, exposure
-from kg_rec.errors import ConfigError
 from kg_rec.evaluation.bootstrap import ratio_interval
+from kg_rec.evaluation.evaluate import to_find
 from kg_rec.evaluation.ranking import Ranking
 from kg_rec.jobs.candidates import allowed_items
 from kg_rec.jobs.item_groups import items_of_group
 from kg_rec.jobs.ranking import Ranker
 from kg_rec.jobs.rules import CandidatesConfig
 from kg_rec.metrics import per_user
-from kg_rec.model.histories import histories
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot.item_facts import item_relation
 from kg_rec.split import Split
@@ -109,19 +108,13 @@ def rank_by_rules(model: Recommender, split: Split, part: str, k: int, rules: Ca
     Raises:
         ConfigError: a rule does not fit, or nobody has anything to find.
     """
-    wanted, candidates = (
-        (split.valid, split.valid_candidates) if part == "valid" else (split.test, split.test_candidates)
-    )
-    relevant, known = histories(wanted, model.shape, 0), histories(split.masked(part), model.shape, 0)
-    users = np.flatnonzero(np.diff(relevant.indptr))
-    if not len(users):
-        raise ConfigError(f"no user has {part} interactions; give more interactions or a larger share")
+    users, relevant, known, candidates = to_find(split, part, model.shape)
     allowed = candidates & allowed_items(rules, None, model.snapshot)[0]
     ranker = Ranker.of(rules, model, allowed, k)
     top = np.full((len(users), k), -1, np.int64)
     for rows, mine in ranker.limits.parts(users, allowed):
-        top[rows] = ranker.choose(model.histories[users[rows]], known[users[rows]], mine).items
-    return Ranking(users, top, {f"{name}@{k}": v for name, v in per_user(top, relevant[users], k).items()})
+        top[rows] = ranker.choose(model.histories[users[rows]], known[rows], mine).items
+    return Ranking(users, top, {f"{name}@{k}": v for name, v in per_user(top, relevant, k).items()})
 
 
 def choose_strength(
@@ -190,7 +183,7 @@ def cost_of(
     listed = zip(before.top[:, :k], after.top, strict=True)
     new = [len(np.setdiff1d(b[b >= 0], a)) / max(int((b >= 0).sum()), 1) for a, b in listed]
     return Cost(
-        ndcg_before=float(one.mean()),
+        ndcg_before=mean,
         ndcg=float(other.mean()),
         loss=float((one - other).mean()) / mean if mean else None,
         loss_interval=ratio_interval(one - other, one, seed) if len(one) > 1 else None,

@@ -21,6 +21,7 @@ from kg_rec.model.recommender import Recommender
 from kg_rec.people.groups import Choices
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import Snapshot
+from kg_rec.snapshot.columns import floats
 from kg_rec.snapshot.item_facts import item_relation, other_end
 
 #: The grouping of users by how many items they liked, and of items by how many users liked them.
@@ -100,8 +101,7 @@ def _of_users(model: Recommender, name: str, bounds: str, config: AuditConfig, a
     if name in properties:
         column = snapshot.nodes[snapshot.schema.user.name].column(name)
         if properties[name].datatype in ("integer", "float"):
-            numbers: Floats64 = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
-            return _bands(name, numbers, bounds, config, counts)
+            return _bands(name, floats(properties[name], column), bounds, config, counts)
         _no_bounds(name, bounds, "texts")
         texts = [t.strip() for t in pc.fill_null(column.cast(pa.string()), "").to_pylist()]
         spellings = {text.casefold(): text for text in reversed(texts) if text}

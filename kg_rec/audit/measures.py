@@ -13,6 +13,7 @@ from kg_rec.arrays.segments import sums
 from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.evaluation.ranking import Ranking
 from kg_rec.jobs.mix import divergence, mix_of_items, shares
+from kg_rec.metrics import discounts
 from kg_rec.model.channels.registry import kind_of
 from kg_rec.model.recommender import Recommender
 from kg_rec.schema import RelationType
@@ -148,7 +149,7 @@ def exposure(top: Ints, members: NDArray[np.bool_]) -> Floats64:
     Returns:
         Shape (users, groups); rows of zeros for empty lists.
     """
-    worth = np.where(top >= 0, 1 / np.log2(np.arange(2, top.shape[1] + 2)), 0.0)
+    worth = np.where(top >= 0, discounts(top.shape[1]), 0.0)
     rows, total = np.nonzero(top >= 0)[0], np.maximum(worth.sum(axis=1), 1e-12)
     shape = (len(top), members.shape[1])
     seen = sparse.csr_array(((worth / total[:, None])[top >= 0], (rows, top[top >= 0])), shape=shape)

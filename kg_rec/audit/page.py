@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from kg_rec import theme
-from kg_rec.audit.compare import Exposure, UserGap
+from kg_rec.audit.compare import Exposure, UserGap, p_text
 from kg_rec.audit.measures import MEASURES
 from kg_rec.audit.parts import ScoreGap
 from kg_rec.audit.report import AuditReport
@@ -89,13 +89,15 @@ def _bars(gaps: Iterable[ScoreGap]) -> list[dict[str, Any]]:
     return rows
 
 
-def _p(value: float | None) -> str:
-    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
 @cache
 def _template(name: str) -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": "{:,}".format, "signed": "{:+z.4f}".format, "figure": "{:z.4f}".format, "p": _p}
+    environment.filters |= {
+        "number": "{:,}".format,
+        "signed": "{:+z.4f}".format,
+        "figure": "{:z.4f}".format,
+        "p": lambda value: p_text(value) or "–",
+    }
+    environment.filters |= {"p": lambda value: p_text(value) or "–"}
     environment.filters |= {"points": lambda share: f"{100 * share:+z.1f}", "quantity": quantity}
     return environment.from_string(files("kg_rec.audit").joinpath(name).read_text(encoding="utf-8"))

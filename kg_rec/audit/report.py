@@ -27,7 +27,7 @@ from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.train import fit_again
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot.item_facts import item_relation
-from kg_rec.split import Protocol, Split, calendar_split, random_split, temporal_split
+from kg_rec.split import Protocol, Split, split_by
 from kg_rec.tabular import Tabular, columns
 
 
@@ -100,14 +100,9 @@ def drawn(model: Recommender, protocol: Protocol, seed: int) -> Split:
         SplitError: the interactions carry no times where the protocol needs them.
         ArgumentError: another protocol.
     """
-    edges, items = model.snapshot.liked(), len(model.items)
-    if protocol == "random":
-        return random_split(edges, items, seed)
-    if protocol == "temporal":
-        return temporal_split(edges, items)
-    if protocol == "calendar":
-        return calendar_split(edges, items)
-    raise ArgumentError(f"protocol: expected random, temporal or calendar, got {protocol!r}")
+    if protocol not in ("random", "temporal", "calendar"):
+        raise ArgumentError(f"protocol: expected random, temporal or calendar, got {protocol!r}")
+    return split_by(protocol, model.snapshot.liked(), len(model.items), seed)
 
 
 def on_split(model: Recommender, split: Split, progress: Progress = no_progress) -> Recommender:

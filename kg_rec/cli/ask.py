@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kg_rec.cli.console import Command, print_json, progress_bar
-from kg_rec.cli.lists import open_model
+from kg_rec.cli.lists import read_model
 from kg_rec.cli.options import json_option, live_graph_option
 
 if TYPE_CHECKING:
@@ -73,9 +73,7 @@ def ask(
     if key_env is not None and endpoint is None:
         raise click.UsageError("--key-env goes with --endpoint")
     with progress_bar() as progress:
-        loaded, store = open_model(model, graph, progress, read_only=True)
-        if store is not None:
-            store.close()
+        loaded = read_model(model, graph, progress)
         progress(0, None, "ask")
         assert isinstance(loaded, Model)  # noqa: S101  for the type checker
         asker: Asker = loaded.asker

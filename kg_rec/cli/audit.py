@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from kg_rec.cli.console import Command, figure, note, print_json, print_table, progress_bar
-from kg_rec.cli.lists import open_model
+from kg_rec.cli.lists import read_model
 from kg_rec.cli.options import json_option, live_graph_option
 from kg_rec.cli.rules import read_rules, rule_options
 from kg_rec.quantity import quantity
@@ -94,9 +94,7 @@ def audit(
     if out is not None:
         _check_place(out)
     with progress_bar() as progress:
-        loaded, store = open_model(model, graph, progress, read_only=True)
-        if store is not None:
-            store.close()
+        loaded = read_model(model, graph, progress)
         from kg_rec.audit.config import AuditConfig
         from kg_rec.split import read_split
 
@@ -135,6 +133,8 @@ def _check_place(out: Path) -> None:
 
 def print_report(report: AuditReport) -> None:
     """The tables of an audit."""
+    from kg_rec.audit.compare import p_text
+
     users, items = quantity(report.users, "user"), quantity(report.items, "item")
     click.echo(f"{report.protocol}: {users} with something to find, {items} ranked\n")
     if report.cost is not None:
@@ -145,7 +145,7 @@ def print_report(report: AuditReport) -> None:
         note("nothing tells two groups of users apart, each of as many as --least; see --by")
     shares = [
         (e.by, e.group, e.items, _percent(e.catalogue), _percent(e.merit), _percent(e.exposure),
-         None if e.ratio is None else f"{e.ratio:.2f}", f"{e.gap:+z.4f}", _interval(e.gap_interval), _p(e.adjusted),
+         None if e.ratio is None else f"{e.ratio:.2f}", f"{e.gap:+z.4f}", _interval(e.gap_interval), p_text(e.adjusted),
          "*" if e.telling else None)
         for e in report.exposure
     ]  # fmt: skip
@@ -204,13 +204,14 @@ def _chosen(tried: Tried, cost: Cost) -> str | None:
 
 
 def _print_users(report: AuditReport) -> None:
+    from kg_rec.audit.compare import p_text
     from kg_rec.audit.measures import MEASURES
 
     titles = {m.name: m.title for m in MEASURES}
     shown = [gap for gap in report.gaps if gap.measure == "ndcg" or gap.telling]
     rows = [
         (titles[g.measure], g.by, g.group, g.users, figure(g.mean), figure(g.others), f"{g.gap:+z.4f}",
-         _interval(g.gap_interval), _p(g.adjusted), "*" if g.telling else None)
+         _interval(g.gap_interval), p_text(g.adjusted), "*" if g.telling else None)
         for g in shown
     ]  # fmt: skip
     figures = ["mean", "others", "gap", "adjusted p"]
@@ -227,10 +228,6 @@ def _facts(gap: ScoreGap) -> str:
 
 def _interval(ends: tuple[float, float] | None) -> str | None:
     return None if ends is None else f"{ends[0]:+z.4f} … {ends[1]:+z.4f}"
-
-
-def _p(value: float | None) -> str | None:
-    return None if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _percent(share: float) -> str:

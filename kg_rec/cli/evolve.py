@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kg_rec.cli.console import Command, print_json, print_table, progress_bar
-from kg_rec.cli.lists import open_model
+from kg_rec.cli.lists import read_model
 from kg_rec.cli.options import json_option, lang_option, live_graph_option
 
 if TYPE_CHECKING:
@@ -61,9 +61,7 @@ def evolve(
     from kg_rec.people.evolution_words import change_json, evolution_json
 
     with progress_bar() as progress:
-        loaded, store = open_model(model, graph, progress, read_only=True)
-        if store is not None:
-            store.close()
+        loaded = read_model(model, graph, progress)
         progress(0, None, "look for change")
         snapshot = loaded.recommender.snapshot
         if item is not None and since is not None and user is not None:

@@ -150,6 +150,14 @@ def open_model(
         raise
 
 
+def read_model(model: Path, graph: str | None, progress: Progress) -> Model:
+    """The model over the graph as it is now, for who asks nothing else of the store."""
+    loaded, store = open_model(model, graph, progress, read_only=True)
+    if store is not None:
+        store.close()
+    return loaded
+
+
 def _write(
     models: Iterable[tuple[Recommender, list[str] | None]],
     k: int,

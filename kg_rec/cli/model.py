@@ -391,18 +391,9 @@ def _told(settings: list[tuple[str, str]]) -> ExplainConfig:
 
 
 def _make_split(snapshot: Snapshot, protocol: str, seed: int) -> Split:
-    from kg_rec import split
+    from kg_rec.split import split_by
 
-    edges, items = snapshot.liked(), len(snapshot.items)
-    if protocol == "random":
-        return split.random_split(edges, items, seed)
-    if protocol == "temporal":
-        return split.temporal_split(edges, items)
-    if protocol == "calendar":
-        return split.calendar_split(edges, items)
-    if protocol == "cold-items":
-        return split.cold_items_split(edges, items, seed)
-    return split.cold_users_split(edges, items, seed)
+    return split_by(cast("Protocol", protocol), snapshot.liked(), len(snapshot.items), seed)
 
 
 def _read_split(folder: Path, snapshot: Snapshot, protocol: str) -> Split:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kg_rec.cli.console import Command, figure, print_json, print_table, progress_bar
-from kg_rec.cli.lists import open_model
+from kg_rec.cli.lists import read_model
 from kg_rec.cli.options import json_option, live_graph_option
 from kg_rec.quantity import quantity
 
@@ -50,9 +50,7 @@ def suspects(model: Path, graph: str | None, fakes: float | None, top: int, as_j
         progress(0, None, "starting")
         from kg_rec.trust.suspects import suspects as find
 
-        loaded, store = open_model(model, graph, progress, read_only=True)
-        if store is not None:
-            store.close()
+        loaded = read_model(model, graph, progress)
         found = find(loaded.recommender, fakes, progress)
     if as_json:
         print_json({**asdict(found), "named": [asdict(one) for one in found.named]})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kg_rec.cli.console import Command, print_json, print_table, progress_bar
-from kg_rec.cli.lists import open_model
+from kg_rec.cli.lists import read_model
 from kg_rec.cli.options import json_option, key_values, lang_option, live_graph_option
 
 if TYPE_CHECKING:
@@ -67,12 +67,8 @@ def what_if(
     if weights is not None and (add or remove):
         raise click.UsageError("--weight goes without --add and --remove; ask for one after the other")
     with progress_bar() as progress:
-        loaded, store = open_model(model, graph, progress, read_only=True)
-        try:
-            found = loaded.what_if(user, added=add, removed=remove, weights=weights, k=k)
-        finally:
-            if store is not None:
-                store.close()
+        loaded = read_model(model, graph, progress)
+        found = loaded.what_if(user, added=add, removed=remove, weights=weights, k=k)
     from kg_rec.explain.words.what_if import tell_what_if
 
     text = tell_what_if(found, loaded.recommender.snapshot.schema, lang)

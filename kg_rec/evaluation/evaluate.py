@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy import sparse
 
 from kg_rec.errors import ConfigError
 from kg_rec.evaluation.ablations import ABLATIONS, without
@@ -110,19 +111,39 @@ def rank_split(
             for the test, as a system in use would; the model is not fitted again.  Otherwise with the training
             interactions alone.
     """
-    wanted, seen, candidates = (
-        (split.valid, split.train, split.valid_candidates)
-        if part == "valid"
-        else (split.test, split.known, split.test_candidates)
+    seen = split.train if part == "valid" else split.known
+    users, relevant, known, candidates = to_find(split, part, model.shape)
+    given = (model.with_interactions(seen) if live else model).at(split.moment(part))
+    top, _ = model.best(given.histories[users], known, max(ks), candidates)
+    metrics = {f"{name}@{k}": v for k in ks for name, v in per_user(top, relevant, k).items()}
+    return Ranking(users, top, metrics)
+
+
+def to_find(
+    split: Split, part: str, shape: tuple[int, int]
+) -> tuple[NDArray[np.int64], sparse.csr_array, sparse.csr_array, NDArray[np.bool_]]:
+    """Who has something to find in a part of a split, and what.
+
+    Args:
+        split: the split.
+        part: ``valid`` or ``test``.
+        shape: (users, items).
+
+    Returns:
+        Dense indices of the users, shape (u,); what each should find, and what is masked, CSR, shape (u, items); the
+        candidates, boolean, shape (items,).
+
+    Raises:
+        ConfigError: nobody has anything to find.
+    """
+    wanted, candidates = (
+        (split.valid, split.valid_candidates) if part == "valid" else (split.test, split.test_candidates)
     )
-    relevant, known = histories(wanted, model.shape, 0), histories(split.masked(part), model.shape, 0)
+    relevant, known = histories(wanted, shape, 0), histories(split.masked(part), shape, 0)
     users = np.flatnonzero(np.diff(relevant.indptr))
     if not len(users):
         raise ConfigError(f"no user has {part} interactions; give more interactions or a larger share")
-    given = (model.with_interactions(seen) if live else model).at(split.moment(part))
-    top, _ = model.best(given.histories[users], known[users], max(ks), candidates)
-    metrics = {f"{name}@{k}": v for k in ks for name, v in per_user(top, relevant[users], k).items()}
-    return Ranking(users, top, metrics)
+    return users, relevant[users], known[users], candidates
 
 
 def beyond_accuracy(

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kg_rec.arrays.types import Floats64, Ints
@@ -15,6 +13,7 @@ from kg_rec.errors import ConfigError
 from kg_rec.jobs.rules import CandidatesConfig
 from kg_rec.schema import NodeType
 from kg_rec.snapshot import Snapshot
+from kg_rec.snapshot.columns import floats
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,9 @@ def limits_of(rules: CandidatesConfig, snapshot: Snapshot) -> Limits:
 
 
 def _numbers(snapshot: Snapshot, kind: NodeType, name: str, setting: str) -> Floats64:
-    numeric = [p.name for p in kind.properties if p.datatype in ("integer", "float")]
+    numeric = {p.name: p for p in kind.properties if p.datatype in ("integer", "float")}
     if name not in numeric:
         known = ", ".join(numeric) or "it has none"
         raise ConfigError(f"{setting}: expected a property of {kind.name} that holds a number ({known}), got {name!r}")
-    column = snapshot.nodes[kind.name].column(name).cast(pa.float64())
-    found: Floats64 = pc.fill_null(column, -np.inf).to_numpy()
+    found = floats(numeric[name], snapshot.nodes[kind.name].column(name))
     return np.where(np.isnan(found), -np.inf, found)

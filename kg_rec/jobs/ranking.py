@@ -21,7 +21,7 @@ from kg_rec.jobs.rules import CandidatesConfig
 from kg_rec.model.histories import histories
 from kg_rec.model.recommender import Recommender, positions
 from kg_rec.progress import Progress, no_progress
-from kg_rec.recommend import FIELDS, lists_table
+from kg_rec.recommend import FIELDS, in_batches, lists_table
 from kg_rec.snapshot import positive
 from kg_rec.store.base import GraphStore
 
@@ -186,11 +186,7 @@ def by_rules(
     blocked = None if store is None else blocked_pairs(rules, store, model.snapshot)[0]
     ranker = Ranker.of(rules, model, allowed, k, blocked)
     rows = np.arange(len(model.users)) if users is None else positions(model.users, users)
-    for start in range(0, len(rows), _USERS):
-        progress(start, len(rows), "recommend")
-        part = rows[start : start + _USERS]
-        yield ranker.table(part, ranker.lists(part))
-    progress(len(rows), len(rows), "recommend")
+    yield from in_batches(rows, _USERS, lambda part: ranker.table(part, ranker.lists(part)), progress)
 
 
 def user_rows(model: Recommender, users: Ints) -> tuple[sparse.csr_array, sparse.csr_array]:

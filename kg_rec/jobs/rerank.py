@@ -16,6 +16,7 @@ from kg_rec.errors import ConfigError
 from kg_rec.jobs.item_groups import items_of_group
 from kg_rec.jobs.mix import divergence, mix_of_items
 from kg_rec.jobs.rules import CandidatesConfig
+from kg_rec.metrics import discounts
 from kg_rec.model.kernel import FactorKernel
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot.item_facts import item_relation, other_end
@@ -189,7 +190,7 @@ class _Lists:
         self.counts = [np.zeros((len(items), int(c.max(initial=-1)) + 2), dtype=np.int32) for c in rules.categories]
         self.inside = [floor.members[items] & self.free for floor in rules.floors]
         self.shown = np.zeros((len(rules.floors), len(items)))
-        self.worth = 1 / np.log2(np.arange(2, k + 2))
+        self.worth = discounts(k)
         kinds = 0 if calibration is None else calibration.mix.shape[1]
         self.mixed, self.sorted = np.zeros((len(items), kinds)), np.zeros(len(items))
 

@@ -201,11 +201,22 @@ def placed(scores: Floats, items: Ints, said: Floats | int, had: Ints, compared:
     return np.where(against > 0, below.sum(axis=1) / np.maximum(against, 1), 0.5)
 
 
+def precision(x: sparse.csr_array, l2: float, dropout: float) -> Floats64:
+    """P = (G + L)^-1 with G = X^T X and L = l2 I + dropout / (1 - dropout) diag G, dense, shape (items, items).
+
+    Args:
+        x: rows of users, CSR, shape (users, items).
+        l2: ridge penalty.
+        dropout: EDLAE's (Steck, NeurIPS 2020).
+    """
+    gram = (x.T @ x).toarray()
+    gram[np.diag_indices_from(gram)] += l2 + dropout / (1 - dropout) * np.diag(gram)
+    return inverse(gram)
+
+
 def _operator(x: sparse.csr_array) -> Floats64:
     """B of EDLAE, shape (items, items)."""
-    gram = (x.T @ x).toarray()
-    gram[np.diag_indices_from(gram)] += _L2 + _DROPOUT / (1 - _DROPOUT) * np.diag(gram)
-    p = inverse(gram)
+    p = precision(x, _L2, _DROPOUT)
     b: Floats64 = -p / np.diag(p)
     np.fill_diagonal(b, 0)
     return b

@@ -17,6 +17,7 @@ from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.errors import ArgumentError
 from kg_rec.model.recommender import Recommender
 from kg_rec.schema import PropertyType
+from kg_rec.snapshot.columns import floats
 
 #: Groups of equal size that the users are cut into by a number, such as their age.
 _BANDS = 6
@@ -165,8 +166,7 @@ class Choices:
 
     def _numbers(self, name: str) -> Floats64:
         column = self.model.snapshot.nodes[self.model.snapshot.schema.user.name].column(name)
-        found: Floats64 = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
-        return found
+        return floats(self.properties[name], column)
 
     def _texts(self, name: str) -> NDArray[np.str_]:
         column = self.model.snapshot.nodes[self.model.snapshot.schema.user.name].column(name)

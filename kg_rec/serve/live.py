@@ -72,6 +72,10 @@ class State:
     liked: float
     reacted: frozenset[str]
 
+    def has(self, model: Model) -> bool:
+        """Whether a model is one of the state's own, and not one with a history of the moment."""
+        return model is self.model or any(model is own for own in self.segments.values())
+
     def of(self, user: str) -> Model:
         """The model with the weights of a user's segment."""
         if self.learned is None:

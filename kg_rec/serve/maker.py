@@ -76,7 +76,7 @@ class ListMaker:
             user: key of a user of the model.
             form: what the list is to hold.
         """
-        if model is not state.of(user):
+        if not state.has(model):
             return self._made(state, model, [user], form)[0]
         found, key = Future[Items](), (id(model), form)
         with self._lock:

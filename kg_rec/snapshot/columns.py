@@ -123,7 +123,7 @@ class NodeColumns:
             numbers: whether numbers, dates and truth values are wanted.
             text: vectors to add.
         """
-        found = {p.name: _Scale.of(_floats(p, table.column(p.name))) for p in number_properties(node_type) if numbers}
+        found = {p.name: _Scale.of(floats(p, table.column(p.name))) for p in number_properties(node_type) if numbers}
         return cls(node_type, {name: scale for name, scale in found.items() if scale is not None}, text)
 
     @property
@@ -155,7 +155,7 @@ class NodeColumns:
             columns |= {f"{self._vector.name} {n}": column for n, column in enumerate(values.T)}
         for p in number_properties(self.node_type):
             if p.name in self.scales:
-                columns |= self.scales[p.name].columns(p.name, _floats(p, table.column(p.name)))
+                columns |= self.scales[p.name].columns(p.name, floats(p, table.column(p.name)))
         if self.text is not None:
             columns |= {f"text {n}": column for n, column in enumerate(self.text.of_items(places).T)}
         return columns
@@ -170,7 +170,8 @@ def number_properties(node_type: NodeType) -> list[PropertyType]:
     return [p for p in node_type.properties if p.datatype in _NUMBERS and p.use != "key"]
 
 
-def _floats(p: PropertyType, column: pa.ChunkedArray) -> NDArray[np.float64]:
+def floats(p: PropertyType, column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """The values of a property that can be numbers, shape (n,); of a date the day since 1970, NaN for none."""
     days = column.cast(pa.int32()) if p.datatype == "date" else column
     return np.asarray(pc.fill_null(days.cast(pa.float64()), np.nan), dtype=np.float64)
 

@@ -17,13 +17,12 @@ import numpy as np
 from scipy import sparse
 from scipy.stats import hypergeom
 
-from kg_rec.arrays.cholesky import inverse
 from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.errors import ModelError
 from kg_rec.model.channels.taste import TasteConfig, weighted_rows
 from kg_rec.model.histories import histories, learnable
 from kg_rec.model.recommender import Recommender
-from kg_rec.model.trusted import COMPARED, EXPECTED, evidence, placed, scored
+from kg_rec.model.trusted import COMPARED, EXPECTED, evidence, placed, precision, scored
 from kg_rec.progress import Progress, no_progress
 
 
@@ -173,9 +172,7 @@ def addends_of(x: sparse.csr_array, users: Ints, config: TasteConfig, l2: float)
         the item; and sum_v s_v(i), shape (items,).
     """
     weighted = weighted_rows(x, config.user_power)
-    gram = (weighted.T @ weighted).toarray()
-    gram[np.diag_indices_from(gram)] += l2 + config.dropout / (1 - config.dropout) * np.diag(gram)
-    p = inverse(gram)
+    p = precision(weighted, l2, config.dropout)
     everybody = np.asarray(x.sum(axis=0), dtype=np.float64).ravel()
     reach = everybody @ p
     own = weighted[users]

@@ -7,40 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_split import write_split
 
 from benchmarks.fairness.__main__ import main
-
-CONFIG = """
-recency = [0.0]
-[taste]
-l2 = [5.0, 20.0]
-[gnn]
-dimensions = [4]
-exponents = [0.3]
-[meaning]
-encoder = "none"
-[fusion]
-rounds = 1
-"""
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Three of four users like odd items; a third like both kinds, which lists by score do not show."""
     rng = np.random.default_rng(5)
-    parts: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
+    chosen = {}
     for user in range(80):
         odd = rng.choice(20, 9 if user % 4 else 3, replace=False) * 2 + 1
         even = rng.choice(20, 3 if user % 4 else 9, replace=False) * 2
-        for place, item in enumerate(rng.permutation([*odd, *even])):
-            part = "test" if place < 2 else "valid" if place < 4 else "train"
-            parts[part].append(f"u{user}\t{item}\t1")
-    for part, rows in parts.items():
-        (tmp_path / f"{part}.tsv").write_text("user\titem\tplays\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    rows = [f"{item}\tmade_in\t{'odd' if item % 2 else 'even'}" for item in range(40)]
-    (tmp_path / "facts.tsv").write_text("item_id\trelation\tname\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    (tmp_path / "quick.toml").write_text(CONFIG, encoding="utf-8")
-    return tmp_path
+        chosen[f"u{user}"] = rng.permutation([*odd, *even])
+    return write_split(tmp_path, chosen, 40, [5.0, 20.0])
 
 
 def test_one_line_of_json_and_tables(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_split import write_split
 from torch_geometric.nn.models import LightGCN
 from toy_graph import edges, films
 
@@ -15,37 +16,16 @@ from benchmarks.robustness.attacks import ATTACKS, DROPOUT, L2, _greedy, attacke
 from benchmarks.robustness.models import normalised
 from benchmarks.robustness.world import World, random_interactions, wrong_facts, wrong_links
 
-CONFIG = """
-recency = [0.0]
-[taste]
-l2 = [5.0]
-[gnn]
-dimensions = [4]
-exponents = [0.3]
-[meaning]
-encoder = "none"
-[fusion]
-rounds = 1
-"""
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two groups of users with their own items, some of which few have, and facts that tell the items apart."""
     rng = np.random.default_rng(5)
-    parts: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
     weight = 1 / (1 + np.arange(30))
-    for user in range(80):
-        items = rng.choice(30, 14, replace=False, p=weight / weight.sum()) * 2 + user % 2
-        for place, item in enumerate(items):
-            part = "test" if place < 2 else "valid" if place < 4 else "train"
-            parts[part].append(f"u-{user:x}\tT/{item}#\t1")
-    for part, rows in parts.items():
-        (tmp_path / f"{part}.tsv").write_text("user\titem\tplays\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    rows = [f"T/{item}#\tmade_in\t{'odd' if item % 2 else 'even'}" for item in range(60)]
-    (tmp_path / "facts.tsv").write_text("item_id\trelation\tname\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    (tmp_path / "quick.toml").write_text(CONFIG, encoding="utf-8")
-    return tmp_path
+    chosen = {
+        f"u-{user:x}": rng.choice(30, 14, replace=False, p=weight / weight.sum()) * 2 + user % 2 for user in range(80)
+    }
+    return write_split(tmp_path, chosen, 60, [5.0], "T/{}#".format)
 
 
 def test_one_line_of_json_with_every_attack_and_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,39 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_split import write_split
 
 from benchmarks.trust.__main__ import main
-
-CONFIG = """
-recency = [0.0]
-[taste]
-l2 = [5.0, 20.0]
-[gnn]
-dimensions = [4]
-exponents = [0.3]
-[meaning]
-encoder = "none"
-[fusion]
-rounds = 1
-"""
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two groups of users with their own items, and facts that tell the items apart."""
     rng = np.random.default_rng(5)
-    parts: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
-    for user in range(60):
-        items = rng.choice(20, 12, replace=False) * 2 + user % 2
-        for place, item in enumerate(items):
-            part = "test" if place < 2 else "valid" if place < 4 else "train"
-            parts[part].append(f"u-{user:x}\tT/{item}#\t1")
-    for part, rows in parts.items():
-        (tmp_path / f"{part}.tsv").write_text("user\titem\tplays\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    rows = [f"T/{item}#\tmade_in\t{'odd' if item % 2 else 'even'}" for item in range(40)]
-    (tmp_path / "facts.tsv").write_text("item_id\trelation\tname\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    (tmp_path / "quick.toml").write_text(CONFIG, encoding="utf-8")
-    return tmp_path
+    chosen = {f"u-{user:x}": rng.choice(20, 12, replace=False) * 2 + user % 2 for user in range(60)}
+    return write_split(tmp_path, chosen, 40, [5.0, 20.0], "T/{}#".format)
 
 
 def test_one_line_of_json_with_every_key(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
