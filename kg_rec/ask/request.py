@@ -11,6 +11,8 @@ How: TypeAlias = Literal["exact", "alias", "fuzzy", "near", "list", "model"]
 Operator: TypeAlias = Literal["<", "<=", ">", ">=", "in", "not in"]
 #: new: forget what was asked before; refine: add to it; more: go on; why, why-not: explain; reset: begin anew.
 Kind: TypeAlias = Literal["new", "refine", "more", "why", "why-not", "reset"]
+#: Most items that one request asks for.
+MOST_ITEMS = 100
 
 
 @dataclass(frozen=True, slots=True)

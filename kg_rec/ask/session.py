@@ -8,9 +8,9 @@ from functools import lru_cache
 
 from kg_rec.ask.answer import Answer, AskConfig, Scored, Scorer, Suggestion
 from kg_rec.ask.linker import Linker
-from kg_rec.ask.parser import MOST_ITEMS, Parser
+from kg_rec.ask.parser import Parser
 from kg_rec.ask.quantities import Bounds
-from kg_rec.ask.request import Anchor, Constraint, Node, Request, Wish
+from kg_rec.ask.request import MOST_ITEMS, Anchor, Constraint, Node, Request, Wish
 from kg_rec.ask.tell import remarks_of, suggestion_text, text_of
 from kg_rec.ask.words import language_of, words_of
 from kg_rec.errors import ArgumentError

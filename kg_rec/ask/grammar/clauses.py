@@ -1,0 +1,125 @@
+"""Rules for words that govern others: not, or, and, more, less, commas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kg_rec.ask.grammar.items import next_anchor
+from kg_rec.ask.grammar.reading import Reading
+
+
+def on_not(reading: Reading, place: int) -> int:
+    """What follows is not wanted, until the clause ends; a title may follow directly: "not Heat"."""
+    s = reading.state
+    s.clause()
+    s.negative = True
+    token = reading.tokens[place + 1] if place + 1 < len(reading.tokens) else None
+    if token is not None and token.kind in ("unknown", "node"):
+        found = reading.tools.lexer.title_at(reading.parts, token.first, reading.text)
+        if found is not None and found[1] and (token.kind == "unknown" or found[0].last > token.last):
+            reading.add_item(found[0].value[0], found[0].value[1], found[0].said)
+            return reading.after(found[0].last)
+    return place + 1
+
+
+def on_excluded(reading: Reading, place: int) -> int:
+    """What was named in the clause is not wanted: "horror excluded", 恐怖片除外."""
+    first = min(reading.state.begun, len(reading.state.wishes))
+    reading.state.wishes[first:] = [replace(w, wanted=False) for w in reading.state.wishes[first:]]
+    reading.state.mentioned = True
+    return place + 1
+
+
+def on_comma(reading: Reading, place: int) -> int:
+    """A clause ends, unless an enumeration goes on: "no horror, war or drama"."""
+    s = reading.state
+    enumerated = enumerates(reading, place + 1)
+    anchored = s.anchored
+    if not (s.negative and enumerated):
+        relation = s.relation if enumerated else ()
+        s.clause()
+        s.relation = relation
+    s.soft = 0
+    if anchored:
+        return next_anchor(reading, place + 1)
+    return place + 1
+
+
+def enumerates(reading: Reading, place: int) -> bool:
+    """Whether mentions go on up to an "or" or "and" with one more: ", war or drama"."""
+    n = place
+    while n < len(reading.tokens):
+        n = reading.ahead(n, ("filler", "item", "mark"))
+        if reading.kind(n) not in ("node", "nearly", "unknown", "title"):
+            return False
+        n = reading.ahead(n + 1, ("filler", "item", "mark"))
+        if reading.kind(n) == "or" or reading.kind(n) == "and":
+            following = reading.ahead(n + 1, ("filler", "item", "mark"))
+            return reading.kind(following) in ("node", "nearly", "unknown", "title")
+        if reading.kind(n) != "comma":
+            return False
+        n += 1
+    return False
+
+
+def on_or(reading: Reading, place: int) -> int:
+    """The next mention joins the one before."""
+    reading.state.either = True
+    return place + 1
+
+
+def on_and(reading: Reading, place: int) -> int:
+    """A clause ends where no mention follows; after an item, a further item may."""
+    s = reading.state
+    following = reading.kind(reading.ahead(place + 1, ("filler", "mark", "item")))
+    if reading.kind(place - 1) == "comma" or reading.kind(place + 1) == "comma":
+        return place + 1
+    anchored = s.anchored
+    if following not in ("node", "nearly", "unknown", "title") or reading.kind(place + 1) == "from":
+        s.clause()
+    s.either = False
+    if anchored:
+        return next_anchor(reading, place + 1)
+    return place + 1
+
+
+def on_from(reading: Reading, place: int) -> int:
+    """ "From", "by", "in": a new clause where what is unwanted was said; "not interested in" goes on."""
+    s = reading.state
+    if s.negative and reading.kind(place - 1) == "unknown" and reading.kind(place - 2) == "not":
+        s.mentioned = False  # not interested in, not fond of
+    elif s.negative and s.mentioned and not s.either:
+        s.clause()
+    s.anchored = False
+    return place + 1
+
+
+def on_of(reading: Reading, place: int) -> int:
+    """的 and the like: what stands before it is said, 没有爱情的历史片."""
+    if not reading.tools.words.relation_first and reading.state.negative and reading.state.mentioned:
+        reading.state.clause()  # 没有爱情的历史片
+    if reading.tools.words.relation_first and reading.state.negative and reading.state.mentioned:
+        return place + 1
+    reading.state.soft = 0 if not reading.tools.words.relation_first else reading.state.soft
+    return place + 1
+
+
+def on_only(reading: Reading, place: int) -> int:
+    """A new clause."""
+    reading.state.clause()
+    return place + 1
+
+
+def on_more(reading: Reading, place: int) -> int:
+    """What follows is wished for, and no condition: "more drama"."""
+    if reading.state.negative and reading.state.mentioned:
+        reading.state.clause()
+    reading.state.soft = 1
+    return place + 1
+
+
+def on_less(reading: Reading, place: int) -> int:
+    """What follows is rather not wanted, and no condition: "less drama"."""
+    reading.state.clause()
+    reading.state.soft = -1
+    return place + 1
