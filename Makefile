@@ -25,7 +25,7 @@ $(PHRASES): $(VENV)/.lm
 
 # KGLite, torch and scikit-learn, which some tests compare with, need more room in one process than glibc keeps
 test: lint
-	GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 $(BIN)/pytest
+	GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

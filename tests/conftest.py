@@ -103,10 +103,12 @@ def neo4j_url(pytestconfig: pytest.Config) -> Iterator[str]:
     """URL of a real server, with its credentials in the environment.
 
     ``KG_REC_TEST_NEO4J_URI`` (with NEO4J_USERNAME and NEO4J_PASSWORD) names a running one, **whose data the tests
-    delete**; otherwise one is started for the session and stopped at its end.
+    delete**; otherwise each process of the tests starts one for the session and stops it at its end.
     """
     given = os.environ.get("KG_REC_TEST_NEO4J_URI")
     if given:
+        if os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1") != "1":
+            pytest.fail("expected one process of tests on the server of KG_REC_TEST_NEO4J_URI: leave -n away")
         yield given
         return
     try:

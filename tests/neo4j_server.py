@@ -22,6 +22,7 @@ from pathlib import Path
 
 import neo4j
 import neo4j.exceptions
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / ".neo4j"
@@ -174,9 +175,14 @@ def _launch(home: Path) -> int:
 
 
 def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    """A port that nobody listens on, below those that the system gives to connections that go out."""
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with socket.socket() as free:
+            try:
+                free.bind(("127.0.0.1", port))
+            except OSError:
+                continue
         return port
 
 
@@ -187,18 +193,19 @@ def fetch_jars() -> Path:
         ServerError: Maven is missing or failed.
     """
     jars = PLACE / "lib"
-    if (PLACE / "complete").exists():
-        return jars
-    if not shutil.which("mvn"):
-        raise ServerError(f"Neo4j's jars are not in {jars} and there is no mvn to fetch them")
     PLACE.mkdir(exist_ok=True)
-    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={jars}", "-DincludeScope=runtime"]
-    command = ["mvn", "-q", "-B", "-f", str(ROOT / ".ci/neo4j/pom.xml"), *goal]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
-    if done.returncode:
-        raise ServerError(f"Maven could not fetch Neo4j: {done.stdout.strip()[-500:]}")
-    (PLACE / "complete").touch()
-    return jars
+    with FileLock(PLACE / "lock"):  # another process of the tests may fetch them
+        if (PLACE / "complete").exists():
+            return jars
+        if not shutil.which("mvn"):
+            raise ServerError(f"Neo4j's jars are not in {jars} and there is no mvn to fetch them")
+        goal = ["dependency:copy-dependencies", f"-DoutputDirectory={jars}", "-DincludeScope=runtime"]
+        command = ["mvn", "-q", "-B", "-f", str(ROOT / ".ci/neo4j/pom.xml"), *goal]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+        if done.returncode:
+            raise ServerError(f"Maven could not fetch Neo4j: {done.stdout.strip()[-500:]}")
+        (PLACE / "complete").touch()
+        return jars
 
 
 def _wait(server: Server) -> None:

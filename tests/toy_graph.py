@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 import torch
 import torch_geometric  # noqa: F401  it asks the machine for a port when it is imported: not within a unit test
+from filelock import FileLock
 
 from kg_rec.model import persist
 from kg_rec.model.channels import gnn  # noqa: F401  what it imports binds a socket, which a unit test must not
@@ -130,18 +131,20 @@ def trained() -> Recommender:
     """The model of :func:`films`, with the packaged text model.
 
     It is kept in pytest's cache, in a folder named after all that it is made from; every process of a run of the
-    tests, and the next run, reads it from there.
+    tests, and the next run, reads it from there.  The first process to need it trains, the others wait.
     """
     folder = ROOT / ".pytest_cache" / "d" / "toy_models" / sources_digest()
-    if not (folder / "done").exists():
-        with tempfile.TemporaryDirectory() as cache_folder, pytest.MonkeyPatch.context() as patch:
-            patch.setenv("KG_REC_CACHE", cache_folder)
-            made = train(films(), CONFIG)
-        for old in folder.parent.glob("*"):
-            shutil.rmtree(old, ignore_errors=True)
-        persist.save(made, folder)
-        (folder / "done").touch()
-    return persist.load(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / "lock"):
+        if not (folder / "done").exists():
+            with tempfile.TemporaryDirectory() as cache_folder, pytest.MonkeyPatch.context() as patch:
+                patch.setenv("KG_REC_CACHE", cache_folder)
+                made = train(films(), CONFIG)
+            for old in folder.parent.glob("*/"):
+                shutil.rmtree(old, ignore_errors=True)
+            persist.save(made, folder)
+            (folder / "done").touch()
+        return persist.load(folder)
 
 
 def sources_digest() -> str:
