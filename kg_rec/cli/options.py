@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from kg_rec.model.config import TrainConfig
     from kg_rec.progress import Progress
     from kg_rec.snapshot import Snapshot
+    from kg_rec.split import Protocol, Split
     from kg_rec.store import GraphStore
 
 #: The graph where none is named.
 DEFAULT_GRAPH = "kg.graph"
 #: As in kg_rec.explain.words.patterns, which takes long to import.
 TONES = ("short", "friendly", "formal", "audit")
+#: As in kg_rec.split, which imports NumPy.
+PROTOCOLS = ("random", "temporal", "calendar", "cold-items", "cold-users")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -274,6 +277,13 @@ def read_source(ctx: click.Context, graph: str, snapshot: Path | None, progress:
     if ctx.get_parameter_source("graph") == click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("give --graph or --snapshot, not both", ctx)
     return Snapshot.load(snapshot)
+
+
+def read_split(folder: Path, snapshot: Snapshot, protocol: str) -> Split:
+    """The split that ``--split`` names."""
+    from kg_rec.split import read_split
+
+    return read_split(folder, snapshot, cast("Protocol", protocol))
 
 
 def counted(counts: Mapping[str, int]) -> list[tuple[str, int]]:

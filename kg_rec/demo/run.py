@@ -13,24 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from kg_rec.api import Model
 from kg_rec.audit.config import AuditConfig
 from kg_rec.audit.report import AuditReport, audit
 from kg_rec.checks.agreement import agreement
 from kg_rec.demo import report
+from kg_rec.demo.examples import chosen_explanations, verified
+from kg_rec.demo.source import source_of
 from kg_rec.errors import ConfigError, MissingDependencyError, StoreError, StoreUnavailableError
 from kg_rec.evaluation.bootstrap import bootstrap
 from kg_rec.evaluation.evaluate import EvaluationReport, beyond_accuracy, evaluate, rank_split
 from kg_rec.evaluation.ranking import Ranking
-from kg_rec.explain.explanation import Explanation
-from kg_rec.explain.show.cypher import mismatches
 from kg_rec.explain.show.text import to_dict
 from kg_rec.explain.words.phrasebook import Phrasebook
-from kg_rec.explain.words.wording import Wording
 from kg_rec.loaders.base import load
-from kg_rec.loaders.demo import FILMS
 from kg_rec.model.channels.meaning import MeaningConfig
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.encoders.text import find_encoder
@@ -41,9 +38,6 @@ from kg_rec.snapshot import Snapshot, export
 from kg_rec.split import Split, random_split
 from kg_rec.store import GraphStore, connect
 from kg_rec.tables import write_table
-
-#: Readable facts beside RecBole's files: item_id, relation, name.
-FACTS = "dbpedia_facts.tsv"
 
 _MARK = "demo.json"
 _OWN = (
@@ -56,8 +50,6 @@ _OWN = (
     "report.html",
     "training.jsonl",
 )
-_EXPLAINED = (0.0, 0.25, 0.5, 0.75, 1.0)  # users explained, by rank of the length of their history
-_CHINESE = (1, 4)  # which of them in Chinese
 
 
 @dataclass(frozen=True)
@@ -148,16 +140,6 @@ class _Clock:
         self.seconds[name] = round(time.perf_counter() - started, 2)
 
 
-@dataclass(frozen=True)
-class _Source:
-    """What is loaded: calls of :func:`load`, and words about them."""
-
-    loads: tuple[tuple[str, Path, Mapping[str, Any]], ...]
-    words: str
-    simulated: bool
-    notes: tuple[str, ...] = ()
-
-
 def run(
     out: Path,
     data: Path | None = None,
@@ -175,7 +157,8 @@ def run(
         out: folder for everything; made if need be.  Files of an earlier run are replaced; a folder with other
             things in it and no earlier run is refused.
         data: folder with MovieLens as GroupLens distributes it, or with RecBole's files; None: the bundled films
-            with simulated viewers.  RecBole's ``.kg`` is left out where readable facts (:data:`FACTS`) lie beside it.
+            with simulated viewers.  Where readable facts (``dbpedia_facts.tsv``) lie beside them, RecBole's ``.kg`` is
+            left out.
         graph: URL of the graph to load into, added to what it holds; None: a new one in ``out/graph``.
         seed: of the simulation, the split, and training.
         progress: called as the work advances, with the stage's name.
@@ -189,7 +172,7 @@ def run(
         StoreError: the graph cannot be opened or written.
     """
     clock = _Clock(progress)
-    source = _find(data, viewers, seed)
+    source = source_of(data, viewers, seed)
     _claim(out)
     url = str(out / "graph") if graph is None else graph
     settings, notes = _settings(config or TrainConfig(), seed)
@@ -211,8 +194,8 @@ def run(
         for name in ("recommendations.parquet", "recommendations.jsonl"):
             write_table(table.to_batches(), out / name, table.schema)
     with clock.stage("explain") as tell:
-        chosen = _explanations(model, table, tell, None if phrasebook is None else Phrasebook.load(phrasebook))
-        examples = _verified(chosen, url)
+        chosen = chosen_explanations(model, table, tell, None if phrasebook is None else Phrasebook.load(phrasebook))
+        examples = verified(chosen, url)
     commands = _commands(out, url, examples)
     with clock.stage("report"):
         shown = report.ReportData(
@@ -251,34 +234,6 @@ def run(
     )
     _write_json(out / _MARK, {"finished": True, **result.to_dict()})
     return result
-
-
-def _find(data: Path | None, viewers: int, seed: int) -> _Source:
-    """What to load, by the files in a folder."""
-    if data is None:
-        load_films = ("demo", FILMS, {"viewers": viewers, "seed": seed})
-        return _Source((load_films,), f"the bundled films with {viewers:,} simulated viewers", True)
-    folder = data if data.is_dir() else data.parent
-    recbole = (data.is_dir() and any(data.glob("*.inter*"))) or ".inter" in data.name
-    if not recbole and not any(any(folder.glob(f"{name}*")) for name in ("u.data", "ratings.dat", "ratings.csv")):
-        raise ConfigError(
-            f"{data}: expected a folder with u.data, ratings.dat or ratings.csv (GroupLens) or *.inter (RecBole); "
-            "unpack the data and give its folder"
-        )
-    form = "recbole" if recbole else "movielens"
-    options: dict[str, Any] = {}
-    facts = folder / FACTS
-    if not facts.is_file():
-        notes: tuple[str, ...] = ()
-        if recbole and any(folder.glob("*.kg")):
-            notes = ("The knowledge graph (.kg) names its entities by machine ids, and so do the explanations.",)
-        return _Source(((form, data, options),), f"{folder.name} ({form} files)", False, notes)
-    left_out: tuple[str, ...] = ()
-    if recbole and any(folder.glob("*.kg")):
-        options["kg"] = "none"
-        left_out = (f"The .kg file is left out: its entities have machine ids; the facts of {FACTS} have names.",)
-    words = f"{folder.name} ({form} files, facts from {FACTS})"
-    return _Source(((form, data, options), ("table", facts, {})), words, False, left_out)
 
 
 def _claim(out: Path) -> None:
@@ -341,71 +296,6 @@ def _popularity(model: Recommender, split: Split, seed: int) -> report.Baseline:
         gain=float(gain.mean()),
         gain_interval=bootstrap(gain, seed),
     )
-
-
-def _explanations(
-    model: Model, lists: pa.Table, progress: Progress, phrases: Phrasebook | None = None
-) -> list[tuple[str, Explanation]]:
-    """Explanations of users with short and long histories, and of an item without interactions if there is one.
-
-    Of a user's first five items the one is taken whose kinds of path were shown least.
-    """
-    lengths = np.diff(model.recommender.histories.indptr)
-    first: dict[str, list[str]] = {}
-    for user, rank, item in zip(*(lists.column(c).to_pylist() for c in ("user", "rank", "item")), strict=True):
-        if rank <= 5:
-            first.setdefault(user, []).append(item)
-    users = sorted(first, key=lambda u: (int(lengths[model.recommender.users.index(u)]), u))
-    users = [u for u in users if lengths[model.recommender.users.index(u)]] or users
-    places = dict.fromkeys(round(q * (len(users) - 1)) for q in _EXPLAINED)
-    shown: set[tuple[str, ...]] = set()
-    found = []
-    for number, place in enumerate(places):
-        progress(number, len(places) + 1, "choose and follow paths")
-        user = users[place]
-        lang = "zh" if number in _CHINESE and _speaks_chinese(model) else "en"
-        options = [model.explain(user, item, wording=Wording(lang, phrasebook=phrases)) for item in first[user]]
-        best = max(options, key=lambda e: len({p.pattern for p in e.paths} - shown))
-        shown |= {p.pattern for p in best.paths}
-        length = int(lengths[model.recommender.users.index(user)])
-        found.append((f"{user}: {length:,} liked", best))
-    cold = _cold(model)
-    progress(len(places) + 1, len(places) + 1, "choose and follow paths")
-    return found + cold
-
-
-def _speaks_chinese(model: Model) -> bool:
-    schema = model.recommender.snapshot.schema
-    return all("zh" in r.labels for r in schema.relation_types.values())
-
-
-def _cold(model: Model) -> list[tuple[str, Explanation]]:
-    """The item without interactions with the highest score for anybody that has a path, if there is one."""
-    r = model.recommender
-    if not r.cold.any():
-        return []
-    users = np.flatnonzero(np.diff(r.histories.indptr))
-    tops, scores = (x[:, 0] for x in r.rank(users, 1, r.cold))
-    for row in np.argsort(-scores, kind="stable")[:20]:
-        if tops[row] >= 0:
-            user, item = r.users.key(int(users[row])), r.items.key(int(tops[row]))
-            explanation = model.explain(user, item)
-            if explanation.paths:
-                return [(f"{user}: an item that nobody liked yet", explanation)]
-    return []
-
-
-def _verified(chosen: Sequence[tuple[str, Explanation]], url: str) -> tuple[report.ExplainedExample, ...]:
-    """Run each explanation's Cypher on the graph and compare with the shown paths."""
-    examples = []
-    with closing(connect(url, read_only=True)) as store:
-        for about, explanation in chosen:
-            try:
-                wrong = mismatches(explanation.paths, store.query(explanation.cypher, explanation.parameters))
-            except StoreError as error:
-                wrong = (f"the query failed: {error}",)
-            examples.append(report.ExplainedExample(about, explanation, wrong))
-    return tuple(examples)
 
 
 def _commands(out: Path, url: str, examples: Sequence[report.ExplainedExample]) -> tuple[str, ...]:

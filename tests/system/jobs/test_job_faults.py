@@ -127,7 +127,10 @@ def server(own_server: neo4j_server.Server, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.neo4j
 @pytest.mark.timeout(600)
-def test_the_server_is_stopped_and_started_in_the_middle(server: neo4j_server.Server, tmp_path: Path) -> None:
+def test_the_server_is_stopped_and_started_in_the_middle(
+    server: neo4j_server.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neo4j_store, "_SECONDS_OF_TRYING", 2.0)  # so that it is the job that has patience, or none
     world = make_world(tmp_path, server.url)
     store = connect(server.url)
     start(world.job(retry_seconds=300.0), store, "whole")

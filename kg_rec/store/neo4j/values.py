@@ -1,0 +1,74 @@
+"""Values as the driver gives them: as Arrow columns of the schema's types, and as plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import neo4j.graph
+import neo4j.time
+import pyarrow as pa
+
+from kg_rec.errors import ArgumentError, StoreError
+
+
+def typed_column(values: list[Any], field: pa.Field, ends: list[list[Any]]) -> pa.Array:
+    """The values of one property, of the nodes or edges whose keys ``ends`` holds, as an Arrow array.
+
+    Raises:
+        StoreError: a value is of another type than the schema says; it is named by its keys.
+    """
+    try:
+        return _typed(values, field)
+    except _OF_ANOTHER_TYPE as error:
+        row, reason = next(_misfits(values, field), (None, error))
+        where = "" if row is None else f", such as that of {' -> '.join(str(keys[row]) for keys in ends)}"
+        raise StoreError(
+            f"property {field.name} holds values that are not of the schema's type {field.type}{where}: {reason}; "
+            "were they written by another program?"
+        ) from error
+
+
+_OF_ANOTHER_TYPE = (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError, OverflowError)
+
+
+def _typed(values: list[Any], field: pa.Field) -> pa.Array:
+    if pa.types.is_date(field.type):
+        values = [None if v is None else _date(v) for v in values]
+    return pa.array(values, field.type)
+
+
+def _misfits(values: list[Any], field: pa.Field) -> Iterator[tuple[int, Exception]]:
+    for row, value in enumerate(values):
+        try:
+            _typed([value], field)
+        except _OF_ANOTHER_TYPE as error:
+            yield row, error
+
+
+def _date(value: Any) -> Any:
+    """A calendar date as Python has it.
+
+    Raises:
+        ArgumentError: the value is not a date.
+        ValueError: its year is not between 1 and 9999.
+    """
+    if not isinstance(value, neo4j.time.Date):
+        broken = type(value).__name__.startswith("Broken")
+        raise ArgumentError(f"expected a date, got {'one outside the years 1 to 9999' if broken else repr(value)}")
+    return value.to_native()
+
+
+def plain(value: Any) -> Any:
+    """A value of the driver as plain Python; nodes and relationships become maps of their properties."""
+    if isinstance(value, neo4j.graph.Path):
+        return {"nodes": plain(list(value.nodes)), "relationships": plain(list(value.relationships))}
+    if isinstance(value, (neo4j.graph.Entity, dict)):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [plain(v) for v in value]
+    if isinstance(value, (neo4j.time.Date, neo4j.time.DateTime, neo4j.time.Time)):
+        return value.to_native()
+    if isinstance(value, neo4j.time.Duration):
+        return value.iso_format()
+    return value
