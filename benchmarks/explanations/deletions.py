@@ -5,7 +5,8 @@ parameters kept; then they are written back.  Pairs are chosen so that no other 
 
 - interactions: the user's interaction at the start of a path; stated is the sum of its terms, or, where the others
   would be weighed anew (recency), the change of :func:`kg_rec.explain.counterfactuals.what_if.what_if`.
-- facts: on a path through an attribute, the fact about the item that the user had; stated is the path's value.
+- facts: on a path through an attribute, the fact about the item that the user had, or the relation between the two
+  items that a path is; stated is the path's value.  The items are known ones: of new ones facts decide an embedding.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def measured(
     found = {}
     for kind, some in _chosen(model, count, seed, progress).items():
         after = without(model, store, some, progress)
-        worst = max((_difference(model, after, d) for d in some), default=0.0)
+        worst = max((difference(model, after, d) for d in some), default=0.0)
         found[kind] = {"edges": len(some), "max_relative_error": worst}
     return found
 
@@ -112,7 +113,7 @@ def _chosen(model: Recommender, count: int, seed: int, progress: Progress) -> di
         e = explain(model, key, model.items.key(int(rng.choice(top[0]))))
         if len(facts) < count:
             through = explain(model, key, e.item, config=ExplainConfig(groups=10, channels=("knowledge",))).paths
-            fitting = (d for path in through if (d := _fact(model, path)) and _apart(model, d, facts))
+            fitting = (d for path in through if (d := fact_of(model, path)) and _apart(model, d, facts))
             facts += [d for d in [next(fitting, None)] if d]
         if e.paths and len(interactions) < count:
             source = str(e.paths[0].nodes[1].key)
@@ -124,9 +125,9 @@ def _chosen(model: Recommender, count: int, seed: int, progress: Progress) -> di
     return {"interactions": interactions, "facts": facts}
 
 
-def _fact(model: Recommender, path: Path) -> Deletion | None:
-    """The fact about the interacted item on a path through an attribute."""
-    if path.channel != "knowledge" or len(path.nodes) != 4 or model.cold[model.items.index(str(path.nodes[-1].key))]:
+def fact_of(model: Recommender, path: Path) -> Deletion | None:
+    """The fact about the interacted item on a path through an attribute, or the relation between two items."""
+    if path.channel != "knowledge" or model.cold[model.items.index(str(path.nodes[-1].key))]:
         return None
     ends = (path.nodes[1], path.nodes[2]) if path.edges[1].forward else (path.nodes[2], path.nodes[1])
     source, target = (str(node.key) for node in ends)
@@ -136,20 +137,17 @@ def _fact(model: Recommender, path: Path) -> Deletion | None:
 
 def _apart(model: Recommender, new: Deletion, others: Sequence[Deletion]) -> bool:
     """No deletion touches the score of another: its item is not the other's, nor among the other user's history."""
-    history: defaultdict[str, set[str]] = defaultdict(set)
+    concerned: defaultdict[str, set[str]] = defaultdict(set)
     item_type = model.snapshot.schema.item.name
 
-    def about(d: Deletion) -> str:
-        return d.source if model.snapshot.schema.relation_types[d.relation].source == item_type else d.target
+    def about(d: Deletion) -> set[str]:
+        kind = model.snapshot.schema.relation_types[d.relation]
+        return {key for key, end in ((d.source, kind.source), (d.target, kind.target)) if end == item_type}
 
     for d in (new, *others):
         row = model.histories[[model.users.index(d.user)]].indices
-        history[d.user] = {model.items.key(int(j)) for j in row}
-    return all(
-        about(one) not in history[two.user] and about(one) != two.item
-        for d in others
-        for one, two in ((new, d), (d, new))
-    )
+        concerned[d.user] |= {d.item, *(model.items.key(int(j)) for j in row)}
+    return all(not about(one) & concerned[two.user] for d in others for one, two in ((new, d), (d, new)))
 
 
 def _rows(snapshot: Snapshot, relation: str, deletions: Sequence[Deletion]) -> pa.Table:
@@ -159,7 +157,8 @@ def _rows(snapshot: Snapshot, relation: str, deletions: Sequence[Deletion]) -> p
     return table.filter(pc.is_in(pc.binary_join_element_wise(table["source"], table["target"], "\n"), ends))
 
 
-def _difference(before: Recommender, after: Recommender, d: Deletion) -> float:
+def difference(before: Recommender, after: Recommender, d: Deletion) -> float:
+    """How far the change of the score is from what was stated, as a share of that."""
     cell = before.users.index(d.user), before.items.index(d.item)
     scores = [float(m.scores(np.array([cell[0]]))[0, cell[1]]) for m in (before, after)]
     return abs((scores[0] - scores[1]) - d.stated) / max(abs(d.stated), 1e-9)

@@ -9,7 +9,7 @@ import pytest
 from toy_graph import everything, fill
 
 from benchmarks.explanations.checks import checked, confirmed, pairs_of
-from benchmarks.explanations.deletions import Deletion, delete, measured, without
+from benchmarks.explanations.deletions import Deletion, delete, difference, fact_of, measured, without
 from benchmarks.explanations.matters import curves
 from benchmarks.explanations.retrained import MARGINS, survives
 from benchmarks.explanations.speed import by_cypher, by_networkx, sample
@@ -77,6 +77,27 @@ def test_what_is_stated_is_what_a_deletion_changes(model: Recommender, tmp_store
         assert found[kind]["max_relative_error"] < 1e-4, kind
     after = export(tmp_store)
     assert after.digest == replace(before, source=after.source).digest  # all is written back
+
+
+def test_what_a_relation_between_items_adds_is_what_its_deletion_takes(
+    model: Recommender, tmp_store: GraphStore
+) -> None:
+    fill(tmp_store, model.snapshot)
+    model = model.with_snapshot(export(tmp_store))
+    edges = model.snapshot.edges["FOLLOWED_BY"]
+    ends = [(j, i) for a, b in zip(edges.source, edges.target, strict=True) for j, i in ((a, b), (b, a))]
+    user, item = next(
+        (user, int(i))
+        for user in range(model.shape[0])
+        for row in [model.histories[[user]].indices]
+        for j, i in ends
+        if j in row and i not in row and not model.cold[i]
+    )
+    shown = ExplainConfig(groups=20, channels=("knowledge",))
+    paths = explain(model, model.users.key(user), model.items.key(item), config=shown).paths
+    stated = [d for p in paths if len(p.nodes) == 3 and (d := fact_of(model, p))]
+    assert [d.relation for d in stated] == ["FOLLOWED_BY"]
+    assert difference(model, without(model, tmp_store, stated), stated[0]) < 1e-4
 
 
 def test_a_fact_deleted_in_the_store_leaves_scores_and_paths(model: Recommender, tmp_store: GraphStore) -> None:
