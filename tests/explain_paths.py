@@ -12,7 +12,7 @@ from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path, PathEdge, PathGroup, PathNode, Term
 from kg_rec.explain.show.cypher import cypher_for
 from kg_rec.explain.words.languages.base import Language
-from kg_rec.explain.words.patterns import Kind, Role
+from kg_rec.explain.words.patterns import Role, SentenceKind
 from kg_rec.explain.words.verbalizer import Row, sentences_of
 from kg_rec.explain.words.wording import Wording
 from kg_rec.schema import GraphSchema
@@ -62,7 +62,7 @@ def rows(groups: Sequence[PathGroup], language: Language) -> list[Row]:
             texts["shared"] = language.name(first.nodes[-2])
         last = first.edges[-1]
         steps = (PathEdge(last.type, not last.forward),) if link in ("shared", "direct") else ()
-        found.append(Row(Kind(lead, link, steps), texts, sum(p.share for p in paths)))  # type: ignore[arg-type]
+        found.append(Row(SentenceKind(lead, link, steps), texts, sum(p.share for p in paths)))  # type: ignore[arg-type]
     return found
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg_rec.explain.config import ExplainConfig
-from kg_rec.explain.counterfactuals.user_list import UserView
+from kg_rec.explain.counterfactuals.user_list import UserList
 from kg_rec.explain.path import Path
 from kg_rec.explain.single import explain
 from kg_rec.model.recommender import Recommender
@@ -44,7 +44,7 @@ def curves(model: Recommender, count: int, seed: int, progress: Progress) -> dic
         top, _ = model.rank(np.array([user]), 10)
         item = int(rng.choice(top[0][top[0] >= 0]))
         keys = model.users.key(user), model.items.key(item)
-        view = UserView.of(model, keys[0], None)
+        view = UserList.of(model, keys[0], None)
         curve = explain(model, *keys, config=long).paths
         shown = explain(model, *keys).paths
         if not curve or view.scores(view.edges)[item] <= model.base[item]:
@@ -96,7 +96,7 @@ def _leads(model: Recommender, sources: NDArray[np.int64], item: int, path: Path
     return found
 
 
-def _area(view: UserView, item: int, order: Sequence[int], *, put: bool) -> float:
+def _area(view: UserList, item: int, order: Sequence[int], *, put: bool) -> float:
     """Area under the curve of (score - base) / (full score - base) over the share of ``order`` taken away or put in."""
     base = float(view.model.base[item])
     full = float(view.scores(view.edges)[item]) - base
@@ -107,7 +107,7 @@ def _area(view: UserView, item: int, order: Sequence[int], *, put: bool) -> floa
     return float(np.trapezoid(values, dx=1 / max(len(order), 1)))
 
 
-def _listed(view: UserView, item: int, interactions: Sequence[int], *, keep: bool) -> bool:
+def _listed(view: UserList, item: int, interactions: Sequence[int], *, keep: bool) -> bool:
     """Whether the item is in the top 10 with these interactions alone, or without them."""
     inside = np.isin(view.edges.target, interactions)
     rank = view.rank(view.scores(view.edges.take(inside if keep else ~inside)), item)

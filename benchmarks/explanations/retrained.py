@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kg_rec.explain.counterfactuals.counterfactual import Counterfactual, counterfactual
-from kg_rec.explain.counterfactuals.user_list import UserView
+from kg_rec.explain.counterfactuals.user_list import UserList
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.fit import fit
 from kg_rec.progress import Progress
@@ -62,7 +62,7 @@ def survives(model: Recommender, count: int, seed: int, progress: Progress) -> d
 
 def _left(model: Recommender, changed: Recommender, one: Counterfactual) -> bool:
     """Whether the item is outside the top 10 of a changed model; what the user had before stays left out."""
-    had: Any = UserView.of(model, one.user, None)
+    had: Any = UserList.of(model, one.user, None)
     scores = changed.scores(np.array([model.users.index(one.user)]))[0]
     rank = had.rank(scores, model.items.index(one.item))
     return rank is None or rank > _K

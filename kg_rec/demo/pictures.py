@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kg_rec import notebook as analytics
 from kg_rec import theme
 from kg_rec.explain.explanation import Explanation
-from kg_rec.explain.show.view import View, score_parts
+from kg_rec.explain.show.view import ExplanationView, score_parts
 from kg_rec.model.channels.about import BASE
 from kg_rec.model.channels.registry import about_of
 from kg_rec.model.recommender import Recommender
@@ -90,7 +90,7 @@ def spread(model: Recommender) -> Markup:
 
 def waterfall(explanation: Explanation) -> Markup:
     """From popularity over the largest interactions to the score."""
-    sources, more, rest = View(explanation).sources(_WATERFALL)
+    sources, more, rest = ExplanationView(explanation).sources(_WATERFALL)
     steps = [("popularity", explanation.base), *((_short(s.name), s.value) for s in sources)]
     if more:
         steps.append((f"{more:,} more", rest))

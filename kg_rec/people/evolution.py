@@ -23,7 +23,7 @@ from scipy import sparse
 
 from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.errors import ArgumentError
-from kg_rec.explain.counterfactuals.user_list import UserView
+from kg_rec.explain.counterfactuals.user_list import UserList
 from kg_rec.people.changepoint import ChangePoint, change_point, directions
 from kg_rec.people.features import Feature
 from kg_rec.people.profile import Profiler
@@ -275,7 +275,7 @@ class Evolver:
         model, edges = self.profiler.model, self._timed(user)
         assert edges.time is not None  # noqa: S101
         i = model.items.index(item)
-        view = replace(UserView.of(model, user, None), edges=edges)
+        view = replace(UserList.of(model, user, None), edges=edges)
         rows = [view.row(edges.take(np.flatnonzero(edges.time <= time))) for time in (since, until)]
         weights = [dict(zip(row.indices.tolist(), row.data.tolist(), strict=True)) for row in rows]
         before, after = (float(model.scores_of(row)[0, i]) for row in rows)
@@ -298,7 +298,7 @@ class Evolver:
 
     def _timed(self, user: str) -> EdgeTable:
         """What a user liked, in order of time."""
-        return self._order(UserView.of(self.profiler.model, user, None).edges)
+        return self._order(UserList.of(self.profiler.model, user, None).edges)
 
     def _order(self, edges: EdgeTable) -> EdgeTable:
         """The interactions that have a time, in its order, equal ones by item."""

@@ -8,7 +8,7 @@ from kg_rec.errors import SchemaError
 from kg_rec.explain.path import PathEdge, PathNode
 from kg_rec.explain.words.grammar import sentences
 from kg_rec.explain.words.languages.base import Language, speaker
-from kg_rec.explain.words.patterns import Kind, Lead, Role, pattern
+from kg_rec.explain.words.patterns import Lead, Role, SentenceKind, pattern
 from kg_rec.explain.words.slots import Template
 from kg_rec.explain.words.wording import Wording
 from kg_rec.people.features import Feature
@@ -16,15 +16,15 @@ from kg_rec.people.profile import Clause, Profile
 from kg_rec.schema import GraphSchema
 
 
-def kind_of(schema: GraphSchema, clause: Clause) -> Kind:
+def kind_of(schema: GraphSchema, clause: Clause) -> SentenceKind:
     """The kind of sentence that tells a clause."""
     lead: Lead = "more" if clause.likes else "fewer"
     if not clause.likes and clause.count < 2:
         lead = "single" if clause.count else "never"
     if clause.feature.years is not None:
-        return Kind(lead, "years")
+        return SentenceKind(lead, "years")
     relation = schema.relation_types[clause.feature.relation]
-    return Kind(lead, "shared", (PathEdge(relation.name, relation.source == schema.item.name),))
+    return SentenceKind(lead, "shared", (PathEdge(relation.name, relation.source == schema.item.name),))
 
 
 def tell_clause(profile: Profile, clause: Clause, wording: Wording | None = None) -> str:

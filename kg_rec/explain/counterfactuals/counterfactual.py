@@ -22,7 +22,7 @@ from scipy import sparse
 
 from kg_rec.errors import ConfigError, ModelError
 from kg_rec.explain.counterfactuals.removal import Contest, smallest_removal
-from kg_rec.explain.counterfactuals.user_list import Entry, UserView
+from kg_rec.explain.counterfactuals.user_list import Entry, UserList
 from kg_rec.model.histories import rating_factors, recency_weights
 from kg_rec.model.recommender import Recommender
 from kg_rec.tabular import Tabular
@@ -120,7 +120,7 @@ def counterfactual(
         raise ConfigError(
             f"expected k of at least 1, margin and seconds of at least 0, got {k}, {margin} and {seconds}"
         )
-    view = UserView.of(model, user, candidates)
+    view = UserList.of(model, user, candidates)
     target = model.items.index(item)
     name = view.name(target)
     scores = view.scores(view.edges)
@@ -160,7 +160,7 @@ def counterfactual(
     )
 
 
-def _contest(view: UserView, target: int, k: int) -> Contest:
+def _contest(view: UserList, target: int, k: int) -> Contest:
     others = view.allowed.copy()
     others[target] = False
     m, n = len(view.edges), int(others.sum())

@@ -32,7 +32,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class UserView:
+class UserList:
     """One user's history and candidates, scored by a model.
 
     Attributes:
@@ -48,7 +48,7 @@ class UserView:
     allowed: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, model: Recommender, user: str, candidates: Sequence[str] | None) -> UserView:
+    def of(cls, model: Recommender, user: str, candidates: Sequence[str] | None) -> UserList:
         """The view of a user.
 
         Args:
@@ -70,11 +70,11 @@ class UserView:
         allowed[had] = False
         return cls(model, liked.take(np.argsort(ranks_from_latest(liked))), frozenset(had.tolist()), allowed)
 
-    def without(self, items: NDArray[np.int64]) -> UserView:
+    def without(self, items: NDArray[np.int64]) -> UserList:
         """The same with fewer candidates."""
         allowed = self.allowed.copy()
         allowed[items] = False
-        return UserView(self.model, self.edges, self.had, allowed)
+        return UserList(self.model, self.edges, self.had, allowed)
 
     def row(self, edges: EdgeTable) -> sparse.csr_array:
         """a_uj of some interactions, CSR, shape (1, items)."""

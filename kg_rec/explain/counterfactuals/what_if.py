@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kg_rec.errors import ConfigError, NotFoundError
-from kg_rec.explain.counterfactuals.user_list import Entry, UserView
+from kg_rec.explain.counterfactuals.user_list import Entry, UserList
 from kg_rec.model.recommender import Recommender, positions
 from kg_rec.snapshot import EdgeTable
 from kg_rec.tabular import Tabular, columns
@@ -125,7 +125,7 @@ def what_if(
         NotFoundError: the user or an item is not in the graph, or the user did not interact with what is taken out.
         ConfigError: ``k`` is below 1, or what is added is given twice or already counts.
     """
-    view = UserView.of(model, user, candidates)
+    view = UserList.of(model, user, candidates)
     new, out = positions(model.items, added), positions(model.items, removed)
     for key, index in zip(removed, out.tolist(), strict=True):
         if index not in view.had:
@@ -167,7 +167,7 @@ def what_if_weights(
             raise ConfigError(f"the model has no channel {name!r}; expected some of {', '.join(known)}")
         if not (np.isfinite(factor) and factor >= 0):
             raise ConfigError(f"weight of {name}: expected a factor of at least 0, got {factor}")
-    view = UserView.of(model, user, candidates)
+    view = UserList.of(model, user, candidates)
     row = view.row(view.edges).astype(np.float64)
     addends = {c.name: c.kernel.scores(row)[0].astype(np.float64) * c.weight.astype(np.float64) for c in model.channels}
     addends["base"] = model.base.astype(np.float64)
@@ -190,7 +190,7 @@ def with_latest(edges: EdgeTable, items: NDArray[np.int64]) -> EdgeTable:
 
 
 def _changes(
-    view: UserView, before: NDArray[np.float64], new: UserView, after: NDArray[np.float64], k: int
+    view: UserList, before: NDArray[np.float64], new: UserList, after: NDArray[np.float64], k: int
 ) -> tuple[Change, ...]:
     if k < 1:
         raise ConfigError(f"expected k of at least 1, got {k}")

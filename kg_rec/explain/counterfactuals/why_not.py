@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kg_rec.errors import ConfigError
-from kg_rec.explain.counterfactuals.user_list import Entry, UserView
+from kg_rec.explain.counterfactuals.user_list import Entry, UserList
 from kg_rec.explain.counterfactuals.what_if import with_latest
 from kg_rec.model.recommender import Recommender
 from kg_rec.tabular import Tabular, columns
@@ -128,7 +128,7 @@ def why_not(
     """
     if k < 1:
         raise ConfigError(f"expected k of at least 1, got {k}")
-    view, target = UserView.of(model, user, candidates), model.items.index(item)
+    view, target = UserList.of(model, user, candidates), model.items.index(item)
     scores = view.scores(view.edges)
     rank, top = view.rank(scores, target), view.top(scores, k)
     standing: Standing = "had" if rank is None else "listed" if rank <= k else "not_listed"
@@ -149,7 +149,7 @@ def why_not(
     )
 
 
-def _lacks(view: UserView, target: int, last: int) -> tuple[Lack, ...]:
+def _lacks(view: UserList, target: int, last: int) -> tuple[Lack, ...]:
     model, row = view.model, view.row(view.edges)
     sources, weights = row.indices.astype(np.int64), row.data.astype(np.float64)
     net = np.zeros((2, len(sources)))
@@ -164,7 +164,7 @@ def _lacks(view: UserView, target: int, last: int) -> tuple[Lack, ...]:
     )
 
 
-def _additions(view: UserView, target: int, k: int) -> tuple[tuple[Addition, ...], bool]:
+def _additions(view: UserList, target: int, k: int) -> tuple[tuple[Addition, ...], bool]:
     """Additions of one item, the best first; or one of more, found step by step; and whether all items were tried."""
     free = np.setdiff1d(np.flatnonzero(np.arange(len(view.allowed)) != target), view.edges.target)
     own = sum(
@@ -188,7 +188,7 @@ def _additions(view: UserView, target: int, k: int) -> tuple[tuple[Addition, ...
 
 
 def _with_each(
-    view: UserView, target: int, k: int, added: list[int], rest: NDArray[np.int64]
+    view: UserList, target: int, k: int, added: list[int], rest: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The item's rank, and how far it is behind the list, with each of some items added."""
     ranks, behind = np.empty(len(rest), np.int64), np.empty(len(rest))
@@ -203,5 +203,5 @@ def _with_each(
     return ranks, behind
 
 
-def _named(view: UserView, items: list[int]) -> tuple[tuple[str, str], ...]:
+def _named(view: UserList, items: list[int]) -> tuple[tuple[str, str], ...]:
     return tuple((view.model.items.key(i), view.name(i)) for i in items)

@@ -14,7 +14,7 @@ TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class PathPattern:
     """From the user to the recommended item.
 
     Attributes:
@@ -23,7 +23,7 @@ class Form:
         bridged: there is a known item between the crowd and what leads to the recommended item.
         through: node type of the entity next to the recommended item; None without one.
         edges: the steps.
-        pattern: what :attr:`Path.pattern` is for paths of this form.
+        pattern: what :attr:`~kg_rec.explain.path.Path.pattern` is for paths of this form.
         together: see :class:`kg_rec.explain.path.Path`.
     """
 
@@ -56,7 +56,7 @@ class Forms:
         bridge_text: as ``bridge_ways``, by similar text.
     """
 
-    every: tuple[Form, ...]
+    every: tuple[PathPattern, ...]
     crowd: int
     texts: Mapping[str, int]
     ways: tuple[int, ...]
@@ -80,7 +80,7 @@ def forms_of(
     """
     user, item, acted = names
 
-    def form(channel: str, crowd: bool, bridged: bool, way: Way | None, text: bool = False) -> Form:
+    def form(channel: str, crowd: bool, bridged: bool, way: Way | None, text: bool = False) -> PathPattern:
         edges, nodes = [PathEdge(acted, True)], [PathNode(user, "", None), PathNode(item, "", None)]
         if crowd:
             edges += [PathEdge(acted, False), PathEdge(acted, True)]
@@ -96,7 +96,7 @@ def forms_of(
             nodes.append(PathNode(item, "", None))
         # other users are counted, so the path that lends its pattern has no other named node of their type
         pattern = Path(channel, tuple(nodes), tuple(edges), 0.0, 0.0).pattern
-        return Form(channel, crowd, bridged, None if way is None else way.through, tuple(edges), pattern)
+        return PathPattern(channel, crowd, bridged, None if way is None else way.through, tuple(edges), pattern)
 
     liked = replace(form(crowd[0] if crowd else "taste", True, False, None), together=crowd if len(crowd) > 1 else ())
     alike = [form(channel, False, False, None, text=True) for channel in texts]

@@ -9,7 +9,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from kg_rec.explain.path import Path
 from kg_rec.explain.show.layout import draw, to_draw
-from kg_rec.explain.show.view import View, score_parts
+from kg_rec.explain.show.view import ExplanationView, score_parts
 from kg_rec.explain.words.numbers import percent, signed
 from kg_rec.theme import variables
 
@@ -17,7 +17,7 @@ from kg_rec.theme import variables
 LISTED = 12
 
 
-def card(view: View, *, text: str, parameters: str, page: bool) -> str:
+def card(view: ExplanationView, *, text: str, parameters: str, page: bool) -> str:
     """Fill the template.
 
     Args:
@@ -57,7 +57,7 @@ def card(view: View, *, text: str, parameters: str, page: bool) -> str:
     )
 
 
-def _name(view: View, path: Path) -> str:
+def _name(view: ExplanationView, path: Path) -> str:
     """A path in short: what lies between you and the recommended item."""
     return " · ".join(view.node(node, position) for position, node in enumerate(path.nodes[:-1]) if position)
 

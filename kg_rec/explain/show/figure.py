@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.show.layout import Box, Line, Picture, draw, to_draw
-from kg_rec.explain.show.view import View, score_parts
+from kg_rec.explain.show.view import ExplanationView, score_parts
 from kg_rec.explain.words.numbers import percent
 from kg_rec.theme import LIGHT
 
@@ -38,7 +38,7 @@ def figure(explanation: Explanation) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    view = View(explanation)
+    view = ExplanationView(explanation)
     paths, _ = to_draw(explanation)
     title = f"{view.item}  ({view.words['score']} {explanation.score:.4g})"
     if not paths:

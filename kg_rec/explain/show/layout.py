@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path
-from kg_rec.explain.show.view import View
+from kg_rec.explain.show.view import ExplanationView
 
 #: Paths drawn at most; the others are in the list below the picture.
 DRAWN = 10
@@ -101,7 +101,7 @@ def to_draw(explanation: Explanation) -> tuple[tuple[Path, ...], tuple[Path, ...
     return tuple(by_value[0]), tuple(by_value[1])
 
 
-def draw(paths: Sequence[Path], view: View) -> Picture:
+def draw(paths: Sequence[Path], view: ExplanationView) -> Picture:
     """Lay out paths in columns: you on the left, the item on the right, a node of several paths once.
 
     A path shorter than the longest gets waypoints, so that its line does not run through other boxes.  The order in
@@ -146,7 +146,7 @@ def draw(paths: Sequence[Path], view: View) -> Picture:
     return Picture(tuple(boxes.values()), tuple(lines.values()), headings, width, height, grid.box)
 
 
-def _stop(path: Path, position: int, columns: int, view: View, grid: Grid, boxes: dict[object, Box]) -> Box:
+def _stop(path: Path, position: int, columns: int, view: ExplanationView, grid: Grid, boxes: dict[object, Box]) -> Box:
     node, last = path.nodes[position], position == len(path.nodes) - 1
     column = columns - 1 if last else position
     key: object = (column, node.type, node.key)

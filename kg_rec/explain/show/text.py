@@ -16,7 +16,7 @@ from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path
 from kg_rec.explain.show.card import card
 from kg_rec.explain.show.escaped import escaped_json
-from kg_rec.explain.show.view import View
+from kg_rec.explain.show.view import ExplanationView
 from kg_rec.explain.words.numbers import percent, signed
 from kg_rec.explain.words.slots import clean_name
 
@@ -46,7 +46,7 @@ def to_dict(explanation: Explanation) -> dict[str, Any]:
         ],
         "paths": [_path(p) for p in e.paths],
         "shown_share": e.shown_share,
-        "about_counts": View(e).about_counts,
+        "about_counts": ExplanationView(e).about_counts,
         "notes": list(e.notes),
         "text": e.text,
         "lang": e.lang,
@@ -66,7 +66,7 @@ def to_json(explanation: Explanation, *, indent: int | None = 2) -> str:
 
 def to_text(explanation: Explanation) -> str:
     """For a terminal: the sentence, the sum, the paths with their shares, what is not shown."""
-    view = View(explanation)
+    view = ExplanationView(explanation)
     words, widest = view.words, max((abs(v) for _, v in view.channels), default=0.0) or 1.0
     head = f"{view.item}  ({words['for_user'].format(clean_name(explanation.user))}, {_score(view)})"
     lines = [head, "", _text(explanation), "", words["channels"]]
@@ -93,7 +93,7 @@ def to_text(explanation: Explanation) -> str:
 
 def to_markdown(explanation: Explanation) -> str:
     """Markdown (GitHub's): the sentence, tables of channels, interactions and paths, the Cypher and its parameters."""
-    view = View(explanation)
+    view = ExplanationView(explanation)
     words = view.words
     lines = [f"### {_md(view.item)}", "", _md(_text(explanation)), ""]
     lines += [f"{_md(words['for_user'].format(clean_name(explanation.user)))}, {_md(_score(view))}", ""]
@@ -123,7 +123,7 @@ def to_html(explanation: Explanation, *, page: bool = False) -> str:
         page: a whole document instead of an element to put into one.
     """
     parameters = escaped_json(dict(explanation.parameters), 1)
-    return card(View(explanation), text=_text(explanation), parameters=parameters, page=page)
+    return card(ExplanationView(explanation), text=_text(explanation), parameters=parameters, page=page)
 
 
 def to_page(explanation: Explanation) -> str:
@@ -147,7 +147,7 @@ def _text(explanation: Explanation) -> str:
     return clean_name(explanation.text, " ", longest=None) if explanation.text else ""
 
 
-def _score(view: View) -> str:
+def _score(view: ExplanationView) -> str:
     return f"{view.words['score']} {view.explanation.score:.4g}"
 
 

@@ -30,7 +30,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class View:
+class ExplanationView:
     """An explanation, ready to be laid out.
 
     Attributes:

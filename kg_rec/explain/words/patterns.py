@@ -32,7 +32,7 @@ PROFILE_LEADS: tuple[Lead, ...] = ("more", "fewer", "single", "never")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SentenceKind:
     """What one sentence says, whatever the names: finitely many for a schema.
 
     Attributes:
@@ -138,7 +138,7 @@ class Pattern:
 
     schema: GraphSchema
     lang: str
-    kind: Kind
+    kind: SentenceKind
     slots: tuple[PatternSlot, ...]
 
     def __eq__(self, other: object) -> bool:
@@ -148,12 +148,12 @@ class Pattern:
         return hash(self._identity)
 
     @property
-    def _identity(self) -> tuple[str, str, Kind]:
+    def _identity(self) -> tuple[str, str, SentenceKind]:
         return self.schema.digest, self.lang, self.kind
 
     @property
     def key(self) -> str:
-        """Stable name, the same in all languages; see :attr:`Kind.key`."""
+        """Stable name, the same in all languages; see :attr:`SentenceKind.key`."""
         return self.kind.key
 
     @cached_property
@@ -178,36 +178,36 @@ class Pattern:
         return text
 
 
-def kinds(schema: GraphSchema) -> Iterator[Kind]:
+def kinds(schema: GraphSchema) -> Iterator[SentenceKind]:
     """What the model's paths can say for a schema, in a fixed order."""
     item = schema.item.name
     leads: tuple[Lead, ...] = (*_SINGLE, *_CROWDS)
-    yield from (Kind(lead, "none") for lead in _CROWDS[:2])
+    yield from (SentenceKind(lead, "none") for lead in _CROWDS[:2])
     if schema.item.text_properties:
-        yield from (Kind(lead, "text") for lead in leads)
-    yield from (Kind(lead, "facts") for lead in leads)
+        yield from (SentenceKind(lead, "text") for lead in leads)
+    yield from (SentenceKind(lead, "facts") for lead in leads)
     for relation in schema.knowledge_relations:
         if relation.source == relation.target:
             yield from (
-                Kind(lead, "direct", (PathEdge(relation.name, way),)) for way in (True, False) for lead in leads
+                SentenceKind(lead, "direct", (PathEdge(relation.name, way),)) for way in (True, False) for lead in leads
             )
             continue
         step = (PathEdge(relation.name, relation.source == item),)
-        yield from (Kind(lead, "shared", step, several) for lead in _SINGLE for several in (False, True))
-        yield from (Kind(lead, "shared", step) for lead in _CROWDS)
+        yield from (SentenceKind(lead, "shared", step, several) for lead in _SINGLE for several in (False, True))
+        yield from (SentenceKind(lead, "shared", step) for lead in _CROWDS)
 
 
-def profile_kinds(schema: GraphSchema) -> Iterator[Kind]:
+def profile_kinds(schema: GraphSchema) -> Iterator[SentenceKind]:
     """What a profile of a user can say for a schema, in a fixed order."""
     item = schema.item.name
     for relation in schema.knowledge_relations:
         if relation.source != relation.target:
             step = (PathEdge(relation.name, relation.source == item),)
-            yield from (Kind(lead, "shared", step) for lead in PROFILE_LEADS)
-    yield from (Kind(lead, "years") for lead in PROFILE_LEADS)
+            yield from (SentenceKind(lead, "shared", step) for lead in PROFILE_LEADS)
+    yield from (SentenceKind(lead, "years") for lead in PROFILE_LEADS)
 
 
-def pattern(schema: GraphSchema, lang: str, kind: Kind) -> Pattern:
+def pattern(schema: GraphSchema, lang: str, kind: SentenceKind) -> Pattern:
     """The pattern of one kind of sentence."""
     return Pattern(schema, lang, kind, _slots(kind, schema))
 
@@ -228,7 +228,7 @@ _STEMS: Mapping[Role, str] = {"count": "COUNT", "total": "TOTAL"}
 _NUMBERS = ("COUNT", "SHARE", "RATE", "TOTAL")
 
 
-def _slots(kind: Kind, schema: GraphSchema) -> tuple[PatternSlot, ...]:
+def _slots(kind: SentenceKind, schema: GraphSchema) -> tuple[PatternSlot, ...]:
     item = schema.item.name
     counts: dict[str, int] = {}
     slots = []

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from kg_rec.errors import SchemaError
 from kg_rec.explain.path import PathEdge, PathNode
-from kg_rec.explain.paths.forms import Form
+from kg_rec.explain.paths.forms import PathPattern
 from kg_rec.explain.paths.search import PathTable
 from kg_rec.explain.words.grammar import sentences
 from kg_rec.explain.words.languages.base import Language, speaker
-from kg_rec.explain.words.patterns import Kind, Lead, Link, Role, Tone, pattern
+from kg_rec.explain.words.patterns import Lead, Link, Role, SentenceKind, Tone, pattern
 from kg_rec.explain.words.slots import Template
 from kg_rec.explain.words.wording import Wording
 from kg_rec.model.recommender import Recommender
@@ -54,7 +54,7 @@ class Row:
         share: its part of what speaks for the item, 0 to 1.
     """
 
-    kind: Kind
+    kind: SentenceKind
     texts: Mapping[Role, str]
     share: float
 
@@ -72,10 +72,10 @@ class Sentences:
     language: Language
     tone: Tone
     phrases: Mapping[tuple[str, Tone], tuple[str, ...]]
-    _known: dict[tuple[Kind, bool, str], tuple[Template, ...]] = field(default_factory=dict, repr=False)
+    _known: dict[tuple[SentenceKind, bool, str], tuple[Template, ...]] = field(default_factory=dict, repr=False)
     _remarks: dict[str, Template] = field(default_factory=dict, repr=False)
 
-    def templates(self, kind: Kind, named: bool = True, weight: str = "") -> tuple[Template, ...]:
+    def templates(self, kind: SentenceKind, named: bool = True, weight: str = "") -> tuple[Template, ...]:
         """The sentences for a kind, at least one.
 
         Args:
@@ -174,7 +174,7 @@ class _Reason:
         rows: for each path (j, t, entity), in order: how many others, and its share.
     """
 
-    form: Form
+    form: PathPattern
     link: Link
     rows: dict[tuple[int, int, int], tuple[int, float]]
 
@@ -199,7 +199,7 @@ class Verbalizer:
     _names: dict[str, dict[int, str]] = field(default_factory=dict, repr=False)
     _numbers: dict[tuple[int, int], str] = field(default_factory=dict, repr=False)
     _groups: dict[tuple[int, int, bool], str] = field(default_factory=dict, repr=False)
-    _kinds: dict[tuple[Form, Lead, bool], Kind] = field(default_factory=dict, repr=False)
+    _kinds: dict[tuple[PathPattern, Lead, bool], SentenceKind] = field(default_factory=dict, repr=False)
     _facts: dict[tuple[str, int], frozenset[int]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -302,7 +302,7 @@ class Verbalizer:
                     rows[row] = (others[path], shares[path] + rows.get(row, (0, 0.0))[1])
             yield list(told.values())[: self.wording.sentences]
 
-    def _link(self, form: Form) -> Link:
+    def _link(self, form: PathPattern) -> Link:
         if form.through is not None:
             return "shared"
         tail = form.edges[3 if form.crowd else 1 :]
@@ -344,13 +344,13 @@ class Verbalizer:
             texts["shared"] = language.join([self._name(form.through or item_type, e) for e in shared])
         return Row(self._kind(reason, lead, len(shared) > 1), texts, sum([share for _, share in rows.values()]))
 
-    def _kind(self, reason: _Reason, lead: Lead, several: bool) -> Kind:
+    def _kind(self, reason: _Reason, lead: Lead, several: bool) -> SentenceKind:
         key = (reason.form, lead, several)
         found = self._kinds.get(key)
         if found is None:
             last = reason.form.edges[-1]
             steps = (PathEdge(last.type, not last.forward),) if reason.link in ("shared", "direct") else ()
-            found = self._kinds[key] = Kind(lead, reason.link, steps, several)
+            found = self._kinds[key] = SentenceKind(lead, reason.link, steps, several)
         return found
 
     def _name(self, node_type: str, index: int) -> str:

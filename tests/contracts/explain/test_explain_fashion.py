@@ -12,7 +12,7 @@ import pytest
 from toy_graph import everything, fill
 
 from kg_rec.explain.show.fashion import fashion_statement
-from kg_rec.explain.show.view import View
+from kg_rec.explain.show.view import ExplanationView
 from kg_rec.explain.single import explain
 from kg_rec.explain.verify.reading import read
 from kg_rec.explain.verify.truth import Facts
@@ -82,7 +82,7 @@ def test_its_part_is_shown_and_the_parts_add_up(model: Recommender) -> None:
         assert (
             data["fashion"]["value"] == told.fashion.value == pytest.approx(2 * np.log1p(told.fashion.count), rel=1e-5)
         )
-        parts = dict(View(told).channels)
+        parts = dict(ExplanationView(told).channels)
         assert parts["fashion"] == told.fashion.value
         assert sum(parts.values()) == pytest.approx(told.score, rel=1e-5)
         assert "in fashion" in told.to("text")

@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 
 from kg_rec.explain.path import PathGroup
 from kg_rec.explain.show.layout import DRAWN, Picture, draw, to_draw
-from kg_rec.explain.show.view import View
+from kg_rec.explain.show.view import ExplanationView
 from kg_rec.theme import LIGHT
 
 BOTH = [forth("STARRING"), back("STARRING")]
@@ -35,7 +35,7 @@ def reasons(films: Make, cold: bool = False) -> list[PathGroup]:
 
 def picture(films: Make, cold: bool = False) -> Picture:
     explanation = films.explanation(reasons(films, cold))
-    return draw(to_draw(explanation)[0], View(explanation))
+    return draw(to_draw(explanation)[0], ExplanationView(explanation))
 
 
 def test_boxes_stand_in_columns_by_the_mean_height_of_their_neighbours(films: Make) -> None:

@@ -14,7 +14,7 @@ from explain_paths import SIMILAR, Make, back, forth
 import kg_rec.explain.show.figure as figure_module
 from kg_rec.explain.path import PathGroup, Term
 from kg_rec.explain.show.text import to_dict, to_html, to_json, to_markdown, to_text
-from kg_rec.explain.show.view import View
+from kg_rec.explain.show.view import ExplanationView
 from kg_rec.schema import GraphSchema
 
 KEYS = [
@@ -171,7 +171,7 @@ def test_how_much_shared_facts_carry_is_told_everywhere(films: Make, value: floa
     terms = (Term("knowledge", "a", "Heat", value), Term("taste", "a", "Heat", 1.0))
     explanation = replace(films.explanation(groups(films)), terms=terms, score=score)
     assert explanation.by_facts == to_dict(explanation)["by_facts"] == value
-    assert View(explanation).by_facts == expected
+    assert ExplanationView(explanation).by_facts == expected
     assert expected in to_text(explanation)
     assert expected in to_html(explanation)
     assert expected in to_markdown(explanation)
@@ -210,7 +210,7 @@ def test_figure(films: Make, lang: str) -> None:
     explanation = films.explanation(groups(films), lang)
     figure = explanation.to_figure()
     written = [text.get_text() for text in figure.axes[0].texts]
-    view = View(explanation)
+    view = ExplanationView(explanation)
     assert written.count("Heat") == 1
     assert {"Fargo", "Robert De Niro", view.shown, view.words["you"], view.title("taste")} <= set(written)
     assert ("37 viewers" if lang == "en" else "37位观众") in written

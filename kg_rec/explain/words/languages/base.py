@@ -229,7 +229,7 @@ class Language:
         The first text of each is used by the sentences that ship; phrases may use the others too.
 
         Args:
-            steps: of the kind; see :class:`kg_rec.explain.words.patterns.Kind`.
+            steps: of the kind; see :class:`kg_rec.explain.words.patterns.SentenceKind`.
             link: of the kind.
             several: several attributes are shared.
             many: several known items.
