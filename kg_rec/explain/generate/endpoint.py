@@ -1,7 +1,9 @@
 """An OpenAI-compatible chat-completions endpoint: patient with passing faults, and within a budget.
 
-Needs the extra ``llm`` (httpx2, tenacity).  What a server sends is data of unknown quality: it is read up to a
-bound, parsed as JSON, and its form is checked; the sentences are checked by whoever asked for them.
+Needs the extra ``llm`` (httpx2, tenacity).  All sentences are asked for at once, as JSON of a schema that the server is
+sent.  Where it refuses the schema, or answers in another form, each sentence is asked for alone, as plain text.  What a
+server sends is data of unknown quality: it is read up to a bound and its form is checked; the sentences are checked by
+whoever asked for them.
 """
 
 from __future__ import annotations
@@ -9,11 +11,10 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -21,7 +22,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from kg_rec.errors import AnswerError, ConfigError, LanguageModelError, MissingDependencyError, TemporaryFaultError
+from kg_rec.errors import (
+    AnswerError,
+    BudgetSpentError,
+    ConfigError,
+    LanguageModelError,
+    MissingDependencyError,
+    TemporaryFaultError,
+)
+from kg_rec.explain.generate.answers import content_of, json_object, sentence, sentences
 from kg_rec.explain.generate.budget import Budget, tokens_used
 from kg_rec.explain.generate.language_model import Request
 from kg_rec.textfile import read_text
@@ -34,8 +43,6 @@ _log = logging.getLogger(__name__)
 
 #: Largest answer that is read, in bytes.
 MAX_BODY = 1_000_000
-#: Longest sentence that is kept, in characters.
-MAX_SENTENCE = 1000
 #: Longest wait before another try, in seconds; a server that asks for more is left alone.
 MAX_WAIT = 120.0
 
@@ -50,8 +57,8 @@ _ANSWER = {
         "additionalProperties": False,
     },
 }
-#: A line of a list, where a model answers with one instead.
-_LISTED = re.compile(r"^\s*(?:\d+[.)、]|[-*•])\s*(.+)$", re.MULTILINE)
+#: How servers refuse a field of a request that they do not know.
+_UNKNOWN_FIELD = frozenset({400, 415, 422, 501})
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 _HINTS = {
     401: "; check the API key",
@@ -94,7 +101,8 @@ def read_key(variable: str | None = None, file: Path | None = None) -> str | Non
 class OpenAiCompatible:
     """See :class:`kg_rec.explain.generate.language_model.LanguageModel`.
 
-    A try is repeated after 408, 425, 429, 5xx, timeouts and broken connections, with exponential back-off and jitter,
+    Once a server has refused the form of an answer (``response_format``) it is not asked for it again.  A try is
+    repeated after 408, 425, 429, 5xx, timeouts and broken connections, with exponential back-off and jitter,
     never sooner than the server's ``Retry-After`` says.  The key goes into one header, and into no log or message.
 
     Attributes:
@@ -113,6 +121,7 @@ class OpenAiCompatible:
     key: str | None = field(default=None, repr=False)
     budget: Budget = field(default_factory=Budget)
     options: Mapping[str, Any] = field(default_factory=dict)
+    _refused: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the URL, without repeating it: it may hold a password."""
@@ -138,11 +147,33 @@ class OpenAiCompatible:
         """Sentences, unchecked.
 
         Raises:
-            AnswerError: the answer is too large, no JSON, or of another form.
+            AnswerError: an answer is too large, no JSON, or of another form, that to a request for one sentence too.
             BudgetSpentError: the next try could exceed a cap.
             LanguageModelError: the server refused, or did not answer in all tries.
             MissingDependencyError: httpx2 or tenacity is not installed.
         """
+        if not self._refused:
+            try:
+                return sentences(content_of(self._answer(self._body(request, many=True), form=True)), request.variants)
+            except AnswerError as error:
+                _log.info("asking for one sentence at a time: %s", error)
+        return self._one_by_one(request)
+
+    def _one_by_one(self, request: Request) -> tuple[str, ...]:
+        """A request for each sentence; what went wrong after the first good one ends it with what there is."""
+        found: list[str] = []
+        for n in range(request.variants):
+            body = self._body(replace(request, seed=request.seed + n), many=False)
+            try:
+                found.append(sentence(content_of(self._answer(body)), request.slots))
+            except (AnswerError, BudgetSpentError):
+                if not found:
+                    raise
+                break
+        return tuple(found)
+
+    def _answer(self, body: bytes, *, form: bool = False) -> dict[str, Any]:
+        """The answer of the first try that has one."""
         _, tenacity = _libraries()
         backoff = tenacity.wait_random_exponential(multiplier=1, max=30)
 
@@ -163,16 +194,16 @@ class OpenAiCompatible:
             before_sleep=tell,
             reraise=True,
         )
-        body = self._body(request)
         try:
-            answer = retrying(self._ask, body)
+            answer: dict[str, Any] = retrying(self._ask, body, form)
         except TemporaryFaultError as error:
             raise LanguageModelError(
                 f"{self.base_url}: {error}, in {tries} of {tries} tries; try again later"
             ) from None
-        return _sentences(answer, request.variants)
+        return answer
 
-    def _body(self, request: Request) -> bytes:
+    def _body(self, request: Request, *, many: bool) -> bytes:
+        last = request.many if many else request.one
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [
@@ -182,9 +213,9 @@ class OpenAiCompatible:
                     for example in request.examples
                     for role, text in zip(("user", "assistant"), example, strict=True)
                 ),
-                {"role": "user", "content": f"{request.task}\n\n{request.rules}\n\n{request.many}"},
+                {"role": "user", "content": f"{request.task}\n\n{request.rules}\n\n{last}".strip()},
             ],
-            "response_format": {"type": "json_schema", "json_schema": _ANSWER},
+            "response_format": {"type": "json_schema", "json_schema": _ANSWER} if many else None,
             "temperature": 0.9,
             "max_tokens": self.budget.limits.answer_tokens,
             "seed": request.seed,
@@ -194,8 +225,9 @@ class OpenAiCompatible:
             "utf-8", "replace"
         )
 
-    def _ask(self, body: bytes) -> dict[str, Any]:
-        """One try.  Errors that carry the request, and so the key, are not passed on."""
+    def _ask(self, body: bytes, form: bool) -> dict[str, Any]:
+        """One try, which asks for a ``form`` of the answer; errors that carry the request, and so the key, are not
+        passed on."""
         web, _ = _libraries()
         booked = self.budget.take(len(body))
         deadline = self.budget.clock() + self.budget.limits.timeout
@@ -220,8 +252,12 @@ class OpenAiCompatible:
             raise LanguageModelError(f"{self.base_url}: {type(error).__name__}: {self._shown(str(error))}") from None
         if response.status_code != 200:
             self.budget.settle(booked, (0, 0))
-            raise self._refusal(response, bytes(data))
-        answer = _json(bytes(data), "the answer")
+            refusal = self._refusal(response, bytes(data))
+            if form and response.status_code in _UNKNOWN_FIELD:
+                self._refused.append(str(refusal))
+                raise AnswerError(str(refusal))
+            raise refusal
+        answer = json_object(bytes(data), "the answer")
         self.budget.settle(booked, tokens_used(answer.get("usage")))
         return answer
 
@@ -268,38 +304,6 @@ def _libraries() -> tuple[Any, Any]:
             f"{error.name} is not installed, which endpoints need; type `pip install 'kg-rec[llm]'`"
         ) from error
     return httpx2, tenacity
-
-
-def _json(data: bytes | str, what: str) -> dict[str, Any]:
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        raise AnswerError(f"{what} is not JSON") from None
-    if not isinstance(found, dict):
-        raise AnswerError(f"{what} is not a JSON object")
-    return found
-
-
-def _sentences(answer: Mapping[str, Any], variants: int) -> tuple[str, ...]:
-    """The sentences of a chat completion whose content is ``{"sentences": [...]}``."""
-    try:
-        choice = answer["choices"][0]
-        content = choice["message"]["content"]
-    except (KeyError, IndexError, TypeError):
-        raise AnswerError("the answer is no chat completion: expected choices[0].message.content") from None
-    if not isinstance(content, str):
-        raise AnswerError("the answer holds no text")
-    if choice.get("finish_reason") == "length":
-        raise AnswerError("the answer was cut off; allow more answer tokens or ask for fewer variants")
-    found: Any = _LISTED.findall(content)
-    if not found:
-        found = _json(content, "the text of the answer").get("sentences")
-    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
-        raise AnswerError('the text of the answer is not {"sentences": [text, ...]}')
-    if any(len(text) > MAX_SENTENCE for text in found):
-        raise AnswerError(f"a sentence is longer than {MAX_SENTENCE:,} characters")
-    whole = (text.encode("utf-8", "replace").decode() for text in found[:variants])  # JSON can hold half characters
-    return tuple(" ".join(text.split()) for text in whole)
 
 
 def _retry_after(value: str | None) -> float:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chat_server import (
     Act,
     ChatServer,
+    Handler,
     breaks_off,
     chat_server,
     completion,
@@ -202,13 +204,19 @@ def test_nobody_there_is_an_error_after_the_last_try(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "hint"), [(400, "HTTP 400: no"), (401, "check the API key"), (404, "check the URL"), (422, "HTTP 422")]
+    ("status", "hint", "tries"),
+    [
+        (400, "HTTP 400: no", 2),  # first the form is refused, then the request without it
+        (401, "check the API key", 1),
+        (404, "check the URL", 1),
+        (422, "HTTP 422", 2),
+    ],
 )
-def test_a_refusal_is_an_error_at_once(server: ChatServer, clock: Clock, status: int, hint: str) -> None:
+def test_a_refusal_is_an_error_at_once(server: ChatServer, clock: Clock, status: int, hint: str, tries: int) -> None:
     server.acts = [sends("no", status)]
     with pytest.raises(LanguageModelError, match=hint):
         model(server, clock).write(REQUEST)
-    assert len(server.requests) == 1
+    assert len(server.requests) == tries
 
 
 def test_a_redirect_is_not_followed(server: ChatServer, clock: Clock) -> None:
@@ -230,12 +238,7 @@ def test_a_redirect_is_not_followed(server: ChatServer, clock: Clock) -> None:
         ('{"choices": []}', r"expected choices\[0\]"),
         ('{"choices": {"0": 1}}', r"expected choices\[0\]"),
         ('{"choices": [{"message": {"content": null}}]}', "holds no text"),
-        (completion("Sure! Here you are."), "the text of the answer is not JSON"),
-        (completion(["[FILM_1]"]), "the text of the answer is not a JSON object"),
-        (completion({"phrases": ["[FILM_1]"]}), "sentences"),
-        (completion({"sentences": "[FILM_1]"}), "sentences"),
-        (completion({"sentences": ["[FILM_1]", 3]}), "sentences"),
-        (completion({"sentences": [{"text": "[FILM_1]"}]}), "sentences"),
+        (completion(" \n"), "holds no text"),
         (completion({"sentences": ["[FILM_1] " + "x" * 1000]}), "longer than 1,000"),
         (completion('{"sentences": ["a', finish_reason="length"), "cut off"),
     ],
@@ -244,7 +247,94 @@ def test_an_answer_of_another_form_is_refused(server: ChatServer, clock: Clock, 
     server.acts = [sends(data)]
     with pytest.raises(AnswerError, match=reason):
         model(server, clock).write(REQUEST)
+    assert ["response_format" in body for body in server.requests] == [True, False]
+
+
+# --- one sentence a request ---------------------------------------------------------------------------
+
+ONE = "Say that [FILM_1] is good.\n\nPlain words.\n\nOne."
+
+
+def test_a_server_that_knows_no_form_of_answers_is_asked_for_one_sentence_at_a_time(
+    server: ChatServer, clock: Clock
+) -> None:
+    def refuses(handler: Handler, body: dict[str, Any]) -> None:
+        if "response_format" in body:
+            handler.reply(400, "unknown field response_format")
+        else:
+            handler.reply(200, completion(f"[FILM_1] is good, {body['seed']}."))
+
+    server.acts = [refuses]
+    asked = model(server, clock)
+    assert asked.write(REQUEST) == ("[FILM_1] is good, 7.", "[FILM_1] is good, 8.")
+    assert asked.write(REQUEST) == ("[FILM_1] is good, 7.", "[FILM_1] is good, 8.")
+    assert ["response_format" in body for body in server.requests] == [True, False, False, False, False]
+    assert {body["messages"][-1]["content"] for body in server.requests[1:]} == {ONE}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sure! Here you are.",
+        json.dumps(["[FILM_1]"]),
+        '{"phrases": ["[FILM_1]"]}',
+        '{"sentences": "[FILM_1]"}',
+        '{"sentences": ["[FILM_1]", 3]}',
+        '{"sentences": [{"text": "[FILM_1]"}]}',
+    ],
+)
+def test_after_an_answer_of_another_form_each_sentence_is_asked_for_alone(
+    server: ChatServer, clock: Clock, text: str
+) -> None:
+    server.acts = [
+        sends(completion(text)),
+        sends(completion("[FILM_1] is good.")),
+        sends(completion("Good: [FILM_1].")),
+    ]
+    assert model(server, clock).write(REQUEST) == SENTENCES
+    assert [body["messages"][-1]["content"] == ONE for body in server.requests] == [False, True, True]
+    assert [body["seed"] for body in server.requests] == [7, 7, 8]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[FILM_1] is good.",
+        '"[FILM_1] is good."',
+        "1. [FILM_1] is good.",
+        "Sure! Here you are:\n\n“[FILM_1] is good.”\n\nTell me if you need more.",
+        json.dumps({"sentences": ["[FILM_1] is good."]}, indent=1),
+    ],
+)
+def test_one_sentence_is_found_in_what_stands_around_it(server: ChatServer, clock: Clock, text: str) -> None:
+    server.acts = [sends("no", 422), sends(completion(text))]
+    assert model(server, clock).write(REQUEST) == ("[FILM_1] is good.",) * 2
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "1. [FILM_1] is good.\n2. Good: [FILM_1].\n3. More.",
+        'Here are two:\n\n1) "[FILM_1] is good."\n2) "Good: [FILM_1]."',
+        "- [FILM_1] is good.\n* Good: [FILM_1].",
+        "1、[FILM_1] is good.\n2、Good: [FILM_1].",
+    ],
+)
+def test_numbered_lines_are_sentences(server: ChatServer, clock: Clock, lines: str) -> None:
+    server.acts = [sends(completion(lines))]
+    assert model(server, clock).write(REQUEST) == SENTENCES
     assert len(server.requests) == 1
+
+
+def test_what_goes_wrong_after_a_good_sentence_keeps_it(server: ChatServer, clock: Clock) -> None:
+    server.acts = [sends("no", 400), sends(completion("[FILM_1] is good.")), sends("{not json")]
+    asked = model(server, clock)
+    assert asked.write(REQUEST) == SENTENCES[:1]
+    server.acts = [sends(completion("[FILM_1] is good."))]
+    capped = model(server, clock, max_requests=2)
+    assert capped.write(REQUEST) == SENTENCES[:1]
+    with pytest.raises(BudgetSpentError):
+        capped.write(REQUEST)
 
 
 def test_a_body_without_end_is_not_read_to_its_end(server: ChatServer, clock: Clock) -> None:
