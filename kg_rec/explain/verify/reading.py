@@ -33,7 +33,7 @@ _CLAIMS: Mapping[str, Mapping[str, str]] = {
         "speak": rf"(?:{_INT}|\bOne) of your \w+ speaks? for",
         "told": r"told here makes up ([\d.]+%)",
         "share": r"accounts for (<?[\d.]+%) of what speaks",
-        "against": r"takes? away ([\d.]+%)",
+        "against": r"Against it: ([^.]*?) takes? away (<?[\d.,]+%) of what speaks for it",
         "sides": r"speaks for it, ([\d.e+-]+), does not outweigh what speaks against it, ([\d.e+-]+)\.",
     },
     "zh": {
@@ -44,7 +44,7 @@ _CLAIMS: Mapping[str, Mapping[str, str]] = {
         "speak": rf"历史记录中有{_INT}",
         "told": r"以下理由占其中的([\d.]+%)",
         "share": r"占推荐理由的(<?[\d.]+%)",
-        "against": r"抵消其中的([\d.]+%)",
+        "against": r"反对的理由：([^。]*?)抵消支持理由的(<?[\d.,]+%)",
         "sides": r"支持的理由共([\d.e+-]+)，不超过反对的理由([\d.e+-]+)。",
     },
 }
@@ -189,19 +189,21 @@ class _Reader:
     _share = _told
 
     def _against(self, match: re.Match[str]) -> bool:
-        """What the named items take away, as a part of all that speaks for it."""
-        sentence = self.text[: match.start()]
-        start = max(sentence.rfind(stop) for stop in ("Against", "反对的理由："))
-        named = [self._items(place) for place in re.findall(_N, sentence[start:])]
-        sums = self._sums()
+        """How many items speak against it, which most, and what all of them take away of what speaks for it."""
+        named = [self._items(place) for place in re.findall(_N, match.group(1))]
+        count = re.search(_INT, re.sub(_N, "", match.group(1)))
+        less = sorted(value for value in self._sums().values() if value < 0)
         shares = [(g.value, g.share) for g in self.e.groups if g.share > 0]
-        if not shares or not named:
-            return not shares
-        positive = shares[0][0] / shares[0][1]
-        taken = 0.0
+        positive = shares[0][0] / shares[0][1] if shares else sum(max(t.value, 0.0) for t in self.e.terms)
+        sums, most = self._sums(), []
         for keys, times in Counter(map(frozenset, named)).items():  # different items may have one name
-            taken -= sum(sorted(sums.get(key, 0.0) for key in keys)[:times])
-        return all(named) and _near(match.group(1), taken / positive, most=float("inf"))  # it may be more than all
+            most += sorted(sums.get(key, 0.0) for key in keys)[:times]
+        return (
+            (_whole(count.group()) if count else len(named)) == len(less)
+            and len(most) == len(named)
+            and all(abs(one - two) <= 1e-9 for one, two in zip(sorted(most), less, strict=False))
+            and _near(match.group(2), -sum(less) / positive, most=float("inf"))  # it may be more than all
+        )
 
     def _sides(self, match: re.Match[str]) -> bool:
         values = [*self._sums().values(), self.e.base]
@@ -232,7 +234,7 @@ def _near(said: str, share: float, most: float = 1.0) -> bool:
     """Whether a percentage is a share, as it was rounded."""
     if said.startswith("<"):
         return share < 1e-4
-    figures = said.removesuffix("%")
+    figures = said.removesuffix("%").replace(",", "")
     digits = len(figures.partition(".")[2])
     return bool(abs(float(figures) - 100 * min(share, most)) <= 0.5 * 10.0**-digits + 1e-9)
 

@@ -9,9 +9,10 @@ the largest reasons, weighed; what speaks against it, where it matters.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from itertools import islice
 from zlib import crc32
 
 import numpy as np
@@ -24,22 +25,19 @@ from kg_rec.explain.paths.forms import PathPattern
 from kg_rec.explain.paths.search import PathTable
 from kg_rec.explain.words.grammar import sentences
 from kg_rec.explain.words.languages.base import Language, speaker
-from kg_rec.explain.words.patterns import Lead, Link, Role, SentenceKind, Tone, pattern
+from kg_rec.explain.words.patterns import SentenceKind, Lead, Role, Tone, pattern
+from kg_rec.explain.words.reasons import MAX_NAMED, Against, Reason, against, link_of, reasons
 from kg_rec.explain.words.slots import Template
 from kg_rec.explain.words.wording import Wording
 from kg_rec.model.recommender import Recommender
 from kg_rec.schema import GraphSchema
 
-#: Names in a list before the others are counted.
-MAX_NAMED = 3
 #: Least share of a reason with a word of its own: "mainly", "also"; below the second it is "a little".
 WEIGHTS = (0.25, 0.08)
 #: A reason with a smaller share is told only where it is the largest.
 LEAST = 0.03
-#: What speaks against an item is told from this share of what speaks for it; an item of the user from the second.
-AGAINST, AGAINST_EACH = 0.1, 0.03
-#: Most of them that are named.
-MAX_AGAINST = 2
+#: What speaks against an item is told from this share of what speaks for it.
+AGAINST = 0.1
 #: Counts that are kept in words, so that a service that runs for weeks does not grow.
 _COUNTS = 100_000
 
@@ -164,21 +162,6 @@ def seed_of(user: str, item: str) -> int:
     return crc32(f"{user}\0{item}".encode("utf-8", "surrogatepass"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Reason:
-    """The paths that one sentence tells.
-
-    Attributes:
-        form: of all paths, besides the channel.
-        link: what leads to the item.
-        rows: for each path (j, t, entity), in order: how many others, and its share.
-    """
-
-    form: PathPattern
-    link: Link
-    rows: dict[tuple[int, int, int], tuple[int, float]]
-
-
 @dataclass(frozen=True)
 class Verbalizer:
     """Puts the paths of a model into words; keeps names and numbers once made.
@@ -199,7 +182,6 @@ class Verbalizer:
     _names: dict[str, dict[int, str]] = field(default_factory=dict, repr=False)
     _numbers: dict[tuple[int, int], str] = field(default_factory=dict, repr=False)
     _groups: dict[tuple[int, int, bool], str] = field(default_factory=dict, repr=False)
-    _kinds: dict[tuple[PathPattern, Lead, bool], SentenceKind] = field(default_factory=dict, repr=False)
     _facts: dict[tuple[str, int], frozenset[int]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -218,33 +200,51 @@ class Verbalizer:
             notes: remarks per score.
         """
         spoken, model, addends = self.sentences, self.model, table.addends
-        language, item_type = spoken.language, model.snapshot.schema.item.name
+        language, every = spoken.language, table.forms.every
         users = model.users.keys.take(pa.array(addends.users)).to_pylist()
         items = model.items.keys.take(pa.array(addends.items)).to_pylist()
+        owners, dense = addends.users.tolist(), addends.items.tolist()
         scores, positive = table.score.tolist(), table.positive.tolist()
         net = np.sum(list(addends.values.values()), axis=0) if addends.values else np.zeros(len(addends.pairs))
         speaking = np.bincount(addends.pairs[net > 0], minlength=len(users)).tolist()
-        against = _against(table, net)
+        opposed = against(table, net)
         weighed = spoken.tone != "audit"
+        kinds: dict[tuple[int, Lead, bool], SentenceKind] = {}
+        templates: dict[tuple[int, Lead, bool, bool, str], tuple[Template, ...]] = {}
+        history: frozenset[int] = frozenset()
+        of = -1
         found = []
-        for pair, (reasons, remarks) in enumerate(zip(self._reasons(table), notes, strict=True)):
-            item = int(addends.items[pair])
-            name, seed = self._name(item_type, item), seed_of(users[pair], items[pair])
-            history = addends.sources[addends.bounds[pair] : addends.bounds[pair + 1]].tolist()
-            rows = [self._row(one, history, item) for one in reasons]
-            rows = [row for n, row in enumerate(rows) if not n or row.share >= LEAST]
+        told_of = reasons(table, self._described, self.wording.sentences)
+        for pair, (some, remarks) in enumerate(zip(told_of, notes, strict=True)):
+            item = dense[pair]
+            name, seed = self._name(self._item, item), seed_of(users[pair], items[pair])
+            if owners[pair] != of:
+                of = owners[pair]
+                history = frozenset(addends.sources[addends.bounds[pair] : addends.bounds[pair + 1]].tolist())
+            some = [reason for n, reason in enumerate(some) if not n or reason.share >= LEAST]
             told: list[str] = []
-            if scores[pair] <= 0 and speaking[pair]:
+            if scores[pair] < 0 or (scores[pair] == 0 and speaking[pair]):
                 told.append(spoken.remark("low", self._sides(table, net, pair, name)))
-            if rows and speaking[pair] > 1:
-                share = language.percent(min(1.0, sum(row.share for row in rows)))
+            if some and speaking[pair] > 1:
+                share = language.percent(min(1.0, sum([reason.share for reason in some])))
                 told.append(
                     spoken.remark("whole", {"ITEM": name, "NUMBER": language.number(speaking[pair]), "SHARE": share})
                 )
-            for n, row in enumerate(rows):
-                weight = _weight(language, row.share) if weighed and len(rows) > 1 else ""
-                told.append(spoken.say(row, None if told else name, seed + n, weight))
-            if not told:
+            for n, reason in enumerate(some):
+                weight = _weight(language, reason.share) if weighed and len(some) > 1 else ""
+                lead, several, texts = self._texts(reason, every[reason.form], history, item)
+                key = (reason.form, lead, several, not told, weight)
+                known = templates.get(key)
+                if known is None:
+                    kind = kinds.get(key[:3])
+                    if kind is None:
+                        kind = kinds[key[:3]] = self._kind(every[reason.form], lead, several)
+                    known = templates[key] = spoken.templates(kind, not told, weight)
+                texts["item"] = name
+                if not weighed:
+                    texts["share"] = language.percent(reason.share)
+                told.append(known[(seed + n) % len(known)].fill(texts))
+            if not some and not (told and speaking[pair]):
                 empty = "no_path" if _any_term(table, pair) else "base_only"
                 empty = "no_interactions" if "no_interactions" in remarks else empty
                 told.append(spoken.remark(empty, {"ITEM": name}))
@@ -252,17 +252,22 @@ class Verbalizer:
             if fashion is not None and fashion.values[item] >= LEAST * positive[pair] and fashion.counts[item] > 1:
                 crowd = language.crowd(int(fashion.counts[item]))
                 told.append(spoken.remark("in_fashion", {"CROWD": crowd, "DAYS": language.number(fashion.days)}))
-            if pair in against and (scores[pair] <= 0 or against[pair][1] >= AGAINST * positive[pair]):
-                which, much = against[pair]
-                texts = {
-                    "LIKED": language.join([self._name(item_type, j) for j in which]),
-                    "SHARE": language.percent(much / positive[pair]),
-                }
-                told.append(spoken.remark("against" if len(which) == 1 else "against_several", texts))
+            other = opposed[pair]
+            if other is not None and (scores[pair] <= 0 or other.share >= AGAINST):
+                told.append(self._opposed(other))
             if "already_interacted" in remarks:
                 told.append(spoken.remark("already_interacted", {}))
             found.append(language.gap.join(told))
         return found
+
+    def _opposed(self, other: Against) -> str:
+        language = self.sentences.language
+        texts = {"SHARE": language.percent(other.share), "NUMBER": language.number(other.count)}
+        if other.named:
+            texts["LIKED"] = language.join([self._name(self._item, j) for j in other.named])
+        few = "against" if other.count == 1 else "against_several"
+        which = few if other.count == len(other.named) else "against_most" if other.named else "against_each"
+        return self.sentences.remark(which, texts)
 
     def _sides(self, table: PathTable, net: NDArray[np.float64], pair: int, name: str) -> dict[str, str]:
         """The two sides of a score as numbers: they differ by it."""
@@ -274,40 +279,6 @@ class Verbalizer:
         )
         return {"ITEM": name, "FOR": f"{sides[0]:.4g}", "AGAINST": f"{sides[1]:.4g}"}
 
-    def _reasons(self, table: PathTable) -> Iterator[list[_Reason]]:
-        """What is told of each score, in order: groups of equal steps together, attributes of the same items too."""
-        forms, entities, every = table.form.tolist(), table.entity.tolist(), table.forms.every
-        links = {form: self._link(every[form]) for form in set(forms)}
-        steps: dict[object, int] = {}
-        step_of = {form: steps.setdefault(every[form].edges, form) for form in sorted(links)}
-        groups, paths = table.groups.tolist(), table.paths.tolist()
-        sources, others, bridges, shares = (x.tolist() for x in (table.source, table.others, table.bridge, table.share))
-        for pair in range(len(groups) - 1):
-            told: dict[tuple[int, object], _Reason] = {}
-            for group in range(groups[pair], groups[pair + 1]):
-                form, entity = forms[group], entities[group]
-                start, stop = paths[group], paths[group + 1]
-                link = links[form]
-                key: tuple[int, object] = (step_of[form], None)
-                if every[form].bridged:
-                    key = (step_of[form], entity if link == "shared" else bridges[start])
-                elif link == "shared":
-                    few = stop - start <= MAX_NAMED  # the items that have the fact are counted where they are many
-                    key = (step_of[form], frozenset(sources[start:stop]) if few else entity)
-                if key not in told:
-                    told[key] = _Reason(every[form], link, {})
-                rows = told[key].rows
-                for path in range(start, stop):
-                    row = (sources[path], bridges[path], entity)  # several channels may know a row
-                    rows[row] = (others[path], shares[path] + rows.get(row, (0, 0.0))[1])
-            yield list(told.values())[: self.wording.sentences]
-
-    def _link(self, form: PathPattern) -> Link:
-        if form.through is not None:
-            return "shared"
-        tail = form.edges[3 if form.crowd else 1 :]
-        return "none" if not tail else "direct" if tail[0].type is not None else "text" if self._described else "facts"
-
     @cached_property
     def _described(self) -> bool:
         """Whether items have descriptions in the graph: values of a property that the schema marks as text."""
@@ -315,43 +286,49 @@ class Verbalizer:
         columns = (self.model.snapshot.nodes[item.name].column(name) for name in item.text_properties)
         return any(column.null_count < len(column) for column in columns)
 
-    def _row(self, reason: _Reason, history: list[int], item: int) -> Row:
-        form, rows = reason.form, reason.rows
-        item_type = self.model.snapshot.schema.item.name
-        language = self.sentences.language
-        liked = list(dict.fromkeys([row[0] for row in rows])) if len(rows) > 1 else [next(iter(rows))[0]]
-        bridges = list(dict.fromkeys([row[1] for row in rows])) if form.bridged else []
-        shared = list(dict.fromkeys([row[2] for row in rows])) if reason.link == "shared" else []
-        lead: Lead = "one" if len(liked) == 1 else "several"
-        if form.crowd:
-            lead = "crowd" if len(bridges) > 1 else "counted" if len(liked) == 1 else "counts"
+    @cached_property
+    def _item(self) -> str:
+        return self.model.snapshot.schema.item.name
+
+    def _texts(
+        self, reason: Reason, form: PathPattern, history: frozenset[int], item: int
+    ) -> tuple[Lead, bool, dict[Role, str]]:
+        """How a reason's sentence starts, whether several attributes are shared, and what fills it."""
+        rows, language = reason.rows, self.sentences.language
+        if form.crowd and not form.bridged:
+            if len(rows) > 1:
+                return "counts", False, {"liked": self._counted({row[0]: others for row, others in rows.items()})}
+            ((source, _, _), others), *_ = rows.items()
+            name, count = self._name(self._item, source), self._people(others, source)
+            return "counted", False, {"liked": name, "count": count, "rate": self._rate(item)}
+        liked = list(dict.fromkeys([row[0] for row in rows]))
+        shared = list(dict.fromkeys([row[2] for row in rows])) if form.through is not None else []
         texts: dict[Role, str] = {}
-        if lead == "counts":
+        if shared:
+            texts["shared"] = language.join([self._name(form.through or self._item, e) for e in shared])
+        if not form.crowd:
+            texts["liked"] = self._list(form, liked, shared, history, item)
+            return "one" if len(liked) == 1 else "several", len(shared) > 1, texts
+        bridges = list(dict.fromkeys([row[1] for row in rows]))
+        texts["bridge"] = language.join(
+            [self._name(self._item, t) for t in bridges[:MAX_NAMED]], either=len(bridges) > 1
+        )
+        if len(bridges) == 1 and len(liked) > 1:
             counts: dict[int, int] = {}
-            for row, (others, _) in rows.items():
+            for row, others in rows.items():
                 counts.setdefault(row[0], others)
             texts["liked"] = self._counted(counts)
-        else:
-            texts["liked"] = self._list(reason, liked, shared, history, item)
-        if lead == "counted":
-            texts["count"] = self._people(next(iter(rows.values()))[0], liked[0])
-            texts["rate"] = self._rate(item)
-        if form.bridged:
-            texts["bridge"] = language.join(
-                [self._name(item_type, t) for t in bridges[:MAX_NAMED]], either=len(bridges) > 1
-            )
-        if shared:
-            texts["shared"] = language.join([self._name(form.through or item_type, e) for e in shared])
-        return Row(self._kind(reason, lead, len(shared) > 1), texts, sum([share for _, share in rows.values()]))
+            return "counts", len(shared) > 1, texts
+        texts["liked"] = language.join([self._name(self._item, j) for j in liked[:MAX_NAMED]], either=True)
+        if len(bridges) > 1:
+            return "crowd", len(shared) > 1, texts
+        texts["count"], texts["rate"] = self._people(next(iter(rows.values())), liked[0]), self._rate(item)
+        return "counted", len(shared) > 1, texts
 
-    def _kind(self, reason: _Reason, lead: Lead, several: bool) -> SentenceKind:
-        key = (reason.form, lead, several)
-        found = self._kinds.get(key)
-        if found is None:
-            last = reason.form.edges[-1]
-            steps = (PathEdge(last.type, not last.forward),) if reason.link in ("shared", "direct") else ()
-            found = self._kinds[key] = SentenceKind(lead, reason.link, steps, several)
-        return found
+    def _kind(self, form: PathPattern, lead: Lead, several: bool) -> SentenceKind:
+        last, link = form.edges[-1], link_of(form, self._described)
+        steps = (PathEdge(last.type, not last.forward),) if link in ("shared", "direct") else ()
+        return SentenceKind(lead, link, steps, several)
 
     def _name(self, node_type: str, index: int) -> str:
         names = self._names.setdefault(node_type, {})
@@ -361,15 +338,15 @@ class Verbalizer:
             found = names[index] = self.sentences.language.name(PathNode(node_type, key, name))
         return found
 
-    def _list(self, reason: _Reason, liked: list[int], shared: list[int], history: list[int], item: int) -> str:
+    def _list(self, form: PathPattern, liked: list[int], shared: list[int], history: frozenset[int], item: int) -> str:
         """Names of the user's items; where they share one fact, how many more have it in the graph."""
-        item_type, language = self.model.snapshot.schema.item.name, self.sentences.language
-        if len(liked) > MAX_NAMED and len(shared) == 1 and not reason.form.crowd:
-            having = self._having(reason.form.edges[-1], shared[0])
-            named = [self._name(item_type, j) for j in liked[: MAX_NAMED - 1]]
-            total = sum(j in having for j in history if j != item)
-            return language.listed(named, total - len(named), item_type)
-        return language.join([self._name(item_type, j) for j in liked[:MAX_NAMED]], either=reason.form.crowd)
+        language = self.sentences.language
+        if len(liked) > MAX_NAMED and len(shared) == 1:
+            having = self._having(form.edges[-1], shared[0])
+            named = [self._name(self._item, j) for j in liked[: MAX_NAMED - 1]]
+            total = len(having & history) - (item in having and item in history)
+            return language.listed(named, total - len(named), self._item)
+        return language.join([self._name(self._item, j) for j in liked[:MAX_NAMED]])
 
     def _having(self, edge: PathEdge, entity: int) -> frozenset[int]:
         """The items that have a fact in the graph; ``edge`` leads from the entity to an item."""
@@ -392,14 +369,14 @@ class Verbalizer:
 
     def _counted(self, counts: Mapping[int, int]) -> str:
         """The others of several items, the largest reasons first, as many as are named."""
-        first = [self._people_of(j, n, place == 0) for place, (j, n) in enumerate(list(counts.items())[:MAX_NAMED])]
+        first = [self._people_of(j, n, not place) for place, (j, n) in enumerate(islice(counts.items(), MAX_NAMED))]
         return self.sentences.language.join(first)
 
     def _people_of(self, source: int, common: int, first: bool) -> str:
         key = (source, common, first)
         found = self._groups.get(key)
         if found is None:
-            name = self._name(self.model.snapshot.schema.item.name, source)
+            name = self._name(self._item, source)
             total = self._others_who_liked(source)
             if len(self._groups) >= _COUNTS:
                 self._groups.clear()
@@ -417,19 +394,6 @@ class Verbalizer:
             count = self._others_who_liked(item) + 1
             found = self._numbers[-1, item] = self.sentences.language.percent(count / len(self.model.users))
         return found
-
-
-def _against(table: PathTable, net: NDArray[np.float64]) -> dict[int, tuple[list[int], float]]:
-    """By score, the user's items that speak most against it, two at most, and how much they take away together."""
-    addends = table.addends
-    found: dict[int, tuple[list[int], float]] = {}
-    strong = np.flatnonzero(net < -AGAINST_EACH * table.positive[addends.pairs])
-    for cell in strong[np.argsort(net[strong], kind="stable")].tolist():
-        pair = int(addends.pairs[cell])
-        which, much = found.get(pair, ([], 0.0))
-        if len(which) < MAX_AGAINST and table.positive[pair] > 0:
-            found[pair] = ([*which, int(addends.sources[cell])], much - float(net[cell]))
-    return found
 
 
 def _weight(language: Language, share: float) -> str:

@@ -91,6 +91,8 @@ class Toki(Language):
         "whole_one": "{item} wan li pona tawa [ITEM]; [SHARE].",
         "against": "ike: [LIKED], [SHARE].",
         "against_several": "ike: [LIKED], [SHARE].",
+        "against_most": "ike: {items} [NUMBER], [LIKED]: [SHARE].",
+        "against_each": "ike: {items} [NUMBER]: [SHARE].",
     }
     weights = ("suli: ", "kin: ", "lili: ")
     headings: ClassVar = {key: f"toki-{key} {text}" for key, text in language("en").headings.items()}

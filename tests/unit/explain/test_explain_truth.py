@@ -17,7 +17,7 @@ from kg_rec.explain.single import explain
 from kg_rec.explain.verify.reading import Reading, read
 from kg_rec.explain.verify.truth import Facts, error, missing, scores_of
 from kg_rec.explain.words.patterns import Tone
-from kg_rec.explain.words.verbalizer import Verbalizer
+from kg_rec.explain.words.reasons import reasons
 from kg_rec.explain.words.wording import Wording
 from kg_rec.model.recommender import Recommender
 
@@ -166,10 +166,10 @@ def test_what_several_channels_know_of_a_row_is_told_in_whole(model: Recommender
     owners = np.repeat(np.arange(len(users)), np.diff(table.paths[table.groups]))
     whole = np.bincount(owners, weights=table.share, minlength=len(users))
     merged = 0
-    for pair, reasons in enumerate(Verbalizer(model, Wording(sentences=99))._reasons(table)):
-        shares = [share for reason in reasons for _, share in reason.rows.values()]
-        assert sum(shares) == pytest.approx(whole[pair], abs=1e-9)
-        merged += len(shares) < np.diff(table.paths[table.groups[pair : pair + 2]]).item()
+    for pair, told in enumerate(reasons(table, True, 99)):
+        assert sum(reason.share for reason in told) == pytest.approx(whole[pair], abs=1e-9)
+        rows = sum(len(reason.rows) for reason in told)
+        merged += rows < np.diff(table.paths[table.groups[pair : pair + 2]]).item()
     assert merged > 0
 
 
@@ -180,11 +180,18 @@ def test_two_items_of_one_name_take_away_what_both_do(
     sums: dict[str, float] = {}
     for term in e.terms:
         sums[str(term.source)] = sums.get(str(term.source), 0.0) + term.value
-    first, second = sorted(sums, key=lambda key: sums[key])[:2]
+    first, second, *others = sorted((key for key in sums if sums[key] < 0), key=lambda key: sums[key])
     terms = tuple(replace(t, source_name="One Name") if t.source in (first, second) else t for t in e.terms)
     group = next(g for g in e.groups if g.share > 0)
-    taken = -(sums[first] + sums[second]) * group.share / group.value
-    said = "Against it: “One Name” and “One Name” in your history, which together take away {:.1f}% of that."
     told = replace(e, terms=terms, groups=(group,))
-    assert read(facts, replace(told, text=said.format(100 * taken))).numbers == ()
-    assert read(facts, replace(told, text=said.format(200 * taken))).numbers
+
+    def numbers(count: int, taken: float) -> tuple[str, ...]:
+        names = "“One Name” and “One Name”"
+        some = f"{count} of your films, above all {names}; together they" if others else f"{names}, which together"
+        share = f"{100 * taken * group.share / group.value:.1f}%"
+        return read(facts, replace(told, text=f"Against it: {some} take away {share} of what speaks for it.")).numbers
+
+    count, taken = len(others) + 2, -sum(value for value in sums.values() if value < 0)
+    assert numbers(count, taken) == ()
+    assert numbers(count, 2 * taken)
+    assert not others or numbers(count + 1, taken)

@@ -114,8 +114,10 @@ class Chinese(Language):
         "low": "[ITEM]不值得推荐：支持的理由共[FOR]，不超过反对的理由[AGAINST]。",
         "whole": "你的历史记录中有[NUMBER]{measure}{item}支持[ITEM]，以下理由占其中的[SHARE]。",
         "whole_one": "你的历史记录中有[NUMBER]{measure}{item}支持[ITEM]，以下理由占其中的[SHARE]。",
-        "against": "反对的理由：你历史记录中的[LIKED]，抵消其中的[SHARE]。",
-        "against_several": "反对的理由：你历史记录中的[LIKED]，共抵消其中的[SHARE]。",
+        "against": "反对的理由：你历史记录中的[LIKED]，抵消支持理由的[SHARE]。",
+        "against_several": "反对的理由：你历史记录中的[LIKED]，共抵消支持理由的[SHARE]。",
+        "against_most": "反对的理由：你历史记录中的[NUMBER]{measure}{item}，主要是[LIKED]，共抵消支持理由的[SHARE]。",
+        "against_each": "反对的理由：你历史记录中的[NUMBER]{measure}{item}，各自影响很小，共抵消支持理由的[SHARE]。",
     }
     weights = ("主要理由：", "此外：", "另有少许：")
 

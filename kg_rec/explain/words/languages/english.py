@@ -126,8 +126,13 @@ class English(Language):
         "[AGAINST].",
         "whole": "[NUMBER] of your {items} speak for [ITEM]; what is told here makes up [SHARE] of that.",
         "whole_one": "One of your {items} speaks for [ITEM]; what is told here makes up [SHARE] of that.",
-        "against": "Against it: [LIKED] in your history, which takes away [SHARE] of that.",
-        "against_several": "Against it: [LIKED] in your history, which together take away [SHARE] of that.",
+        "against": "Against it: [LIKED] in your history, which takes away [SHARE] of what speaks for it.",
+        "against_several": "Against it: [LIKED] in your history, which together take away [SHARE] of what speaks for "
+        "it.",
+        "against_most": "Against it: [NUMBER] of your {items}, above all [LIKED]; together they take away [SHARE] of "
+        "what speaks for it.",
+        "against_each": "Against it: [NUMBER] of your {items}, each of them a little; together they take away [SHARE] "
+        "of what speaks for it.",
     }
     weights = ("Mainly: ", "Also: ", "A little: ")
 
