@@ -25,7 +25,7 @@ from kg_rec.explain.paths.forms import PathPattern
 from kg_rec.explain.paths.search import PathTable
 from kg_rec.explain.words.grammar import sentences
 from kg_rec.explain.words.languages.base import Language, speaker
-from kg_rec.explain.words.patterns import SentenceKind, Lead, Role, Tone, pattern
+from kg_rec.explain.words.patterns import Lead, Role, SentenceKind, Tone, pattern
 from kg_rec.explain.words.reasons import MAX_NAMED, Against, Reason, against, link_of, reasons
 from kg_rec.explain.words.slots import Template
 from kg_rec.explain.words.wording import Wording
