@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import Any
 
@@ -16,6 +17,8 @@ _USERS, _FILMS, _PEOPLE = 60, 40, 15
 _STEPS = {"RATED": ("User", "Film"), "DIRECTED_BY": ("Film", "Person"), "STARRING": ("Film", "Person")}
 _KEYS = {"User": "user_id", "Film": "item_id", "Person": "person_id"}
 _Edge = tuple[str, int, int, float]
+#: The lowest and the highest rating that a path may have.
+_ANY = (-math.inf, math.inf)
 
 
 def random_graph(store: GraphStore, seed: int) -> dict[str, list[_Edge]]:
@@ -69,13 +72,19 @@ def _question(rng: np.random.Generator, edges: dict[str, list[_Edge]]) -> tuple[
         kind = str(rng.choice(kinds))
         forward = _STEPS[kind][0] == node
         node = _STEPS[kind][1 if forward else 0]
-        least = float(rng.integers(2, 5)) if kind == "RATED" and rng.random() < 0.6 else 0.0
-        if least:
-            conditions.append(f"e{hop}.rating >= {least}")
-        text += f"-[e{hop}:{kind}]->(n{hop}:{node})" if forward else f"<-[e{hop}:{kind}]-(n{hop}:{node})"
+        wanted, inside = _ANY, ""
+        if kind == "RATED" and rng.random() < 0.6:
+            rating = float(rng.integers(2, 5))
+            if rng.random() < 0.3:
+                wanted, inside = (rating, rating), f" {{rating: {rating}}}"
+            else:
+                wanted = (rating, math.inf)
+                conditions.append(f"e{hop}.rating >= {rating}")
+        edge_text = f"[e{hop}:{kind}{inside}]"
+        text += f"-{edge_text}->(n{hop}:{node})" if forward else f"<-{edge_text}-(n{hop}:{node})"
         following = defaultdict(list)
         for edge in edges[kind]:
-            if edge[3] >= least or kind != "RATED":
+            if wanted[0] <= edge[3] <= wanted[1]:
                 following[edge[1] if forward else edge[2]].append((edge[2] if forward else edge[1], edge[:3]))
         paths = [(end, used | {e}) for start, used in paths for end, e in following[start] if e not in used]
         if len(paths) > 200_000:

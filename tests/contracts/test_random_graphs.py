@@ -15,6 +15,7 @@ import kglite
 import pytest
 from random_graphs import Asker, Editor, stored_dump
 
+from benchmarks.stores.answers import random_graph, wrong_answers
 from kg_rec.errors import StoreError
 from kg_rec.store import GraphStore, connect
 
@@ -78,6 +79,12 @@ def test_every_step_of_the_optimizer_that_is_left_on_keeps_the_answers(
             if found != expected:
                 wrong.append((question, expected, found))
         assert wrong == []
+
+
+@pytest.mark.parametrize("seed", range(GRAPHS))
+def test_counts_over_hops_are_those_by_brute_force(tmp_path: Path, seed: int) -> None:
+    with closing(connect(str(tmp_path / "graph"))) as store:
+        assert wrong_answers(store, random_graph(store, seed), 100, seed) == []
 
 
 @pytest.mark.neo4j
