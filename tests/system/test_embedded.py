@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from kg_rec.errors import StoreError, StoreUnavailableError
+from kg_rec.errors import QueryRefusedError, StoreError, StoreUnavailableError
 from kg_rec.schema import GraphSchema
 from kg_rec.store import GraphStore, connect
 from kg_rec.store.embedded.bounded import bounded, only_builds
@@ -285,6 +285,57 @@ def test_a_question_takes_no_more_memory_than_it_may(
     with pytest.raises(StoreError, match="needs more than 200 MiB of memory; narrow it"):
         store.query(query, timeout=120)
     assert store.query("RETURN 'still' + ' here' AS a")["a"].to_pylist() == ["still here"]
+    store.close()
+
+
+def test_a_question_of_the_graph_takes_no_more_memory_than_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = connect(str(tmp_path / "graph"))
+    store.apply_schema(GraphSchema.bundled("movies"))
+    store.write_nodes("User", pa.table({"user_id": [f"u{i:04d}" for i in range(3000)]}))
+    monkeypatch.setattr("kg_rec.store.embedded.bounded.MEMORY", 100 << 20)
+    with pytest.raises(StoreError, match="needs more than 100 MiB of memory; narrow it"):
+        store.query("MATCH (a:User), (b:User) RETURN a, b.user_id AS b ORDER BY b DESC LIMIT 5", timeout=120)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert store.query("MATCH (u:User) RETURN count(*) AS n")["n"].to_pylist() == [3000]
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "refused"),
+    [
+        ("p = shortestPath((a:User)-[*]-(b:User))", True),
+        ("(:User) MATCH p = allShortestPaths((:User)-[*..3]-())", True),
+        ("p = shortestPath((a:User)-[*]-(b:User {user_id: 'x'}))", False),
+        ("(a:User), (b:User) MATCH p = shortestPath((a)-[*]-(b))", False),
+        ("(a:User {user_id: 'x'}) MATCH p = shortestPath((a)-[:RATED*]-(b:User))", False),
+    ],
+)
+def test_a_shortest_path_needs_an_end_that_is_known(tmp_path: Path, pattern: str, refused: bool) -> None:
+    store = connect(str(tmp_path / "graph"))
+    store.apply_schema(GraphSchema.bundled("movies"))
+    store.write_nodes("User", pa.table({"user_id": ["x", "y"]}))
+    store.write_nodes("Film", pa.table({"item_id": ["f"], "title": ["F"]}))
+    store.write_edges("RATED", pa.table({"source": ["x", "y"], "target": ["f", "f"], "rating": [1.0, 2.0]}))
+    asked = f"MATCH {pattern} WHERE a <> b RETURN length(p) AS l"
+    if refused:
+        with pytest.raises(QueryRefusedError, match="MATCH its ends first"):
+            store.query(asked)
+    else:
+        assert set(store.query(asked)["l"].to_pylist()) == {2}
+    store.close()
+
+
+def test_ctrl_c_still_ends_a_question(tmp_path: Path) -> None:
+    store = connect(str(tmp_path / "graph"))
+    store.apply_schema(GraphSchema.bundled("movies"))
+    store.write_nodes("User", pa.table({"user_id": [f"u{i:04d}" for i in range(3000)]}))
+    timer = threading.Timer(0.1, lambda: signal.raise_signal(signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        store.query("MATCH (a:User), (b:User), (c:User) RETURN sum(a.age * b.age * c.age) AS n", timeout=120)
+    timer.join()
     store.close()
 
 

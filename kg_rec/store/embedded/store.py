@@ -26,7 +26,7 @@ from kg_rec.store.base import Capabilities, End, Statement
 from kg_rec.store.batch import edge_schema, edge_table, node_schema, node_table
 from kg_rec.store.catalog import SHOWN_KEYS, find_node_type, find_relation, missing_ends
 from kg_rec.store.embedded import files
-from kg_rec.store.embedded.bounded import bounded, only_builds
+from kg_rec.store.embedded.bounded import MemoryWatch, bounded, check_ends, only_builds
 from kg_rec.store.embedded.files import first_line
 from kg_rec.store.embedded.frames import frame
 from kg_rec.store.embedded.memory import BYTES_PER_ROW, require_memory
@@ -66,7 +66,7 @@ class EmbeddedStore:
         self._read_only = read_only
         files.check_folder(self._folder, exists=read_only)
         self._graph = files.open_for_reading(self._folder) if read_only else files.open_for_writing(self._folder)
-        self._turn = threading.RLock()
+        self._turn, self._memory = threading.RLock(), MemoryWatch()
         self._schema: GraphSchema | None = None
         self._closed = False
 
@@ -178,6 +178,7 @@ class EmbeddedStore:
     ) -> pa.Table:
         """See :meth:`kg_rec.store.base.GraphStore.query`."""
         found = check_read_only(cypher)
+        check_ends(found)
         names = column_names(cypher, found)
         text = with_limit(cypher, found, limit + 1)
         found = tokens(text)
@@ -201,7 +202,10 @@ class EmbeddedStore:
                 return to_table(names, columns)
             return to_table([given(name) for name in result.columns], columns)
 
-        return bounded(answer, timeout, self._turn) if only_builds(found) else answer()
+        if only_builds(found):
+            return bounded(answer, timeout, self._turn)
+        with self._memory.limit():
+            return answer()
 
     def transact(self, statements: Sequence[Statement]) -> None:
         """See :meth:`kg_rec.store.base.GraphStore.transact`."""
@@ -222,6 +226,7 @@ class EmbeddedStore:
             if not self._closed and not self._read_only:
                 files.close(self._graph, self._folder)
             self._closed = True
+            self._memory.close()
 
     # --- inside ------------------------------------------------------------------------------------
 
