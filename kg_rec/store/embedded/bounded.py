@@ -34,10 +34,10 @@ if sys.platform == "linux":
     import resource
 
 #: Memory that a question may take, in bytes, with its answer.
-MEMORY = 1 << 30
+MEMORY = 3 << 28
 #: Seconds after its timeout at which a question is killed that has not stopped by itself.
 GRACE = 1.0
-_SECONDS_BETWEEN_LOOKS = 0.02
+_SECONDS_BETWEEN_LOOKS = 0.005
 _SHOWN = {error.__name__: error for error in (QueryRefusedError, StoreError)}
 
 
