@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from pyarrow import csv
 
 from kg_rec.errors import LoadError, SplitError
+from kg_rec.schema import RelationType
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
+from kg_rec.snapshot.tables import counts_against
 from kg_rec.textfile import nothing_told_of_links
 
 Protocol = Literal["random", "temporal", "calendar", "cold-items", "cold-users"]
@@ -41,6 +43,8 @@ class Split:
         test_candidates: items ranked in the test, boolean, shape (items,).
         withheld: interactions that happened and that nobody learns from, to measure how much less is enough; None for
             none.  They are not ranked, so that a model is not blamed for recommending them.
+        disliked: what users said not to like before anything of theirs is to be found; None for none.  A model may let
+            it weigh against other items, and no list of an evaluation has it.
     """
 
     protocol: Protocol
@@ -50,6 +54,12 @@ class Split:
     valid_candidates: NDArray[np.bool_]
     test_candidates: NDArray[np.bool_]
     withheld: EdgeTable | None = None
+    disliked: EdgeTable | None = None
+
+    def given(self, *, live: bool = False) -> EdgeTable:
+        """What the users did before the test, liked or not; what they liked in training alone where not ``live``."""
+        liked = self.known if live else self.train
+        return liked if self.disliked is None else join(liked, self.disliked)
 
     @property
     def known(self) -> EdgeTable:
@@ -70,6 +80,26 @@ class Split:
         """What the ranking of ``valid`` or ``test`` leaves out: everything that the user had before."""
         seen = self.train if part == "valid" else self.known
         return seen if self.withheld is None else join(seen, self.withheld)
+
+
+def with_disliked(split: Split, interactions: EdgeTable, interaction: RelationType) -> Split:
+    """The split with what users said not to like; in a split by time only what was before all that is to be found.
+
+    Args:
+        split: of the interactions that count as positive.
+        interactions: all.
+        interaction: their type.
+    """
+    found = interactions.take(counts_against(interactions, interaction))
+    held = join(split.valid, split.test)
+    if split.protocol in ("temporal", "calendar") and found.time is not None and held.time is not None and len(held):
+        first = np.full(int(max(found.source.max(initial=0), held.source.max())) + 1, np.iinfo(np.int64).max)
+        if split.protocol == "calendar":
+            first[:] = held.time.min()
+        else:
+            np.minimum.at(first, held.source, held.time)
+        found = found.take(found.time < first[found.source])
+    return replace(split, disliked=found) if len(found) else split
 
 
 def join(first: EdgeTable, second: EdgeTable) -> EdgeTable:

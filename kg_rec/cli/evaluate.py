@@ -154,9 +154,10 @@ def _told(settings: list[tuple[str, str]]) -> ExplainConfig:
 
 
 def _make_split(snapshot: Snapshot, protocol: str, seed: int) -> Split:
-    from kg_rec.split import split_by
+    from kg_rec.split import split_by, with_disliked
 
-    return split_by(cast("Protocol", protocol), snapshot.liked(), len(snapshot.items), seed)
+    split = split_by(cast("Protocol", protocol), snapshot.liked(), len(snapshot.items), seed)
+    return with_disliked(split, snapshot.interactions, snapshot.schema.interaction)
 
 
 def _print_report(report: EvaluationReport, *, first: bool) -> None:

@@ -275,6 +275,7 @@ def _lists(report: ReportData) -> list[dict[str, Any]]:
         high = max((sum(v for v in s.values() if v > 0) for s in split), default=1.0)
         scale = 100 / ((high - low) or 1.0)
         start, end = model.histories.indptr[u : u + 2]
+        liked = int((model.histories.data[start:end] > 0).sum())
         entries = [
             {
                 "rank": row["rank"],
@@ -285,7 +286,7 @@ def _lists(report: ReportData) -> list[dict[str, Any]]:
             }
             for row, s in zip(own, split, strict=True)
         ]
-        found.append({"user": user, "liked": int(end - start), "zero": -low * scale, "entries": entries})
+        found.append({"user": user, "liked": liked, "zero": -low * scale, "entries": entries})
     return found
 
 

@@ -35,7 +35,7 @@ from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.train import train
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
-from kg_rec.split import Split
+from kg_rec.split import Split, join
 from kg_rec.tabular import Tabular
 
 #: Users whose lists are explained at a time.
@@ -111,9 +111,8 @@ def rank_split(
             for the test, as a system in use would; the model is not fitted again.  Otherwise with the training
             interactions alone.
     """
-    seen = split.train if part == "valid" else split.known
     users, relevant, known, candidates = to_find(split, part, model.shape)
-    given = (model.with_interactions(seen) if live else model).at(split.moment(part))
+    given = (model.with_interactions(split.given(live=part == "test")) if live else model).at(split.moment(part))
     top, _ = model.best(given.histories[users], known, max(ks), candidates)
     metrics = {f"{name}@{k}": v for k in ks for name, v in per_user(top, relevant, k).items()}
     return Ranking(users, top, metrics)
@@ -139,7 +138,8 @@ def to_find(
     wanted, candidates = (
         (split.valid, split.valid_candidates) if part == "valid" else (split.test, split.test_candidates)
     )
-    relevant, known = histories(wanted, shape, 0), histories(split.masked(part), shape, 0)
+    masked = split.masked(part) if split.disliked is None else join(split.masked(part), split.disliked)
+    relevant, known = histories(wanted, shape, 0), histories(masked, shape, 0)
     users = np.flatnonzero(np.diff(relevant.indptr))
     if not len(users):
         raise ConfigError(f"no user has {part} interactions; give more interactions or a larger share")
@@ -250,7 +250,7 @@ def evaluate(
         start = time.perf_counter()
         told = path_quality(model, test, 10, explanations, progress)
         seconds["explain"] = time.perf_counter() - start
-    shown = (model.with_interactions(split.known) if live else model).at(split.moment("test"))
+    shown = (model.with_interactions(split.given(live=True)) if live else model).at(split.moment("test"))
     report = EvaluationReport(
         protocol=split.protocol,
         users=len(test.users),

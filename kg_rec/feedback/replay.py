@@ -17,9 +17,9 @@ from kg_rec.feedback.explore import ExploreConfig, pools
 from kg_rec.feedback.learn import EVERYBODY, rewards, start
 from kg_rec.feedback.policy import Policy, Pool, propensities
 from kg_rec.feedback.posterior import Posterior
-from kg_rec.model.histories import histories
+from kg_rec.model.histories import histories, weighed
 from kg_rec.model.recommender import Recommender
-from kg_rec.snapshot import NO_TIME, positive
+from kg_rec.snapshot import NO_TIME
 
 _LISTS = 64
 
@@ -170,9 +170,7 @@ def _pools_then(
             cells.append(mine)
             owners.append(np.full(len(mine), n))
         known = replace(edges.take(np.concatenate(cells)), source=np.concatenate(owners))
-        rows = histories(
-            positive(known, model.snapshot.schema.interaction), shape, model.chosen.recency, model.chosen.rating
-        )
+        rows = weighed(known, model.snapshot.schema.interaction, shape, model.chosen)
         seen = histories(known, shape, 0)
         yield from pools(model, rows[: len(part)], seen[: len(part)], max(config.pool, k), candidates, factors)
 

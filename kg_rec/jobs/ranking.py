@@ -18,11 +18,10 @@ from kg_rec.jobs.mix import shares
 from kg_rec.jobs.moves import moved
 from kg_rec.jobs.rerank import Reranked, Reranker, reranker
 from kg_rec.jobs.rules import CandidatesConfig
-from kg_rec.model.histories import histories
+from kg_rec.model.histories import histories, weighed
 from kg_rec.model.recommender import Recommender, positions
 from kg_rec.progress import Progress, no_progress
 from kg_rec.recommend import FIELDS, in_batches, lists_table
-from kg_rec.snapshot import positive
 from kg_rec.store.base import GraphStore
 
 #: The column that tells moves.
@@ -198,9 +197,8 @@ def user_rows(model: Recommender, users: Ints) -> tuple[sparse.csr_array, sparse
     starts, ends = np.searchsorted(edges.source, users, "left"), np.searchsorted(edges.source, users, "right")
     lengths = ends - starts
     part = replace(edges.take(ranges(starts, lengths)), source=np.repeat(np.arange(len(users)), lengths))
-    liked = positive(part, model.snapshot.schema.interaction)
     shape = (len(users), len(model.items))
-    return histories(liked, shape, model.chosen.recency, model.chosen.rating), histories(part, shape, 0)
+    return weighed(part, model.snapshot.schema.interaction, shape, model.chosen), histories(part, shape, 0)
 
 
 def _with_pairs(seen: sparse.csr_array, users: Ints, pairs: Ints) -> sparse.csr_array:

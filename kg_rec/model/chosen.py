@@ -42,6 +42,8 @@ class Chosen:
         units: standard deviation of each channel's scores on the validation users; weights are divided by it.
         valid: validation NDCG@10 of the fused model.
         alone: validation NDCG@10 of each channel by itself.
+        against: a pair that says that an item was not liked has the weight -against in its user's history; 0 if that
+            did not help.
         privacy: of a model that was trained with differential privacy (:mod:`kg_rec.trust.private`), the guarantee;
             nothing was chosen on validation then, and ``valid`` is 0.
         fashion: days in which what was chosen is in fashion; its weight is ``warm["fashion"]``.  None where it is off.
@@ -57,6 +59,7 @@ class Chosen:
     units: Mapping[str, float]
     valid: float
     alone: Mapping[str, float]
+    against: float = 0.0
     privacy: Mapping[str, Any] | None = None
     fashion: int | None = None
 

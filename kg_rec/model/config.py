@@ -72,6 +72,8 @@ class TrainConfig:
             choose from on validation, 0 for equal weights.
         rating: strengths to choose from on validation, with which an interaction counts by its weight (rating, number
             of plays): from 1 - strength for the lowest to 1 + strength for the highest.  0 for equal weights.
+        against: weights to choose from on validation, with which a pair that says that an item was not liked speaks
+            against items like it; 0 for none, which stays unless another one is better by more than chance.
         cold: items without interactions.
         fusion: the channel weights.
         fashion: what is in fashion at the time of a list.
@@ -86,6 +88,7 @@ class TrainConfig:
     channels: tuple[str, ...] = tuple(SHIPPED)
     recency: tuple[float, ...] = (0.0, 5.0, 20.0)
     rating: tuple[float, ...] = (0.0, 0.4)
+    against: tuple[float, ...] = (0.0, 0.1, 0.3, 1.0)
     cold: ColdConfig = field(default_factory=ColdConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
     fashion: FashionConfig = field(default_factory=FashionConfig)
@@ -101,6 +104,7 @@ class TrainConfig:
         channels: tuple[str, ...] = channels,
         recency: tuple[float, ...] = recency,
         rating: tuple[float, ...] = rating,
+        against: tuple[float, ...] = against,
         cold: ColdConfig | None = None,
         fusion: FusionConfig | None = None,
         fashion: FashionConfig | None = None,
@@ -119,6 +123,7 @@ class TrainConfig:
             known = ", ".join(sorted(self.setting_types()))
             raise ArgumentError(f"unknown setting {min(tables)!r}; expected one of {known}")
         values = {"seed": seed, "device": device, "channels": channels, "recency": recency, "rating": rating}
+        values["against"] = against
         last = {
             "cold": cold or ColdConfig(),
             "fusion": fusion or FusionConfig(),

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.model.chosen import RatingScale
+from kg_rec.model.chosen import Chosen, RatingScale
+from kg_rec.schema import RelationType
 from kg_rec.snapshot import NO_TIME, EdgeTable
+from kg_rec.snapshot.tables import counts_against, positive
 
 #: Most interactions of one user that are learned from: their pairs grow with the square, and fill memory beyond this.
 MOST_LEARNED = 3_000
@@ -56,6 +58,26 @@ def histories(
     matrix = sparse.csr_array((data, (edges.source, edges.target)), shape=shape, dtype=np.float32)
     matrix.sort_indices()
     return matrix
+
+
+def weighed(edges: EdgeTable, interaction: RelationType, shape: tuple[int, int], chosen: Chosen) -> sparse.csr_array:
+    """a_uj of users as a model weighs them: :func:`histories` of what is liked, and what speaks against.
+
+    A pair that says that an item was not liked has the weight ``-chosen.against``, and no entry where that is 0.
+
+    Args:
+        edges: everything the users did, one edge a pair.
+        interaction: its type, which says what counts as positive.
+        shape: (users, items).
+        chosen: the model's recency, rating and against.
+    """
+    rows = histories(positive(edges, interaction), shape, chosen.recency, chosen.rating)
+    disliked = counts_against(edges, interaction) if chosen.against else np.zeros(0, np.bool_)
+    if not disliked.any():
+        return rows
+    found = sparse.csr_array(rows - np.float32(chosen.against) * histories(edges.take(disliked), shape, 0))
+    found.sort_indices()
+    return found
 
 
 def rating_scale(edges: EdgeTable, strength: float, most: int = 20) -> RatingScale | None:

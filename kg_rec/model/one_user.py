@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.arrays.types import Ints
-from kg_rec.model.histories import histories
+from kg_rec.model.histories import histories, weighed
 from kg_rec.model.recommender import Recommender
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import NO_TIME, EdgeTable
@@ -32,7 +32,7 @@ def with_history(model: Recommender, user: int, edges: EdgeTable) -> Recommender
     found = model.with_interactions(_replaced(model.snapshot.interactions, user, edges, relation))
     own = replace(edges, source=np.zeros(len(edges), np.int64))
     liked = positive(own, relation)
-    row = histories(liked, shape, model.chosen.recency, model.chosen.rating)
+    row = weighed(own, relation, shape, model.chosen)
     found.__dict__["histories"] = _with_row(model.histories, user, row)
     found.__dict__["seen"] = _with_row(model.seen, user, histories(own, shape, 0))
     found.__dict__["users_of_items"] = _with_likes(model.users_of_items, user, liked.target)

@@ -24,7 +24,7 @@ from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.fashion import Fashion
-from kg_rec.model.histories import histories
+from kg_rec.model.histories import histories, weighed
 from kg_rec.model.item_paths import GatedPaths, Links, links
 from kg_rec.model.kernel import DENSE, Kernel, MatrixKernel
 from kg_rec.model.mapped import MappedOperator
@@ -63,7 +63,7 @@ class Contributions:
     Attributes:
         base: b_i.
         sources: dense indices j of the interactions, int64, shape (m,).
-        weights: a_uj, shape (m,).
+        weights: a_uj, shape (m,); below 0 for what speaks against.
         values: per channel, a_uj lambda_c(i) K_c(j, i), float64, shape (m,).
     """
 
@@ -161,8 +161,8 @@ class Recommender:
 
     @cached_property
     def histories(self) -> sparse.csr_array:
-        """a_uj of every user, CSR, shape (users, items)."""
-        return histories(self.snapshot.liked(), self.shape, self.chosen.recency, self.chosen.rating)
+        """a_uj of every user, CSR, shape (users, items); below 0 for what speaks against."""
+        return weighed(self.snapshot.interactions, self.snapshot.schema.interaction, self.shape, self.chosen)
 
     @cached_property
     def seen(self) -> sparse.csr_array:

@@ -116,6 +116,21 @@ def counts_as_positive(edges: EdgeTable, interaction: RelationType) -> NDArray[n
     return edges.weight >= interaction.positive_from
 
 
+def counts_against(edges: EdgeTable, interaction: RelationType) -> NDArray[np.bool_]:
+    """Which of some interactions say that an item was not liked, shape (m,).
+
+    An opinion (``repeats`` is ``last`` or not said) counts against below ``positive_from``, or below 0 where the schema
+    does not say from which weight on.  An amount is another thing: little of it is no dislike.  A sum counts against
+    from 0 down, as what was bought and returned, another amount below 0.  A missing weight says nothing.
+    """
+    if edges.weight is None:
+        return np.zeros(len(edges), np.bool_)
+    if interaction.repeats == "sum":
+        return edges.weight <= 0
+    opinion = interaction.repeats in (None, "last")
+    return edges.weight < ((interaction.positive_from or 0.0) if opinion else 0.0)
+
+
 def positive(edges: EdgeTable, interaction: RelationType) -> EdgeTable:
     """Of some interactions those that count as positive; see :meth:`kg_rec.snapshot.Snapshot.liked`."""
     found = counts_as_positive(edges, interaction)

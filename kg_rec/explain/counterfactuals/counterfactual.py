@@ -179,7 +179,7 @@ def _contest(view: UserList, target: int, k: int) -> Contest:
         rows = sparse.csr_array(cells, shape=(len(sources), len(view.allowed)))
         block = view.model.scores_of(rows) - view.model.base.astype(np.float64)
         effects[start : start + step], own[start : start + step, 0] = block[:, others], block[:, target]
-    base = view.model.base.astype(np.float64)
+    base = view.scores(view.edges.take(np.empty(0, np.int64)))  # what stays, whatever is taken out
     timed = view.edges.time is not None
     decay = recency_weights(np.arange(m), view.model.chosen.recency if timed else 0.0).astype(np.float64)
     return Contest(effects - own, base[others] - base[target], decay, k)

@@ -12,6 +12,7 @@ from scipy import sparse
 from kg_rec.model.histories import histories, ranks_from_latest
 from kg_rec.model.recommender import Recommender, positions
 from kg_rec.snapshot import EdgeTable, positive
+from kg_rec.snapshot.tables import counts_against
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,14 @@ class UserList:
         model: the model.
         edges: the user's positive interactions, latest first; sources are 0.
         had: dense indices of everything the user interacted with.
+        disliked: dense indices of what the user said not to like, which weighs against.
         allowed: items that may be listed, boolean, shape (items,).
     """
 
     model: Recommender
     edges: EdgeTable
     had: frozenset[int]
+    disliked: frozenset[int]
     allowed: NDArray[np.bool_]
 
     @classmethod
@@ -62,24 +65,31 @@ class UserList:
         index = model.users.index(user)
         every = model.snapshot.interactions
         start, end = np.searchsorted(every.source, [index, index + 1])
-        liked = positive(every.take(np.arange(start, end)), model.snapshot.schema.interaction)
+        own, relation = every.take(np.arange(start, end)), model.snapshot.schema.interaction
+        liked, disliked = positive(own, relation), own.target[counts_against(own, relation)]
         liked = replace(liked, source=np.zeros(len(liked), np.int64))
         had = np.asarray(every.target[start:end])
         allowed = np.full(len(model.items), candidates is None)
         allowed[positions(model.items, candidates or ())] = True
         allowed[had] = False
-        return cls(model, liked.take(np.argsort(ranks_from_latest(liked))), frozenset(had.tolist()), allowed)
+        latest_first = liked.take(np.argsort(ranks_from_latest(liked)))
+        return cls(model, latest_first, frozenset(had.tolist()), frozenset(disliked.tolist()), allowed)
 
     def without(self, items: NDArray[np.int64]) -> UserList:
         """The same with fewer candidates."""
         allowed = self.allowed.copy()
         allowed[items] = False
-        return UserList(self.model, self.edges, self.had, allowed)
+        return replace(self, allowed=allowed)
 
     def row(self, edges: EdgeTable) -> sparse.csr_array:
         """a_uj of some interactions, CSR, shape (1, items)."""
-        choices = self.model.chosen
-        return histories(edges, (1, len(self.model.items)), choices.recency, choices.rating)
+        choices, shape = self.model.chosen, (1, len(self.model.items))
+        rows = histories(edges, shape, choices.recency, choices.rating)
+        against = np.array(sorted(self.disliked - set(edges.target.tolist())), np.int64)
+        if not len(against) or not choices.against:
+            return rows
+        cells = (np.full(len(against), -choices.against, np.float32), (np.zeros(len(against), np.int64), against))
+        return sparse.csr_array(rows + sparse.csr_array(cells, shape=shape))
 
     def scores(self, edges: EdgeTable) -> NDArray[np.float64]:
         """Scores of all items for some interactions, shape (items,)."""

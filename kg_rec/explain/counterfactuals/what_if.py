@@ -8,7 +8,7 @@ of 1.  As in :mod:`kg_rec.explain.counterfactuals.counterfactual`, what a user h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -134,7 +134,7 @@ def what_if(
     twice = [key for n, key in enumerate(added) if int(new[n]) in {*kept.target.tolist(), *new[:n].tolist()}]
     if twice:
         raise ConfigError(f"user {user!r} already interacted with {twice[0]!r}; add items that do not count yet")
-    after = view.without(new)
+    after = replace(view.without(new), disliked=view.disliked - set(out.tolist()))
     before = view.scores(view.edges)
     changes = _changes(view, before, after, after.scores(with_latest(kept, new)), k)
     return WhatIf(user, k, tuple(added), tuple(removed), {}, changes)

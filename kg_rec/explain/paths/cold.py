@@ -169,7 +169,7 @@ def _co_users(model: Recommender, user: int, sources: Ints, landmarks: Ints, lea
 
     Shape (sources, landmarks).
     """
-    mine = stored(model.histories, np.full(len(landmarks), user), landmarks)
+    mine = stored(model.users_of_items.tocsr(), np.full(len(landmarks), user), landmarks)
     first, second = np.repeat(sources, len(landmarks)), np.tile(landmarks, len(sources))
     both = model.co_count(first, second).reshape(len(sources), len(landmarks)) - mine
     return np.where(sources[:, None] == landmarks, -1, np.where(both < least, 0, both))

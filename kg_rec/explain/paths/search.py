@@ -11,7 +11,7 @@ those of the user's items, so no path is made that is not among the largest of i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,8 +79,8 @@ def find(model: Recommender, users: Ints, items: Ints, config: ExplainConfig) ->
     Raises:
         ConfigError: a channel or a blocked relation type is unknown.
     """
-    search = _search(model, model.addends(users, items), config)
-    addends, count = search.addends, len(users)
+    addends = model.addends(users, items)
+    search, count = _search(model, _told_as_liked(addends), config), len(users)
     cold = model.cold[items] & (model.regression is not None) & ("relational" in addends.values)
     positive, together = np.zeros(count), np.zeros(len(addends.pairs))
     for channel, values in addends.values.items():
@@ -88,18 +88,26 @@ def find(model: Recommender, users: Ints, items: Ints, config: ExplainConfig) ->
             values = np.where(cold[addends.pairs], 0, values)
         positive += sums(np.maximum(values, 0), addends.pairs, count)
         if channel in search.channels and kind_of(channel).paths == "co-users":
-            together += values
+            together += np.where(addends.weights < 0, 0, values)
     found = [_co_liked(search, together)]
-    found += [
-        _similar(search, form, addends.values[c]) for c, form in search.forms.texts.items() if c in search.channels
-    ]
+    texts = {c: form for c, form in search.forms.texts.items() if c in search.channels}
+    found += [_similar(search, form, search.addends.values[c]) for c, form in texts.items()]
     if "knowledge" in search.channels:
         found.append(knowledge_groups(search))
     if cold.any():
         part, totals = cold_groups(search, np.flatnonzero(cold))
         positive[cold] += totals
         found += [part] if "relational" in search.channels else []
-    return _shown(search, positive, joined(found))
+    return _shown(search, addends, positive, joined(found))
+
+
+def _told_as_liked(addends: Addends) -> Addends:
+    """The addends with nothing of what speaks against: no path begins with "you liked" at such an item."""
+    against = addends.weights < 0
+    if not against.any():
+        return addends
+    values = {channel: np.where(against, 0, of) for channel, of in addends.values.items()}
+    return replace(addends, weights=np.where(against, 0, addends.weights).astype(np.float32), values=values)
 
 
 def _search(model: Recommender, addends: Addends, config: ExplainConfig) -> Search:
@@ -115,7 +123,7 @@ def _search(model: Recommender, addends: Addends, config: ExplainConfig) -> Sear
     names = (schema.user.name, schema.item.name, schema.interaction.name)
     forms = forms_of(names, model.links.ways, crowd, of_kind["text"])
     shown = [len(f.edges) <= config.max_hops and f.relations.isdisjoint(config.blocked) for f in forms.every]
-    itself = addends.sources == addends.items[addends.pairs]
+    itself = (addends.sources == addends.items[addends.pairs]) & (addends.weights > 0)
     return Search(
         model=model,
         config=config,
@@ -189,7 +197,7 @@ def _of_terms(search: Search, form: int, values: Floats64, others: Ints) -> Cand
     )
 
 
-def _shown(search: Search, positive: Floats64, found: Candidates) -> PathTable:
+def _shown(search: Search, addends: Addends, positive: Floats64, found: Candidates) -> PathTable:
     """The first groups of every score, with their values and shares."""
     config, count = search.config, len(positive)
     order = _chosen(search, found)
@@ -209,8 +217,8 @@ def _shown(search: Search, positive: Floats64, found: Candidates) -> PathTable:
     total = sums(value, np.repeat(np.arange(len(order)), lengths), len(order))
     shown = sums(total, pair, count)
     return PathTable(
-        addends=search.addends,
-        score=search.addends.sums(),
+        addends=addends,
+        score=addends.sums(),
         positive=positive,
         shown_share=np.minimum(1.0, np.divide(shown, positive, out=np.zeros(count), where=positive > 0)),  # 1: rounding
         forms=search.forms,

@@ -220,7 +220,8 @@ class Verbalizer:
             name, seed = self._name(self._item, item), seed_of(users[pair], items[pair])
             if owners[pair] != of:
                 of = owners[pair]
-                history = frozenset(addends.sources[addends.bounds[pair] : addends.bounds[pair + 1]].tolist())
+                cells = slice(addends.bounds[pair], addends.bounds[pair + 1])
+                history = frozenset(addends.sources[cells][addends.weights[cells] > 0].tolist())
             some = [reason for n, reason in enumerate(some) if not n or reason.share >= LEAST]
             told: list[str] = []
             if scores[pair] < 0 or (scores[pair] == 0 and speaking[pair]):
@@ -255,6 +256,9 @@ class Verbalizer:
             other = opposed[pair]
             if other is not None and (scores[pair] <= 0 or other.share >= AGAINST):
                 told.append(self._opposed(other))
+                if disliked := [j for j in other.named if j not in history]:
+                    names = language.join([self._name(self._item, j) for j in disliked])
+                    told.append(spoken.remark("disliked", {"LIKED": names}))
             if "already_interacted" in remarks:
                 told.append(spoken.remark("already_interacted", {}))
             found.append(language.gap.join(told))
@@ -277,7 +281,8 @@ class Verbalizer:
             float(values[values > 0].sum()) + max(base, 0.0),
             -float(values[values < 0].sum()) - min(base, 0.0),
         )
-        return {"ITEM": name, "FOR": f"{sides[0]:.4g}", "AGAINST": f"{sides[1]:.4g}"}
+        speaks_for, opposed = (np.format_float_positional(side, 4, fractional=False, trim="-") for side in sides)
+        return {"ITEM": name, "FOR": speaks_for, "AGAINST": opposed}
 
     @cached_property
     def _described(self) -> bool:

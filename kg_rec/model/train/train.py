@@ -72,7 +72,7 @@ def train(
     used(config)  # refuses an unknown channel before any work
     snapshot = without_relations(snapshot, config.blocked)
     if split is not None:
-        snapshot = snapshot.with_edges(snapshot.schema.interaction.name, split.train)
+        snapshot = snapshot.with_edges(snapshot.schema.interaction.name, split.given())
     positive = snapshot.liked()
     if not len(positive):
         had = len(snapshot.interactions)

@@ -34,6 +34,8 @@ Candidate = tuple[Mapping[str, Any], Kernel]
 
 #: Where the fusion begins for the part of the score that is the same for everybody.
 BASE_START = 0.01
+#: How many times ``fusion.least`` what users did not like must add: some weight of several is better by chance often.
+SURE = 2.0
 #: Where the weight of what is in fashion begins too, besides 0: a little of it already orders what has no other score,
 #: so that a climb from 0 stops short of where it would weigh as much as all the rest.
 FASHION_STARTS = (1.0, 4.0)
@@ -137,6 +139,8 @@ def tune(
     fused, chosen = choose_beside(kernels, variants, scores, dict(data.chosen), progress, log)
     in_fashion = lately is not None and fused.lambdas["fashion"] > 0
     log({"stage": "fusion", "ndcg@10": fused.metric, "alone": fused.alone, "lambda": fused.lambdas})
+    judged = {name: next(k for numbers, k in of if numbers == chosen[name]) for name, of in variants.items()}
+    against = choose_against({**kernels, **judged}, scores, fused, split.disliked, log)
     return Chosen(
         channels=chosen,
         recency=recency,
@@ -149,6 +153,7 @@ def tune(
         valid=fused.metric,
         alone=fused.alone,
         fashion=lately[0] if in_fashion and lately is not None else None,
+        against=against,
     )
 
 
@@ -373,6 +378,38 @@ def choose_beside(
         log({"stage": "fashion", "start": start, "ndcg@10": other.metric, "lambda": other.lambdas})
         fused = other if other.beats(fused, config.fusion.least) else fused
     return fused, chosen
+
+
+def choose_against(
+    kernels: Mapping[str, Kernel], scores: _Scores, fused: Fusion, disliked: EdgeTable | None, log: Log
+) -> float:
+    """How much a pair that says that an item was not liked takes away from items like it, under the fused weights.
+
+    The weight whose gain is largest after what chance may have added; 0 where none is left, or there is no such pair.
+    """
+    config, validation = scores.config, scores.validation
+    if disliked is None or not any(config.against):
+        return 0.0
+    rows = histories(disliked, scores.data.interactions.shape, 0)[validation.rows]
+    if not rows.nnz:
+        return 0.0
+    shape = (rows.shape[0], len(scores._popularity))
+    weights = {name: np.float32(fused.lambdas.get(name, 0.0) / fused.units[name]) for name in fused.units}
+
+    def total(of: _Scores) -> Floats32:
+        parts = (weights[name] * of.of(name, kernel) for name, kernel in kernels.items() if name in weights)
+        return sum(parts, np.zeros(shape, np.float32))
+
+    same = {**scores.fashion(), "base": scores.base()}  # for everybody, whatever they liked
+    liked = sum((weights[name] * values for name, values in same.items()), total(scores))
+    taken = total(replace(scores, rows=rows))
+    never = rows if validation.items is None else rows[:, validation.items]
+    judge = replace(validation.judge, seen=validation.judge.seen + never)  # what was disliked is not recommended
+    metrics = {w: judge.per_user(liked - np.float32(w) * taken) for w in dict.fromkeys((0.0, *config.against))}
+    log({"stage": "against", "ndcg@10": {str(w): float(metric.mean()) for w, metric in metrics.items()}})
+    least, without = SURE * config.fusion.least, metrics[0.0]
+    sure = {w: m.mean() - without.mean() - least * standard_error(m, without) for w, m in metrics.items()}
+    return max(sure, key=lambda w: sure[w])
 
 
 def fuse(

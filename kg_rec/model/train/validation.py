@@ -16,7 +16,7 @@ from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.model.histories import histories
 from kg_rec.model.kernel import Kernel
 from kg_rec.snapshot import EdgeTable, Snapshot
-from kg_rec.split import Split, calendar_holdout, holdout_split
+from kg_rec.split import Split, calendar_holdout, holdout_split, with_disliked
 
 
 def held_out(snapshot: Snapshot, config: TrainConfig) -> Split:
@@ -27,8 +27,10 @@ def held_out(snapshot: Snapshot, config: TrainConfig) -> Split:
     """
     positive, fusion = snapshot.liked(), config.fusion
     if fusion.holdout_by == "time":
-        return calendar_holdout(positive, len(snapshot.items), fusion.holdout)
-    return holdout_split(positive, len(snapshot.items), config.seed, fusion.holdout)
+        split = calendar_holdout(positive, len(snapshot.items), fusion.holdout)
+    else:
+        split = holdout_split(positive, len(snapshot.items), config.seed, fusion.holdout)
+    return with_disliked(split, snapshot.interactions, snapshot.schema.interaction)
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,7 @@ class Toki(Language):
         "against_several": "ike: [LIKED], [SHARE].",
         "against_most": "ike: {items} [NUMBER], [LIKED]: [SHARE].",
         "against_each": "ike: {items} [NUMBER]: [SHARE].",
+        "disliked": "[LIKED] li ike tawa sina.",
     }
     weights = ("suli: ", "kin: ", "lili: ")
     headings: ClassVar = {key: f"toki-{key} {text}" for key, text in language("en").headings.items()}

@@ -118,6 +118,7 @@ class Chinese(Language):
         "against_several": "反对的理由：你历史记录中的[LIKED]，共抵消支持理由的[SHARE]。",
         "against_most": "反对的理由：你历史记录中的[NUMBER]{measure}{item}，主要是[LIKED]，共抵消支持理由的[SHARE]。",
         "against_each": "反对的理由：你历史记录中的[NUMBER]{measure}{item}，各自影响很小，共抵消支持理由的[SHARE]。",
+        "disliked": "你不喜欢[LIKED]。",
     }
     weights = ("主要理由：", "此外：", "另有少许：")
 

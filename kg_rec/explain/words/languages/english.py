@@ -133,6 +133,7 @@ class English(Language):
         "what speaks for it.",
         "against_each": "Against it: [NUMBER] of your {items}, each of them a little; together they take away [SHARE] "
         "of what speaks for it.",
+        "disliked": "You did not like [LIKED].",
     }
     weights = ("Mainly: ", "Also: ", "A little: ")
 
