@@ -16,12 +16,17 @@ from pathlib import Path
 from typing import NoReturn
 
 import browser
+import hypothesis
 import neo4j
 import neo4j_server
 import pytest
 from playwright.sync_api import Browser
 
 from kg_rec.store import GraphStore, connect
+
+# how long an example takes depends on what else the machine does
+hypothesis.settings.register_profile("kg_rec", deadline=None)
+hypothesis.settings.load_profile("kg_rec")
 
 #: The tiers in the order in which they run, and the folder of each.
 TIERS = {"unit": "unit", "contract": "contracts", "system": "system"}
