@@ -83,7 +83,9 @@ def test_what_speaks_against_is_told_and_true(model: Recommender, lang: str) -> 
                 (found.text.partition(m) for m in marks if m in found.text), (found.text, "", "")
             )
             assert not any(f"{name}," in before for name in mine)
-            told += any(name in after for name in mine) if mark else 0
+            named = bool(mark) and any(f"“{name}”" in after or f"《{name}》" in after for name in mine)
+            assert ("You did not like" in found.text or "你不喜欢" in found.text) == named
+            told += named
     assert told > 5
 
 
