@@ -24,6 +24,7 @@ _ROLES = ("app", "support", "auditor", "admin")
 @click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds that a request may take.")
 @click.option("--cors", multiple=True, metavar="ORIGIN", help="Pages of this origin may read answers. Repeatable.")
 @mmap_option
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that answer.")
 @click.option("--audit", type=click.Path(path_type=Path), metavar="FILE", help="A line per look at a user.")
 def serve(
     model: Path,
@@ -37,29 +38,27 @@ def serve(
     timeout: float,
     cors: tuple[str, ...],
     mmap: bool,
+    workers: int,
     audit: Path | None,
 ) -> None:
     """Serve a MODEL over a graph as it is now: JSON under /v1, described by /openapi.json, and a page at /.
 
     A list is made from the user's interactions as they are in the graph, and kept for as long as they are so, or for
     --poll seconds where the graph is on a server. Other changes of the graph, and a newly trained model, are looked
-    for every --poll seconds and taken up without a failed request.
+    for every --poll seconds and taken up without a failed request. Several --workers leave what was learned in the
+    file; one that dies is replaced.
 
     \b
       kg-rec serve model --graph kg.graph
-      kg-rec serve model --graph neo4j://localhost:7687 --tokens tokens.jsonl --host 0.0.0.0
+      kg-rec serve model --graph neo4j://localhost:7687 --tokens tokens.jsonl --host 0.0.0.0 --workers 4
     """
     from kg_rec.errors import MissingDependencyError
 
     try:
-        import uvicorn
-
-        from kg_rec.serve.app import create_app
+        from kg_rec.serve.workers import Application, run
     except ImportError as error:
         raise MissingDependencyError(f"{error.name} is not installed; pip install 'kg-rec[serve]'") from error
     from kg_rec.serve.config import ServeConfig
-    from kg_rec.serve.live import Live
-    from kg_rec.store import connect
 
     config = ServeConfig(
         host=host,
@@ -70,12 +69,14 @@ def serve(
         least_crowd=least_crowd,
         timeout=timeout,
         cors=cors,
+        workers=workers,
         audit=audit,
     )
-    live = Live(lambda: connect(graph, read_only=True), model, mmap=mmap)
-    app = create_app(live, lambda: connect(graph), config)
-    note(f"serving {model} over {graph} on http://{host}:{port} (stop with Ctrl-C)")
-    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_keep_alive=30, server_header=False)
+
+    def started(port: int) -> None:
+        note(f"serving {model} over {graph} on http://{host}:{port} (stop with Ctrl-C)")
+
+    run(Application(graph, model, mmap, config), started)
 
 
 @click.command(name="serve-token", cls=Command, short_help="Make a token for the service.")

@@ -108,6 +108,13 @@ class EventLog:
         )
         return frozenset(found.column("user").to_pylist())
 
+    def kinds(self) -> dict[str, int]:
+        """How many reactions of each kind there are."""
+        found = self.store.query(
+            f"MATCH ()-[e:{REACTED_TYPE}]->() RETURN e.kind AS kind, count(e) AS n ORDER BY kind", timeout=600
+        )
+        return {str(row["kind"]): int(row["n"]) for row in found.to_pylist()}
+
     def prune(self, before: int) -> int:
         """Delete all events before a time, Unix seconds; returns how many there were."""
         count = 0

@@ -9,24 +9,24 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
-from prometheus_client import generate_latest
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from kg_rec.errors import ConfigError, FeedbackError, KgRecError, NotFoundError, QueryRefusedError, StoreError
+from kg_rec.serve import operator_routes, people_routes, routes
 from kg_rec.serve.config import ServeConfig
 from kg_rec.serve.guard import Guard, problem
 from kg_rec.serve.live import Live
-from kg_rec.serve.routes import router
 from kg_rec.serve.service import Service
 from kg_rec.store.base import GraphStore
 
-_PAGE = {"index.html": "text/html", "app.js": "text/javascript", "style.css": "text/css"}
+_MEDIA = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
 
 def create_app(live: Live, writer: Callable[[], GraphStore], config: ServeConfig | None = None) -> FastAPI:
@@ -62,7 +62,8 @@ def create_app(live: Live, writer: Callable[[], GraphStore], config: ServeConfig
         )
     _problems(app)
     app.state.service = service
-    app.include_router(router)
+    for part in (routes.router, people_routes.router, operator_routes.router):
+        app.include_router(part)
     _operations(app, service)
     return app
 
@@ -120,18 +121,21 @@ def _operations(app: FastAPI, service: Service) -> None:
     @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
     def metrics() -> Response:
         """Counts and times in Prometheus' text format."""
-        return Response(
-            generate_latest(service.metrics.registry), media_type="text/plain; version=0.0.4; charset=utf-8"
-        )
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    page = files("kg_rec.serve") / "page"
+    page = {
+        file.name: (file.read_bytes(), f"{_MEDIA[Path(file.name).suffix]}; charset=utf-8")
+        for file in (files("kg_rec.serve") / "page").iterdir()
+        if Path(file.name).suffix in _MEDIA
+    }
 
     @app.get("/", include_in_schema=False)
     def index() -> Response:
-        return Response((page / "index.html").read_bytes(), media_type="text/html; charset=utf-8")
+        return part("index.html")
 
     @app.get("/page/{name}", include_in_schema=False)
     def part(name: str) -> Response:
-        if name not in _PAGE:
+        if name not in page:
             raise HTTPException(404, "no such file")
-        return Response((page / name).read_bytes(), media_type=f"{_PAGE[name]}; charset=utf-8")
+        body, media = page[name]
+        return Response(body, media_type=media)

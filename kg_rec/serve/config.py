@@ -29,6 +29,8 @@ class ServeConfig:
         least_crowd: fewest other users that may be told of: paths through fewer are not shown.
         timeout: seconds after which a request is answered with 504.
         cors: origins (``https://shop.example``) whose pages may read answers in a browser; none unless set.
+        workers: processes that answer.
+        shared: folder that these processes share, made by :func:`kg_rec.serve.workers.run`; None for one process.
     """
 
     host: str = "127.0.0.1"
@@ -42,12 +44,14 @@ class ServeConfig:
     least_crowd: int = 1
     timeout: float = 30.0
     cors: tuple[str, ...] = ()
+    workers: int = 1
+    shared: Path | None = None
 
     def __post_init__(self) -> None:
         if not (self.poll > 0 and self.timeout > 0) or self.rate < 0 or not 0 <= self.port < 65536:
             raise ConfigError(f"expected poll and timeout above 0, rate of at least 0 and a port, got {self}")
-        if self.body < 1 or self.least_crowd < 1 or self.cached < 1:
-            raise ConfigError(f"expected body, least_crowd and cached of at least 1, got {self}")
+        if self.body < 1 or self.least_crowd < 1 or self.cached < 1 or self.workers < 1:
+            raise ConfigError(f"expected body, least_crowd, cached and workers of at least 1, got {self}")
         for origin in self.cors:
             if not _ORIGIN.fullmatch(origin):
                 raise ConfigError(

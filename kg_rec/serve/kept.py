@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 #: Longest text of a request whose answer is kept, in bytes.
 _LONGEST = 1_000
-#: Users whose last change is known.
-_USERS = 100_000
+#: Times of changes that are kept.
+_SLOTS = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +57,55 @@ class Kept:
     body: bytes
 
 
+class Changes:
+    """When something was last written of a user; processes that are given the same file share it.
+
+    Users share slots: one that another's change falls into is asked of the graph once more than needed.  The clock is
+    the machine's monotonic one, which all its processes have in common.
+
+    Args:
+        file: where it is shared; made where it is not there.  None for one process.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        if file is None:
+            self._at: NDArray[np.float64] = np.zeros(_SLOTS)
+            return
+        with file.open("ab") as made:
+            made.truncate(8 * _SLOTS)
+        self._at = np.memmap(file, np.float64, "r+", shape=(_SLOTS,))
+
+    def of(self, user: str) -> float:
+        """When something was last written of a user; 0 for never."""
+        return float(self._at[_slot(user)])
+
+    def mark(self, users: Iterable[str]) -> None:
+        """Something was written of some users, or was tried to be."""
+        for user in users:
+            self._at[_slot(user)] = time.monotonic()
+
+
+def _slot(user: str) -> int:
+    return zlib.crc32(user.encode()) % _SLOTS
+
+
 class KeptLists:
     """The newest answers by the text of their request, least used first out.
 
     Args:
         size: how many.
+        changes: what says that something was written of a user since, also while an answer was made.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, changes: Changes) -> None:
         self._size, self._kept, self._lock = size, OrderedDict[bytes, Kept](), threading.Lock()
-        self._changed, self._before = OrderedDict[str, float](), float("-inf")
+        self._changes = changes
 
     def get(self, request: bytes) -> Kept | None:
         """The answer to a request; None where there is none."""
         with self._lock:
             found = self._kept.get(request)
-            if found is None or self._changed.get(found.user, self._before) >= found.look.at:
+            if found is None or self._changes.of(found.user) >= found.look.at:
                 return None
             self._kept.move_to_end(request)
             return found
@@ -81,12 +119,3 @@ class KeptLists:
             self._kept.move_to_end(request)
             while len(self._kept) > self._size:
                 self._kept.popitem(last=False)
-
-    def change(self, users: Iterable[str]) -> None:
-        """Something was written of some users: what was seen of them before does not hold, also what is being made."""
-        with self._lock:
-            for user in users:
-                self._changed[user] = time.monotonic()
-                self._changed.move_to_end(user)
-            while len(self._changed) > _USERS:
-                self._before = self._changed.popitem(last=False)[1]  # what is older holds of nobody any more

@@ -13,6 +13,7 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ from kg_rec.store.mapping import quoted
 
 _log = logging.getLogger(__name__)
 _MOST = 1_000_000
+#: States that are remembered.
+_PAST = 20
 #: Seconds for which a graph that could not be read is not asked again for a list.
 _REST = 1.0
 
@@ -89,12 +92,12 @@ class Live:
 
     Args:
         connect: opens the graph for reading.
-        folder: of the model.
+        folder: of the model; it is an attribute.
         mmap: leave what it learned in the file; see :func:`kg_rec.model.persist.load`.
     """
 
     def __init__(self, connect: Callable[[], GraphStore], folder: Path, *, mmap: bool = False) -> None:
-        self._connect, self._folder, self._mmap = connect, folder, mmap
+        self._connect, self.folder, self._mmap = connect, folder, mmap
         self._store: GraphStore | None = None
         self._lent: GraphStore | None = None
         self._files: tuple[tuple[str, int, int], ...] = ()
@@ -103,7 +106,18 @@ class Live:
         self._stopped = threading.Event()
         self.fault: str | None = None
         self._rest = 0.0
+        self._past: deque[tuple[int, int, float]] = deque(maxlen=_PAST)
         self._state = self._read(0)
+
+    @property
+    def past(self) -> tuple[tuple[int, int, float], ...]:
+        """Number, since when, and time of the model's file, of the last states, newest first."""
+        return tuple(self._past)
+
+    @property
+    def alone(self) -> bool:
+        """Whether the graph is in a folder, which one process at a time writes to."""
+        return "://" not in self._url
 
     @property
     def state(self) -> State:
@@ -140,10 +154,14 @@ class Live:
                 self._state = self._read(now.number + 1)
             return self._state
 
-    def of_user(self, user: str) -> tuple[State, Model]:
+    def of_user(self, user: str, *, reactions: bool = True) -> tuple[State, Model]:
         """The model with this user's interactions and reactions as they are in the graph now.
 
         Where the graph cannot be read, those of the last state.
+
+        Args:
+            user: user key.
+            reactions: whether clicks and the like count, which are no interactions of the graph.
 
         Raises:
             NotFoundError: the user is not in the graph.
@@ -160,16 +178,16 @@ class Live:
         known = edges.take(np.arange(*np.searchsorted(edges.source, [row, row + 1])))
         try:
             unchanged = state.files and state.files == _files(self._url)
-            if unchanged and user not in state.reacted:
+            if unchanged and not (reactions and user in state.reacted):
                 return state, model
             now = known if unchanged else self._interactions(user, model)
-            reactions = self.reactions(user)
+            done = self.reactions(user) if reactions else ()
         except StoreError as error:
             self._rest = time.monotonic() + _REST
             self._failed(error)
             return state, model
-        if len(reactions):
-            now = reacted(recommender, now, reactions, state.liked)
+        if isinstance(done, pa.Table) and len(done):
+            now = reacted(recommender, now, done, state.liked)
         elif _equal(known, now):
             return state, model
         return state, Model(with_history(recommender, row, now))
@@ -228,36 +246,46 @@ class Live:
         with self._lock:
             self._lent = store
 
+    def keys(self, cypher: str, seconds: float) -> list[str]:
+        """The texts of the first column of somebody's Cypher; lists do not wait for it.
+
+        Raises:
+            QueryRefusedError: it does more than read.
+            StoreError: it failed, or took longer than ``seconds``.
+        """
+        with closing(self._connect()) as store:
+            found = store.query(cypher, limit=_MOST, timeout=seconds).column(0).to_pylist()
+        return [key for key in found if isinstance(key, str)]
+
     def query(self, cypher: str, parameters: dict[str, object] | None = None, limit: int = _MOST) -> pa.Table:
         """Read from the graph."""
         with self.reading() as store:
             return store.query(cypher, parameters, limit=limit)
 
     def _read(self, number: int) -> State:
-        stamp, loaded = self._stamp(), Model.load(self._folder, mmap=self._mmap)
+        stamp, loaded = self._stamp(), Model.load(self.folder, mmap=self._mmap)
         counts = self._counts(loaded)
         files = _files(self._url)
         with closing(self._connect()) as store:  # one of its own: lists do not wait until the whole graph is read
             model = loaded.with_snapshot(export(store))
             users = EventLog(store, loaded.recommender.snapshot.schema).users() if files else frozenset()
-        learned = LearnedFile.beside(self._folder).newest()
+        learned = LearnedFile.beside(self.folder).newest()
         posteriors = {} if learned is None else learned.posteriors
         segments = {name: Model(reweighted(model.recommender, p)) for name, p in posteriors.items()}
         for one in (model, *segments.values()):
             if len(one.recommender.users):  # what is computed on first use is computed before anybody waits for it
                 one.recommender.rank(np.array([0]), 1)
         liked = liked_weight(model.recommender)
+        self._past.appendleft((number, int(time.time()), stamp[0]))
         return State(number, model, counts, stamp, time.time(), learned, segments, files, liked, users)
 
     def _stamp(self) -> tuple[float, ...]:
         try:
-            found = (self._folder / "model.json").stat()
+            found = (self.folder / "model.json").stat()
         except OSError as error:
-            raise ModelError(
-                f"{self._folder}: not a model ({error.strerror}); train one with `kg-rec train`"
-            ) from error
+            raise ModelError(f"{self.folder}: not a model ({error.strerror}); train one with `kg-rec train`") from error
         try:
-            taught = LearnedFile.beside(self._folder).path.stat()
+            taught = LearnedFile.beside(self.folder).path.stat()
         except FileNotFoundError:
             return found.st_mtime, found.st_size
         return found.st_mtime, found.st_size, taught.st_mtime, taught.st_size

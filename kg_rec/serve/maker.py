@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kg_rec.api import Model
 from kg_rec.explain.config import ExplainConfig
@@ -77,7 +78,7 @@ class ListMaker:
             form: what the list is to hold.
         """
         if not state.has(model):
-            return self._made(state, model, [user], form)[0]
+            return self.of(state, model, user, form)
         found, key = Future[Items](), (id(model), form)
         with self._lock:
             batch = self._waiting.get(key)
@@ -86,6 +87,10 @@ class ListMaker:
                 self._worker.submit(self._run, key, batch)
             batch.asked.append((user, found))
         return found.result()
+
+    def of(self, state: State, model: Model, user: str, form: Form, allowed: NDArray[np.bool_] | None = None) -> Items:
+        """:meth:`items` made alone, of the items ``allowed``, shape (items,); None for all."""
+        return self._made(state, model, [user], form, allowed)[0]
 
     def close(self) -> None:
         """Make no more lists."""
@@ -107,10 +112,12 @@ class ListMaker:
         for (_, found), items in zip(batch.asked, lists, strict=True):
             found.set_result(items)
 
-    def _made(self, state: State, model: Model, users: Sequence[str], form: Form) -> list[Items]:
+    def _made(
+        self, state: State, model: Model, users: Sequence[str], form: Form, allowed: NDArray[np.bool_] | None = None
+    ) -> list[Items]:
         recommender = model.recommender
         rows = np.array([recommender.users.index(user) for user in users])
-        top, scores = recommender.rank(rows, form.k)
+        top, scores = recommender.rank(rows, form.k, allowed)
         lengths = (top >= 0).sum(axis=1)
         listed: Items = [
             {name: one[name] for name in ("rank", "item", "name", "score")}

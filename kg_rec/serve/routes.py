@@ -12,12 +12,12 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from kg_rec.api import Model
-from kg_rec.explain.words.wording import Wording
 from kg_rec.serve.guard import LISTS
 from kg_rec.serve.live import State
+from kg_rec.serve.maker import Form
 from kg_rec.serve.service import Service
 from kg_rec.serve.tokens import Token
-from kg_rec.serve.wire import Admin, App, Asked, Auditor, Change, Event, Key, Lang, Length, Support
+from kg_rec.serve.wire import Admin, App, Asked, Auditor, Change, Event, Key, Lang, Length, Support, Wanted
 from kg_rec.snapshot import NO_TIME
 
 router = APIRouter()
@@ -29,11 +29,11 @@ def service_of(request: Request) -> Service:
     return found
 
 
-def model_of(request: Request, user: str, token: Token, what: str) -> tuple[State, Model]:
-    """The model with the user's interactions as they are now; the look is written down."""
+def model_of(request: Request, user: str, token: Token, what: str, *, reactions: bool = True) -> tuple[State, Model]:
+    """The model with the user's interactions, and reactions, as they are now; the look is written down."""
     service = service_of(request)
     service.audit(token, what, user)
-    return service.live.of_user(user)
+    return service.live.of_user(user, reactions=reactions)
 
 
 @router.get(LISTS, tags=["lists"], response_class=JSONResponse)
@@ -42,6 +42,21 @@ def recommend(request: Request, user: Key, token: App, k: Length = 10, lang: Lan
     service_of(request).audit(token, "recommendations", user)
     body = service_of(request).list_of(request.scope["query_string"], user, k, lang, why)
     return Response(body, media_type="application/json")
+
+
+@router.post(LISTS, tags=["lists"])
+def recommend_of(request: Request, user: Key, wanted: Wanted, token: App) -> dict[str, Any]:
+    """The user's best items of those that are wanted: by key, by fact, or by Cypher that returns keys of items.
+
+    Cypher reads any part of the graph, so it needs the role auditor; it is only read, and stopped after ten seconds.
+    """
+    service = service_of(request)
+    if (wanted.only or wanted.never) and not token.may("auditor"):
+        raise HTTPException(403, f"Cypher needs the role auditor, the token of {token.name} has {token.role}")
+    state, model = model_of(request, user, token, "recommendations")
+    form = Form(wanted.k, wanted.lang, wanted.why)
+    items = service.maker.of(state, model, user, form, service.candidates(state, wanted))
+    return {"user": user, "state": state.number, "items": items}
 
 
 @router.get("/v1/explanation", tags=["why"])
@@ -140,15 +155,6 @@ def ask(request: Request, user: Key, asked: Asked, token: App) -> dict[str, Any]
     if answer.request.turn.kind in ("why", "why-not") and not token.may("support"):
         raise HTTPException(403, f"why needs the role support, the token of {token.name} has {token.role}")
     return answer.to_dict()
-
-
-@router.get("/v1/profile", tags=["why"])
-def profile(request: Request, user: Key, token: Support, lang: Lang = "en") -> dict[str, Any]:
-    """What the user likes and avoids in the graph's terms: counts, each with its Cypher, and sums of addends."""
-    from kg_rec.people.profile_words import profile_json
-
-    _, model = model_of(request, user, token, "profile")
-    return profile_json(model.profile(user), Wording(lang))
 
 
 @router.get("/v1/history", tags=["why"])

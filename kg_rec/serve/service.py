@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from kg_rec.ask.search import NameIndex
 from kg_rec.ask.session import Asker
 from kg_rec.errors import StoreError
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.feedback.events import REACTED, EventLog
-from kg_rec.model.recommender import Recommender
+from kg_rec.jobs.item_groups import items_of_group
+from kg_rec.model.recommender import Recommender, positions
 from kg_rec.serve.config import ServeConfig
-from kg_rec.serve.kept import Kept, KeptLists
+from kg_rec.serve.kept import Changes, Kept, KeptLists
 from kg_rec.serve.live import Live, State
 from kg_rec.serve.maker import Form, ListMaker
 from kg_rec.serve.tokens import ANYBODY, Token, holder, read_tokens
 from kg_rec.store.base import GraphStore
 
+if TYPE_CHECKING:
+    from kg_rec.serve.wire import Wanted
+
+#: Longest time that Cypher of a request may take.
+_SECONDS = 10.0
+
 
 class _Metrics:
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+    """Counts and times; those of all worker processes where they share a folder."""
+
+    def __init__(self, shared: Path | None) -> None:
+        self._shared, self.registry = shared, CollectorRegistry()
         self.requests = Counter("kg_rec_requests", "Requests", ("route", "status"), registry=self.registry)
         self.seconds = Histogram("kg_rec_request_seconds", "Time to answer", ("route",), registry=self.registry)
 
@@ -38,6 +52,14 @@ class _Metrics:
         """A request was answered."""
         self.requests.labels(route, status).inc()
         self.seconds.labels(route).observe(seconds)
+
+    def text(self) -> bytes:
+        """All of it in Prometheus' text format."""
+        if self._shared is None:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together, path=str(self._shared))  # type: ignore[no-untyped-call]
+        return generate_latest(together)
 
 
 class _Rate:
@@ -74,7 +96,10 @@ class Service:
     def __init__(self, live: Live, writer: Callable[[], GraphStore], config: ServeConfig) -> None:
         self.live, self.writer, self.config = live, writer, config
         self.tokens = () if config.tokens is None else read_tokens(config.tokens)
-        self.metrics, self.lists, self.rate = _Metrics(), KeptLists(config.cached), _Rate(config.rate)
+        shared = config.shared
+        self.metrics, self.rate = _Metrics(shared), _Rate(config.rate)
+        self.changes = Changes(None if shared is None else shared / "changes")
+        self.lists = KeptLists(config.cached, self.changes)
         self.shown = ExplainConfig(least_crowd=config.least_crowd)
         self.maker = ListMaker(self.shown)
         self._names: tuple[int, dict[str, NameIndex]] = (-1, {})
@@ -113,16 +138,58 @@ class Service:
         """Write events into the graph; they are there when this returns."""
         now = int(time.time())
         rows = [{**event, "at": now if event["at"] is None else event["at"]} for event in events]
+        with self.writing({event["user"] for event in events}) as store:
+            return EventLog.of(store).record_reactions(pa.Table.from_pylist(rows, schema=REACTED))
+
+    @contextmanager
+    def writing(self, users: Iterable[str]) -> Iterator[GraphStore]:
+        """The graph for writing something of some users; lists that were kept of them do not hold after that."""
         try:
             with self._writable() as store:
-                return EventLog.of(store).record_reactions(pa.Table.from_pylist(rows, schema=REACTED))
+                yield store
         finally:  # where it failed, nobody knows how much of it was written
-            self.lists.change({event["user"] for event in events})
+            self.changes.mark(users)
+
+    def candidates(self, state: State, wanted: Wanted) -> NDArray[np.bool_]:
+        """The items that may be in a list, shape (items,).
+
+        Raises:
+            NotFoundError: an item is unknown.
+            ArgumentError: there is no such fact.
+            QueryRefusedError: Cypher does more than read.
+        """
+        snapshot = state.model.recommender.snapshot
+        items = snapshot.items
+
+        def those(keys: Sequence[str]) -> NDArray[np.bool_]:
+            found = np.zeros(len(items), np.bool_)
+            rows = items.indices(keys)
+            found[rows[rows >= 0]] = True
+            return found
+
+        allowed = np.ones(len(items), np.bool_)
+        if wanted.candidates is not None:
+            positions(items, wanted.candidates)  # a key that is not there is told
+            allowed &= those(wanted.candidates)
+        positions(items, wanted.never_items)
+        allowed &= ~those(wanted.never_items)
+        for name in ("only_facts", "never_facts"):
+            for fact in getattr(wanted, name):
+                has = items_of_group(snapshot, fact, name)[1]
+                allowed &= has if name == "only_facts" else ~has
+        for cypher in wanted.only:
+            allowed &= those(self.live.keys(cypher, _SECONDS))
+        for cypher in wanted.never:
+            allowed &= ~those(self.live.keys(cypher, _SECONDS))
+        return allowed
 
     @contextmanager
     def _writable(self) -> Iterator[GraphStore]:
-        """The graph for writing, for one thread at a time; it stays open for the next, and is read from meanwhile."""
-        with self._writing:
+        """The graph for writing, for one thread at a time; it stays open for the next, and is read from meanwhile.
+
+        A folder that several worker processes write to is let go of at once: each waits for its turn.
+        """
+        with self._writing, self._turn():
             if self._open is None:
                 self._open = self.writer()
             try:
@@ -131,13 +198,26 @@ class Service:
                 self._let_go()
                 raise
             self._written = time.monotonic()
-            if not self._open.capabilities.concurrent_writers:
-                self.live.lend(self._open)
+            if self.live.alone:
+                if self.config.shared is None:
+                    self.live.lend(self._open)
+                else:
+                    self._let_go()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """The turn of this process among the workers to write to a graph that has one writer."""
+        if self.config.shared is None or not self.live.alone:
+            yield
+            return
+        with (self.config.shared / "turn").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # the system lets go of it with the file, also where the process is killed
+            yield
 
     def tidy(self) -> None:
         """Close an embedded graph that nobody sent feedback for since a poll, so that others may write to it."""
         with self._writing:
-            alone = self._open is not None and not self._open.capabilities.concurrent_writers
+            alone = self._open is not None and self.live.alone
             if alone and time.monotonic() - self._written >= self.config.poll:
                 self._let_go()
 

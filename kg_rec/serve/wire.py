@@ -72,6 +72,37 @@ class Event(BaseModel):
     value: float = Field(1.0, ge=-1e9, le=1e9, allow_inf_nan=False, description="What it is worth.")
 
 
+Keys = Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(max_length=10_000)]
+Texts = Annotated[list[Annotated[str, Field(min_length=1, max_length=5000)]], Field(max_length=20)]
+
+
+class Wanted(BaseModel):
+    """Which items may be in a list; the names are those of a job's ``[candidates]``."""
+
+    model_config = ConfigDict(extra="forbid")
+    candidates: Keys | None = Field(None, description="Only items with these keys; all where left out.")
+    never_items: Keys = Field(default_factory=list, description="No items with these keys.")
+    only_facts: Texts = Field(default_factory=list, description="Only items with each fact: genre:Crime.")
+    never_facts: Texts = Field(default_factory=list, description="No items with any of these facts.")
+    only: Texts = Field(default_factory=list, description="Cypher: only items whose keys it returns.")
+    never: Texts = Field(default_factory=list, description="Cypher: no items whose keys it returns.")
+    k: int = Field(10, ge=1, le=100, description="Length of the list.")
+    lang: Annotated[str, AfterValidator(_spoken)] = Field("en", min_length=1, max_length=20)
+    why: bool = Field(True, description="Whether each item has its reason in words.")
+
+
+class Said(BaseModel):
+    """What a user says of themselves."""
+
+    model_config = ConfigDict(extra="forbid")
+    say: Texts = Field(default_factory=list, description="Sentences: no horror, more from the seventies.")
+    strike: Texts = Field(default_factory=list, description="Names of clauses of the profile that shall not count.")
+    forget: bool = Field(False, description="First forget all that was said before.")
+    keep: bool = Field(False, description="Write it into the graph; else it is only tried.")
+    k: int = Field(10, ge=1, le=100, description="Length of the list.")
+    lang: Annotated[str, AfterValidator(_spoken)] = Field("en", min_length=1, max_length=20)
+
+
 class Asked(BaseModel):
     """A request in words, with those before it in the same conversation; nothing of it is kept."""
 

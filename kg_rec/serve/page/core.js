@@ -1,0 +1,106 @@
+// What all views share: words, numbers, elements, requests.  Every name is put in as text, never as HTML.
+import { words } from "./words.js";
+
+export const $ = (id) => document.getElementById(id);
+export const state = {
+  lang: "en", user: null, name: "", found: null, list: [], item: null, channels: [], explanation: null,
+  removed: new Set(), added: new Map(), weights: {}, requests: [],
+};
+const colours = ["#2a6fbb", "#2e8b6f", "#8a5fb5", "#c0842b", "#b0476a", "#5b7083", "#7a8b2e"];
+
+export const t = (key, ...values) => values.reduce((text, value) => text.replace("{}", () => value), words[state.lang][key]);
+export const reaction = (kind) => words[state.lang].feedback[kind] ?? kind;
+const locale = () => (state.lang === "zh" ? "zh-CN" : "en-GB");
+export const number = (value, digits = 2) => value.toLocaleString(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits });
+export const day = (seconds) => new Date(1000 * seconds).toLocaleDateString(locale(), { year: "numeric", month: "short", day: "numeric", timeZone: "UTC" });
+export const moment = (seconds) => new Date(1000 * seconds).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" });
+export const colour = (channel) => colours[Math.max(0, state.channels.indexOf(channel)) % colours.length];
+export const channelName = (channel) => (channel === "base" ? t("base") : channel);
+
+export const make = (tag, text, attributes = {}) => {
+  const element = document.createElement(tag);
+  if (text !== undefined && text !== null) element.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+};
+export const drawing = (width, height, label) => {
+  const element = (tag, attributes, text) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    if (text !== undefined) made.textContent = text;
+    return made;
+  };
+  const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
+  return { svg, add: (...what) => svg.append(element(...what)) };
+};
+export const cut = (text, most) => ([...text].length > most ? `${[...text].slice(0, Math.max(1, most - 1)).join("")}…` : text);
+
+/** A table that becomes one block a row on a phone: columns of [title, value of a row, class]. */
+export const table = (columns, rows, caption) => {
+  const made = make("table", undefined, { class: "cards", role: "table" }), top = make("thead", undefined, { role: "rowgroup" });
+  const head = make("tr", undefined, { role: "row" }), body = make("tbody", undefined, { role: "rowgroup" });
+  if (caption) made.append(make("caption", caption));
+  head.append(...columns.map(([title, , kind]) => make("th", title, { scope: "col", role: "columnheader", class: kind ?? "" })));
+  body.append(...rows.map((row) => {
+    const line = make("tr", undefined, { role: "row" });
+    line.append(...columns.map(([title, value, kind], n) => {
+      const shown = value(row), header = n === 0;
+      const cell = make(header ? "th" : "td", shown instanceof Node ? undefined : shown, { role: header ? "rowheader" : "cell", "data-label": title, class: kind ?? "" });
+      if (header) cell.setAttribute("scope", "row");
+      if (shown instanceof Node) cell.append(shown);
+      return cell;
+    }));
+    return line;
+  }));
+  top.append(head);
+  made.append(top, body);
+  return made;
+};
+/** A bar from the middle: to the right for it, to the left against it. */
+export const bar = (value, widest, channel) => {
+  const room = make("span", undefined, { class: "bar", "aria-hidden": "true" }), part = make("i");
+  part.style.width = `${(50 * Math.abs(value)) / Math.max(widest, 1e-9)}%`;
+  part.style.background = value < 0 ? "var(--against)" : channel ? colour(channel) : "var(--bar)";
+  part.className = value < 0 ? "left" : "right";
+  room.append(part);
+  return room;
+};
+
+export async function ask(path, body) {
+  const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+  const token = $("token").value;
+  if (token) headers.Authorization = `Bearer ${token}`;
+  const answer = await fetch(path, body === undefined ? { headers } : { method: "POST", headers, body: JSON.stringify(body) });
+  const found = await answer.json().catch(() => ({}));
+  if (answer.status === 401) $("token-choice").hidden = false;
+  $("stale").hidden = !answer.headers.has("Warning");
+  $("stale").textContent = answer.headers.has("Warning") ? answer.headers.get("Warning").replace(/^\d+ \S+ "|"$/g, "") : "";
+  if (!answer.ok) throw new Error(found.detail || answer.statusText);
+  return found;
+}
+export const of = (what, more = {}) => `/v1/${what}?${new URLSearchParams({ user: state.user, lang: state.lang, ...more })}`;
+export const search = async (what, query) => (await ask(`/v1/search?what=${what}&q=${encodeURIComponent(query)}`)).matches;
+// What a person did: what was said before is over, a fault is said. What that calls in turn is not `told`: it would wipe away later words.
+export const told = (work) => async (...args) => {
+  try { $("note").textContent = ""; await work(...args); } catch (error) { $("note").textContent = error.message; }
+};
+export const note = (text) => { $("note").textContent = text; };
+
+/** An input that offers items by name; `chosen()` is the one that was meant. */
+export function itemInput(input, offers) {
+  let choices = [];
+  input.addEventListener("input", told(async () => {
+    const query = input.value.trim();
+    if (!query || choices.some((one) => one.name === query)) return;
+    choices = await search("item", query);
+    offers.replaceChildren(...choices.map((one) => make("option", undefined, { value: one.name })));
+  }));
+  return async () => {
+    const query = input.value.trim();
+    if (!query) return null;
+    if (!choices.some((one) => one.name === query)) choices = await search("item", query);
+    const found = choices.find((one) => one.name === query) ?? choices[0];
+    if (!found) note(t("nothing"));
+    return found ?? null;
+  };
+}

@@ -1,0 +1,93 @@
+// Why an item has its score: words, sums, what speaks for and against it, the picture, the check; and which of two.
+import { $, ask, bar, channelName, colour, cut, drawing, make, number, of, state, t, table, told } from "./core.js";
+
+export async function why(item, focus) {
+  const found = await ask(of("explanation", { item }));
+  state.item = item;
+  state.explanation = found;
+  for (const button of $("items").querySelectorAll("button")) button.setAttribute("aria-current", String(button.dataset.item === item));
+  $("why").hidden = false;
+  $("why-title").textContent = t("why", found.item_name);
+  $("words").textContent = found.text;
+  const parts = [found.base, ...found.terms.map((term) => term.value)];
+  const good = parts.filter((v) => v > 0).reduce((a, b) => a + b, 0), bad = parts.filter((v) => v < 0).reduce((a, b) => a + b, 0);
+  $("sum").textContent = t("score", number(good), number(-bad), number(found.score));
+  const sums = new Map([["base", found.base]]), sources = new Map();
+  for (const term of found.terms) {
+    sums.set(term.channel, (sums.get(term.channel) || 0) + term.value);
+    sources.set(term.source_name, (sources.get(term.source_name) || 0) + term.value);
+  }
+  bars($("channels"), [...sums].map(([channel, value]) => [channelName(channel), value, channel]));
+  const ordered = [...sources].sort((a, b) => b[1] - a[1]);
+  bars($("for"), ordered.filter(([, value]) => value > 0).slice(0, 6));
+  bars($("against"), ordered.filter(([, value]) => value < 0).reverse().slice(0, 6));
+  if (!$("against").children.length) $("against").append(make("p", t("nothingAgainst")));
+  $("paths").replaceChildren(table([
+    [t("path"), line],
+    [t("share"), (path) => `${number((100 * path.value) / Math.max(good, 1e-9), 1)} %`, "number"],
+  ], found.paths));
+  $("cypher").textContent = `${found.cypher}\n${JSON.stringify(found.parameters, null, 1)}`;
+  $("checked").textContent = $("counterfactual").textContent = "";
+  picture();
+  $("other").replaceChildren(...state.list.filter((one) => one.item !== item).map((one) => make("option", one.name, { value: one.item })));
+  $("versus").hidden = !$("other").options.length;
+  $("compared").replaceChildren();
+  if (focus) $("why-title").focus();
+}
+export function bars(place, rows) {
+  const widest = Math.max(...rows.map(([, value]) => Math.abs(value)), 1e-9);
+  place.replaceChildren(...rows.map(([name, value, channel]) => {
+    const row = make("div", undefined, { class: "row" });
+    row.append(make("span", name), make("b", number(value)), bar(value, widest, channel));
+    return row;
+  }));
+}
+const shown = (node, n) => (node.key === null || node.count > 1 ? t("others", node.count) : n === 0 ? t("you") : node.name ?? node.key ?? "");
+const line = (path) => path.nodes.map(shown).join(" — ");
+
+/** The strongest paths, in rows; in columns where there is little room: drawn anew for each width. */
+export function picture() {
+  const found = state.explanation;
+  if (!found || $("why").hidden || !$("picture").clientWidth) return;
+  const paths = found.paths.slice(0, 6).filter((path) => path.nodes && path.nodes.length > 1);
+  const width = Math.max(240, $("picture").clientWidth), narrow = width < 520, step = 42, gap = 26;
+  const heights = paths.map((path) => (narrow ? path.nodes.length * step + 10 : step));
+  const { svg, add } = drawing(width, heights.reduce((a, b) => a + b, 8), paths.map(line).join("; "));
+  let y = 6;
+  paths.forEach((path, row) => {
+    const room = width / path.nodes.length, box = narrow ? width - 2 : room - gap;
+    path.nodes.forEach((node, n) => {
+      const x = narrow ? 1 : n * room + 1, top = narrow ? y + n * step : y;
+      if (n) add("path", { class: "edge", stroke: colour(path.channel), d: narrow ? `M ${width / 2} ${top - 14} V ${top}` : `M ${x - gap} ${top + 14} H ${x}` });
+      add("rect", { x, y: top, width: box - 1, height: 28, rx: 4, class: n === 0 || n === path.nodes.length - 1 ? "end" : "" });
+      add("text", { x: x + box / 2, y: top + 19, "text-anchor": "middle" }, cut(String(shown(node, n)), Math.floor(box / 7.6)));
+    });
+    y += heights[row];
+  });
+  $("picture").replaceChildren(svg);
+}
+$("run").addEventListener("click", told(async () => {
+  const found = await ask(of("check", { item: state.item }));
+  $("checked").textContent = found.wrong.length ? t("wrong") : t("verified", found.paths);
+}));
+$("without").addEventListener("click", told(async () => {
+  const found = await ask(of("counterfactual", { item: state.item }));
+  const names = (found.removed ?? []).map((one) => one.name ?? one);
+  $("counterfactual").textContent = names.length ? t("leaves", names.join(", ")) : t("stays");
+}));
+
+// ---- which of two ----
+$("versus").addEventListener("submit", (event) => { event.preventDefault(); compare(); });
+const compare = told(async () => {
+  const found = await ask(of("versus", { item: state.item, other: $("other").value }));
+  const { first, second } = found, most = found.differences.slice(0, 8);
+  const left = (side) => found[side].score - found[side].base - most.reduce((sum, one) => sum + one[side], 0);
+  const rows = [[t("base"), first.base, second.base], ...most.map((one) => [one.source_name, one.first, one.second]),
+    [t("rest"), left("first"), left("second")], [t("sum"), first.score, second.score]];
+  $("compared").replaceChildren(make("p", found.text), table([
+    ["", (row) => row[0]],
+    [first.item_name, (row) => number(row[1]), "number"],
+    [second.item_name, (row) => number(row[2]), "number"],
+    [t("difference"), (row) => number(row[1] - row[2]), "number"],
+  ], rows));
+});
