@@ -146,6 +146,29 @@ def clean_neo4j(neo4j_url: str, neo4j_driver: neo4j.Driver) -> str:
     return neo4j_url
 
 
+@pytest.fixture(scope="session")
+def own_server() -> Iterator[neo4j_server.Server]:
+    """A server that tests may stop and start; it says within four seconds that it is at work."""
+    alive = {"server.bolt.connection_keep_alive": "2s", "server.bolt.connection_keep_alive_probes": "2"}
+    try:
+        found = neo4j_server.start(alive)
+    except neo4j_server.ServerError as error:
+        _absent(f"no Neo4j server: {error}")
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def server(own_server: neo4j_server.Server, monkeypatch: pytest.MonkeyPatch) -> neo4j_server.Server:
+    """That server, empty, with its credentials in the environment."""
+    monkeypatch.setenv("NEO4J_USERNAME", own_server.user)
+    monkeypatch.setenv("NEO4J_PASSWORD", own_server.password)
+    monkeypatch.delenv("NEO4J_AUTH_FILE", raising=False)
+    with neo4j.GraphDatabase.driver(own_server.url, auth=(own_server.user, own_server.password)) as driver:
+        neo4j_server.empty_database(driver)
+    return own_server
+
+
 @pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])
 def tmp_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GraphStore]:
     """A connected, empty store of each kind."""

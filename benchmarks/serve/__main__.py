@@ -12,7 +12,7 @@ which has to be empty.  Each list has ten items with their reasons in words.  On
 - ``fresh_p99_ms``: a dismissal is sent, then the list asked for, which must have changed: both together;
 - ``echo_p99_ms``, ``echo_per_second``: an application that does nothing, asked in the same ways;
 - ``errors``: answers of another status than 200, and lists that did not change;
-- ``memory_mb``: of the service after the first phase, and after all, with --requests lists more;
+- ``memory_mb``: of the service and its workers after the first phase, and after all, with --requests lists more;
 - ``load``: the machine's, as the mean of the last minute, before the first phase and after the last.
 """
 
@@ -75,6 +75,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=15.0, help="of each phase  [default: 15]")
     parser.add_argument("--fresh", type=int, default=200, help="dismissals  [default: 200]")
     parser.add_argument("--requests", type=int, default=0, help="lists more, for the memory  [default: 0]")
+    parser.add_argument("--workers", type=int, default=1, help="processes of the service  [default: 1]")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     found = parser.parse_args(arguments)
@@ -105,7 +106,7 @@ async def _measured(
 ) -> dict[str, Any]:
     rng = random.Random(options.seed)
     store = "neo4j" if "://" in graph else "embedded"
-    shape = {"users": len(users), "rate": options.rate, "store": store}
+    shape = {"users": len(users), "rate": options.rate, "store": store, "workers": options.workers}
 
     def path(user: str) -> str:
         return f"/v1/recommendations?user={quote(user, safe='')}&k=10"
@@ -125,6 +126,7 @@ async def _measured(
         echo = await at_rate(port, lists(anybody()), options.rate, options.seconds)
         _, echoes = await as_fast(port, lists(iter(hot * 1_000_000)), options.seconds)
     serve = [sys.executable, "-c", "from kg_rec.cli import main; main()", "serve", str(model), "--graph", graph]
+    serve += ["--workers", str(options.workers)]
     with _served([*serve, "--port"]) as (port, pid):
         progress(0, None, f"lists at {options.rate:g} a second")
         await as_fast(port, lists(anybody()), 2.0, connections=1)  # what is computed once
@@ -183,11 +185,13 @@ def _served(command: list[str]) -> Iterator[tuple[int, int]]:
 
 
 def _resident(pid: int) -> float:
-    """Memory of a process that is in RAM, in MB."""
+    """Memory of a process and its workers that is in RAM, in MB; what several of them map counts for each."""
+    found = 0.0
     for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return float("nan")
+            found = int(line.split()[1]) / 1024
+    workers = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return found + sum(_resident(int(worker)) for worker in workers)
 
 
 def _shown(value: Any) -> str:

@@ -109,17 +109,17 @@ class GraphSchema:
         """SHA-256 of the Turtle text, hexadecimal."""
         return hashlib.sha256(self.turtle.encode()).hexdigest()
 
-    @property
+    @cached_property
     def user(self) -> NodeType:
         """The node type whose role is ``user``."""
         return next(t for t in self.node_types.values() if t.role == "user")
 
-    @property
+    @cached_property
     def item(self) -> NodeType:
         """The node type whose role is ``item``."""
         return next(t for t in self.node_types.values() if t.role == "item")
 
-    @property
+    @cached_property
     def interaction(self) -> RelationType:
         """The relation type from user to item that is learned from."""
         return next(r for r in self.relation_types.values() if r.interaction)

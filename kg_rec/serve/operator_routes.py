@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from kg_rec.errors import ConfigError, NotFoundError
+from kg_rec.errors import ConfigError
 from kg_rec.feedback.events import EventLog
 from kg_rec.feedback.learn import LearnedFile
 from kg_rec.people.evolution_words import evolution_json
@@ -18,6 +18,8 @@ from kg_rec.textfile import parse_json, read_text
 
 router = APIRouter(tags=["operations"])
 
+#: Parts of an audit that are told.
+_TOLD = ("protocol", "users", "items", "k", "means", "gaps", "exposure")
 #: Runs that are told of, the newest.
 _RUNS = 50
 
@@ -67,16 +69,13 @@ def reactions(request: Request, token: Admin) -> dict[str, Any]:
 
 @router.get("/v1/fairness")
 def fairness(request: Request, token: Admin) -> dict[str, Any]:
-    """The audit that is kept beside the model, as ``kg-rec audit MODEL --json > MODEL/audit.json`` makes it."""
+    """The audit that is kept beside the model, null for none: ``kg-rec audit MODEL --json > MODEL/audit.json``."""
     file = service_of(request).live.folder / "audit.json"
     if not file.exists():
-        name = file.parent.name
-        raise NotFoundError(
-            f"no audit is kept beside the model; make one: kg-rec audit {name} --json > {name}/{file.name}"
-        )
+        return {"audit": None}
     try:
         found: dict[str, Any] = parse_json(read_text(file, ConfigError))
-        return {name: found[name] for name in ("protocol", "users", "items", "k", "means", "gaps", "exposure")}
+        return {"audit": {name: found[name] for name in _TOLD}}
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{file.name}: expected what kg-rec audit --json prints ({error}); make it anew") from error
 

@@ -6,6 +6,7 @@ process loses nothing but the requests that it was answering.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _log = logging.getLogger(__name__)
+#: Seconds that a thread may keep others waiting: an answer passes through several, each of which waits its turn.
+_SWITCH = 0.0005
 #: Seconds after which a process that says nothing at all is taken for dead; reading a large graph keeps it busy.
 _SILENT = 60
 
@@ -60,7 +63,11 @@ class Application:
         from kg_rec.serve.live import Live
 
         live = Live(lambda: connect(self.graph, read_only=True), self.model, mmap=self.mmap)
-        return create_app(live, lambda: connect(self.graph), self.config)
+        app = create_app(live, lambda: connect(self.graph), self.config)
+        sys.setswitchinterval(_SWITCH)
+        gc.collect()
+        gc.freeze()  # what stays for long is not looked through again and again while somebody waits
+        return app
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,14 @@ from kg_rec.errors import ConfigError, StoreUnavailableError
 from kg_rec.feedback.events import EventLog
 from kg_rec.feedback.learn import Learned, LearnedFile, start
 from kg_rec.model import persist
+from kg_rec.people.evolution_words import evolution_json
 from kg_rec.people.profile_words import profile_json
 from kg_rec.serve.app import create_app
 from kg_rec.serve.config import ServeConfig
 from kg_rec.serve.live import Live
 from kg_rec.serve.tokens import add_token, read_tokens
 from kg_rec.store import GraphStore, connect
+from kg_rec.store.ledger import Run, RunLedger
 
 MODEL = everything()
 USER = MODEL.users.key(0)
@@ -211,7 +213,122 @@ def test_a_profile_counts_what_is_in_the_graph_now(world: World) -> None:
         rate(world, USER, MODEL.items.key(new))
         after = client.get("/v1/profile", params={"user": USER, "lang": "zh"}).json()
         assert (after["total"], after["lang"]) == (before["total"] + 1, "zh")
+        event = {"event": "c", "user": USER, "item": get(client)[0]["item"], "kind": "click"}
+        client.post("/v1/feedback", json=[event])  # no interaction of the graph, so the Cypher would not count it
+        clicked = client.get("/v1/profile", params={"user": USER, "lang": "zh"}).json()
+        assert clicked == after
+        live = client.app.state.service.live  # type: ignore[attr-defined]
+        for clause in clicked["clauses"]:
+            counted = {
+                row["what"]: row["count"] for row in live.query(clause["cypher"], clause["parameters"]).to_pylist()
+            }
+            assert (counted["count"], counted["total"]) == (clause["count"], clause["total"])
         assert client.get("/v1/profile", params={"user": "nobody"}).status_code == 404
+
+
+def test_a_list_of_candidates_is_the_librarys_and_cypher_is_only_read(world: World, tmp_path: Path) -> None:
+    schema = MODEL.snapshot.schema
+    keys = MODEL.items.keys.to_pylist()
+    some = keys[: len(keys) // 2]
+    item = schema.item
+    with world.client() as client:
+
+        def wanted(**body: object) -> list[str]:
+            answer = client.post("/v1/recommendations", params={"user": USER}, json={"k": 4, "why": False, **body})
+            assert answer.status_code == 200, answer.text
+            return [one["item"] for one in answer.json()["items"]]
+
+        expected = Model(MODEL).recommend([USER], 4, candidates=some).column("item").to_pylist()
+        assert wanted(candidates=some) == expected
+        assert wanted(candidates=some, never_items=expected[:1]) == wanted(candidates=some, k=5)[1:]
+        cypher = f"MATCH (i:{item.name}) WHERE i.{item.key} IN {some[:6]!r} RETURN i.{item.key}"
+        assert set(wanted(only=[cypher])) <= set(some[:6])
+        assert not set(wanted(never=[cypher], k=20)) & set(some[:6])
+        facts = (r for r in schema.knowledge_relations if item.name == r.source)
+        relation = next(r for r in facts if len(MODEL.snapshot.edges[r.name]))
+        edges = MODEL.snapshot.edges[relation.name]
+        node = MODEL.snapshot.ids[relation.target].keys[int(edges.target[0])].as_py()
+        tied = {keys[i] for i in edges.source[edges.target == edges.target[0]].tolist()}
+        assert set(wanted(only_facts=[f"{relation.name}:{node}"], k=50)) <= tied
+        assert not set(wanted(never_facts=[f"{relation.name}:{node}"], k=50)) & tied
+        for body, status in (
+            ({"candidates": ["no such item"]}, 404),
+            ({"only_facts": ["no:such"]}, 422),
+            ({"only": ["MATCH (n) DETACH DELETE n RETURN 1"]}, 422),
+            ({"only": ["MATCH (n RETURN"]}, 422),
+        ):
+            answer = client.post("/v1/recommendations", params={"user": USER}, json=body)
+            assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), body
+    file = tmp_path / "tokens"
+    head = {"Authorization": f"Bearer {add_token(file, 'shop', 'app')}"}
+    with world.client(tokens=file) as client:
+        for body, status in (({"candidates": some}, 200), ({"only": [cypher]}, 403)):
+            answer = client.post("/v1/recommendations", params={"user": USER}, json=body, headers=head)
+            assert answer.status_code == status
+
+
+def test_what_a_user_says_is_tried_kept_and_forgotten(world: World) -> None:
+    ask = {"user": USER}
+    genre = next(t for t in MODEL.snapshot.schema.node_types if t == "Genre")
+    name = MODEL.snapshot.names(genre)[0].as_py()
+    with world.client(poll=1000.0) as client:
+
+        def said() -> list[dict[str, object]]:
+            found: list[dict[str, object]] = client.get("/v1/preferences", params=ask).json()["preferences"]
+            return found
+
+        tried = client.post("/v1/preferences", params=ask, json={"say": [f"no {name}"]}).json()
+        assert [p["kind"] for p in tried["preferences"]] == ["never"]
+        assert said() == []
+        kept = client.post("/v1/preferences", params=ask, json={"say": [f"no {name}"], "keep": True}).json()
+        assert kept["preferences"] == tried["preferences"] == said()
+        has = Model(MODEL).editor.profiler.features
+        banned = has.has(Model(MODEL).editor.read(f"no {name}")[0][0].feature)
+        assert not any(banned[MODEL.items.index(one["item"])] for one in kept["items"])
+        client.post("/v1/preferences", params=ask, json={"forget": True, "keep": True})
+        assert said() == []
+        profile = client.get("/v1/profile", params=ask).json()["clauses"]
+        if profile:
+            body = {"strike": [profile[0]["feature"]["name"]], "keep": True}
+            assert client.post("/v1/preferences", params=ask, json=body).status_code == 200
+            left = client.get("/v1/profile", params=ask).json()["clauses"]
+            assert profile[0]["feature"] not in [clause["feature"] for clause in left]
+        assert client.post("/v1/preferences", params=ask, json={"strike": ["nothing"]}).status_code == 422
+
+
+def test_change_over_time_is_the_librarys(world: World) -> None:
+    with world.client() as client:
+        found = client.get("/v1/evolution", params={"user": USER, "lang": "zh"}).json()
+        assert found == evolution_json(MODEL.snapshot, Model(MODEL).evolution(USER), "zh")
+        assert client.get("/v1/drift").json() == evolution_json(MODEL.snapshot, Model(MODEL).evolution())
+
+
+def test_operators_see_runs_reactions_lessons_audits_and_versions(world: World) -> None:
+    run = Run("r1", "nightly", "done", "2026-11-29T01:00:00.000Z", report={"users": 3, "rows": 9, "drift": 0.25})
+    with world.client(poll=1000.0) as client:
+        store = connect(world.url)
+        RunLedger(store).prepare()
+        RunLedger(store).save(run)
+        store.close()
+        (told,) = client.get("/v1/runs").json()["runs"]
+        assert (told["run"], told["state"], told["rows"], told["drift"]) == ("r1", "done", 9, 0.25)
+        event = {"event": "a", "user": USER, "item": MODEL.items.key(1), "kind": "dismiss"}
+        client.post("/v1/feedback", json=[event])
+        LearnedFile.beside(world.folder).add(start(MODEL))
+        found = client.get("/v1/reactions").json()
+        assert found["kinds"] == {"dismiss": 1}
+        assert [w["weight"] for w in found["lessons"][0]["weights"]] == pytest.approx([1.0] * (len(MODEL.channels) + 1))
+        assert client.get("/v1/fairness").json() == {"audit": None}
+        parts = {"protocol": "random", "users": 9, "items": 8, "k": 5, "means": {}, "gaps": [], "exposure": []}
+        (world.folder / "audit.json").write_text(json.dumps({**parts, "more": 1}))
+        assert client.get("/v1/fairness").json() == {"audit": parts}
+        (world.folder / "audit.json").write_text("[]")
+        assert client.get("/v1/fairness").status_code == 422
+        models = client.get("/v1/models").json()
+        assert (models["users"], models["items"]) == MODEL.shape
+        client.post("/v1/refresh")
+        states = client.get("/v1/models").json()["states"]
+        assert [one["state"] for one in states[:2]] == [states[0]["state"], states[0]["state"] - 1]
 
 
 def test_a_new_user_is_served_at_once_and_an_unknown_one_is_a_problem(world: World) -> None:

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from toy_graph import everything, fill, films
 
+from kg_rec.feedback.learn import LearnedFile, start
 from kg_rec.model import persist
 from kg_rec.serve.app import create_app
 from kg_rec.serve.live import Live
 from kg_rec.store import connect
+from kg_rec.store.ledger import Run, RunLedger
 
 expect.set_options(timeout=20_000)  # a busy machine answers late
 
 MODEL = everything()
 USER = MODEL.users.key(0)
+#: The second of the user's list; the only item that keeps its name.
+SECOND = MODEL.items.key(int(MODEL.rank(np.array([0]), 2)[0][0][1]))
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +43,18 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         fill(store, snapshot)
         item = snapshot.schema.item
         hostile = "<img src=x onerror=window.hacked=1>"
-        store.transact([(f"MATCH (i:{item.name}) SET i.{item.name_property} = $name", {"name": hostile})])
+        others = f"MATCH (i:{item.name}) WHERE i.{item.key} <> $second SET i.{item.name_property} = $name"
+        store.transact([(others, {"name": hostile, "second": SECOND})])
+        ledger = RunLedger(store)
+        ledger.prepare()
+        figures = {"users": 9, "rows": 90, "seconds": 1.0, "drift": 0.125}
+        ledger.save(Run("run-1", "nightly", "done", "2026-11-29T01:00:00.000Z", report=figures))
     persist.save(MODEL, place / "model")
+    LearnedFile.beside(place / "model").add(start(MODEL))
+    gap = {"measure": "ndcg", "by": "age", "group": "<b>young</b>", "gap": -0.1, "gap_interval": [-0.2, -0.05]}
+    shown = {"by": "popularity", "group": "tail", "ratio": 0.5, "gap": -0.2, "telling": True}
+    audit = {"protocol": "random", "users": 9, "items": 8, "k": 5, "means": {}, "gaps": [{**gap, "telling": True}]}
+    (place / "model" / "audit.json").write_text(json.dumps({**audit, "exposure": [shown]}))
     live = Live(lambda: connect(url, read_only=True), place / "model")
     server = uvicorn.Server(uvicorn.Config(create_app(live, lambda: connect(url)), port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -65,7 +82,7 @@ def page(request: pytest.FixtureRequest, chromium: Browser, address: str) -> Ite
 
 
 def find(page: Page) -> None:
-    page.get_by_label("Find a user").fill(USER)
+    page.get_by_role("combobox", name="Find a user or an item").fill(USER)
     expect(page.locator("#matches li").first).to_be_visible()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
@@ -96,9 +113,111 @@ def test_unticking_and_weighing_change_the_list_and_write_nothing(page: Page) ->
     assert page.locator("#items .moved").all_inner_texts() != scores
     page.locator("#history input").first.check()
     expect(page.locator("#items .bars").first).to_be_visible()  # as it was
-    slider = page.locator("#weights input").first
+    page.get_by_text("Weigh the channels").click()
+    slider = page.get_by_label("Weigh taste")
     slider.fill("3")
     expect(page.locator("#note")).to_contain_text("nothing is written")
+    expect(page.locator("#weights output").nth(1)).to_have_text("× 3.0")
+
+
+def test_an_item_is_added_and_taken_back(page: Page) -> None:
+    find(page)
+    names = page.locator("#items .name")
+    second = names.nth(1).inner_text().partition(". ")[2]
+    page.get_by_label("As if the user had liked …").fill(second)
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("#note")).to_contain_text("nothing is written")
+    expect(page.locator("#history label").first).to_contain_text("(added)")
+    expect(page.locator("#items")).not_to_contain_text(second)
+    page.locator("#history input").first.uncheck()
+    expect(names.nth(1)).to_have_text(f"2. {second}")
+    expect(page.locator("#history")).not_to_contain_text("(added)")
+
+
+def test_a_profile_is_told_and_corrected(page: Page) -> None:
+    find(page)
+    page.get_by_role("button", name="Profile").click()
+    expect(page.locator("#edited tbody tr")).to_have_count(10)
+    before = page.locator("#edited").inner_text()
+    genre = MODEL.snapshot.names("Genre")[0].as_py()
+    page.get_by_label("Add to it in words").fill(f"more {genre}")
+    page.keyboard.press("Enter")
+    expect(page.locator("#said")).to_contain_text(genre)
+    expect(page.locator("#note")).to_contain_text("nothing is written")
+    expect(page.locator("#edited")).not_to_have_text(before)
+    page.get_by_role("button", name="Keep in the graph").click()
+    expect(page.locator("#note")).to_have_text("It is in the graph.")
+    page.get_by_role("button", name="List").click()
+    page.get_by_role("button", name="Profile").click()
+    expect(page.locator("#said")).to_contain_text(genre)
+    page.get_by_role("button", name="Forget all that was said").click()
+    expect(page.locator("#said li")).to_have_count(0)
+
+
+def test_a_request_in_words_goes_on_with_the_one_before(page: Page) -> None:
+    find(page)
+    page.get_by_role("button", name="In words").click()
+    genre = MODEL.snapshot.names("Genre")[0].as_py()
+    for n, text in enumerate((f"more {genre}", "not the first"), 1):
+        page.get_by_label("What is wanted?").fill(text)
+        page.keyboard.press("Enter")
+        expect(page.locator("#turns li")).to_have_count(n)
+        expect(page.locator("#answer tbody tr").first).to_be_visible()
+    page.get_by_role("button", name="Begin anew").click()
+    expect(page.locator("#turns li")).to_have_count(0)
+
+
+def test_an_item_is_found_and_what_goes_with_it(page: Page) -> None:
+    page.get_by_role("combobox", name="Find a user or an item").fill("<img src=x")
+    expect(page.locator("#matches li").first).to_contain_text("<img src=x onerror=window.hacked=1> item")
+    page.keyboard.press("Enter")
+    expect(page.locator("#similar tbody tr").first).to_be_visible()
+    expect(page.locator("#item-why")).to_be_hidden()
+    find(page)
+    page.get_by_role("button", name="Item", exact=True).click()
+    expect(page.locator("#item-words")).not_to_be_empty()
+    assert page.evaluate("window.hacked") is None
+
+
+def test_a_user_over_time_is_drawn_for_each_width(page: Page) -> None:
+    find(page)
+    page.get_by_role("button", name="Over time").click()
+    picture = page.locator("#time-picture svg")
+    expect(picture).to_be_visible()
+    expect(page.locator("#time-text")).not_to_be_empty()
+    page.set_viewport_size({"width": 700, "height": 900})
+    expect(picture).to_have_attribute("width", str(page.locator("#time-picture").evaluate("e => e.clientWidth")))
+
+
+def test_operators_see_versions_runs_drift_feedback_and_fairness(page: Page) -> None:
+    page.get_by_role("button", name="Operations").click()
+    expect(page.locator("#of-models tbody tr").first).to_be_visible()
+    expect(page.locator("#of-runs")).to_contain_text("0.125")
+    expect(page.locator("#drift-picture svg")).to_be_visible()
+    expect(page.locator("#of-reactions tbody tr").first).to_be_visible()
+    expect(page.locator("#of-fairness")).to_contain_text("<b>young</b>")
+    expect(page.locator("#of-fairness")).to_contain_text("stands out")
+
+
+def test_paper_shows_list_and_reason_without_what_is_clicked(page: Page) -> None:
+    find(page)
+    page.emulate_media(media="print", color_scheme="dark")
+    expect(page.locator("#items")).to_be_visible()
+    expect(page.locator("#words")).to_be_visible()
+    for part in ("header", "#did", "#versus", "#without"):
+        expect(page.locator(part)).to_be_hidden()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_the_page_is_small_and_has_no_code_of_its_own_in_its_html(page: Page, address: str) -> None:
+    sizes = []
+    for name in ["", *(f"page/{file.name}" for file in (files("kg_rec.serve") / "page").iterdir())]:
+        answer = page.request.get(address + name)
+        assert answer.ok
+        assert "script-src 'self'" in answer.headers["content-security-policy"]
+        sizes.append(len(answer.body()))
+    assert sum(sizes) < 400_000
+    assert page.locator("script:not([src]), style, [style]:not(svg *)").count() == 0
 
 
 def test_why_not_and_which_of_two_are_told(page: Page) -> None:
@@ -119,14 +238,32 @@ def test_why_not_and_which_of_two_are_told(page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation_in_any_view(page: Page, scheme: Literal["light", "dark"]) -> None:
     page.emulate_media(color_scheme=scheme)
-    for view in ("empty", "list", "opened"):
+    opened = {
+        "Profile": "#edited table",
+        "Over time": "#time-picture svg",
+        "In words": "#request",
+        "Item": "#similar table",
+        "Operations": "#drift-picture svg",
+    }
+    for view in ("empty", "list", "opened", *opened):
         if view == "list":
+            page.get_by_role("combobox", name="Find a user or an item").fill("<img src=x")
+            expect(page.locator("#matches li").first).to_be_visible()
+            page.keyboard.press("Enter")
+            expect(page.locator("#similar table")).to_be_visible()
             find(page)
         if view == "opened":
-            page.get_by_text("As a table").click()
-            page.get_by_text("Check it in the graph").click()
+            for summary in page.locator("#view-list summary").all():
+                summary.click()
             page.get_by_role("button", name="Compare").click()
             expect(page.locator("#compared table")).to_be_visible()
+        if view in opened:
+            page.get_by_role("button", name=view, exact=True).click()
+            expect(page.locator(opened[view])).to_be_visible()
+            for summary in page.locator("main summary:visible").all():
+                summary.click()
+            wide, shown = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+            assert wide <= shown, view
         found = Axe().run(page).response
         told = [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in found["violations"]]
         assert told == [], view

@@ -24,7 +24,7 @@ const send = told(async () => {
   $("remarks").textContent = found.items.length ? found.remarks.join(" ") : found.text;
   $("answer").replaceChildren(...(found.items.length ? [table([
     ["", (row) => `${row.rank}. ${row.name}`],
-    [t("share"), (row) => row.addends.map(addend).join(" · ")],
-    [t("sum"), (row) => number(row.score), "number"],
+    [t("made"), (row) => row.addends.map(addend).join(" · ")],
+    [t("total"), (row) => number(row.score), "number"],
   ], found.items)] : []));
 });

@@ -40,7 +40,7 @@ export const table = (columns, rows, caption) => {
   const made = make("table", undefined, { class: "cards", role: "table" }), top = make("thead", undefined, { role: "rowgroup" });
   const head = make("tr", undefined, { role: "row" }), body = make("tbody", undefined, { role: "rowgroup" });
   if (caption) made.append(make("caption", caption));
-  head.append(...columns.map(([title, , kind]) => make("th", title, { scope: "col", role: "columnheader", class: kind ?? "" })));
+  head.append(...columns.map(([title, , kind]) => (title ? make("th", title, { scope: "col", role: "columnheader", class: kind ?? "" }) : make("td", "", { role: "cell" }))));
   body.append(...rows.map((row) => {
     const line = make("tr", undefined, { role: "row" });
     line.append(...columns.map(([title, value, kind], n) => {
@@ -86,20 +86,22 @@ export const told = (work) => async (...args) => {
 };
 export const note = (text) => { $("note").textContent = text; };
 
-/** An input that offers items by name; `chosen()` is the one that was meant. */
+/** An input that offers items by name, with their keys where names are alike; what it returns finds the one that was meant. */
 export function itemInput(input, offers) {
   let choices = [];
+  const offered = (one) => (choices.some((other) => other !== one && other.name === one.name) ? `${one.name} (${one.key})` : one.name);
+  const chosen = (query) => choices.find((one) => offered(one) === query);
   input.addEventListener("input", told(async () => {
     const query = input.value.trim();
-    if (!query || choices.some((one) => one.name === query)) return;
+    if (!query || chosen(query)) return;
     choices = await search("item", query);
-    offers.replaceChildren(...choices.map((one) => make("option", undefined, { value: one.name })));
+    offers.replaceChildren(...choices.map((one) => make("option", undefined, { value: offered(one) })));
   }));
   return async () => {
     const query = input.value.trim();
     if (!query) return null;
-    if (!choices.some((one) => one.name === query)) choices = await search("item", query);
-    const found = choices.find((one) => one.name === query) ?? choices[0];
+    if (!chosen(query)) choices = await search("item", query);
+    const found = chosen(query) ?? choices[0];
     if (!found) note(t("nothing"));
     return found ?? null;
   };

@@ -9,7 +9,7 @@ export async function open() {
   const widest = Math.max(...found.items.map((row) => row.score), 1e-9);
   $("similar").replaceChildren(found.items.length ? table([
     ["", (row) => row.name],
-    [t("sum"), (row) => number(row.score), "number"],
+    [t("total"), (row) => number(row.score), "number"],
     ["", (row) => stacked(row.channels, widest), "wide"],
   ], found.items) : make("p", t("nothingLike")));
   $("legend").replaceChildren(...state.channels.slice(1).map((channel) => {

@@ -69,7 +69,8 @@ function reactions(found) {
   ], found.lessons) : make("p", t("noLessons"));
   return [told, lessons];
 }
-function fairness(found) {
+function fairness({ audit: found }) {
+  if (!found) return [make("p", t("noAudit"))];
   const widest = (rows, value) => Math.max(...rows.map((row) => Math.abs(value(row))), 1e-9);
   const gaps = [...found.gaps].sort((a, b) => Number(b.telling) - Number(a.telling)).slice(0, 20), most = widest(gaps, (row) => row.gap);
   const mark = (row) => (row.telling ? t("telling") : "");

@@ -47,7 +47,7 @@ function edited(found) {
   const fresh = new Set(found.entered.map((one) => one.item));
   $("edited").replaceChildren(table([
     ["", (row) => `${row.rank}. ${row.name}`],
-    [t("share"), (row) => row.addends.length < 2 ? number(row.score) : row.addends.map((one) => `${one.text} ${number(one.value)}`).join(" · ")],
+    [t("made"), (row) => row.addends.length < 2 ? number(row.score) : row.addends.map((one) => `${one.text.replace(/[.。]$/, "")} ${number(one.value)}`).join(" · ")],
     ["", (row) => (fresh.has(row.item) ? t("fresh") : "")],
   ], found.items));
   $("went").textContent = found.left.length ? t("wentOut", found.left.map((one) => one.name).join(", ")) : "";

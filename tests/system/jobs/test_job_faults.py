@@ -102,29 +102,6 @@ def test_killed_at_random_points(world: World, figures: dict[str, Any]) -> None:
     assert kills.total() >= FAULTS // 2
 
 
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[neo4j_server.Server]:
-    """A server that the tests may stop and start; it says within four seconds that it is at work."""
-    alive = {"server.bolt.connection_keep_alive": "2s", "server.bolt.connection_keep_alive_probes": "2"}
-    try:
-        found = neo4j_server.start(alive)
-    except neo4j_server.ServerError as error:
-        if os.environ.get("KG_REC_REQUIRE_ALL") == "1":
-            raise
-        pytest.skip(f"no Neo4j server: {error}")
-    yield found
-    found.stop()
-
-
-@pytest.fixture
-def server(own_server: neo4j_server.Server, monkeypatch: pytest.MonkeyPatch) -> neo4j_server.Server:
-    """The server, with its credentials in the environment."""
-    monkeypatch.setenv("NEO4J_USERNAME", own_server.user)
-    monkeypatch.setenv("NEO4J_PASSWORD", own_server.password)
-    monkeypatch.delenv("NEO4J_AUTH_FILE", raising=False)
-    return own_server
-
-
 @pytest.mark.neo4j
 @pytest.mark.timeout(600)
 def test_the_server_is_stopped_and_started_in_the_middle(
