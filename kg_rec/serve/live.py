@@ -100,6 +100,7 @@ class Live:
         self._connect, self.folder, self._mmap = connect, folder, mmap
         self._store: GraphStore | None = None
         self._lent: GraphStore | None = None
+        self._counted = False
         self._files: tuple[tuple[str, int, int], ...] = ()
         self._url = ""
         self._lock, self._refreshing = threading.Lock(), threading.Lock()
@@ -149,10 +150,19 @@ class Live:
         """
         with self._refreshing:
             now = self._state
-            same = now.files and now.files == _files(self._url)
-            if whole or now.folder != self._stamp() or (not same and now.counts != self._counts()):
+            same = now.files and (now.files == _files(self._url) or self._counted)
+            if whole or now.folder != self._stamp() or (not same and self._changed(now)):
                 self._state = self._read(now.number + 1)
             return self._state
+
+    def _changed(self, state: State) -> bool:
+        """Whether the graph has other counts than a state.
+
+        While it is lent to whoever writes feedback nobody else writes, so it is counted once.
+        """
+        lent, counts = self._lent, self._counts()
+        self._counted = lent is not None and lent is self._lent
+        return state.counts != counts
 
     def of_user(self, user: str, *, reactions: bool = True) -> tuple[State, Model]:
         """The model with this user's interactions and reactions as they are in the graph now.
@@ -244,6 +254,8 @@ class Live:
     def lend(self, store: GraphStore | None) -> None:
         """Read from a graph that is open for writing, which has its own writes at once; None: no longer."""
         with self._lock:
+            if store is not self._lent:
+                self._counted = False
             self._lent = store
 
     def keys(self, cypher: str, seconds: float) -> list[str]:

@@ -11,6 +11,8 @@ import pyarrow as pa
 from kg_rec.errors import StoreError
 from kg_rec.store.gate import Token, words
 
+#: Types of values that hold no times.
+_TIMELESS = {str, int, float, bool, type(None)}
 _END_OF_ITEMS = words("ORDER SKIP OFFSET LIMIT UNION")
 
 
@@ -45,6 +47,8 @@ _Path = tuple[str, ...]
 
 def _with_zones(name: str, column: Sequence[Any]) -> Sequence[Any]:
     """A column in which no time loses its zone."""
+    if set(map(type, column)) <= _TIMELESS:
+        return column
     zones: dict[_Path, set[str | None]] = {}
     of_day: set[_Path] = set()
     for path, value in (pair for row in column for pair in _times(row, ())):

@@ -132,6 +132,12 @@ def plain(value: Any) -> Any:
     return {given(key): plain(v) for key, v in value.items() if key not in _TAKEN}
 
 
+def plain_column(values: Sequence[Any]) -> list[Any]:
+    """:func:`plain` of each value; columns of texts and numbers, which are most, are what they are."""
+    column = list(values)
+    return [plain(value) for value in column] if {list, dict} & set(map(type, column)) else column
+
+
 def _holds_maps(value: Any) -> bool:
     if isinstance(value, Mapping):
         return True

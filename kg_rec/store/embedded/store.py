@@ -26,16 +26,17 @@ from kg_rec.store.base import Capabilities, End, Statement
 from kg_rec.store.batch import edge_schema, edge_table, node_schema, node_table
 from kg_rec.store.catalog import SHOWN_KEYS, find_node_type, find_relation, missing_ends
 from kg_rec.store.embedded import files
-from kg_rec.store.embedded.bounded import MemoryWatch, bounded, check_ends, only_builds
+from kg_rec.store.embedded.bounded import MemoryWatch, bounded
 from kg_rec.store.embedded.files import first_line
 from kg_rec.store.embedded.frames import frame
 from kg_rec.store.embedded.memory import BYTES_PER_ROW, require_memory
-from kg_rec.store.embedded.names import given, plain, stored, stored_parameters, translated, with_own_ids
+from kg_rec.store.embedded.names import given, plain_column, stored, stored_parameters, translated, with_own_ids
 from kg_rec.store.embedded.optimizer import left_out
+from kg_rec.store.embedded.prepared import prepared, stored_statement
 from kg_rec.store.evolution import check_evolution
-from kg_rec.store.gate import check_read_only, tokens, with_limit
+from kg_rec.store.gate import tokens
 from kg_rec.store.paging import in_order, key_runs
-from kg_rec.store.results import column_names, to_table
+from kg_rec.store.results import to_table
 
 _SECONDS_PER_STATEMENT = 600.0
 #: Rows and values that a statement of kg_rec's own may hold on its way.
@@ -177,32 +178,28 @@ class EmbeddedStore:
         self, cypher: str, parameters: Mapping[str, Any] | None = None, *, limit: int = 100_000, timeout: float = 60.0
     ) -> pa.Table:
         """See :meth:`kg_rec.store.base.GraphStore.query`."""
-        found = check_read_only(cypher)
-        check_ends(found)
-        names = column_names(cypher, found)
-        text = with_limit(cypher, found, limit + 1)
-        found = tokens(text)
-        view = self._view()
+        ready = prepared(cypher, limit + 1)
+        names, view = ready.names, self._view()
 
         def answer() -> pa.Table:
             with _UserErrors(timeout):
                 result = view.cypher(
-                    translated(text, found),
+                    ready.text,
                     params=stored_parameters(parameters),
                     timeout_ms=max(1, int(timeout * 1000)),
                     row_limit=limit + 1,
-                    disabled_passes=left_out(found),
+                    disabled_passes=list(ready.left_out),
                 )
                 if not isinstance(result, kglite.ResultView):
                     raise QueryRefusedError("query refused: it asks for text; expected a query that returns rows")
                 if len(result) > limit:
                     raise StoreError(f"the query gives more than {limit} rows; add LIMIT or raise the limit")
-                columns = [[plain(value) for value in result.column(name)] for name in result.columns]
+                columns = [plain_column(result.column(name)) for name in result.columns]
             if names is not None and len(names) == len(columns):
                 return to_table(names, columns)
             return to_table([given(name) for name in result.columns], columns)
 
-        if only_builds(found):
+        if ready.builds:
             return bounded(answer, timeout, self._turn)
         with self._memory.limit():
             return answer()
@@ -215,7 +212,7 @@ class EmbeddedStore:
         with self._turn, _Errors(self.url), self._graph.begin() as transaction:
             for statement, values in statements:
                 transaction.cypher(
-                    with_own_ids(translated(statement, tokens(statement)), declared),
+                    with_own_ids(stored_statement(statement), declared),
                     params=stored_parameters(values),
                     timeout_ms=int(_SECONDS_PER_STATEMENT * 1000),
                 )
