@@ -12,6 +12,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from kg_rec.api import Model
+from kg_rec.serve.candidates import allowed_items
 from kg_rec.serve.guard import LISTS
 from kg_rec.serve.live import State
 from kg_rec.serve.maker import Form
@@ -55,7 +56,7 @@ def recommend_of(request: Request, user: Key, wanted: Wanted, token: App) -> dic
         raise HTTPException(403, f"Cypher needs the role auditor, the token of {token.name} has {token.role}")
     state, model = model_of(request, user, token, "recommendations")
     form = Form(wanted.k, wanted.lang, wanted.why)
-    items = service.maker.of(state, model, user, form, service.candidates(state, wanted))
+    items = service.maker.of(state, model, user, form, allowed_items(service.live, state, wanted))
     return {"user": user, "state": state.number, "items": items}
 
 

@@ -11,11 +11,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -24,20 +22,13 @@ from kg_rec.ask.session import Asker
 from kg_rec.errors import StoreError
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.feedback.events import REACTED, EventLog
-from kg_rec.jobs.item_groups import items_of_group
-from kg_rec.model.recommender import Recommender, positions
+from kg_rec.model.recommender import Recommender
 from kg_rec.serve.config import ServeConfig
 from kg_rec.serve.kept import Changes, Kept, KeptLists
 from kg_rec.serve.live import Live, State
 from kg_rec.serve.maker import Form, ListMaker
 from kg_rec.serve.tokens import ANYBODY, Token, holder, read_tokens
 from kg_rec.store.base import GraphStore
-
-if TYPE_CHECKING:
-    from kg_rec.serve.wire import Wanted
-
-#: Longest time that Cypher of a request may take.
-_SECONDS = 10.0
 
 
 class _Metrics:
@@ -149,39 +140,6 @@ class Service:
                 yield store
         finally:  # where it failed, nobody knows how much of it was written
             self.changes.mark(users)
-
-    def candidates(self, state: State, wanted: Wanted) -> NDArray[np.bool_]:
-        """The items that may be in a list, shape (items,).
-
-        Raises:
-            NotFoundError: an item is unknown.
-            ArgumentError: there is no such fact.
-            QueryRefusedError: Cypher does more than read.
-        """
-        snapshot = state.model.recommender.snapshot
-        items = snapshot.items
-
-        def those(keys: Sequence[str]) -> NDArray[np.bool_]:
-            found = np.zeros(len(items), np.bool_)
-            rows = items.indices(keys)
-            found[rows[rows >= 0]] = True
-            return found
-
-        allowed = np.ones(len(items), np.bool_)
-        if wanted.candidates is not None:
-            positions(items, wanted.candidates)  # a key that is not there is told
-            allowed &= those(wanted.candidates)
-        positions(items, wanted.never_items)
-        allowed &= ~those(wanted.never_items)
-        for name in ("only_facts", "never_facts"):
-            for fact in getattr(wanted, name):
-                has = items_of_group(snapshot, fact, name)[1]
-                allowed &= has if name == "only_facts" else ~has
-        for cypher in wanted.only:
-            allowed &= those(self.live.keys(cypher, _SECONDS))
-        for cypher in wanted.never:
-            allowed &= ~those(self.live.keys(cypher, _SECONDS))
-        return allowed
 
     @contextmanager
     def _writable(self) -> Iterator[GraphStore]:
