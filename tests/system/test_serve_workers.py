@@ -178,7 +178,7 @@ def test_a_server_that_stops_leaves_stale_lists_and_loses_no_feedback(
 def test_slow_clients_hold_up_nobody_and_a_restart_loses_nothing(tmp_path: Path) -> None:
     url = str(tmp_path / "graph")
     filled(url, tmp_path)
-    with serving(url, tmp_path, "--timeout", "2") as (port, pid):
+    with serving(url, tmp_path, "--timeout", "6") as (port, pid):
         slow = [socket.create_connection(("127.0.0.1", port), LONG) for _ in range(40)]
         for n, one in enumerate(slow):  # a head that does not end; a body that does not come
             one.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\n" if n % 2 else head(1000) + b"[")
