@@ -111,4 +111,4 @@ def name_of(language: Language, feature: Feature) -> str:
     """A feature's name as it stands in a sentence."""
     if feature.years is not None:
         return "–".join(map(str, feature.years))
-    return language.name(PathNode(feature.type, feature.key, feature.name))
+    return language.fact(PathNode(feature.type, feature.key, feature.name))

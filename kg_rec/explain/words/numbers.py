@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 def percent(share: float) -> str:
-    """0.314 -> "31.4 %"; a small part is never shown as nothing: 0.0002 -> "0.02 %"."""
-    return f"{100 * share:.1f} %" if share == 0 or share >= 0.0005 else f"{100 * share:.1g} %"
+    """0.314 -> "31.4%"; a small part is never shown as nothing: 0.0002 -> "0.02%"."""
+    return f"{100 * share:.1f}%" if share == 0 or share >= 0.0005 else f"{100 * share:.1g}%"
 
 
 def signed(value: float) -> str:

@@ -180,6 +180,7 @@ class Verbalizer:
     wording: Wording = field(default_factory=Wording)
     sentences: Sentences = field(init=False, repr=False)
     _names: dict[str, dict[int, str]] = field(default_factory=dict, repr=False)
+    _entities: dict[str, dict[int, str]] = field(default_factory=dict, repr=False)
     _numbers: dict[tuple[int, int], str] = field(default_factory=dict, repr=False)
     _groups: dict[tuple[int, int, bool], str] = field(default_factory=dict, repr=False)
     _facts: dict[tuple[str, int], frozenset[int]] = field(default_factory=dict, repr=False)
@@ -310,7 +311,7 @@ class Verbalizer:
         shared = list(dict.fromkeys([row[2] for row in rows])) if form.through is not None else []
         texts: dict[Role, str] = {}
         if shared:
-            texts["shared"] = language.join([self._name(form.through or self._item, e) for e in shared])
+            texts["shared"] = language.join([self._fact(form.through or self._item, e) for e in shared])
         if not form.crowd:
             texts["liked"] = self._list(form, liked, shared, history, item)
             return "one" if len(liked) == 1 else "several", len(shared) > 1, texts
@@ -341,6 +342,14 @@ class Verbalizer:
         if found is None:
             key, name = self.model.snapshot.ids[node_type].key(index), self.model.snapshot.name(node_type, index)
             found = names[index] = self.sentences.language.name(PathNode(node_type, key, name))
+        return found
+
+    def _fact(self, node_type: str, index: int) -> str:
+        names = self._entities.setdefault(node_type, {})
+        found = names.get(index)
+        if found is None:
+            key, name = self.model.snapshot.ids[node_type].key(index), self.model.snapshot.name(node_type, index)
+            found = names[index] = self.sentences.language.fact(PathNode(node_type, key, name))
         return found
 
     def _list(self, form: PathPattern, liked: list[int], shared: list[int], history: frozenset[int], item: int) -> str:

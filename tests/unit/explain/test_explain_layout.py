@@ -133,7 +133,7 @@ def test_the_figure_writes_every_text_where_the_picture_has_it(films: Make) -> N
     assert (axes.get_xlim(), axes.get_ylim()) == ((-10, 858), (296, -32))
     texts = [(t.get_text(), *t.get_position(), t.get_size(), t.get_color(), t.get_weight()) for t in axes.texts]
     soft = (8, LIGHT.soft, "normal")
-    shown = "The paths shown account for 100.0 % of what speaks for it; 0.0 % is not shown."
+    shown = "The paths shown account for 100.0% of what speaks for it; 0.0% is not shown."
     assert texts[:9] == [
         ("The Score  (score 8.5)", 0, -12, 12, LIGHT.ink, "bold"),
         (shown, 0, 284, *soft),
@@ -162,7 +162,7 @@ def test_the_figure_draws_lines_and_boxes_as_the_picture_has_them(films: Make) -
     axes = films.explanation(reasons(films)).to_figure().axes[0]
     lines = [p for p in axes.patches if p.get_gid()]
     boxes = [p for p in axes.patches if not p.get_gid()]
-    assert [line.get_gid() for line in lines[:4]] == ["share 30.0 %", "share 30.0 %", "share 30.0 %", "share 20.0 %"]
+    assert [line.get_gid() for line in lines[:4]] == ["share 30.0%", "share 30.0%", "share 30.0%", "share 20.0%"]
     assert [round(line.get_linewidth(), 3) for line in lines[:4]] == [6.5, 6.5, 6.5, 4.833]
     assert lines[1].get_path().vertices.tolist() == [[380, 66], [424, 66], [424, 56], [468, 56]]
     assert lines[7].get_path().vertices.tolist()[-2:] == [[468, 176], [614, 176]]  # on through a waypoint

@@ -134,15 +134,15 @@ def test_text(films: Make) -> None:
     assert "disliked" in text
     assert "  for +6.5, against -0.4 = 6.1\n" in text
     assert "-0.4" in text
-    assert "10.0 %  you —rated→ Heat —starring→ Robert De Niro ←starring— The Score" in text
+    assert "10.0%  you —rated→ Heat —starring→ Robert De Niro ←starring— The Score" in text
     assert "you —rated→ Heat ←rated— 37 viewers —rated→ The Score" in text
-    assert "The paths shown account for 100.0 % of what speaks for it; 0.0 % is not shown." in text
+    assert "The paths shown account for 100.0% of what speaks for it; 0.0% is not shown." in text
 
 
 def test_text_in_chinese(films: Make) -> None:
     text = to_text(films.explanation(groups(films), "zh"))
     assert "你 —评分→ Heat ←评分— 37位观众 —评分→ The Score" in text
-    assert "所示路径占推荐理由的100.0 %，其余0.0 %未显示。" in text
+    assert "所示路径占推荐理由的100.0%，其余0.0%未显示。" in text
 
 
 def test_text_of_a_base_only_score(films: Make) -> None:
@@ -161,8 +161,8 @@ def test_markdown(films: Make) -> None:
 @pytest.mark.parametrize(
     ("value", "score", "expected"),
     [
-        (3.2, 8.0, "By shared facts alone: +3.2, 40.0 % of the score."),
-        (0.0, 8.0, "By shared facts alone: 0, 0.0 % of the score."),
+        (3.2, 8.0, "By shared facts alone: +3.2, 40.0% of the score."),
+        (0.0, 8.0, "By shared facts alone: 0, 0.0% of the score."),
         (-0.5, 8.0, "By shared facts alone: -0.5."),
         (0.5, -1.0, "By shared facts alone: +0.5."),
     ],

@@ -146,6 +146,10 @@ class Language:
             return name
         return self.quoted(name)
 
+    def fact(self, node: PathNode) -> str:
+        """A node's name where a sentence says that an item has it: "comes from the United States"."""
+        return self.name(node)
+
     def number(self, count: int) -> str:
         """A whole number: "2,481"."""
         return _number(self.locale, count)

@@ -85,7 +85,7 @@ class Chinese(Language):
     onward_text: "；" ITEM "的" text_one "与" again "的相近"
     onward_direct: "；" ITEM forth_again
     rate: "（在所有" users "中，这一比例为" RATE "）"
-    audit: "，占推荐理由的" SHARE
+    audit: "；这一项占推荐理由的" SHARE
 
     more_short{has}: that_did TOTAL measure items "中有" COUNT measure has
     more_friendly{has}: more_short{has}
@@ -283,9 +283,14 @@ class Chinese(Language):
         found["forth_yours"] = tuple(
             verb.replace("[LIKED]", self.yours("[LIKED]", many)) for verb in found.get("forth_liked", ())
         )
-        verbs = [verb for verb in found.get("has_shared", ()) if not verb.startswith("的")]
-        return found | ({"also_shared": tuple(f"也{verb}" for verb in verbs)} if verbs else {})
+        return found | ({"also_shared": tuple(map(_also, found["has_shared"]))} if "has_shared" in found else {})
 
     def counted(self, count: int, node_type: str) -> str:
         """37位观众."""
         return f"{self.number(count)}{self.measure(node_type)}{self.noun(node_type)}"
+
+
+def _also(verb: str) -> str:
+    """A verb phrase with 也: 也由A执导; where it says what something of the item is, before 是: 的曲风也是A."""
+    subject, is_, rest = verb.partition("是[")
+    return f"{subject}也{is_}{rest}" if is_ and "的" in subject else f"也{verb}"

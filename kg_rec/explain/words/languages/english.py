@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import ClassVar
+
+from babel import Locale
 
 from kg_rec.explain.path import PathEdge, PathNode
 from kg_rec.explain.words.languages.base import Language
@@ -12,6 +15,13 @@ from kg_rec.explain.words.slots import clean_name
 
 #: Articles that catalogues put behind a title: "Fish Called Wanda, A".
 _ARTICLE = re.compile(r"(.+), (The|A|An|La|Le|Les|L'|El|Los|Las|Il|Der|Die|Das)( \(\d{4}\))?")
+
+#: Countries whose names say what kind of state they are, or are plural.
+_THE = re.compile(
+    r"(United|Soviet) .+|.+ (States|Republic|Islands|Territories)|Netherlands|Philippines|Bahamas|USA|USSR"
+)
+#: Names of countries that CLDR does not have, or no more.
+_OTHERS = ("United States of America", "USA", "Soviet Union", "USSR", "Czech Republic")
 
 
 class English(Language):
@@ -246,6 +256,11 @@ class English(Language):
         gap = "" if article.endswith("'") else " "
         return self.quoted(f"{article}{gap}{rest}{year or ''}")
 
+    def fact(self, node: PathNode) -> str:
+        """The name, with "the" where a country's has one."""
+        name = self.name(node)
+        return f"the {name}" if _THE.fullmatch(name) and name in _countries() else name
+
     def listed(self, names: Sequence[str], others: int, node_type: str) -> str:
         """ "“Heat”, “Ronin”, and 67 other films"."""
         more = [f"{self.number(others)} other {self.noun(node_type, others)}"] if others else []
@@ -338,3 +353,8 @@ class English(Language):
             "text_yours": (f"{'titles' if many else 'title'} and facts" if facts else f"description{'s' * many}",),
             "are_yours": ("are" if facts or many else "is",),
         }
+
+
+@cache
+def _countries() -> frozenset[str]:
+    return frozenset((*Locale("en").territories.values(), *_OTHERS))
