@@ -7,8 +7,9 @@ from explain_paths import SIMILAR, Make, back, forth, told
 
 from kg_rec.errors import ConfigError, SchemaError
 from kg_rec.explain.path import PathGroup, PathNode
+from kg_rec.explain.words.grammar import sentences
 from kg_rec.explain.words.languages.base import speaker
-from kg_rec.explain.words.patterns import TONES
+from kg_rec.explain.words.patterns import TONES, patterns
 from kg_rec.explain.words.wording import Wording
 from kg_rec.schema import GraphSchema
 
@@ -157,6 +158,9 @@ def test_a_wording_is_checked_and_its_region_ignored() -> None:
             "“Al Pacino, who directed all films”",
             "“Al Pacino, who directed all films”",
         ),
+        ("And So Did Everybody", "“And So Did Everybody”", "“And So Did Everybody”"),
+        ("Nobody.", "“Nobody.”", "“Nobody.”"),
+        ("J. K. Rowling", "J. K. Rowling", "J. K. Rowling"),
         ("X” and “Y", "“X’ and ‘Y”", "“X’ and ‘Y”"),
         ("Heat 2", "“Heat 2”", "“Heat 2”"),
     ],
@@ -164,6 +168,37 @@ def test_a_wording_is_checked_and_its_region_ignored() -> None:
 def test_names_that_are_not_plainly_names_are_marked_off(films: Make, name: str, english: str, chinese: str) -> None:
     for lang, expected in (("en", english), ("zh", chinese)):
         assert speaker(films.schema, lang).name(PathNode("Person", "p", name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("United States", "the United States"),
+        ("Netherlands", "the Netherlands"),
+        ("Czech Republic", "the Czech Republic"),
+        ("France", "France"),
+        ("United Artists", "United Artists"),
+    ],
+)
+def test_countries_whose_names_have_an_article_get_it(films: Make, name: str, said: str) -> None:
+    groups = [films.shared(forth("FROM_COUNTRY"), back("FROM_COUNTRY"), "Country", name, "Heat")]
+    assert speaker(films.schema, "en").fact(films.node("Country", name)) == said
+    assert speaker(films.schema, "zh").fact(films.node("Country", name)) == name
+    assert told(films.schema, groups, "The Score", KURZ).startswith("和你喜欢的《Heat》一样，《The Score》来自")
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "also"),
+    [
+        ("movies", "one shared STARRING one", "也由[PERSON_1]主演"),
+        ("movies", "one shared IN_LANGUAGE one", "使用的语言也是[LANGUAGE_1]"),
+        ("movies", "one shared HAS_CERTIFICATE one", "的分级也是[CERTIFICATE_1]"),
+        ("music", "one shared HAS_GENRE one", "的曲风也是[GENRE_1]"),
+    ],
+)
+def test_also_stands_before_what_it_is_said_of(name: str, key: str, also: str) -> None:
+    pattern = next(p for p in patterns(GraphSchema.bundled(name), "zh") if p.key == key)
+    assert any(also in text for text in sentences(pattern, "friendly"))
 
 
 @pytest.mark.parametrize(

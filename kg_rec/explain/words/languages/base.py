@@ -321,11 +321,22 @@ def _word(text: str) -> str:
     return clean_name(text, longest=None)
 
 
+#: Words that make a sentence and no name, even with a capital letter: a node called "And So Did Everybody" is quoted.
+_SENTENCE = frozenset(
+    "all also and any are as because best both but each either every everybody everyone everything first he i if is it "
+    "last like likes liked more most neither never no nobody none nor not nothing only or same she since so some than "
+    "that then they this those though too unlike was we were which who whom whose will with worst you your".split()
+)
+
+
 def proper(name: str) -> bool:
-    """Whether a name is made of a few capitalised words only: "Robert De Niro", "Sci-Fi", "J. K. Rowling"."""
+    """Whether a name is made of a few capitalised words only, and of none that makes a sentence: "Robert De Niro"."""
     words = name.split(" ")
     return len(words) <= 6 and all(
-        word[:1].isupper() and all(c.isupper() or c.islower() or c in ".'’-" for c in word) for word in words
+        word[:1].isupper()
+        and all(c.isupper() or c.islower() or c in ".'’-" for c in word)
+        and word.rstrip(".").casefold() not in _SENTENCE
+        for word in words
     )
 
 
