@@ -323,9 +323,7 @@ def _word(text: str) -> str:
 
 #: Words that make a sentence and no name, even with a capital letter: a node called "And So Did Everybody" is quoted.
 _SENTENCE = frozenset(
-    "all also and any are as because best both but each either every everybody everyone everything first he i if is it "
-    "last like likes liked more most neither never no nobody none nor not nothing only or same she since so some than "
-    "that then they this those though too unlike was we were which who whom whose will with worst you your".split()
+    ["all", "also", "and", "any", "are", "as", "because", "best", "both", "but", "each", "either", "every", "everybody", "everyone", "everything", "first", "he", "i", "if", "is", "it", "last", "like", "likes", "liked", "more", "most", "neither", "never", "no", "nobody", "none", "nor", "not", "nothing", "only", "or", "same", "she", "since", "so", "some", "than", "that", "then", "they", "this", "those", "though", "too", "unlike", "was", "we", "were", "which", "who", "whom", "whose", "will", "with", "worst", "you", "your"]
 )
 
 
