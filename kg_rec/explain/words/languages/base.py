@@ -322,8 +322,11 @@ def _word(text: str) -> str:
 
 
 #: Words that make a sentence and no name, even with a capital letter: a node called "And So Did Everybody" is quoted.
-_SENTENCE = frozenset(
-    ["all", "also", "and", "any", "are", "as", "because", "best", "both", "but", "each", "either", "every", "everybody", "everyone", "everything", "first", "he", "i", "if", "is", "it", "last", "like", "likes", "liked", "more", "most", "neither", "never", "no", "nobody", "none", "nor", "not", "nothing", "only", "or", "same", "she", "since", "so", "some", "than", "that", "then", "they", "this", "those", "though", "too", "unlike", "was", "we", "were", "which", "who", "whom", "whose", "will", "with", "worst", "you", "your"]
+_SENTENCE = re.compile(
+    r"(all|also|and|any|are|as|because|best|both|but|each|either|every|everybody|everyone|everything|first|he|i|if|is|it"
+    r"|last|liked?|likes|more|most|neither|never|no|nobody|none|nor|not|nothing|only|or|same|she|since|so|some|than|that"
+    r"|then|they|this|those|though|too|unlike|was|we|were|which|who|whom|whose|will|with|worst|you|your)\.?",
+    re.IGNORECASE,
 )
 
 
@@ -333,7 +336,7 @@ def proper(name: str) -> bool:
     return len(words) <= 6 and all(
         word[:1].isupper()
         and all(c.isupper() or c.islower() or c in ".'’-" for c in word)
-        and word.rstrip(".").casefold() not in _SENTENCE
+        and not _SENTENCE.fullmatch(word)
         for word in words
     )
 
