@@ -113,6 +113,7 @@ def join(first: EdgeTable, second: EdgeTable) -> EdgeTable:
         np.concatenate([first.target, second.target]),
         both(first.weight, second.weight),
         both(first.time, second.time),
+        None if first.times is None or second.times is None else pa.concat_arrays([first.times, second.times]),
     )
     return edges.take(np.lexsort((edges.target, edges.source)))
 

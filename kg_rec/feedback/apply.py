@@ -11,6 +11,7 @@ from kg_rec.arrays.types import Floats32
 from kg_rec.feedback.learn import Learned, reweighted, segments_of
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot import NO_TIME, EdgeTable
+from kg_rec.snapshot.tables import own_times
 
 #: Kinds that count as interactions with an item.
 POSITIVE = ("click", "like", "buy")
@@ -98,7 +99,11 @@ def reacted(model: Recommender, edges: EdgeTable, reactions: pa.Table, liked: fl
     time = np.concatenate([time, np.asarray(rows.column("at"), dtype=np.int64)[known]])
     pairs = source * model.shape[1] + target
     _, first = np.unique(pairs, return_index=True)  # sorted by user and item; an edge of the graph comes before others
-    return EdgeTable(source, target, weight, time).take(first)
+    times = None
+    if edges.times is not None:
+        came = EdgeTable(users[known], items[known], time=time[len(edges) :])
+        times = pa.concat_arrays([edges.times, own_times(came)])
+    return EdgeTable(source, target, weight, time, times).take(first)
 
 
 def _weight(weights: Floats32, least: float | None) -> float:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -14,7 +15,7 @@ from kg_rec.model.histories import histories, weighed
 from kg_rec.model.recommender import Recommender
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import NO_TIME, EdgeTable
-from kg_rec.snapshot.tables import positive
+from kg_rec.snapshot.tables import own_times, positive
 
 
 def with_history(model: Recommender, user: int, edges: EdgeTable) -> Recommender:
@@ -55,7 +56,11 @@ def _replaced(edges: EdgeTable, user: int, by: EdgeTable, relation: RelationType
 
     source = np.concatenate([edges.source[:first], by.source, edges.source[last:]])
     target = np.concatenate([edges.target[:first], by.target, edges.target[last:]])
-    return EdgeTable(source, target, joined(edges.weight, by.weight, unweighted), joined(edges.time, by.time, NO_TIME))
+    weight, time = joined(edges.weight, by.weight, unweighted), joined(edges.time, by.time, NO_TIME)
+    times = None
+    if edges.times is not None:
+        times = pa.concat_arrays([edges.times[:first], own_times(by), edges.times[last:]])
+    return EdgeTable(source, target, weight, time, times)
 
 
 def _with_row(matrix: sparse.csr_array, row: int, new: sparse.csr_array) -> sparse.csr_array:

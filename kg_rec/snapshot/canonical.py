@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from kg_rec.schema import RelationType
-from kg_rec.snapshot.tables import EdgeTable
+from kg_rec.snapshot.tables import NO_TIME, EdgeTable
 
 
 def one_edge_a_pair(edges: EdgeTable, relation: RelationType) -> tuple[EdgeTable, int]:
@@ -14,8 +15,8 @@ def one_edge_a_pair(edges: EdgeTable, relation: RelationType) -> tuple[EdgeTable
 
     The pair's time is its latest.  Its weight is, by :attr:`RelationType.repeats`, the weight of the latest edge
     (``last``), the largest one (``max``, and where there is no rule), their sum where an edge without a weight counts 1
-    (``sum``), or how many edges there are (``count``, also where there is only one).  Of edges with one time the one
-    with the largest weight is the latest.
+    (``sum``), or how many edges there are (``count``, also where there is only one; the times of all are kept then).
+    Of edges with one time the one with the largest weight is the latest.
 
     Args:
         edges: in any order.
@@ -46,13 +47,26 @@ def one_edge_a_pair(edges: EdgeTable, relation: RelationType) -> tuple[EdgeTable
     if edges.weight is not None and relation.repeats in ("sum", "count"):
         each = _each(edges.weight, relation).astype(np.float64)
         weights = np.add.reduceat(each, starts).astype(np.float32)
-    return EdgeTable(found.source, found.target, weights, times), int((ends - starts > 1).sum())
+    kept = _kept(edges.time, starts) if relation.repeats == "count" else None
+    return EdgeTable(found.source, found.target, weights, times, kept), int((ends - starts > 1).sum())
+
+
+def _kept(time: NDArray[np.int64] | None, starts: NDArray[np.int64]) -> pa.LargeListArray | None:
+    """The times of each pair, ascending, of edges sorted by pair."""
+    if time is None:
+        return None
+    pair = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(time))))
+    there = time != NO_TIME
+    time, pair = time[there], pair[there]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(pair, minlength=len(starts)))])
+    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(time[np.lexsort((time, pair))]))
 
 
 def _single(edges: EdgeTable, relation: RelationType) -> EdgeTable:
     if edges.weight is None or relation.repeats not in ("sum", "count"):
         return edges
-    return EdgeTable(edges.source, edges.target, _each(edges.weight, relation), edges.time)
+    kept = _kept(edges.time, np.arange(len(edges))) if relation.repeats == "count" else None
+    return EdgeTable(edges.source, edges.target, _each(edges.weight, relation), edges.time, kept)
 
 
 def _each(weight: NDArray[np.float32], relation: RelationType) -> NDArray[np.float32]:

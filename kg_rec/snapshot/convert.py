@@ -60,6 +60,8 @@ def to_arrow(snapshot: Graph) -> dict[str, pa.Table]:
             columns[relation.weight] = pa.array(edges.weight, mask=np.isnan(edges.weight))
         if relation.time is not None and edges.time is not None:
             columns[relation.time] = pa.array(edges.time, mask=edges.time == NO_TIME)
+        if edges.times is not None:
+            columns["times"] = edges.times
         tables[name] = pa.table(columns)
     return tables
 

@@ -79,5 +79,7 @@ def whole(column: pa.ChunkedArray) -> pa.Array:
 
 def edges_of(table: pa.Table) -> EdgeTable:
     """A table of edges as arrays, without a copy."""
-    columns = {name: whole(table.column(name)).to_numpy(zero_copy_only=True) for name in table.column_names}
-    return EdgeTable(columns["source"], columns["target"], columns.get("weight"), columns.get("time"))
+    columns = {name: whole(table.column(name)) for name in table.column_names}
+    times = columns.pop("times", None)
+    found = {name: column.to_numpy(zero_copy_only=True) for name, column in columns.items()}
+    return EdgeTable(found["source"], found["target"], found.get("weight"), found.get("time"), times)

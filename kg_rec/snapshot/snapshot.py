@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from kg_rec.errors import SchemaError, SnapshotError
 from kg_rec.schema import GraphSchema
@@ -134,11 +133,13 @@ class Snapshot:
         """Per file its table; the edges' are views of the arrays."""
         tables = {f"nodes/{name}.arrow": table for name, table in self.nodes.items()}
         for name, edges in self.edges.items():
-            columns: dict[str, NDArray[Any]] = {"source": edges.source, "target": edges.target}
+            columns: dict[str, Any] = {"source": edges.source, "target": edges.target}
             if edges.weight is not None:
                 columns["weight"] = edges.weight
             if edges.time is not None:
                 columns["time"] = edges.time
+            if edges.times is not None:
+                columns["times"] = edges.times
             tables[f"edges/{name}.arrow"] = pa.table(columns)
         return tables
 

@@ -87,12 +87,15 @@ class EdgeTable:
         target: dense indices of the heads, int64, shape (m,).
         weight: float32, shape (m,), or None where the relation has no weight; NaN for a missing value.
         time: Unix seconds, int64, shape (m,), or None; the smallest int64 for a missing value.
+        times: of a relation whose repeats are counted (``kr:repeats kr:count``) when each happened: an Arrow large list
+            of int64 per edge, ascending, without missing ones; None for other relations, and where there are no times.
     """
 
     source: NDArray[np.int64]
     target: NDArray[np.int64]
     weight: NDArray[np.float32] | None = None
     time: NDArray[np.int64] | None = None
+    times: pa.LargeListArray | None = None
 
     def __len__(self) -> int:
         return len(self.source)
@@ -104,7 +107,21 @@ class EdgeTable:
             self.target[rows],
             None if self.weight is None else self.weight[rows],
             None if self.time is None else self.time[rows],
+            None if self.times is None else self.times.take(pa.array(np.arange(len(self))[rows])),
         )
+
+
+def own_times(edges: EdgeTable) -> pa.LargeListArray:
+    """When each edge happened, shape (m,): :attr:`EdgeTable.times`, or else its one time.
+
+    An empty list for an edge without a time.
+    """
+    if edges.times is not None:
+        return edges.times
+    time = np.full(len(edges), NO_TIME) if edges.time is None else edges.time
+    there = time != NO_TIME
+    offsets = np.concatenate([[0], np.cumsum(there)])
+    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(time[there], pa.int64()))
 
 
 def counts_as_positive(edges: EdgeTable, interaction: RelationType) -> NDArray[np.bool_]:

@@ -9,12 +9,14 @@ again chooses them anew.  A compressed model is compressed again, as far as befo
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from kg_rec.model.compression import compressed
 from kg_rec.model.recommender import Recommender
 from kg_rec.progress import Progress, no_progress
-from kg_rec.snapshot import EdgeTable, Snapshot
+from kg_rec.snapshot import Snapshot
 
 
 def without_user(snapshot: Snapshot, user: str) -> Snapshot:
@@ -35,7 +37,7 @@ def without_user(snapshot: Snapshot, user: str) -> Snapshot:
         rest = table.take(kept)
         source = rest.source - (rest.source > index) if at_source else rest.source
         target = rest.target - (rest.target > index) if at_target else rest.target
-        edges[name] = EdgeTable(source, target, rest.weight, rest.time)
+        edges[name] = replace(rest, source=source, target=target)
     return Snapshot(
         snapshot.schema, snapshot.source, {**snapshot.nodes, kind: snapshot.nodes[kind].filter(others)}, edges
     )

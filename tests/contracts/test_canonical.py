@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import neo4j
 import numpy as np
+import pyarrow as pa
 import pytest
 import toy_graph
 
@@ -15,8 +17,10 @@ from kg_rec.api import Model
 from kg_rec.errors import SchemaError, SnapshotError, StoreError
 from kg_rec.explain.show.cypher import mismatches
 from kg_rec.schema import GraphSchema
-from kg_rec.snapshot import EdgeTable, export, positive
+from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot, export, positive
 from kg_rec.snapshot.canonical import one_edge_a_pair
+from kg_rec.snapshot.tables import own_times
+from kg_rec.split import join
 from kg_rec.store import connect
 
 GENERIC = GraphSchema.bundled("interactions")
@@ -50,6 +54,31 @@ def test_one_edge_a_pair(rule: Any, weights: list[float]) -> None:
         assert found.time is not None
         np.testing.assert_array_equal(found.weight, np.array(weights, np.float32))
         assert found.time.tolist() == [50, 5, 7]
+        kept = None if found.times is None else found.times.to_pylist()
+        assert kept == ([[30, 40, 50], [5], [6, 7]] if rule == "count" else None)
+
+
+def test_the_times_of_what_is_counted_are_kept(tmp_path: Path) -> None:
+    relation = replace(GENERIC.interaction, repeats="count")
+    found, _ = one_edge_a_pair(table([*ROWS, (3, 0, NAN, NO_TIME)]), relation)
+    assert found.times is not None
+    assert found.times.to_pylist() == [[30, 40, 50], [5], [6, 7], []]
+    assert own_times(table(ROWS[:1])).to_pylist() == [[30]]
+    mask = np.array([True, False, True, False])
+    assert found.take(mask).times.to_pylist() == [[30, 40, 50], [6, 7]]  # type: ignore[union-attr]
+    parts = found.take(np.array([2])), found.take(np.array([0]))
+    assert join(*parts).times.to_pylist() == [[30, 40, 50], [6, 7]]  # type: ignore[union-attr]
+    line = ":INTERACTED a kr:InteractionType ;"
+    schema = GraphSchema.from_turtle(GENERIC.turtle.replace(line, f"{line} kr:repeats kr:count ;"))
+    nodes = {"User": pa.table({"user_id": ["a", "b", "c", "d"]}), "Item": pa.table({"item_id": ["x", "y", "z"]})}
+    whole = toy_graph.snapshot(schema, nodes, {"INTERACTED": found})
+    for packed in (False, True):
+        whole.save(tmp_path / "snapshot", packed=packed)
+        again = Snapshot.load(tmp_path / "snapshot")
+        assert again.digest == whole.digest
+        assert again.interactions.times == found.times
+        assert again.to_arrow()["INTERACTED"]["times"].to_pylist() == [[30, 40, 50], [5], [6, 7], []]
+        again.to_networkx()
 
 
 def test_a_pair_that_comes_once_follows_the_rule_too() -> None:
@@ -113,7 +142,8 @@ def test_parallel_edges_of_another_program(
 ) -> None:
     found = export(written(clean_neo4j, neo4j_driver, PARALLEL, FACTS, rule=rule))
     edge = found.to_arrow()["INTERACTED"].to_pylist()
-    assert edge == [{"source": "u", "target": "i", "weight": weight, "time": 9}]
+    kept = {"times": [5, 9]} if rule == "count" else {}
+    assert edge == [{"source": "u", "target": "i", "weight": weight, "time": 9, **kept}]
     assert len(found.edges["HAS_CATEGORY"]) == 1
 
 
