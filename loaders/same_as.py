@@ -21,6 +21,7 @@ from pathlib import Path
 from kg_rec.atomic import new_file
 from kg_rec.errors import ConfigError
 from kg_rec.loaders.text import Faults
+from kg_rec.quantity import quantity
 from kg_rec.textfile import csv_cell, read_lines
 
 COLUMNS = ("joined", "into", "type", "key", "file", "line", "differs")
@@ -152,7 +153,7 @@ def told(joins: Sequence[Join], names: Mapping[str, str | None], path: Path) -> 
     """
     if not joins:
         return []
-    found = [f"{len(joins):,} IRIs were joined to others by owl:sameAs"]
+    found = [f"{quantity(len(joins), 'node')} became one with another node, as owl:sameAs says"]
     examples: dict[str, Join] = {}
     counts: Counter[str] = Counter()
     named: dict[bool, int] = defaultdict(int)
@@ -167,8 +168,8 @@ def told(joins: Sequence[Join], names: Mapping[str, str | None], path: Path) -> 
         kept, other = join.differs[name.partition(".")[2]]
         place = path.name if join.line is None else f"{path.name}:{join.line}"
         found.append(
-            f"{name}: {count:,} joined nodes say two things, such as <{join.into:.100}> {kept!r:.80} and "
-            f"<{join.joined:.100}> {other!r:.80} ({place}); the first is kept"
+            f"{name}: {quantity(count, 'pair')} of joined nodes had two values, such as "
+            f"{kept!r:.80} of <{join.into:.100}> and {other!r:.80} of <{join.joined:.100}> ({place}); the first is kept"
         )
     if sum(named.values()) >= _LEAST_NAMES and named[True] > named[False]:
         found.append(

@@ -135,7 +135,10 @@ def _load(folder: Path, mmap: bool) -> Recommender:
         tensors = mapped(tensors_file) if mmap else load_file(tensors_file)
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"{folder}: not a model ({error}); write one with `kg-rec train`") from error
-    snapshot = Snapshot.load(part(folder, "snapshot"))
+    try:
+        snapshot = Snapshot.load(part(folder, "snapshot"))
+    except SnapshotError as error:  # what to do about it is another thing for a model's
+        raise SnapshotError(f"{str(error).rpartition('; ')[0]}; train again") from error
     try:
         if snapshot.digest != about["snapshot"] or len(snapshot.items) != about["items"]:
             raise ModelError(f"{folder}: the snapshot is not the one the model was trained on; train again")

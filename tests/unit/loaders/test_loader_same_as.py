@@ -61,7 +61,7 @@ def test_chains_and_loops_are_one_node_in_any_order(graph: Graph, folder: Path, 
     assert set(graph.edges("DIRECTED_BY")) == {("heat", "mann")}
     assert set(graph.edges("STARRING")) == {("heat", "pacino")}
     assert set(graph.edges("HAS_GENRE")) == {("heat", "crime")}
-    assert report.notes[0] == "3 IRIs were joined to others by owl:sameAs"
+    assert report.notes[0] == "3 nodes became one with another node, as owl:sameAs says"
 
 
 def test_the_node_that_the_graph_has_already_keeps_its_key(graph: Graph, folder: Path) -> None:
@@ -101,8 +101,8 @@ def test_two_values_are_told_and_the_first_is_kept(graph: Graph, folder: Path) -
     report = graph.load("rdf", written(folder, [*lines, same("http://a/heat", "http://b/film7")]), schema=MOVIES)
     assert graph.nodes("Film") == {"heat": {"title": "Heat", "year": 1995}}
     assert report.notes[1:] == (
-        "Film.year: 1 joined nodes say two things, such as <http://a/heat> '1995' and <http://b/film7> '1986' "
-        "(g.nt:7); the first is kept",
+        "Film.year: 1 pair of joined nodes had two values, such as '1995' of <http://a/heat> and '1986' of "
+        "<http://b/film7> (g.nt:7); the first is kept",
     )
 
 

@@ -197,7 +197,7 @@ def cut(path: Path) -> None:
         (lambda f: drop_tensor(f, "channel.taste.matrix"), ModelError, "channel.taste.* is missing; train again"),
         (lambda f: drop_tensor(f, "base"), ModelError, "'base' is missing; train again"),
         (lambda f: shutil.rmtree(f / "snapshot"), SnapshotError, "not a snapshot"),
-        (lambda f: cut(f / "snapshot/nodes/Film.arrow"), SnapshotError, "a file was changed or damaged"),
+        (lambda f: cut(f / "snapshot/nodes/Film.arrow"), SnapshotError, "damaged after it was written; train again"),
         (lambda f: (f / "snapshot/edges/RATED.arrow").unlink(), SnapshotError, r"RATED\.arrow: cannot read"),
     ],
 )
