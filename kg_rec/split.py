@@ -282,8 +282,8 @@ def read_split(folder: str | Path, snapshot: Snapshot, protocol: Protocol) -> Sp
     several lines with one user and item in a file, the latest counts.
 
     Raises:
-        LoadError: a file or column is missing, a value is no number, a key is not in the snapshot, or a pair of user
-            and item is in two of the files: what is to be found must not be known.
+        LoadError: a file or column is missing, a file has no row, a value is no number, a key is not in the snapshot,
+            or a pair of user and item is in two of the files: what is to be found must not be known.
         SplitError: ``calendar`` is asked for and no moment parts the files.
     """
     folder = Path(folder)
@@ -291,6 +291,8 @@ def read_split(folder: str | Path, snapshot: Snapshot, protocol: Protocol) -> Sp
     for name in ("train", "valid", "test"):
         with nothing_told_of_links(folder / f"{name}.tsv", LoadError):
             parts[name] = _read_edges(folder / f"{name}.tsv", snapshot)
+        if not len(parts[name]):
+            raise LoadError("expected interactions below the columns' names, got none", folder / f"{name}.tsv", 1)
     _disjoint(folder, parts, snapshot)
     train, valid, test = parts.values()
     n_items = len(snapshot.items)

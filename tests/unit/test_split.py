@@ -266,6 +266,7 @@ def test_keys_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
         ("u01\tf04\t5\t8\nu00\tf01\t5\t8\n", 3, r"u00 and item f01 are in train.tsv too \(line 2\)"),
         ("u01\tf02\t5\t8\n", 2, r"u01 and item f02 are in valid.tsv too \(line 2\)"),
         ("", None, "expected tab-separated user, item, rating, timestamp"),
+        ("user\titem\n", 1, "expected interactions below the columns' names, got none"),
     ],
 )
 def test_faults_name_the_file_and_the_line(tmp_path: Path, text: str, line: int | None, message: str) -> None:
