@@ -8,6 +8,7 @@ from kg_rec.model.channels.meaning import MeaningConfig
 from kg_rec.model.channels.relational import GnnConfig
 from kg_rec.model.channels.sequence import SequenceConfig
 from kg_rec.model.channels.taste import TasteConfig
+from kg_rec.model.channels.vectors import VectorsConfig
 from kg_rec.model.cold.config import ColdConfig
 from kg_rec.model.config import FusionConfig, TrainConfig
 
@@ -21,4 +22,5 @@ __all__ = [
     "SequenceConfig",
     "TasteConfig",
     "TrainConfig",
+    "VectorsConfig",
 ]

@@ -29,6 +29,7 @@ from kg_rec.cli.lists import recommend
 from kg_rec.cli.newcomer import newcomer
 from kg_rec.cli.options import json_option
 from kg_rec.cli.phrase import phrase
+from kg_rec.cli.pictures import pictures
 from kg_rec.cli.prefer import prefer
 from kg_rec.cli.profile import profile
 from kg_rec.cli.schema import schema
@@ -106,7 +107,22 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, phrasebook:
 
 
 _COMMANDS = (
-    *(load, formats, schema, check, query, export, train, inspect, similar, vectors, evaluate, audit, recommend),
+    *(
+        load,
+        formats,
+        schema,
+        check,
+        query,
+        export,
+        train,
+        inspect,
+        similar,
+        vectors,
+        pictures,
+        evaluate,
+        audit,
+        recommend,
+    ),
     *(job, newcomer, profile, evolve, prefer, explain, what_if, ask, phrase, feedback),
     *(serve, serve_token, compress, forget, certificate, site, suspects),
 )

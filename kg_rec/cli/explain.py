@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kg_rec.explain.explanation import Explanation
     from kg_rec.explain.formats import Display
     from kg_rec.explain.verify.alike import Alike
+    from kg_rec.explain.verify.vectors import AlikeVectors
     from kg_rec.explain.words.patterns import Tone
     from kg_rec.explain.words.wording import Wording
     from kg_rec.model.recommender import Recommender
@@ -222,7 +223,7 @@ def explain(
             if verify and store is not None:
                 progress(0, None, "verify")
                 differences = [*_verify(store, explanation)]
-                alike = _alike(loaded, model, explanation)
+                alike = _alike(loaded, model, explanation, store)
                 differences += [found.line() for found in alike if found.recomputed is not None and not found.holds]
         finally:
             if store is not None:
@@ -244,27 +245,40 @@ def explain(
 _COMPARED = ("text", "json", "html")
 
 
-def _verified(explanation: Explanation, graph: str, alike: Sequence[Alike]) -> list[str]:
+def _verified(explanation: Explanation, graph: str, alike: Sequence[Alike | AlikeVectors]) -> list[str]:
     """What was confirmed, by kind of path."""
-    by_text = sum(any(edge.type is None for edge in path.edges) for path in explanation.paths)
-    lines = [f"verified: {graph} returns exactly these {len(explanation.paths) - by_text} paths"]
+    last = [[edge.alike for edge in path.edges if edge.type is None] for path in explanation.paths]
+    by_text = sum(None in steps for steps in last)
+    by_vectors = sum(bool(steps) and None not in steps for steps in last)
+    lines = [f"verified: {graph} returns exactly these {len(last) - by_text - by_vectors} paths"]
     if by_text:
         lines.append(
             f"{by_text} more by similar text: their items and other edges are in {graph}; texts embedded again:"
         )
+    if by_vectors:
+        lines.append(
+            f"{by_vectors} more by alike vectors: their items and other edges are in {graph}; vectors read again:"
+        )
     return [*lines, *(f"  {found.line()}" for found in alike)]
 
 
-def _alike(loaded: Model, folder: Path, explanation: Explanation) -> list[Alike]:
-    """The steps of similar text, computed again from the texts."""
+def _alike(loaded: Model, folder: Path, explanation: Explanation, store: GraphStore) -> list[Alike | AlikeVectors]:
+    """The steps of likeness, computed again: from the texts, and from the vectors that the graph holds now."""
     from kg_rec.atomic import part
     from kg_rec.explain.verify.alike import alike, text_pairs
+    from kg_rec.explain.verify.vectors import alike_vectors, vector_steps
     from kg_rec.snapshot import Snapshot
 
-    pairs = text_pairs(explanation.paths)
+    pairs, steps = text_pairs(explanation.paths), vector_steps(explanation.paths)
+    found: list[Alike | AlikeVectors] = []
+    if steps:
+        item = loaded.recommender.snapshot.schema.item
+        keys = sorted({key for _, *ends in steps for key in ends})
+        nodes = store.read_nodes(item.name, keys, columns=sorted({name for name, *_ in steps}))
+        found += alike_vectors(loaded.recommender, steps, nodes)
     if not pairs:
-        return []
-    return alike(loaded.recommender, pairs, trained_on=Snapshot.load(part(folder, "snapshot")))
+        return found
+    return found + alike(loaded.recommender, pairs, trained_on=Snapshot.load(part(folder, "snapshot")))
 
 
 def _why_not(model: Model, user: str, item: str, k: int, lang: str, form: str | None) -> str:

@@ -28,7 +28,8 @@ class ExplainConfig:
         popularity: paths are ordered by value times e^(popularity x SEP): SEP is 0 for the least and 1 for the most
             common shared entity of a type, and 0 on paths without one.  Below 0 prefers rare entities.
         channels: channels whose paths are shown; empty for all.
-        blocked: relation types whose paths are not shown; ``text`` stands for similar text.
+        blocked: relation types whose paths are not shown; ``text`` stands for similar text, and the name of a property
+            for its alike vectors.
         least_crowd: paths through fewer than so many other users are not shown, so no smaller number is told.
     """
 

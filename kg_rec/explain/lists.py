@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -32,7 +33,7 @@ from kg_rec.model.recommender import Recommender, positions
 from kg_rec.progress import Progress, no_progress
 
 _NODE = pa.struct([("type", pa.string()), ("key", pa.string()), ("name", pa.string()), ("count", pa.int64())])
-_STEP = pa.struct([("type", pa.string()), ("forward", pa.bool_())])
+_STEP = pa.struct([("type", pa.string()), ("forward", pa.bool_()), ("alike", pa.string())])
 _PATH = pa.struct(
     [
         ("channel", pa.string()),
@@ -278,7 +279,7 @@ def _paths(model: Recommender, table: PathTable) -> pa.StructArray:
         [pa.array([*types, schema.user.name]).take(pa.array(kind % (len(types) + 1))), keys, names, pa.array(count)],
         fields=list(_NODE),
     )
-    steps = pa.array([[{"type": e.type, "forward": e.forward} for e in f.edges] for f in forms], pa.list_(_STEP))
+    steps = pa.array([[asdict(e) for e in f.edges] for f in forms], pa.list_(_STEP))
     relations = steps.take(pa.array(form))
     channels = pa.array([f.channel for f in forms], pa.string()).take(pa.array(form))
     together = pa.array([f.together or (f.channel,) for f in forms], pa.list_(pa.string())).take(pa.array(form))
@@ -326,6 +327,6 @@ def rebuilt(model: Recommender, row: Mapping[str, Any], lang: str = "en") -> Exp
 
 def _path(row: Mapping[str, Any]) -> Path:
     nodes = tuple(PathNode(n["type"], n["key"], n["name"], n["count"]) for n in row["nodes"])
-    edges = tuple(PathEdge(e["type"], e["forward"]) for e in row["relations"])
+    edges = tuple(PathEdge(e["type"], e["forward"], e.get("alike")) for e in row["relations"])
     channels = tuple(row["channels"])
     return Path(row["channel"], nodes, edges, row["value"], row["share"], channels if len(channels) > 1 else ())

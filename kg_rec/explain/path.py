@@ -29,13 +29,20 @@ class PathEdge:
     """An edge on a path, from the node before it to the node after it.
 
     Attributes:
-        type: relation type of the schema; None stands for similar text, which the model computes and the
-            graph does not hold.
+        type: relation type of the schema; None stands for likeness, which the model computes and the graph does not
+            hold.
         forward: True if the edge points along the path, False if against it.
+        alike: the property whose vectors are alike; None for similar text, and for a relation.
     """
 
     type: str | None
     forward: bool
+    alike: str | None = None
+
+    @property
+    def likeness(self) -> str:
+        """What a step of likeness is called: ``~text``, or ``~picture`` of a property of that name."""
+        return f"~{self.alike or 'text'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class Path:
     @property
     def pattern(self) -> tuple[str, ...]:
         """Channel, node types and steps without the names: what a sentence template depends on."""
-        steps = [f"{'' if e.forward else '^'}{e.type or '~text'}" for e in self.edges]
+        steps = [f"{'' if e.forward else '^'}{e.type or e.likeness}" for e in self.edges]
         types = [n.type if n.key is not None else f"{n.type}*" for n in self.nodes]
         return (self.channel, *(x for pair in zip(types, [*steps, ""], strict=True) for x in pair if x))
 

@@ -115,7 +115,7 @@ def _path(path: Mapping[str, Any]) -> str:
     text = f"({nodes[0]})"
     for node, step in zip(nodes[1:], path["relations"], strict=True):
         if step["type"] is None:  # which the graph does not hold
-            text += f"~[similar text]~({node})"
+            text += f"~[similar {step['alike'] or 'text'}]~({node})"
             continue
         left, right = ("-", "->") if step["forward"] else ("<-", "-")
         text += f"{left}[{step['type']}]{right}({node})"

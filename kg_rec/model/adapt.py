@@ -23,8 +23,17 @@ from kg_rec.errors import MissingDependencyError, ModelError
 from kg_rec.model.channels.knowledge import KnowledgeConfig
 from kg_rec.model.channels.meaning import MeaningConfig, meaning_kernel
 from kg_rec.model.channels.registry import kind_of, kinds
+from kg_rec.model.channels.vectors import VectorsConfig, vectors_kernel
 from kg_rec.model.chosen import Chosen
-from kg_rec.model.cold.similarity import ColdItems, Similarity, centred_texts, fit_cold, popular, profile
+from kg_rec.model.cold.similarity import (
+    ColdItems,
+    Similarity,
+    centred_texts,
+    centred_vectors,
+    fit_cold,
+    popular,
+    profile,
+)
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.encoders.text import TextEncoder, find_encoder, item_texts
 from kg_rec.model.fashion import Fashion
@@ -167,6 +176,7 @@ def _renumbered(model: Trained, after: Snapshot, place: NDArray[np.int64]) -> di
         text=centred,
         numbers=numbers,
         profile=_profile(model, after, place),
+        vectors=centred_vectors(after, old.vector_centres),
     )
     channels = []
     for channel in model.channels:
@@ -174,6 +184,9 @@ def _renumbered(model: Trained, after: Snapshot, place: NDArray[np.int64]) -> di
         kernel = _moved_kernel(channel.kernel, place)
         if channel.name == "meaning" and centred is not None and told_anew.any():
             kernel = meaning_kernel(centred, model.config.of(MeaningConfig))
+        if channel.name == "vectors":
+            chosen = model.chosen.channels[channel.name]
+            kernel = vectors_kernel(similarity.vectors, chosen, model.config.of(VectorsConfig))
         channels.append(replace(channel, kernel=kernel, weight=weight.astype(np.float32)))
     bare = 0 if text is None else int((new & ~text.any(axis=1)).sum())
     found = Difference(len(place), int(new.sum()), len(model.base) - int((~new).sum()), bare)

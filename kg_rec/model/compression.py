@@ -25,6 +25,7 @@ from kg_rec.errors import ArgumentError, ModelError
 from kg_rec.model.channels.knowledge import KnowledgeConfig, gated, prior_of
 from kg_rec.model.channels.meaning import MeaningConfig, meaning_kernel
 from kg_rec.model.channels.registry import kind_of
+from kg_rec.model.channels.vectors import VectorsConfig, vectors_kernel
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity, build
 from kg_rec.model.config import TrainConfig
@@ -34,8 +35,8 @@ from kg_rec.model.packing import Compression, Directions, rounded
 from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.snapshot import Snapshot
 
-#: Channels whose kernels are made of facts and texts alone.
-MADE_AGAIN = frozenset({"knowledge", "meaning"})
+#: Channels whose kernels are made of facts, texts and vectors alone.
+MADE_AGAIN = frozenset({"knowledge", "meaning", "vectors"})
 #: Entries of a product of factors that are in memory at a time.
 _CELLS = 1 << 25
 
@@ -69,7 +70,9 @@ def compressed(model: Recommender, keep: float, bits: int, text: Directions | No
     channels = []
     for channel in model.channels:
         kernel = None if channel.name in MADE_AGAIN else pruned.get(channel.name) or _rounded(channel, bits)
-        kernel = made_again(channel.name, kernel, similarity, shared, regression, model.cold, model.config)
+        kernel = made_again(
+            channel.name, kernel, similarity, shared, regression, model.cold, model.config, model.chosen
+        )
         channels.append(replace(channel, kernel=kernel))
     return replace(
         model,
@@ -90,8 +93,9 @@ def made_again(
     regression: ColdItems | None,
     cold: NDArray[np.bool_],
     config: TrainConfig,
+    chosen: Chosen,
 ) -> Kernel:
-    """The kernel of a channel, of which what is made of facts and texts is made again.
+    """The kernel of a channel, of which what is made of facts, texts and vectors is made again.
 
     Args:
         channel: its name.
@@ -100,10 +104,13 @@ def made_again(
         shared: the paths of W.
         regression: how items without interactions are placed.
         cold: True for items without interactions, shape (items,).
-        config: settings of the kernel of texts.
+        config: settings of the kernels of texts and of vectors.
+        chosen: the weights of vectors.
     """
     if channel == "meaning" and similarity.text is not None:
         kernel = meaning_kernel(similarity.text, config.of(MeaningConfig))
+    elif channel == "vectors":
+        kernel = vectors_kernel(similarity.vectors, chosen.channels[channel], config.of(VectorsConfig))
     elif kernel is None:
         kernel = prior_of(shared) or FactorKernel(*[sparse.csr_array((len(cold), 1))] * 2)
     return kind_of(channel).without_edges(kernel, shared, similarity, regression, cold)

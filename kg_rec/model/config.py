@@ -168,6 +168,10 @@ class TrainConfig:
 
         Raises:
             ConfigError: a key is unknown or a value has the wrong type.
+
+        >>> config = TrainConfig.from_dict({"seed": 7, "gnn": {"iterations": 20}})
+        >>> config.seed, config.gnn.iterations, config.channels[:2]
+        (7, 20, ('taste', 'relational'))
         """
         return from_dict(cls, values)
 

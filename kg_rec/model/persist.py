@@ -220,6 +220,9 @@ def _check(model: Recommender) -> None:
         if similarity.centre is None:
             raise ArgumentError("similarity.centre: expected the mean of the texts, got none")
         _expect("similarity.centre", similarity.centre, similarity.text.shape[1:])
+    for name, vectors in similarity.vectors.items():
+        _expect(f"similarity.vector.{name}", vectors, (n, None))
+        _expect(f"similarity.vector-centre.{name}", similarity.vector_centres[name], vectors.shape[1:])
     if model.regression is not None:
         landmarks = model.regression.landmarks
         _expect("regression.landmarks", landmarks, (None,))

@@ -45,6 +45,9 @@ def tensors_of(model: Recommender) -> Tensors:
         tensors[f"shared.{paths.factors.relation}.gate"] = paths.gate
     if model.similarity.text is not None and model.similarity.centre is not None:
         tensors["similarity.text"], tensors["similarity.centre"] = model.similarity.text, model.similarity.centre
+    for name, vectors in model.similarity.vectors.items():
+        tensors[f"similarity.vector.{name}"] = vectors
+        tensors[f"similarity.vector-centre.{name}"] = model.similarity.vector_centres[name]
     for name, values in model.similarity.numbers.items():
         tensors[f"number.{name}"] = values
     tensors["similarity.profile"] = model.similarity.profile
@@ -116,7 +119,7 @@ def assemble(about: Mapping[str, Any], tensors: Tensors, snapshot: Snapshot) -> 
             kernel = _kernel(tensors, name)
         else:
             kept = None if name in MADE_AGAIN else _kernel(tensors, name)
-            kernel = made_again(name, kept, similarity, shared, regression, cold, config)
+            kernel = made_again(name, kept, similarity, shared, regression, cold, config, chosen)
         channels.append(Channel(name, kernel, tensors[f"channel.{name}.weight"]))
     parts = tuple(channels), tensors["base"], cold, shared, similarity, regression, text
     model = Recommender(snapshot, config, chosen, *parts, compression=compression)
@@ -143,7 +146,11 @@ def _facts(about: Mapping[str, Any], tensors: Tensors) -> tuple[Similarity, tupl
     names = about["similarity"]["weights"]
     numbers = {name: tensors[f"number.{name}"] for name in names if f"number.{name}" in tensors}
     text, centre = tensors.get("similarity.text"), tensors.get("similarity.centre")
-    return Similarity(factors, text, centre, numbers, tensors["similarity.profile"], **about["similarity"]), shared
+    of = [name.removeprefix("vector:") for name in names if name.startswith("vector:")]
+    vectors = {name: tensors[f"similarity.vector.{name}"] for name in of}
+    centres = {name: tensors[f"similarity.vector-centre.{name}"] for name in of}
+    weighed = {**about["similarity"], "vectors": vectors, "vector_centres": centres}
+    return Similarity(factors, text, centre, numbers, tensors["similarity.profile"], **weighed), shared
 
 
 def _kernel(tensors: Tensors, channel: str) -> Kernel:

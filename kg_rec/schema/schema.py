@@ -56,6 +56,10 @@ class GraphSchema:
 
         Raises:
             SchemaError: no schema of that name ships; the message lists those that do.
+
+        >>> schema = GraphSchema.bundled("movies")
+        >>> schema.item.name, schema.interaction.name, schema.languages
+        ('Film', 'RATED', ('en', 'zh'))
         """
         folder = files("kg_rec.graph_schemas")
         names = sorted(f.name[:-4] for f in folder.iterdir() if f.name.endswith(".ttl"))

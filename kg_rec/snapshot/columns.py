@@ -101,7 +101,7 @@ class TextVectors:
 
 @dataclass(frozen=True)
 class NodeColumns:
-    """The columns of ``x`` of one node type: the schema's vector, numbers, texts.
+    """The columns of ``x`` of one node type: the schema's vectors, numbers, texts.
 
     Attributes:
         node_type: the type.
@@ -129,7 +129,7 @@ class NodeColumns:
     @property
     def properties(self) -> list[str]:
         """The properties that :meth:`rows` reads."""
-        return [*([self._vector.name] if self._vector else []), *self.scales]
+        return [*(p.name for p in self._vectors), *self.scales]
 
     @property
     def names(self) -> list[str]:
@@ -148,11 +148,11 @@ class NodeColumns:
 
     def _columns(self, table: pa.Table, places: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
         columns: dict[str, NDArray[np.float64]] = {}
-        if self._vector is not None:
-            absent = [np.nan] * (self._vector.dimensions or 0)
-            vectors = [absent if row is None else row for row in table.column(self._vector.name).to_pylist()]
+        for p in self._vectors:
+            absent = [np.nan] * (p.dimensions or 0)
+            vectors = [absent if row is None else row for row in table.column(p.name).to_pylist()]
             values = np.array(vectors, np.float64).reshape(len(places), len(absent))
-            columns |= {f"{self._vector.name} {n}": column for n, column in enumerate(values.T)}
+            columns |= {f"{p.name} {n}": column for n, column in enumerate(values.T)}
         for p in number_properties(self.node_type):
             if p.name in self.scales:
                 columns |= self.scales[p.name].columns(p.name, floats(p, table.column(p.name)))
@@ -161,8 +161,8 @@ class NodeColumns:
         return columns
 
     @property
-    def _vector(self) -> PropertyType | None:
-        return next((p for p in self.node_type.properties if p.use == "vector"), None)
+    def _vectors(self) -> list[PropertyType]:
+        return [p for p in self.node_type.properties if p.use == "vector"]
 
 
 def number_properties(node_type: NodeType) -> list[PropertyType]:

@@ -38,7 +38,7 @@ def to_pyg(
     Per node type:
 
     - ``num_nodes``
-    - ``x`` float32, shape (n, columns): the schema's vector (NaN for a node without one), then the numbers, then the
+    - ``x`` float32, shape (n, columns): the schema's vectors (NaN for a node without one), then the numbers, then the
       text; no ``x`` where there is none of them
     - ``y`` of the items, with ``label``
 

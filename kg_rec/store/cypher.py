@@ -16,6 +16,8 @@ from kg_rec.store.catalog import SHOWN_KEYS
 from kg_rec.store.mapping import quoted
 
 SCHEMA_LABEL = "KgRecSchema"
+#: Longer vectors are kept without an index: Neo4j 5 indexes at most so many numbers.
+_MOST_DIMENSIONS = 4_096
 READ_SCHEMA = f"MATCH (s:{SCHEMA_LABEL}) RETURN s.turtle AS turtle, s.name AS name"
 
 
@@ -43,7 +45,7 @@ def neo4j_constraints(schema: GraphSchema) -> list[str]:
             f"FOR (n:{quoted(t.name)}) ON n.{quoted(p.name)} OPTIONS {{indexConfig: "
             f"{{`vector.dimensions`: {p.dimensions}, `vector.similarity_function`: 'cosine'}}}}"
             for p in t.properties
-            if p.use == "vector" and p.dimensions is not None
+            if p.use == "vector" and p.dimensions is not None and p.dimensions <= _MOST_DIMENSIONS
         ]
     return statements
 

@@ -10,6 +10,7 @@ from toy_graph import everything
 from kg_rec.model.recommender import Channel
 from kg_rec.testing.channels import ChannelContract
 
+#: The channels of the films, which have no pictures; for those see ``tests/contracts/model/test_alike_vectors.py``.
 CHANNELS = ("taste", "relational", "sequence", "knowledge", "meaning")
 
 

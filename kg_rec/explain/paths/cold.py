@@ -3,9 +3,9 @@
 Such an item gets its embedding from known items t by kernel ridge (:class:`kg_rec.model.cold.similarity.ColdItems`):
 its relational score is a sum over j, t and what t and the item share.  Single pairs (j, t) are large and cancel (their
 positive ones come to a hundred times the score), so they are no reasons.  What is shown is summed over t: how much an
-interaction j adds through one shared fact, or through similar text, over all known items t together.  These parts are
-about as large as the score; with what numbers and the profile add, which are no path, they sum to the term of j.  The
-item t named on a path is the one that adds most to its part.
+interaction j adds through one shared fact, similar text or alike vectors, over all known items t together.  These
+parts are about as large as the score; with what numbers and the profile add, which are no path, they sum to the term of
+j.  The item t named on a path is the one that adds most to its part.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.errors import ModelError
 from kg_rec.explain.paths.candidates import Candidates, Search
 from kg_rec.explain.paths.forms import Forms
-from kg_rec.model.cold.similarity import TEXT
+from kg_rec.model.cold.similarity import TEXT, vector_key
 from kg_rec.model.item_paths import Links
 from kg_rec.model.kernel import FactorKernel
 from kg_rec.model.recommender import Recommender
@@ -34,7 +34,7 @@ class _ColdPaths:
         form: the form.
         key: what paths of a group share: the entity, or t, or -1.
         entity: dense index of the shared entity in its type; -1 without one.
-        column: its column in the model's links; -1 for similar text.
+        column: its column in the model's links; below 0 for likeness: -1 for similar text, then the properties.
         cell: the addend of j.
         bridge: dense index of t; -1 where t is j.
         others: how many others liked j and t; 0 where t is j.
@@ -58,7 +58,8 @@ class Shared:
 
     Attributes:
         columns: columns of the model's links that the item has, int64, shape (m,).
-        parts: what t and the item have in common through each, then by text in the last column: shape (t, m + 1).
+        parts: what t and the item have in common through each, then by text and by each property that has vectors:
+            shape (t, m + 1 + properties).
         rest: what numbers and the profile add to the likeness, shape (t,).
     """
 
@@ -93,7 +94,9 @@ def cold_groups(search: Search, pairs: Ints) -> tuple[Candidates, Floats64]:
     if search.config.recency:
         rank = rank * search.recent[found.cell[shown]]
     if search.config.popularity:
-        rank = rank * np.where(found.column[shown] >= 0, search.popular[found.column[shown]], 1)
+        rank = rank * np.where(
+            found.column[shown] >= 0, np.append(search.popular, 1.0)[np.maximum(found.column[shown], -1)], 1
+        )
     best, bounds = largest(rank, bounds, search.config.paths_per_group)
     part = Candidates(
         pair=pair[first],
@@ -103,7 +106,9 @@ def cold_groups(search: Search, pairs: Ints) -> tuple[Candidates, Floats64]:
         start=bounds[:-1],
         stop=bounds[1:],
         scale=np.ones(len(first)),
-        common=np.where(entity >= 0, np.append(search.model.links.commonness, 0)[found.column[shown_first]], 0),
+        common=np.where(
+            entity >= 0, np.append(search.model.links.commonness, 0)[np.maximum(found.column[shown_first], -1)], 0
+        ),
         rank=sums(rank[best], np.repeat(np.arange(len(first)), np.diff(bounds)), len(first)),
         source=search.addends.sources[found.cell[shown[best]]],
         bridge=found.bridge[shown[best]],
@@ -125,11 +130,13 @@ def shared_with(model: Recommender, item: int) -> Shared:
     ends = slice(links.target.indptr[item], links.target.indptr[item + 1])
     columns = links.target.indices[ends].astype(np.int64)
     weights = links.weight[columns] * links.target.data[ends]
-    parts = np.zeros((len(landmarks), len(columns) + 1))
-    parts[:, :-1] = links.source[landmarks][:, columns].toarray() * weights
-    if similarity.text is not None and similarity.weights[TEXT] > 0:
-        cosine = (similarity.text[landmarks] @ similarity.text[item]).astype(np.float64)
-        parts[:, -1] = similarity.weights[TEXT] * np.maximum(cosine, 0) ** similarity.text_power
+    parts = np.zeros((len(landmarks), len(columns) + 1 + len(similarity.vectors)))
+    parts[:, : len(columns)] = links.source[landmarks][:, columns].toarray() * weights
+    embedded = [(TEXT, similarity.text), *((vector_key(name), v) for name, v in similarity.vectors.items())]
+    for place, (name, rows) in enumerate(embedded, start=len(columns)):
+        if rows is not None and similarity.weights[name] > 0:
+            cosine = (rows[landmarks] @ rows[item]).astype(np.float64)
+            parts[:, place] = similarity.weights[name] * np.maximum(cosine, 0) ** similarity.text_power
     whole = similarity(np.array([item]), landmarks)[0].astype(np.float64)
     return Shared(columns, parts, whole - parts.sum(axis=1))
 
@@ -158,7 +165,8 @@ def _paths(search: Search, pairs: Ints) -> tuple[_ColdPaths, Floats64]:
         best, real = _strongest(reasons, shared[item].parts, others, (row, part))
         row, part, best = row[real], part[real], best[real]
         paths = (np.full(len(row), pair), cells[row], landmarks[best], others[row, best], value[row, part])
-        column = np.append(shared[item].columns, -1)[part]
+        by = -1 - np.arange(shared[item].parts.shape[1] - len(shared[item].columns))
+        column = np.append(shared[item].columns, by)[part]
         found.append(_described(model.likeness, search.forms, column, sources[row], paths))
     columns = {name: np.concatenate([getattr(p, name) for p in found]) for name in _ColdPaths.__dataclass_fields__}
     return _ColdPaths(**columns), np.array(totals)
@@ -192,16 +200,18 @@ def _described(
 ) -> _ColdPaths:
     """The paths with their forms and what groups them."""
     pair, cell, known, others, value = paths
-    same, text = known == source, column < 0
-    way = np.where(text, 0, links.way[column])
-    through = np.array([w.through is not None for w in links.ways] or [False])[way] & ~text
+    same, alike = known == source, column < 0
+    way = np.append(links.way, 0)[np.maximum(column, -1)] * ~alike
+    through = np.array([w.through is not None for w in links.ways] or [False])[way] & ~alike
     ways = [np.array([*some, 0], np.int64)[way] for some in (forms.known_ways, forms.bridge_ways)]
     form = np.where(same, ways[0], ways[1])
+    by = np.where(alike, -1 - column, 0)
+    likeness = np.where(same, np.array(forms.known_alike)[by], np.array(forms.bridge_alike)[by])
     landmark = np.where(same, -1, known)
-    entity = np.where(through, links.node[column] if len(links.node) else -1, -1)
+    entity = np.where(through, np.append(links.node, -1)[np.maximum(column, -1)], -1)
     return _ColdPaths(
         pair=pair,
-        form=np.where(text, np.where(same, forms.known_text, forms.bridge_text), form),
+        form=np.where(alike, likeness, form),
         key=np.where(through, entity, landmark),
         entity=entity,
         column=column,

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TypeAlias
 
 from kg_rec.explain.path import Path, PathEdge, PathNode
 from kg_rec.model.item_paths import Way
 
 #: The name of similar text among the relation types that can be blocked.
 TEXT = "text"
+
+#: What makes two items alike: None for their texts, else a property whose vectors are alike.
+Alike: TypeAlias = str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,8 @@ class PathPattern:
 
     @property
     def relations(self) -> frozenset[str]:
-        """What may be blocked: relation types, and :data:`TEXT`."""
-        return frozenset(e.type or TEXT for e in self.edges)
+        """What may be blocked: relation types, :data:`TEXT`, and properties whose vectors are alike."""
+        return frozenset(e.type or e.alike or TEXT for e in self.edges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +52,33 @@ class Forms:
     Attributes:
         every: the forms.
         crowd: you - item - others - item.
-        texts: per channel of similar text: you - item - similar text - item.
+        alike: per channel of likeness and what makes items alike: you - item - likeness - item.
         ways: per :class:`Way`: you - item - (shared node) - item.
         known_ways: per way, for an item without interactions that is like an item you had.
         bridge_ways: per way, for one that is like an item that others had.
-        known_text: as ``known_ways``, by similar text.
-        bridge_text: as ``bridge_ways``, by similar text.
+        likeness: what makes items alike, in a fixed order, similar text first.
+        known_alike: as ``known_ways``, per :attr:`likeness`.
+        bridge_alike: as ``bridge_ways``, per :attr:`likeness`.
     """
 
     every: tuple[PathPattern, ...]
     crowd: int
-    texts: Mapping[str, int]
+    alike: Mapping[tuple[str, Alike], int]
     ways: tuple[int, ...]
     known_ways: tuple[int, ...]
     bridge_ways: tuple[int, ...]
-    known_text: int
-    bridge_text: int
+    likeness: tuple[Alike, ...]
+    known_alike: tuple[int, ...]
+    bridge_alike: tuple[int, ...]
 
 
 @lru_cache(maxsize=64)
 def forms_of(
-    names: tuple[str, str, str], ways: tuple[Way, ...], crowd: tuple[str, ...], texts: tuple[str, ...]
+    names: tuple[str, str, str],
+    ways: tuple[Way, ...],
+    crowd: tuple[str, ...],
+    texts: tuple[tuple[str, Alike], ...],
+    vectors: tuple[str, ...] = (),
 ) -> Forms:
     """All forms of a model.
 
@@ -76,43 +86,47 @@ def forms_of(
         names: of the users' node type, the items', and the interaction.
         ways: between items, through the graph.
         crowd: the channels that score what users have in common and whose paths may be shown.
-        texts: the channels that score similar text.
+        texts: the channels that score likeness, each with what makes items alike.
+        vectors: the properties by which items without interactions may be like others, besides their texts.
     """
     user, item, acted = names
 
-    def form(channel: str, crowd: bool, bridged: bool, way: Way | None, text: bool = False) -> PathPattern:
+    def form(channel: str, crowd: bool, bridged: bool, way: Way | None, *alike: Alike) -> PathPattern:
         edges, nodes = [PathEdge(acted, True)], [PathNode(user, "", None), PathNode(item, "", None)]
         if crowd:
             edges += [PathEdge(acted, False), PathEdge(acted, True)]
             nodes += [PathNode(user, None, None), PathNode(item, "", None)]
-        if text:
-            edges.append(PathEdge(None, True))
+        if alike:
+            edges.append(PathEdge(None, True, alike[0]))
         if way is not None:
             edges.append(PathEdge(way.relation, way.forward))
             if way.through is not None:
                 edges.append(PathEdge(way.relation, not way.forward))
                 nodes.append(PathNode(way.through, "", None))
-        if text or way is not None:
+        if alike or way is not None:
             nodes.append(PathNode(item, "", None))
         # other users are counted, so the path that lends its pattern has no other named node of their type
         pattern = Path(channel, tuple(nodes), tuple(edges), 0.0, 0.0).pattern
         return PathPattern(channel, crowd, bridged, None if way is None else way.through, tuple(edges), pattern)
 
     liked = replace(form(crowd[0] if crowd else "taste", True, False, None), together=crowd if len(crowd) > 1 else ())
-    alike = [form(channel, False, False, None, text=True) for channel in texts]
+    alike = {by: form(by[0], False, False, None, by[1]) for by in texts}
     direct = [form("knowledge", False, False, way) for way in ways]
     known = [form("relational", False, False, way) for way in ways]
     bridge = [form("relational", True, True, way) for way in ways]
-    known_text, bridge_text = (form("relational", b, b, None, text=True) for b in (False, True))
-    every = tuple(sorted({liked, *alike, *direct, *known, *bridge, known_text, bridge_text}, key=lambda f: f.pattern))
+    likeness: tuple[Alike, ...] = (None, *vectors)
+    known_alike, bridge_alike = ([form("relational", b, b, None, by) for by in likeness] for b in (False, True))
+    forms = {liked, *alike.values(), *direct, *known, *bridge, *known_alike, *bridge_alike}
+    every = tuple(sorted(forms, key=lambda f: f.pattern))
     place = {f: n for n, f in enumerate(every)}
     return Forms(
         every=every,
         crowd=place[liked],
-        texts={form.channel: place[form] for form in alike},
+        alike={by: place[form] for by, form in alike.items()},
         ways=tuple(place[f] for f in direct),
         known_ways=tuple(place[f] for f in known),
         bridge_ways=tuple(place[f] for f in bridge),
-        known_text=place[known_text],
-        bridge_text=place[bridge_text],
+        likeness=likeness,
+        known_alike=tuple(place[f] for f in known_alike),
+        bridge_alike=tuple(place[f] for f in bridge_alike),
     )

@@ -23,8 +23,8 @@ Fidelity  share of the top k that has at least one path
 
 Where this differs, because the paths do.  Other users on a path are a counted set without a name: it is one entity for
 SED, of the user type for SETD, and has no popularity, so SEP is over the other paths (``sep_paths`` is their share).
-Similar text is a relation of its own, ``~text``.  hopwise averages Fidelity over the users with a path; here users
-without one count as 0.
+Similar text is a relation of its own, ``~text``, and so is each property of vectors, ``~picture``.  hopwise averages
+Fidelity over the users with a path; here users without one count as 0.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _simpson(counts: Counter[str]) -> float:
 
 
 def _relations(path: Path) -> tuple[str, ...]:
-    return tuple(edge.type or "~text" for edge in path.edges)
+    return tuple(edge.type or edge.likeness for edge in path.edges)
 
 
 def _last(path: Path) -> str:

@@ -2,8 +2,9 @@
 
 Every score is a sum of terms, one per interaction and channel; each channel says what its terms become.  Those of the
 channels that score what users have in common are together one path you - j - others - item; one of similar text is
-you - j - similar text - item; one of knowledge splits into the paths you - j - shared - item.  The relational term of
-an item without interactions splits into you - j - others - t - shared - item over the known items t that it is like.
+you - j - similar text - item, and one of alike vectors is one for each property; one of knowledge splits into the paths
+you - j - shared - item.  The relational term of an item without interactions splits into you - j - others - t - shared
+- item over the known items t that it is like.
 
 Paths of one form that share an entity are a group.  Groups are found where they begin, at the entities of the item and
 those of the user's items, so no path is made that is not among the largest of its group.
@@ -12,6 +13,7 @@ those of the user's items, so no path is made that is not among the largest of i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 
@@ -24,6 +26,8 @@ from kg_rec.explain.paths.cold import cold_groups
 from kg_rec.explain.paths.forms import TEXT, Forms, forms_of
 from kg_rec.explain.paths.knowledge import knowledge_groups
 from kg_rec.explain.paths.metrics import popularity_of, recency_of
+from kg_rec.explain.paths.vectors import addends_of_vectors
+from kg_rec.model.channels.about import PathKind
 from kg_rec.model.channels.registry import kind_of
 from kg_rec.model.recommender import Addends, Recommender
 
@@ -83,15 +87,19 @@ def find(model: Recommender, users: Ints, items: Ints, config: ExplainConfig) ->
     search, count = _search(model, _told_as_liked(addends), config), len(users)
     cold = model.cold[items] & (model.regression is not None) & ("relational" in addends.values)
     positive, together = np.zeros(count), np.zeros(len(addends.pairs))
+    of_vectors = addends_of_vectors(model, addends)
     for channel, values in addends.values.items():
         if channel == "relational" and cold.any():
             values = np.where(cold[addends.pairs], 0, values)
-        positive += sums(np.maximum(values, 0), addends.pairs, count)
+        for addend in of_vectors.values() if kind_of(channel).paths == "vectors" else [values]:
+            positive += sums(np.maximum(addend, 0), addends.pairs, count)
         if channel in search.channels and kind_of(channel).paths == "co-users":
             together += np.where(addends.weights < 0, 0, values)
     found = [_co_liked(search, together)]
-    texts = {c: form for c, form in search.forms.texts.items() if c in search.channels}
-    found += [_similar(search, form, search.addends.values[c]) for c, form in texts.items()]
+    for (channel, by), form in search.forms.alike.items():
+        if channel in search.channels:
+            values = search.addends.values[channel] if by is None else np.where(addends.weights < 0, 0, of_vectors[by])
+            found.append(_similar(search, form, values))
     if "knowledge" in search.channels:
         found.append(knowledge_groups(search))
     if cold.any():
@@ -114,14 +122,16 @@ def _search(model: Recommender, addends: Addends, config: ExplainConfig) -> Sear
     schema, known = model.snapshot.schema, [c.name for c in model.channels]
     if not set(config.channels) <= set(known):
         raise ConfigError(f"expected channels among {known}, got {sorted(config.channels)}")
-    relations = [*(r.name for r in schema.knowledge_relations), TEXT]
+    vectors = tuple(model.similarity.vectors)
+    relations = [*(r.name for r in schema.knowledge_relations), TEXT, *vectors]
     if not set(config.blocked) <= set(relations):
         raise ConfigError(f"expected blocked relation types among {relations}, got {sorted(config.blocked)}")
     channels = config.channels or tuple(known)
-    of_kind = {kind: tuple(c for c in known if kind_of(c).paths == kind) for kind in ("co-users", "text")}
+    of_kind = {kind: tuple(c for c in known if kind_of(c).paths == kind) for kind in get_args(PathKind)}
     crowd = tuple(c for c in of_kind["co-users"] if c in channels)
+    alike = [*((c, None) for c in of_kind["text"]), *((c, name) for c in of_kind["vectors"] for name in vectors)]
     names = (schema.user.name, schema.item.name, schema.interaction.name)
-    forms = forms_of(names, model.links.ways, crowd, of_kind["text"])
+    forms = forms_of(names, model.links.ways, crowd, tuple(alike), vectors)
     shown = [len(f.edges) <= config.max_hops and f.relations.isdisjoint(config.blocked) for f in forms.every]
     itself = (addends.sources == addends.items[addends.pairs]) & (addends.weights > 0)
     return Search(
@@ -169,7 +179,7 @@ def _co_liked(search: Search, values: Floats64) -> Candidates:
 
 
 def _similar(search: Search, form: int, values: Floats64) -> Candidates:
-    """Paths you - j - similar text - item."""
+    """Paths you - j - similar text (or alike vectors) - item."""
     return _of_terms(search, form, values, np.zeros(len(values), dtype=np.int64))
 
 

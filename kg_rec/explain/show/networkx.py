@@ -12,7 +12,7 @@ from kg_rec.explain.explanation import Explanation
 if TYPE_CHECKING:
     Graph = nx.MultiDiGraph[tuple[Any, ...]]
 
-#: Relation of an edge that stands for similar text.
+#: Relation of an edge that stands for similar text; for alike vectors it is "similar" and the property.
 SIMILAR = "similar text"
 
 
@@ -43,13 +43,14 @@ def to_networkx(explanation: Explanation) -> Graph:
             names.append(name)
         for (tail, head), edge in zip(pairwise(names), path.edges, strict=True):
             ends = (tail, head) if edge.forward else (head, tail)
-            key = (edge.type or SIMILAR, path.channel)
+            relation = edge.type or (SIMILAR if edge.alike is None else f"similar {edge.alike}")
+            key = (relation, path.channel)
             nothing: dict[str, Any] = {"share": 0.0, "value": 0.0, "paths": ()}
             before: dict[str, Any] = graph.get_edge_data(*ends, key=key, default=nothing)
             graph.add_edge(
                 *ends,
                 key=key,
-                relation=edge.type or SIMILAR,
+                relation=relation,
                 channel=path.channel,
                 share=before["share"] + path.share,
                 value=before["value"] + path.value,

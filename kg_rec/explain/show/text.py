@@ -13,7 +13,7 @@ from typing import Any
 from rich.cells import cell_len
 
 from kg_rec.explain.explanation import Explanation
-from kg_rec.explain.path import Path
+from kg_rec.explain.path import Path, PathEdge
 from kg_rec.explain.show.card import card
 from kg_rec.explain.show.escaped import escaped_json
 from kg_rec.explain.show.view import ExplanationView
@@ -136,10 +136,16 @@ def _path(path: Path) -> dict[str, Any]:
         "channel": path.channel,
         "channels": list(path.channels),
         "nodes": [{"type": n.type, "key": n.key, "name": n.name, "count": n.count} for n in path.nodes],
-        "relations": [{"type": e.type, "forward": e.forward} for e in path.edges],
+        "relations": [step_dict(e) for e in path.edges],
         "value": path.value,
         "share": path.share,
     }
+
+
+def step_dict(edge: PathEdge) -> dict[str, Any]:
+    """A step of a path; ``alike`` is there where vectors of a property are alike."""
+    found = {"type": edge.type, "forward": edge.forward}
+    return found if edge.alike is None else {**found, "alike": edge.alike}
 
 
 def _text(explanation: Explanation) -> str:

@@ -90,6 +90,9 @@ class ExplanationView:
 
     def step(self, edge: PathEdge) -> str:
         """Label of a relation, in words."""
+        if edge.alike is not None:
+            item = self.explanation.schema.item.name
+            return self.words["alike"].format(self.language.attribute(item, edge.alike))
         if edge.type is None:
             return self.words["similar"]
         known = self.explanation.schema.relation_types.get(edge.type)

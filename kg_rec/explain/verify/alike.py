@@ -71,7 +71,7 @@ def text_pairs(paths: Sequence[Path]) -> list[tuple[str, str]]:
         (str(path.nodes[n].key), str(path.nodes[n + 1].key))
         for path in paths
         for n, edge in enumerate(path.edges)
-        if edge.type is None
+        if edge.type is None and edge.alike is None
     ]
     return list(dict.fromkeys(found))
 

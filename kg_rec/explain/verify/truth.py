@@ -77,8 +77,8 @@ class Facts:
 def missing(facts: Facts, explanation: Explanation) -> tuple[str, ...]:
     """What the paths of an explanation show and the graph does not hold, one line each; empty if all is there.
 
-    A step of similar text is no edge; both its ends are looked up.  A set of others must be as many users, besides
-    the one it is for, as liked both items beside it.
+    A step of likeness is no edge; both its ends are looked up, and that they have a vector of the property.  A set of
+    others must be as many users, besides the one it is for, as liked both items beside it.
     """
     return tuple(line for path in explanation.paths for line in _missing(facts, path))
 
@@ -92,6 +92,11 @@ def _missing(facts: Facts, path: Path) -> list[str]:
             found.append(f"{node.type} {node.key} is not called {node.name!r}")
     for n, edge in enumerate(path.edges):
         one, two = path.nodes[n : n + 2] if edge.forward else path.nodes[n : n + 2][::-1]
+        if edge.alike is not None:
+            column = snapshot.nodes[one.type].column(edge.alike)
+            ids = snapshot.ids[one.type]
+            ends = [n.key for n in (one, two) if n.key is not None and n.key in ids]
+            found += [f"{one.type} {key} has no {edge.alike}" for key in ends if not column[ids.index(key)].is_valid]
         if edge.type is None or one.key is None or two.key is None:
             continue
         if not facts.holds(edge.type, one.key, two.key):

@@ -243,7 +243,7 @@ def _composed(spoken: type[Language], start: str) -> Iterator[str]:
 
 
 def _start(lead: str, link: str, tone: str) -> str:
-    return f"say_{'one' if lead == 'several' else lead}_{'text' if link == 'facts' else link}_{tone}"
+    return f"say_{'one' if lead == 'several' else lead}_{'text' if link in ('facts', 'vectors') else link}_{tone}"
 
 
 def _derived(symbol: str, rules: Mapping[str, list[tuple[str, ...]]]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 The kinds are those of the model.  From an item the user interacted with, one step of taste ("others who had both")
 leads to the recommended item or to a bridge, a known item next to it; one link leads on: a shared attribute, a
-direct relation, or similar text.
+direct relation, similar text, or alike vectors (of a picture, a sound).
 
 What a profile says of a user (:func:`profile_kinds`) is told by the same means: how many of the user's items have an
 attribute, or come from some years.
@@ -20,7 +20,7 @@ from kg_rec.explain.path import PathEdge
 from kg_rec.schema import GraphSchema
 
 Lead = Literal["one", "several", "counted", "counts", "crowd", "more", "fewer", "single", "never"]
-Link = Literal["none", "shared", "direct", "text", "facts", "years"]
+Link = Literal["none", "shared", "direct", "text", "facts", "vectors", "years"]
 Role = Literal["count", "liked", "bridge", "shared", "item", "share", "rate", "total"]
 Tone = Literal["short", "friendly", "formal", "audit"]
 TONES: tuple[Tone, ...] = get_args(Tone)
@@ -42,9 +42,10 @@ class SentenceKind:
             is usual, fewer and but a ``single`` one, or ``never`` one.
         link: what leads to the recommended item: nothing more, an attribute ``shared`` through the same relation, a
             relation between the items (``direct``), similar ``text``, or, of items without a description, similar
-            title and ``facts``.  Of a profile: what the items have, ``shared`` or ``years`` that they come from.
+            title and ``facts``, or a property whose ``vectors`` are alike.  Of a profile: what the items have,
+            ``shared`` or ``years`` that they come from.
         steps: relations, each read from its subject: ``shared``: from the recommended item to the attribute;
-            ``direct``: from it to the known item.
+            ``direct``: from it to the known item; ``vectors``: which property is alike.
         several: several attributes are shared.
     """
 
@@ -59,7 +60,7 @@ class SentenceKind:
 
         ``^`` marks a relation read against its direction; the last word of ``shared`` tells the number of attributes.
         """
-        steps = [f"{'' if e.forward else '^'}{e.type}" for e in self.steps]
+        steps = [f"{'' if e.forward else '^'}{e.type or e.likeness}" for e in self.steps]
         number = ["several" if self.several else "one"] if self.link == "shared" else []
         return " ".join([self.lead, self.link, *steps, *number])
 
@@ -186,6 +187,8 @@ def kinds(schema: GraphSchema) -> Iterator[SentenceKind]:
     if schema.item.text_properties:
         yield from (SentenceKind(lead, "text") for lead in leads)
     yield from (SentenceKind(lead, "facts") for lead in leads)
+    alike = [PathEdge(None, True, p.name) for p in schema.item.properties if p.use == "vector"]
+    yield from (SentenceKind(lead, "vectors", (step,)) for step in alike for lead in leads)
     for relation in schema.knowledge_relations:
         if relation.source == relation.target:
             yield from (

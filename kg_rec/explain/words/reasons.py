@@ -79,7 +79,9 @@ def link_of(form: PathPattern, described: bool) -> Link:
     if form.through is not None:
         return "shared"
     tail = form.edges[3 if form.crowd else 1 :]
-    return "none" if not tail else "direct" if tail[0].type is not None else "text" if described else "facts"
+    if not tail or tail[0].type is not None:
+        return "direct" if tail else "none"
+    return "vectors" if tail[0].alike is not None else "text" if described else "facts"
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,9 @@ def clean_name(name: str | None, fallback: str | None = None, *, longest: int | 
         name: text from the graph.
         fallback: used where nothing visible is left, usually the key.
         longest: most characters, or None for no bound.
+
+    >>> clean_name("Heat\\n\\u200b (1995)"), clean_name("  ", "film-7"), clean_name("Metropolis", longest=6)
+    ('Heat (1995)', 'film-7', 'Metro…')
     """
     if name and len(name) <= (longest or len(name)) and name.isascii() and name.isprintable():
         words = " ".join(name.split())

@@ -334,6 +334,7 @@ class Verbalizer:
     def _kind(self, form: PathPattern, lead: Lead, several: bool) -> SentenceKind:
         last, link = form.edges[-1], link_of(form, self._described)
         steps = (PathEdge(last.type, not last.forward),) if link in ("shared", "direct") else ()
+        steps = (last,) if link == "vectors" else steps
         return SentenceKind(lead, link, steps, several)
 
     def _name(self, node_type: str, index: int) -> str:

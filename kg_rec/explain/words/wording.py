@@ -23,6 +23,9 @@ class Wording:
     Raises:
         ConfigError: the tone is unknown, or ``sentences`` is below 1.
         SchemaError: there is no such language.
+
+    >>> Wording("zh-CN", tone="short").lang
+    'zh'
     """
 
     lang: str = "en"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 #: What the terms of a channel become in an explanation: a path through the users who had both items, paths through
-#: the facts that the items share, or a step of similar text.
-PathKind = Literal["co-users", "facts", "text"]
+#: the facts that the items share, a step of similar text, or one of alike vectors for each property that has some.
+PathKind = Literal["co-users", "facts", "text", "vectors"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.arrays.types import Floats64
+from kg_rec.arrays.types import Floats32, Floats64
 from kg_rec.model.channels.about import About, PathKind
 from kg_rec.model.channels.sums import Sums
 from kg_rec.model.cold.similarity import ColdItems, Similarity
@@ -28,7 +28,7 @@ from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 
 #: What a channel reads besides the interactions.
-Need = Literal["times", "facts", "text"]
+Need = Literal["times", "facts", "text", "vectors"]
 
 #: Under this name an operator's channel keeps k: how many times W it was shrunk to.
 PRIOR_FACTOR = "prior"
@@ -61,6 +61,7 @@ class TrainingData:
         log: receives records for the training log.
         shards: where heavy sums are computed.
         sums: of users who are elsewhere, in place of ``edges``; None where the users are here.
+        text: unit text embeddings of the items, shape (items, d); None without.
     """
 
     snapshot: Snapshot
@@ -82,6 +83,7 @@ class TrainingData:
     log: Callable[[Mapping[str, object]], None] = field(default=lambda _: None)
     shards: Shards = HERE
     sums: Sums | None = None
+    text: Floats32 | None = None
 
     @property
     def timed(self) -> bool:
@@ -117,8 +119,8 @@ class ChannelKind(ABC):
         paths: what its terms become in explanations.
         table: the name of its settings: the table of a TOML file, the first part of ``--set``.
         settings: its settings, a frozen dataclass whose fields have defaults.
-        needs: what has to be there besides interactions.  Channels that need facts or text are fitted after the
-            likeness of items has been chosen, and find it in :attr:`TrainingData.similarity`.
+        needs: what has to be there besides interactions.  Channels that need facts, text or vectors are fitted after
+            the likeness of items has been chosen, and find it in :attr:`TrainingData.similarity`.
         start: the weight that the fusion begins with, in units of the standard deviation of the channel's scores.
         cold_start: the same for items without interactions; None if the channel says nothing of such items.
         beside_others: its candidates are compared in the fused score, not by what each scores alone.
@@ -141,8 +143,8 @@ class ChannelKind(ABC):
 
     @property
     def reads_similarity(self) -> bool:
-        """Whether it is fitted after the likeness of items by facts and texts has been chosen."""
-        return bool(self.needs & {"facts", "text"})
+        """Whether it is fitted after the likeness of items by facts, texts and vectors has been chosen."""
+        return bool(self.needs & {"facts", "text", "vectors"})
 
     def popularity_exponent(self, settings: Sequence[object], chosen: Mapping[str, Mapping[str, Any]]) -> float:
         """Scores of an item with n interactions are scaled by n to this power.

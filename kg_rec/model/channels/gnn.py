@@ -189,7 +189,7 @@ def scores_of(batch: _Batch, hop: Callable[[Tensor], Tensor]) -> Tensor:
 
 def learn(
     snapshot: Snapshot, factors: Sequence[PathFactors], batch: _Batch, spread: float, steps: int, device: str,
-    start: float = 0.02,
+    start: float = 0.02, beside: Callable[[Callable[[Tensor], Tensor]], Tensor] | None = None,
 ) -> tuple[Gates, list[float]]:  # fmt: skip
     """Minimise the softmax loss of what was held out plus sum of z^2 / (2 spread^2), per held-out interaction.
 
@@ -203,6 +203,7 @@ def learn(
         steps: most steps of L-BFGS.
         device: torch device.
         start: of the means.
+        beside: another loss of W, given as features to W^T features, which is added.
 
     Returns:
         The gates, and the loss after each step.
@@ -233,6 +234,8 @@ def learn(
         logs = torch.log_softmax(scores.masked_fill(batch.seen, -torch.inf), dim=0)
         own = values[len(factors) : -1]
         loss = (-(batch.wanted * logs.masked_fill(batch.seen, 0)).sum() + (own**2).sum() / (2 * spread**2)) / total
+        if beside is not None:
+            loss = loss + beside(lambda features: hop(gates, features))
         loss.backward()  # type: ignore[no-untyped-call]
         losses.append(loss.item())
         return loss.item(), values.grad.cpu().numpy().astype(np.float64)  # type: ignore[union-attr]

@@ -8,9 +8,9 @@ operators of taste and order are shrunk to (:mod:`.ridge`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from kg_rec.model.item_paths import GatedPaths, PathFactors, shared_nodes
 from kg_rec.model.kernel import FactorKernel, Kernel
 from kg_rec.settings import expect
 from kg_rec.snapshot import IdMap, Snapshot
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Users x items at a time while gates are learned: 128 MB in single precision.
 _CELLS = 32_000_000
@@ -43,6 +46,10 @@ class KnowledgeConfig:
         users: most users that they are learned from, drawn with the seed; of large catalogues fewer, so that users x
             items stays within 32 million.
         candidates: most items that these users rank meanwhile.
+        alignment: weight of the loss that aligns what an item's neighbours in the graph say with its own text, beside
+            that of the interactions held out (:mod:`.alignment`); 0, or a model without text: none.
+        temperature: of that loss: small values tell items apart that are somewhat alike.
+        batch: items that are told apart at a time.
     """
 
     degree_exponent: float = 0.25
@@ -51,11 +58,16 @@ class KnowledgeConfig:
     holdout: float = 0.4
     users: int = 1_500
     candidates: int = 4_000
+    alignment: float = 0.0
+    temperature: float = 0.1
+    batch: int = 512
 
     def __post_init__(self) -> None:
         expect(self.spread > 0, "knowledge.spread", "a positive number", self.spread)
         expect(0 < self.holdout < 1, "knowledge.holdout", "a number between 0 and 1", self.holdout)
-        for name in ("users", "candidates"):
+        expect(self.alignment >= 0, "knowledge.alignment", "a number from 0", self.alignment)
+        expect(self.temperature > 0, "knowledge.temperature", "a positive number", self.temperature)
+        for name in ("users", "candidates", "batch"):
             expect(getattr(self, name) > 0, f"knowledge.{name}", "at least 1", getattr(self, name))
 
 
@@ -130,6 +142,7 @@ class Knowledge(ChannelKind):
     def candidates(self, data: TrainingData) -> Iterator[tuple[Mapping[str, Any], Kernel]]:
         """See :class:`ChannelKind`."""
         from kg_rec.model.channels import gnn  # torch takes long to import
+        from kg_rec.model.channels.alignment import Alignment
 
         config, taste = data.settings_of(KnowledgeConfig), data.settings_of(TasteConfig)
         factors = factors_of(data.snapshot, config)
@@ -150,7 +163,14 @@ class Knowledge(ChannelKind):
         if batch is None:
             return
         epochs = data.settings_of(GnnConfig).epochs
-        gates, losses = gnn.learn(data.snapshot, factors, batch, config.spread, epochs, data.device)
+        beside = None
+        if config.alignment and data.text is not None:
+            aligned = Alignment(data.text, config.batch, config.temperature, data.seed, data.device)
+
+            def beside(hop: Callable[[Tensor], Tensor]) -> Tensor:
+                return config.alignment * aligned.loss(hop)
+
+        gates, losses = gnn.learn(data.snapshot, factors, batch, config.spread, epochs, data.device, beside=beside)
         data.log({"stage": "gates", "loss": losses, "mean": gates.mean})
         chosen = {
             "mean": gates.mean,

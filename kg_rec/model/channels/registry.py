@@ -24,6 +24,7 @@ SHIPPED = {
     "sequence": "kg_rec.model.channels.sequence:SEQUENCE",
     "knowledge": "kg_rec.model.channels.knowledge:KNOWLEDGE",
     "meaning": "kg_rec.model.channels.meaning:MEANING",
+    "vectors": "kg_rec.model.channels.vectors:VECTORS",
 }
 
 _GROUP = "kg_rec.channels"

@@ -1,9 +1,11 @@
 """How alike two items are in text and graph, and relational embeddings for items without interactions.
 
     k(i, t) = sum_r w_r cos_r(i, t) + w_text max(0, cos(text_i, text_t))^p + sum_q w_q exp(-|q_i - q_t|)
+              + sum_v w_v max(0, cos(v_i, v_t))^p
               + w_profile exp(-|c_i - c_t|^2) prod_q exp(-|q_i - q_t|)
 
-Numbers q are the item's own (a year), divided by a scale; the profile c tells per relation type how many facts the
+Vectors v are the item's own too (of a picture, a sound), one addend a property.  Numbers q are the item's own (a
+year), divided by a scale; the profile c tells per relation type how many facts the
 item has, how common these are, and which of the most common ones it has (see :func:`profile`).  How much is known of
 an item foretells how much it will be used, and does so differently by age and kind: hence a product, not a sum.
 
@@ -14,7 +16,7 @@ score stays a sum over (j, t), each a path: you - j - others - t - what t and i 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,7 @@ from kg_rec.arrays.types import Floats32
 from kg_rec.errors import ModelError
 from kg_rec.model.cold.config import ColdConfig
 from kg_rec.model.item_paths import PathFactors, incidence, path_factors
+from kg_rec.model.item_vectors import item_vectors
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
 
@@ -42,8 +45,10 @@ class Similarity:
         centre: what texts were centred by, the mean embedding of the known items' texts, shape (d,); None without.
         numbers: scaled numbers q by name, each shape (n,), NaN where missing.
         profile: c, shape (n, m); m is 0 without relation types.
-        weights: w by relation type and property, of ``text`` and of ``profile``.
+        weights: w by relation type and property, of ``text`` and of ``profile``; see :func:`vector_key`.
         text_power: p.
+        vectors: centred unit vectors by property, as ``text``.
+        vector_centres: what they were centred by, by property, each shape (d,).
     """
 
     factors: tuple[PathFactors, ...]
@@ -53,6 +58,8 @@ class Similarity:
     profile: Floats32
     weights: Mapping[str, float]
     text_power: float
+    vectors: Mapping[str, Floats32] = field(default_factory=dict)
+    vector_centres: Mapping[str, Floats32] = field(default_factory=dict)
 
     def parts(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> dict[str, Floats32]:
         """Each addend of k without its weight, by name; shape (rows, columns)."""
@@ -61,6 +68,9 @@ class Similarity:
         }
         if self.text is not None:
             found[TEXT] = np.maximum(self.text[rows] @ self.text[columns].T, 0) ** np.float32(self.text_power)
+        for name, vectors in self.vectors.items():
+            cosine = np.maximum(vectors[rows] @ vectors[columns].T, 0)
+            found[vector_key(name)] = cosine ** np.float32(self.text_power)
         for name, values in self.numbers.items():
             found[name] = np.nan_to_num(np.exp(-_abs_difference(values[rows], values[columns]))).astype(np.float32)
         if self.profile.shape[1]:
@@ -75,6 +85,11 @@ class Similarity:
     def __call__(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats32:
         """k(rows, columns), float32."""
         return combine(self.parts(rows, columns), self.weights)
+
+
+def vector_key(name: str) -> str:
+    """Under which name the vectors of a property are weighed; no relation type and no property has such a one."""
+    return f"vector:{name}"
 
 
 def _abs_difference(rows: Floats32, columns: Floats32) -> Floats32:
@@ -122,14 +137,30 @@ def build(
     if text is not None:
         centre = centre_of(text, snapshot.interactions.target if known is None else known)
         centred = centred_texts(text, centre)
+    raw = item_vectors(snapshot)
+    centres = {name: centre_of(v, snapshot.interactions.target if known is None else known) for name, v in raw.items()}
+    vectors = {name: centred_texts(v, centres[name]) for name, v in raw.items()}
     names = [*(f.relation for f in factors), *numbers, *([TEXT] if centred is not None else [])]
-    names += [PROFILE] if relations else []
+    names += [*map(vector_key, vectors), *([PROFILE] if relations else [])]
     about = profile([incidence(snapshot, r) for r in relations], degree_exponent, cold, len(snapshot.items))
-    return Similarity(tuple(factors), centred, centre, numbers, about, dict.fromkeys(names, 1.0), cold.text_power)
+    weights = dict.fromkeys(names, 1.0)
+    return Similarity(tuple(factors), centred, centre, numbers, about, weights, cold.text_power, vectors, centres)
+
+
+def centred_vectors(snapshot: Snapshot, centres: Mapping[str, Floats32]) -> dict[str, Floats32]:
+    """The vectors of the items of a graph by property, centred as those of the graph that a model was trained on.
+
+    Args:
+        snapshot: the graph.
+        centres: by property; see :attr:`Similarity.vector_centres`.
+    """
+    raw, n = item_vectors(snapshot), len(snapshot.items)
+    none = {name: np.zeros((n, len(centre)), np.float32) for name, centre in centres.items()}
+    return {name: centred_texts(raw.get(name, none[name]), centre) for name, centre in centres.items()}
 
 
 def centre_of(text: Floats32, known: NDArray[np.int64]) -> Floats32:
-    """What the texts of the known items have in common: their mean embedding, shape (d,).
+    """What the texts (or vectors) of the known items have in common: their mean embedding, shape (d,).
 
     Args:
         text: unit embeddings, shape (n, d), 0 without a text.
@@ -142,7 +173,7 @@ def centre_of(text: Floats32, known: NDArray[np.int64]) -> Floats32:
 
 
 def centred_texts(text: Floats32, centre: Floats32) -> Floats32:
-    """Unit vectors of texts without ``centre``; zeros without a text.
+    """Unit vectors of texts (or of vectors) without ``centre``; zeros without a text.
 
     Args:
         text: unit embeddings, shape (m, d).

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from kg_rec.arrays.types import Floats32
 from kg_rec.errors import ModelError
+from kg_rec.model.channels.knowledge import KnowledgeConfig
 from kg_rec.model.channels.meaning import MeaningConfig
 from kg_rec.model.channels.sums import Sums
 from kg_rec.model.chosen import Chosen
@@ -182,7 +183,9 @@ def _threads(n_items: int) -> Iterator[None]:
 def encode_items(snapshot: Snapshot, config: TrainConfig, progress: Progress = no_progress) -> Floats32 | None:
     """Text embeddings of the items, shape (n, d); None where the channel or encoder is off, or no item has text."""
     meaning = config.of(MeaningConfig)
-    if meaning.encoder == "none" or not any("text" in kind.needs for kind in used(config)):
+    wanted = any("text" in kind.needs for kind in used(config))
+    wanted |= "knowledge" in config.channels and config.of(KnowledgeConfig).alignment > 0
+    if meaning.encoder == "none" or not wanted:
         return None
     texts = item_texts(snapshot)
     if not any(texts):

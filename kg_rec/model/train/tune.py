@@ -93,6 +93,7 @@ def tune(
         progress=progress,
         log=log,
         shards=shards,
+        text=text,
     )
     data = with_prior(data, used(config))
     kernels: dict[str, Kernel] = {}

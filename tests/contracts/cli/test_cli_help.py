@@ -25,6 +25,7 @@ COMMANDS = [
     "inspect",
     "similar",
     "vectors",
+    "pictures",
     "evaluate",
     "audit",
     "recommend",

@@ -117,7 +117,7 @@ def test_the_command_line_knows_it(model: Model, tmp_path: Path) -> None:
     assert shown.exit_code == 0, shown.output
     assert "age" in shown.output
     helped = " ".join(CliRunner().invoke(main, ["explain", "--help"]).output.split())
-    assert "taste, relational, sequence, knowledge, meaning, age" in helped
+    assert "taste, relational, sequence, knowledge, meaning, vectors, age" in helped
 
 
 def test_the_report_of_the_demo_shows_it(model: Model) -> None:

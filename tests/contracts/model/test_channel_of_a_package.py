@@ -107,7 +107,7 @@ def test_its_settings_are_a_table_of_their_own(tmp_path: Path) -> None:
     assert config.together == TogetherConfig((1.0,))
     assert TrainConfig(together=TogetherConfig((1.0,)), channels=("together",)) == config
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
-    assert TrainConfig().channels == ("taste", "relational", "sequence", "knowledge", "meaning")
+    assert TrainConfig().channels == ("taste", "relational", "sequence", "knowledge", "meaning", "vectors")
     with pytest.raises(ConfigError, match=r"unknown setting together\.power; expected one of powers"):
         TrainConfig.from_dict({"together": {"power": 1}})
     with pytest.raises(ArgumentError, match="together: expected TogetherConfig"):

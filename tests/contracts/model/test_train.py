@@ -285,4 +285,4 @@ def test_a_positive_weight_never_becomes_zero() -> None:
 
 
 def test_the_default_settings_name_every_channel() -> None:
-    assert TrainConfig().channels == ("taste", "relational", "sequence", "knowledge", "meaning")
+    assert TrainConfig().channels == ("taste", "relational", "sequence", "knowledge", "meaning", "vectors")

@@ -128,6 +128,7 @@ class Chinese(Language):
         "you": "你",
         "others": "其他{}人",
         "similar": "相似文本",
+        "alike": "相似的{}",
         "channels": "得分的构成",
         "interactions": "各次互动的贡献",
         "interaction": "互动",
@@ -269,6 +270,9 @@ class Chinese(Language):
     def words(self, steps: Sequence[PathEdge], link: str, several: bool, many: bool) -> dict[str, tuple[str, ...]]:
         """Chinese adds 你喜欢的A, and 也 before a verb that can follow it."""
         did, users, items = self.did(), self.noun(self.schema.user.name), self.noun(self.schema.item.name)
+        what = "名称与各项信息" if link == "facts" else "简介"
+        if link == "vectors":
+            what = self.attribute(self.schema.item.name, steps[0].alike or "")
         act = did[:-2].removesuffix("了") if did.endswith("{}") else None
         found = super().words(steps, link, several, many) | {
             "has_years": ("来自[SHARED]年",),
@@ -278,7 +282,7 @@ class Chinese(Language):
             "yours": (self.yours("[LIKED]", many),),
             "measure": (self.measure(self.schema.item.name),),
             "did_those": (self.did().replace("{}", self.again(True)),),
-            "text_one": ("名称与各项信息" if link == "facts" else "简介",),
+            "text_one": (what,),
         }
         found["forth_yours"] = tuple(
             verb.replace("[LIKED]", self.yours("[LIKED]", many)) for verb in found.get("forth_liked", ())

@@ -153,6 +153,7 @@ class English(Language):
         "you": "you",
         "others": "{} others",
         "similar": "similar text",
+        "alike": "similar {}",
         "channels": "What the score is made of",
         "interactions": "What your interactions contribute",
         "interaction": "interaction",
@@ -333,6 +334,7 @@ class English(Language):
         """English adds the relative clause, and the forms that agree with its subject."""
         which = self._which(many)
         facts = link == "facts"
+        what = self.attribute(self.schema.item.name, steps[0].alike or "") if link == "vectors" else "description"
         did, users = self.did(), self.noun(self.schema.user.name, 2)
         act = did.removesuffix(" {}")
         open_end = did != act and "{}" not in act
@@ -344,13 +346,13 @@ class English(Language):
             "that_did": (f"that you {act}" if open_end else "in your history",),
             "everybody": (f"of what all {users} {act}" if open_end else f"in the histories of all {users}",),
             "did_those": (self.did().replace("{}", self.again(True)),),
-            "text_one": ("title and facts" if facts else "description",),
-            "text_many": ("titles and facts" if facts else "descriptions",),
+            "text_one": ("title and facts" if facts else what,),
+            "text_many": ("titles and facts" if facts else _plural(what),),
             "is": ("are" if facts else "is",),
             "resembles": ("resemble" if facts else "resembles",),
             "that": ("those" if facts or many else "that",),
             "that_item": ("those" if facts else "that",),
-            "text_yours": (f"{'titles' if many else 'title'} and facts" if facts else f"description{'s' * many}",),
+            "text_yours": (f"{'titles' if many else 'title'} and facts" if facts else _plural(what) if many else what,),
             "are_yours": ("are" if facts or many else "is",),
         }
 
@@ -358,3 +360,10 @@ class English(Language):
 @cache
 def _countries() -> frozenset[str]:
     return frozenset((*Locale("en").territories.values(), *_OTHERS))
+
+
+def _plural(noun: str) -> str:
+    """The plural of a noun that a schema gives in the singular only: the name of a property."""
+    if re.search(r"(s|x|z|ch|sh)$", noun):
+        return f"{noun}es"
+    return f"{noun[:-1]}ies" if re.search(r"[^aeiou]y$", noun) else f"{noun}s"
