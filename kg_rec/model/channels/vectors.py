@@ -112,7 +112,7 @@ class Vectors(ChannelKind):
             "en": "their pictures, sounds or other vectors in the graph are alike",
             "zh": "图片、声音或图谱中的其他向量相似",
         },
-        colour="#0f8a8a",
+        colour="#b42345",
     )
     paths = "vectors"
     table = "vectors"

@@ -80,7 +80,7 @@ def test_the_log_is_json_lines(tmp_path: Path) -> None:
     train(films(), QUICK, log_file=log, progress=lambda *step: steps.append(step))
     records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     stages = [r["stage"] for r in records]
-    expected = ("gates", "taste", "recency", "relational", "sequence", "cold", "rating", "fusion", "done")
+    expected = ("gates", "taste", "recency", "relational", "sequence", "cold", "rating", "against", "fusion", "done")
     assert set(stages) == set(expected)
     assert stages[-1] == "done"
     (gates,) = (r for r in records if r["stage"] == "gates")
