@@ -9,7 +9,7 @@ import click
 
 from kg_rec.cli.console import Command, print_json, progress_bar
 from kg_rec.cli.lists import read_model
-from kg_rec.cli.options import json_option, live_graph_option
+from kg_rec.cli.options import in_words, json_option, live_graph_option
 
 if TYPE_CHECKING:
     from kg_rec.explain.generate.language_model import LanguageModel
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command, short_help="A list for a request in words.")
 @click.argument("user")
-@click.argument("requests", nargs=-1, required=True, metavar="REQUEST...")
+@click.argument("requests", nargs=-1, required=True, metavar="REQUEST...", callback=in_words)
 @click.option(
     "--model",
     type=click.Path(path_type=Path),

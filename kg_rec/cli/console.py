@@ -120,9 +120,14 @@ class _JsonFormatter(logging.Formatter):
 # --- text ---------------------------------------------------------------------------------------------
 
 
+#: Of a longer word, such as a key of thousands of letters, a table and a message show the start; JSON has it whole.
+LONGEST_WORD = 300
+
+
 def one_line(text: str) -> str:
-    """Text without line breaks and without characters that a terminal would act on."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    """Text without line breaks and without characters that a terminal would act on; of a longer word the start."""
+    words = "".join(c if c.isprintable() else " " for c in text).split()
+    return " ".join(word if len(word) <= LONGEST_WORD else f"{word[:LONGEST_WORD]}…" for word in words)
 
 
 def note(text: str) -> None:

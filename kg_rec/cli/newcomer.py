@@ -9,7 +9,7 @@ import click
 
 from kg_rec.cli.console import Command, note, print_json, print_table, progress_bar
 from kg_rec.cli.lists import open_model
-from kg_rec.cli.options import json_option, key_values, lang_option, live_graph_option
+from kg_rec.cli.options import in_words, json_option, key_values, lang_option, live_graph_option
 
 if TYPE_CHECKING:
     from kg_rec.people.newcomer import Served
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     metavar="NAME=VALUE",
     help="What the schema says of users, such as occupation=student. Repeatable.",
 )
-@click.option("--sentence", default="", metavar="TEXT", help="What the person says they like.")
+@click.option("--sentence", metavar="TEXT", callback=in_words, help="What the person says they like.")
 @click.option("--block", multiple=True, metavar="NAME", help="An attribute that must not be used. Repeatable.")
 @click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="Length of the list.")
 @click.option("--why", is_flag=True, help="Say of each item what its score is made of.")
@@ -39,7 +39,7 @@ def newcomer(
     graph: str | None,
     likes: tuple[str, ...],
     attributes: list[tuple[str, str]],
-    sentence: str,
+    sentence: str | None,
     block: tuple[str, ...],
     k: int,
     why: bool,
@@ -68,7 +68,7 @@ def newcomer(
         loaded, store = open_model(model, graph, progress, read_only=True)
         try:
             config = NewcomerConfig(blocked=block)
-            served = loaded.newcomer(likes=likes, attributes=dict(attributes), sentence=sentence, config=config)
+            served = loaded.newcomer(likes=likes, attributes=dict(attributes), sentence=sentence or "", config=config)
             wrong: list[str] | None = None
             if verify and store is not None:
                 progress(0, None, "count in the graph")

@@ -133,6 +133,14 @@ def list_file(_: click.Context, __: click.Parameter, value: Path | None) -> Path
     return value
 
 
+def in_words(_: click.Context, __: click.Parameter, value: Any) -> Any:
+    """One text or several that say something, for a callback; nothing given stays nothing."""
+    for text in (value,) if isinstance(value, str) else value or ():
+        if not text.strip():
+            raise click.BadParameter("expected words, got an empty text; leave it out")
+    return value
+
+
 def key_values(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, str]]:
     """Callback of an option that is given as key=value, several times: keys and texts of the values."""
     found = []

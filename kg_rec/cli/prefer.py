@@ -9,13 +9,13 @@ import click
 
 from kg_rec.cli.console import Command, note, print_json, progress_bar
 from kg_rec.cli.lists import open_model
-from kg_rec.cli.options import graph_option, json_option, lang_option
+from kg_rec.cli.options import graph_option, in_words, json_option, lang_option
 
 
 @click.command(cls=Command, short_help="What a user says of themselves.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("user")
-@click.argument("sentences", nargs=-1, metavar="[SENTENCE]...")
+@click.argument("sentences", nargs=-1, metavar="[SENTENCE]...", callback=in_words)
 @graph_option
 @click.option(
     "--strike", multiple=True, metavar="NAME", help="Take a clause of the profile out of the scores. Repeatable."

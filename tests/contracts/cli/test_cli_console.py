@@ -57,6 +57,16 @@ def test_tables_keep_their_columns_with_wide_characters(capsys: pytest.CaptureFi
     ]
 
 
+def test_a_key_of_thousands_of_letters_makes_no_wide_table(capsys: pytest.CaptureFixture[str]) -> None:
+    key = "k" * 3000
+    console.print_table(["item", "name"], [[key, "A"], ["b", "B b " * 400]])
+    out = capsys.readouterr().out
+    assert "k" * 300 + "…   A" in out
+    assert key not in out
+    assert ("B b " * 400).strip() in out  # words are kept: a text is not cut
+    assert console.one_line(f"no item {key!r}") == f"no item '{'k' * 299}…"
+
+
 def test_a_table_without_rows(capsys: pytest.CaptureFixture[str]) -> None:
     console.print_table(["a", "b"], [])
     assert capsys.readouterr().out.splitlines() == ["a   b", "─────"]

@@ -35,6 +35,9 @@ USAGE = [
     (["explain", "m", "--all", "--out", "why.html"], "ending in .parquet or .jsonl, got why.html"),
     (["explain", "m", "u", "i", "--all", "--out", "why.jsonl"], "--all takes no USER"),
     (["explain", "m", "u", "i", "--workers", "2"], "--workers needs --all"),
+    (["ask", "u", "comedies", " "], "expected words, got an empty text"),
+    (["prefer", "m", "u", ""], "expected words, got an empty text"),
+    (["newcomer", "m", "--like", "a", "--sentence", "\n"], "expected words, got an empty text"),
     (["explain", "m", "u", "i", "--lang", "fr"], "no grammar for the language 'fr'; expected one of en, zh"),
 ]
 
