@@ -40,6 +40,7 @@ from kg_rec.model.chosen import Chosen
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.shards import HERE, Shards
+from kg_rec.model.shown import ShownConfig, shown_of
 from kg_rec.people.evolution import Evolution, EvolutionConfig, Evolver, ScoreChange
 from kg_rec.people.newcomer import Newcomer, NewcomerConfig, Served, Welcome
 from kg_rec.people.preferences import Editor
@@ -95,6 +96,16 @@ class Model:
             ModelError: the items differ; train again.
         """
         return Model(self.recommender.with_snapshot(snapshot))
+
+    def with_rules(self, rules: ShownConfig) -> Model:
+        """The same model with other rules, which every list that it makes keeps to; scores stay as they are.
+
+        Raises:
+            ConfigError: a rule does not fit the graph.
+        """
+        old = self.recommender
+        shown_of(rules, old.snapshot, old.config.blocked)
+        return Model(replace(old, config=replace(old.config, shown=rules)))
 
     def recommend(
         self,

@@ -103,7 +103,8 @@ def similar(model: Recommender, item: str, k: int = 10) -> pa.Table:
     Args:
         model: a trained model.
         item: key of an item.
-        k: list length; items that the item does not speak for are left out.
+        k: list length; items that the item does not speak for are left out, and those that somebody unknown may not
+            be shown.
 
     Returns:
         Columns ``rank``, ``item``, ``name``, ``score``, then a column a channel; the channels add up to the score.
@@ -118,6 +119,7 @@ def similar(model: Recommender, item: str, k: int = 10) -> pa.Table:
     values = {c.name: c.kernel.scores(row)[0].astype(np.float64) * c.weight for c in model.channels}
     total = np.sum([np.zeros(len(model.items)), *values.values()], axis=0)
     total[place] = -np.inf
+    total[~model.shown.to(None)] = -np.inf
     best = np.argsort(-total, kind="stable")[:k]
     best = best[total[best] > 0]
     names = model.snapshot.names(model.snapshot.schema.item.name)

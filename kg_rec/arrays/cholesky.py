@@ -8,6 +8,8 @@ from scipy import linalg
 
 from kg_rec.errors import ModelError
 
+#: Rows that are mirrored at a time.
+_BLOCK = 256
 _FAILED = "a Gram matrix is not positive definite; set a larger l2 or ridge penalty"
 
 
@@ -21,7 +23,12 @@ def inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     if failed or not np.isfinite(np.diag(factor)).all():
         raise ModelError(_FAILED)
     lower, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
-    whole: NDArray[np.float64] = np.tril(lower) + np.tril(lower, -1).T
+    whole: NDArray[np.float64] = lower.T  # in the order of rows; its upper part holds the inverse
+    for start in range(0, len(whole), _BLOCK):
+        end = start + _BLOCK
+        corner = whole[start:end, start:end]
+        corner[:] = np.triu(corner) + np.triu(corner, 1).T
+        whole[end:, start:end] = whole[start:end, end:].T
     return whole
 
 

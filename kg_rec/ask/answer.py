@@ -200,11 +200,9 @@ class Scorer:
         history = sparse.csr_array((1, n), dtype=np.float32) if user is None else model.histories[[user]]
         yours = model.scores_of(history)[0]
         anchors = [model.items.index(a.item.key) for a in request.anchors]
-        allowed = np.ones(n, bool)
+        allowed = self._listable(user)
         for _, obeys in self.filters(request):
             allowed &= obeys
-        if user is not None:
-            allowed[model.seen[[user]].indices] = False
         allowed[[*anchors, *left_out]] = False
         spread = float(yours[allowed].std()) if allowed.any() else 0.0
         spread = spread if spread > 1e-9 else 1.0
@@ -222,6 +220,13 @@ class Scorer:
             parts.append(("wanted" if wish.wanted else "unwanted", wish.said, about, values))
         return Scored(allowed, yours, tuple(parts))
 
+    def _listable(self, user: int | None) -> NDArray[np.bool_]:
+        """What may be listed whatever is asked for: what the user did not have and the model's rules allow."""
+        found = self.model.shown.to(user)
+        if user is not None:
+            found[self.model.seen[[user]].indices] = False
+        return found
+
     def best(self, scored: Scored, k: int) -> tuple[Suggestion, ...]:
         """The best k of the items allowed, equal ones by index."""
         total = np.where(scored.allowed, scored.total, -np.inf)
@@ -238,9 +243,7 @@ class Scorer:
         """Where nothing obeys all: how many items there would be without each thing stated, most first."""
         found = []
         filters = self.filters(request)
-        new = np.ones(len(self.model.items), bool)
-        if user is not None:
-            new[self.model.seen[[user]].indices] = False
+        new = self._listable(user)
         for place, (said, _) in enumerate(filters):
             left = new.copy()
             for other, (_, obeys) in enumerate(filters):

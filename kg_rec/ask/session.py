@@ -263,6 +263,8 @@ class Session:
         ]
         if self._row is not None and place in self.asker.model.seen[[self._row]].indices:
             against.append(say["seen"])
+        if not self.asker.model.shown.to(self._row)[place]:
+            against.append(say["shut out"])
         if not against:
             scored = self.asker.scorer.score(asked, self._row)
             last = self._memory.items[-1].score if self._memory.items else 0.0

@@ -13,10 +13,10 @@ from kg_rec.evaluation.bootstrap import ratio_interval
 from kg_rec.evaluation.evaluate import to_find
 from kg_rec.evaluation.ranking import Ranking
 from kg_rec.jobs.candidates import allowed_items
-from kg_rec.jobs.item_groups import items_of_group
 from kg_rec.jobs.ranking import Ranker
 from kg_rec.jobs.rules import CandidatesConfig
 from kg_rec.metrics import per_user
+from kg_rec.model.item_groups import items_of_group
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot.item_facts import item_relation
 from kg_rec.split import Split

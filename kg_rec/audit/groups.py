@@ -15,7 +15,7 @@ from scipy import sparse
 from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.audit.config import AuditConfig
 from kg_rec.errors import ArgumentError
-from kg_rec.jobs.item_groups import popularity_parts
+from kg_rec.model.item_groups import popularity_parts
 from kg_rec.model.item_paths import incidence
 from kg_rec.model.recommender import Recommender
 from kg_rec.people.groups import Choices

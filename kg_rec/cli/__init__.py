@@ -32,6 +32,7 @@ from kg_rec.cli.phrase import phrase
 from kg_rec.cli.pictures import pictures
 from kg_rec.cli.prefer import prefer
 from kg_rec.cli.profile import profile
+from kg_rec.cli.rules import rules
 from kg_rec.cli.schema import schema
 from kg_rec.cli.serve import serve, serve_token
 from kg_rec.cli.site import site
@@ -107,22 +108,8 @@ def demo(out: Path, data: Path | None, graph: str | None, seed: int, phrasebook:
 
 
 _COMMANDS = (
-    *(
-        load,
-        formats,
-        schema,
-        check,
-        query,
-        export,
-        train,
-        inspect,
-        similar,
-        vectors,
-        pictures,
-        evaluate,
-        audit,
-        recommend,
-    ),
+    *(load, formats, schema, check, query, export, train, inspect, similar, vectors, pictures, evaluate),
+    *(audit, recommend, rules),
     *(job, newcomer, profile, evolve, prefer, explain, what_if, ask, phrase, feedback),
     *(serve, serve_token, compress, forget, certificate, site, suspects),
 )

@@ -1,15 +1,18 @@
-"""Options for the rules of lists, as ``kg-rec recommend`` and ``kg-rec audit`` take them."""
+"""``kg-rec rules``, and the options for rules of lists that ``kg-rec recommend`` and ``kg-rec audit`` take."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kg_rec.cli.options import key_values
+from kg_rec.cli.console import Command, print_json, print_table, progress_bar
+from kg_rec.cli.options import json_option, key_values
 
 if TYPE_CHECKING:
+    from kg_rec.api import Model
     from kg_rec.jobs.rules import CandidatesConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,6 +29,19 @@ def _floors(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
         if not group.strip() or not 0 < found[-1][1] <= 1:
             raise click.BadParameter(f"expected GROUP:SHARE with a share above 0, at most 1, got {value!r}")
     return found
+
+
+_never_option = click.option(
+    "--never", multiple=True, metavar="RELATION:NODE", help="Leave out what has a fact: genre:Horror. Repeatable."
+)
+_limit_option = click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    callback=key_values,
+    metavar="ITEM=USER",
+    help="List items only to users whose number reaches the item's: min_age=age. Repeatable.",
+)
 
 
 def rule_options(command: F) -> F:
@@ -51,20 +67,8 @@ def rule_options(command: F) -> F:
             help="Keep a share of each list's exposure for a group: genre:Documentary:0.1, tail:0.2 (less popular "
             "items), new:0.1. Repeatable.",
         ),
-        click.option(
-            "--never",
-            multiple=True,
-            metavar="RELATION:NODE",
-            help="Leave out what has a fact: genre:Horror. Repeatable.",
-        ),
-        click.option(
-            "--limit",
-            "limits",
-            multiple=True,
-            callback=key_values,
-            metavar="ITEM=USER",
-            help="List items only to users whose number reaches the item's: min_age=age. Repeatable.",
-        ),
+        _never_option,
+        _limit_option,
     )
     for option in reversed(options):
         command = option(command)
@@ -91,3 +95,60 @@ def read_rules(flags: Mapping[str, Any]) -> CandidatesConfig | None:
         limits=tuple(LimitConfig(item, user) for item, user in flags["limits"]),
         **chosen,
     )
+
+
+@click.command(cls=Command, short_help="Rules that every list of a model keeps to.")
+@click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@_never_option
+@_limit_option
+@click.option("--clear", is_flag=True, help="Take all rules away.")
+@json_option
+def rules(model: Path, never: tuple[str, ...], limits: list[tuple[str, str]], clear: bool, as_json: bool) -> None:
+    """Show the rules of a MODEL, or give it others in their place.
+
+    They hold in every list that is made by the model, whoever asks for it: recommend, jobs, the service, ask, newcomer,
+    prefer, similar, feedback show, and what-if. Nothing is trained; scores and explanations stay as they are.
+    Over a graph without the fact or the property of a rule no list is made.
+
+    \b
+      kg-rec rules model --never genre:Horror
+      kg-rec rules model --limit min_age=age
+      kg-rec rules model
+      kg-rec rules model --clear
+    """
+    if clear and (never or limits):
+        raise click.UsageError("--clear takes all rules away: give no others with it")
+    with progress_bar() as progress:
+        progress(0, None, "starting")
+        from kg_rec.api import Model
+        from kg_rec.model.shown import LimitConfig, ShownConfig
+
+        loaded = Model.load(model)
+        if clear or never or limits:
+            own = ShownConfig(never, tuple(LimitConfig(item, user) for item, user in limits))
+            loaded = loaded.with_rules(own)
+            loaded.save(model)
+        rows = list(_told(loaded))
+    if as_json:
+        print_json({"model": str(model), "rules": rows})
+        return
+    if rows:
+        print_table(["rule", "items"], [(row["rule"], row["items"]) for row in rows], ["items"])
+    else:
+        click.echo("no rules: every item may be listed to everybody")
+
+
+def _told(model: Model) -> list[dict[str, Any]]:
+    """Each rule and how many items it concerns: those that nobody is shown, or that have a number to be reached."""
+    from dataclasses import replace
+
+    own = model.recommender.config.shown
+    found = []
+    for fact in own.never_facts:
+        alone = model.with_rules(replace(own, never_facts=(fact,), limits=())).recommender.shown
+        found.append({"rule": f"never {fact}", "items": int((~alone.items).sum())})
+    for n, limit in enumerate(own.limits):
+        numbers = model.recommender.shown.limits.of_items[n]
+        rule = f"{limit.item} of an item at most {limit.user} of the user"
+        found.append({"rule": rule, "items": int((numbers > float("-inf")).sum())})
+    return found

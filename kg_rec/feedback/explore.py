@@ -111,8 +111,8 @@ def show(
 ) -> pa.Table:
     """One list for each user, chosen by a policy; a table of :data:`SHOWN`.
 
-    An item outside the rules (``candidates``) or that a user had is never shown.  A user for whom nothing is left gets
-    no rows.
+    An item outside the rules (``candidates``, and those of the model) or that a user had is never shown.  A user for
+    whom nothing is left gets no rows.
 
     Args:
         model: a trained model.
@@ -134,9 +134,14 @@ def show(
     config = config or ExploreConfig()
     names = list(channel_names(model))
     places = positions(model.users, users)
-    found = pools(model, model.histories[places], model.seen[places], max(config.pool, k), candidates, factors)
+    found: dict[int, Pool] = {}
+    for some, allowed in model.shown.parts(places, candidates):
+        mine = places[some]
+        own = pools(model, model.histories[mine], model.seen[mine], max(config.pool, k), allowed, factors)
+        found.update(zip(some.tolist(), own, strict=True))
     rows: list[dict[str, object]] = []
-    for user, place, whole in zip(users, places, found, strict=True):
+    for n, (user, place) in enumerate(zip(users, places, strict=True)):
+        whole = found[n]
         if not len(whole):
             continue
         pool = whole.within(k, config.most_loss)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg_rec.errors import ConfigError
-from kg_rec.jobs.item_groups import items_of_group
 from kg_rec.jobs.rules import CandidatesConfig
+from kg_rec.model.item_groups import items_of_group
 from kg_rec.snapshot import IdMap, Snapshot
 from kg_rec.store.base import GraphStore
 from kg_rec.store.catalog import SHOWN_KEYS

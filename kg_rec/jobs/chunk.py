@@ -70,7 +70,8 @@ class Scorer:
             ConfigError: a rule does not fit the model.
         """
         fitted = model.with_snapshot(plan.snapshot)
-        return cls(job, plan, fitted, Ranker.of(job.candidates, fitted, plan.allowed, job.k, plan.blocked))
+        ranker = Ranker.of(job.candidates, fitted, plan.allowed, job.k, plan.blocked, Wording(job.language).lang)
+        return cls(job, plan, fitted, ranker)
 
     def __call__(self, number: int) -> Lists:
         """The lists of chunk ``number``; the engine keeps BLAS on one thread, so that sums have one order."""

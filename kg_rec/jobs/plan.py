@@ -19,9 +19,9 @@ from kg_rec.errors import ConfigError, JobError
 from kg_rec.jobs.candidates import allowed_items, blocked_pairs, file_keys, queried_keys
 from kg_rec.jobs.changes import catalogue_changed, changes, user_digests
 from kg_rec.jobs.config import JobConfig
-from kg_rec.jobs.item_groups import items_of_group
-from kg_rec.jobs.limits import limits_of
 from kg_rec.model import persist
+from kg_rec.model.item_groups import items_of_group
+from kg_rec.model.shown import limits_of
 from kg_rec.progress import Progress, no_progress
 from kg_rec.settings import from_dict
 from kg_rec.snapshot import NO_TIME, Snapshot, export
@@ -84,8 +84,9 @@ def make_plan(
     export(store, progress).save(folder / "snapshot")
     snapshot = Snapshot.load(folder / "snapshot")
     users = _users(job, store, snapshot)
-    limits = limits_of(job.candidates, snapshot)  # refuses limits that the graph does not hold
-    digests = user_digests(snapshot, [limit.user for limit in job.candidates.limits])[users]
+    limits = limits_of(job.candidates.limits, snapshot, "candidates.limits")  # refuses what the graph does not hold
+    own = persist.settings(job.model).shown.limits
+    digests = user_digests(snapshot, [limit.user for limit in (*job.candidates.limits, *own)])[users]
     allowed, rules = allowed_items(job.candidates, store, snapshot)
     blocked, pairs = blocked_pairs(job.candidates, store, snapshot)
     common: dict[str, Any] = {

@@ -13,13 +13,13 @@ from scipy import sparse
 from kg_rec.arrays.segments import ranges
 from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.jobs.candidates import allowed_items, blocked_pairs
-from kg_rec.jobs.limits import Limits, limits_of
 from kg_rec.jobs.mix import shares
 from kg_rec.jobs.moves import moved
 from kg_rec.jobs.rerank import Reranked, Reranker, reranker
 from kg_rec.jobs.rules import CandidatesConfig
 from kg_rec.model.histories import histories, weighed
 from kg_rec.model.recommender import Recommender, positions
+from kg_rec.model.shown import Limits, limits_of
 from kg_rec.progress import Progress, no_progress
 from kg_rec.recommend import FIELDS, in_batches, lists_table
 from kg_rec.store.base import GraphStore
@@ -60,14 +60,18 @@ class Ranker:
         allowed: NDArray[np.bool_],
         k: int,
         blocked: Ints | None = None,
+        lang: str = "en",
     ) -> Ranker:
-        """The ranker of some rules; see the attributes.
+        """The ranker of some rules, and of those that are the model's own; see the attributes.
 
         Raises:
             ConfigError: a rule does not fit the model or its graph.
+            SchemaError: there is no such language, which tells moves.
         """
         pairs = np.empty((0, 2), np.int64) if blocked is None else blocked
-        return cls(rules, model, allowed, pairs, k, reranker(rules, model, k), limits_of(rules, model.snapshot))
+        every = (*rules.limits, *model.config.shown.limits)
+        limits = limits_of(every, model.snapshot, "candidates.limits")
+        return cls(rules, model, allowed & model.shown.items, pairs, k, reranker(rules, model, k, lang), limits)
 
     def lists(self, users: Ints) -> Reranked:
         """The lists of users by dense index."""
@@ -83,7 +87,7 @@ class Ranker:
         if not tells_moves(self.rules) or self.reranker is None:
             return rows
         own = self._own(self._rows(users)[0], self.reranker)
-        texts = moved(self.reranker, ranked, own, self._of(users, None).items)
+        texts = moved(self.model.snapshot.schema, self.reranker, ranked, own, self._of(users, None).items)
         return pa.record_batch([*rows.columns, pa.array(texts, pa.string())], schema=fields_of(self.rules))
 
     def choose(self, liked: sparse.csr_array, seen: sparse.csr_array, allowed: NDArray[np.bool_]) -> Reranked:

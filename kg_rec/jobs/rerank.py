@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from kg_rec.arrays.types import Floats32, Floats64, Ints
 from kg_rec.errors import ConfigError
-from kg_rec.jobs.item_groups import items_of_group
+from kg_rec.explain.words.languages.base import speaker
+from kg_rec.explain.words.slots import clean_name
 from kg_rec.jobs.mix import divergence, mix_of_items
 from kg_rec.jobs.rules import CandidatesConfig
 from kg_rec.metrics import discounts
+from kg_rec.model.item_groups import items_of_group
 from kg_rec.model.kernel import FactorKernel
 from kg_rec.model.recommender import Recommender
+from kg_rec.schema import RelationType
 from kg_rec.snapshot.item_facts import item_relation, other_end
 
 _BLOCK = 128
@@ -125,6 +128,7 @@ class Reranker:
         reserved: places of a list for these: its last ones, where the others hold fewer.
         calibration: None for none.
         floors: of exposure.
+        lang: language of what is said of moves.
     """
 
     categories: tuple[Ints, ...]
@@ -136,6 +140,7 @@ class Reranker:
     reserved: int
     calibration: Calibration | None = None
     floors: tuple[Floor, ...] = field(default=())
+    lang: str = "en"
 
     @property
     def also(self) -> tuple[NDArray[np.bool_], ...]:
@@ -280,12 +285,13 @@ class _Lists:
         return one, other, last
 
 
-def reranker(config: CandidatesConfig, model: Recommender, k: int) -> Reranker | None:
-    """The rule that re-ranks a user's best items; None where there is none.
+def reranker(config: CandidatesConfig, model: Recommender, k: int, lang: str = "en") -> Reranker | None:
+    """The rule that re-ranks a user's best items, with its words in a language; None where there is none.
 
     Raises:
         ConfigError: a cap, a calibration or a floor names what is not in the graph, or the model has no embeddings for
             diversity.
+        SchemaError: there is no such language.
     """
     if not (config.caps or config.diversity or config.new_items or config.calibrate or config.floors):
         return None
@@ -303,10 +309,11 @@ def reranker(config: CandidatesConfig, model: Recommender, k: int) -> Reranker |
     vectors = embeddings(model) if config.diversity else None
     if config.diversity and vectors is None:
         raise ConfigError("candidates.diversity: the model has neither text nor relational embeddings; set it to 0")
-    floors = tuple(
-        Floor(*items_of_group(snapshot, floor.group, f"candidates.floors[{n}]"), floor.share)
-        for n, floor in enumerate(config.floors)
-    )
+    floors, words = [], speaker(schema, lang).what_if
+    for n, floor in enumerate(config.floors):
+        group, members = items_of_group(snapshot, floor.group, f"candidates.floors[{n}]")
+        label = words[group] if isinstance(group, str) else f"{_label(group[0], lang)} {clean_name(group[1])}"
+        floors.append(Floor(label, members, floor.share))
     return Reranker(
         categories=tuple(categories),
         most=tuple(c.most for c in config.caps),
@@ -315,12 +322,17 @@ def reranker(config: CandidatesConfig, model: Recommender, k: int) -> Reranker |
         pool=max(config.pool, k),
         new=model.cold,
         reserved=min(config.new_items, k),
-        calibration=_calibration(config, model) if config.calibrate else None,
-        floors=floors,
+        calibration=_calibration(config, model, lang) if config.calibrate else None,
+        floors=tuple(floors),
+        lang=lang,
     )
 
 
-def _calibration(config: CandidatesConfig, model: Recommender) -> Calibration:
+def _label(relation: RelationType, lang: str) -> str:
+    return clean_name(relation.labels.get(lang, relation.labels.get("en", relation.name)))
+
+
+def _calibration(config: CandidatesConfig, model: Recommender, lang: str) -> Calibration:
     snapshot = model.snapshot
     relation = item_relation(snapshot.schema, config.calibrate, "candidates.calibrate")
     names = snapshot.names(other_end(snapshot.schema, relation)).to_pylist()
@@ -330,7 +342,7 @@ def _calibration(config: CandidatesConfig, model: Recommender) -> Calibration:
             f"{_MOST_KINDS}: choose a relation with fewer, such as genres"
         )
     mix = mix_of_items(snapshot, relation).toarray()
-    return Calibration(relation.labels.get("en", relation.name), tuple(names), mix, config.strength)
+    return Calibration(_label(relation, lang), tuple(map(clean_name, names)), mix, config.strength)
 
 
 def embeddings(model: Recommender) -> Floats32 | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kg_rec.errors import QueryRefusedError, SettingError
+from kg_rec.model.shown import LimitConfig
 from kg_rec.settings import expect
 from kg_rec.store.gate import check_read_only
 
@@ -37,21 +38,6 @@ class FloorConfig:
 
     def __post_init__(self) -> None:
         expect(0 < self.share <= 1, "candidates.floors.share", "a number above 0, at most 1", self.share)
-
-
-@dataclass(frozen=True, slots=True)
-class LimitConfig:
-    """An item is listed only to users whose number reaches the item's.
-
-    Who has no number is shown no item that has one; an item without one is shown to all.
-
-    Attributes:
-        item: a property of items that holds a number, such as ``min_age``.
-        user: a property of users that holds a number, such as ``age``.
-    """
-
-    item: str
-    user: str
 
 
 @dataclass(frozen=True, slots=True)

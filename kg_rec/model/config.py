@@ -15,6 +15,7 @@ from kg_rec.model.channels.base import settings_of
 from kg_rec.model.channels.registry import SHIPPED, kinds
 from kg_rec.model.cold.config import ColdConfig
 from kg_rec.model.fashion import FashionConfig
+from kg_rec.model.shown import ShownConfig
 from kg_rec.model.trusted import RobustConfig
 from kg_rec.settings import expect, from_dict, from_toml
 
@@ -80,6 +81,8 @@ class TrainConfig:
         robust: defence against fake users; off unless it is set.
         blocked: relation types of items' facts that no score may use: the model is that of a graph without them, and
             stays so over a graph that has them.  No explanation shows them either, as they explain nothing.
+        shown: rules that every list made by the model keeps to; no part of training, so they can be changed later
+            (:meth:`kg_rec.Model.with_rules`).
         parts: the settings of each channel that there is, in the order of the channels.
     """
 
@@ -94,6 +97,7 @@ class TrainConfig:
     fashion: FashionConfig = field(default_factory=FashionConfig)
     robust: RobustConfig = field(default_factory=RobustConfig)
     blocked: tuple[str, ...] = ()
+    shown: ShownConfig = field(default_factory=ShownConfig)
     parts: tuple[Any, ...] = ()
 
     def __init__(
@@ -110,6 +114,7 @@ class TrainConfig:
         fashion: FashionConfig | None = None,
         robust: RobustConfig | None = None,
         blocked: tuple[str, ...] = blocked,
+        shown: ShownConfig | None = None,
         parts: Sequence[object] = (),
         **tables: object,
     ) -> None:
@@ -129,8 +134,10 @@ class TrainConfig:
             "fusion": fusion or FusionConfig(),
             "fashion": fashion or FashionConfig(),
             "robust": robust or RobustConfig(),
+            "blocked": blocked,
+            "shown": shown or ShownConfig(),
         }
-        for name, value in {**values, **last, "blocked": blocked, "parts": tuple(own)}.items():
+        for name, value in {**values, **last, "parts": tuple(own)}.items():
             object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
@@ -152,12 +159,13 @@ class TrainConfig:
     def setting_types(cls) -> dict[str, Any]:
         """The type of each setting by its name in files, in the order in which they are saved."""
         types = {name: kind for name, kind in get_type_hints(cls).items() if name != "parts"}
-        last = {name: types.pop(name) for name in ("cold", "fusion", "fashion", "robust", "blocked")}
+        last = {name: types.pop(name) for name in ("cold", "fusion", "fashion", "robust", "blocked", "shown")}
         return {**types, **{kind.table: kind.settings for kind in kinds()}, **last}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain nested dictionary, as saved with a model; an empty ``blocked`` is left out, as files cannot hold it."""
-        values = {name: getattr(self, name) for name in self.setting_types() if name != "blocked" or self.blocked}
+        """Plain nested dictionary, as saved with a model; ``blocked`` and ``shown`` are left out if empty."""
+        values = {name: getattr(self, name) for name in self.setting_types()}
+        values = {name: value for name, value in values.items() if value or name not in ("blocked", "shown")}
         return {
             name: value if isinstance(value, int | str | tuple) else asdict(value) for name, value in values.items()
         }

@@ -22,6 +22,7 @@ from scipy import sparse
 from kg_rec.atomic import new_parts, part, state
 from kg_rec.errors import ArgumentError, ConfigError, ModelError, SnapshotError
 from kg_rec.model.channels.registry import channel_names
+from kg_rec.model.config import TrainConfig
 from kg_rec.model.kernel import Matrix
 from kg_rec.model.packing import Tensors
 from kg_rec.model.recommender import Recommender
@@ -29,7 +30,6 @@ from kg_rec.model.tensors import assemble, parts_of, tensors_of
 from kg_rec.snapshot import Snapshot
 
 _FORMAT = 4
-_PIECE = 1 << 20
 _PACKAGES = ("kg-rec", "numpy", "torch", "torch-geometric", "transformers")
 #: The types that tensors have, by their names in safetensors.
 _TYPES = {"F32": np.float32, "I64": np.int64, "I32": np.int32, "BOOL": np.bool_}
@@ -105,18 +105,27 @@ def size(folder: str | Path) -> int:
 
 
 def digest(folder: str | Path) -> str:
-    """SHA-256 over a model's settings and tensors, hexadecimal."""
-    whole = hashlib.sha256()
-    for name in ("model.json", "tensors.safetensors"):
-        with part(Path(folder), name).open("rb") as file:
-            while piece := file.read(_PIECE):
-                whole.update(piece)
-    return whole.hexdigest()
+    """SHA-256 of a model, hexadecimal: of ``model.json``, which holds those of its tensors and of its snapshot."""
+    return file_digest(part(Path(folder), "model.json"))
 
 
-def _load(folder: Path, mmap: bool) -> Recommender:
+def settings(folder: str | Path) -> TrainConfig:
+    """What a model was trained with, and the rules of its lists, without reading the rest of it.
+
+    Raises:
+        ModelError: the folder holds no model, or another format.
+    """
+    about = _about(Path(folder))
     try:
-        about = json.loads(part(folder, "model.json").read_text(encoding="utf-8"))
+        return TrainConfig.from_dict(about["config"])
+    except (ConfigError, KeyError) as error:
+        raise ModelError(f"{folder}: its settings do not fit this version ({error}); train again") from error
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    """What ``model.json`` says."""
+    try:
+        about: dict[str, Any] = json.loads(part(folder, "model.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{folder}: not a model ({error}); write one with `kg-rec train`") from error
     found = about.get("format") if isinstance(about, dict) else None
@@ -124,6 +133,11 @@ def _load(folder: Path, mmap: bool) -> Recommender:
         raise ModelError(f"{folder}: expected model format {_FORMAT}, got {found}; train again")
     if about.get("sha256") != _digest(about):
         raise ModelError(f"{folder}: model.json was changed or damaged after it was written; train again")
+    return about
+
+
+def _load(folder: Path, mmap: bool) -> Recommender:
+    about = _about(folder)
     if mmap and about.get("compression") is not None:
         raise ModelError(f"{folder}: a compressed model is unpacked into memory; load it without mmap")
     tensors_file = part(folder, "tensors.safetensors")

@@ -30,12 +30,13 @@ from kg_rec.model.kernel import DENSE, Kernel, MatrixKernel
 from kg_rec.model.mapped import MappedOperator
 from kg_rec.model.operator import Operator
 from kg_rec.model.packing import Compression
+from kg_rec.model.shown import Shown, shown_of
 from kg_rec.snapshot import EdgeTable, IdMap, Snapshot
 
 #: Catalogues up to this size, and those with a dense kernel, score with one dense matrix of 8 n^2 bytes.
 _MERGE = 5_000
 #: What is computed once and does not depend on interactions.
-_LASTING = ("_merged", "_operator", "links", "likeness")
+_LASTING = ("_merged", "_operator", "links", "likeness", "shown")
 #: Scores held at a time while lists are made.
 _CELLS = 1 << 22
 
@@ -170,6 +171,15 @@ class Recommender:
         return histories(self.snapshot.interactions, self.shape, 0)
 
     @cached_property
+    def shown(self) -> Shown:
+        """Who may be shown what by the model's rules.
+
+        Raises:
+            ConfigError: a rule does not fit the graph.
+        """
+        return shown_of(self.config.shown, self.snapshot, self.config.blocked)
+
+    @cached_property
     def _merged(self) -> NDArray[np.float64] | None:
         n = len(self.items)
         if self.mapped:
@@ -260,7 +270,7 @@ class Recommender:
     def rank(
         self, users: NDArray[np.int64], k: int, candidates: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Best k items per user without those the user had.
+        """Best k items per user without those the user had, and without those that :attr:`shown` keeps from the user.
 
         Args:
             users: dense indices, shape (b,).
@@ -269,13 +279,25 @@ class Recommender:
 
         Returns:
             Items, int64, shape (b, min(k, items)), -1 where there are fewer; and their scores, -inf there.
+
+        Raises:
+            ConfigError: a rule of the model does not fit the graph.
         """
-        return self.best(self.histories[users], self.seen[users], k, candidates)
+        if not self.config.shown:
+            return self.best(self.histories[users], self.seen[users], k, candidates)
+        shape = len(users), min(k, len(self.items))
+        top, values = np.full(shape, -1, np.int64), np.full(shape, -np.inf)
+        for rows, allowed in self.shown.parts(users, candidates):
+            some = users[rows]
+            top[rows], values[rows] = self.best(self.histories[some], self.seen[some], k, allowed)
+        return top, values
 
     def best(
         self, rows: sparse.csr_array, seen: sparse.csr_array, k: int, candidates: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """:meth:`rank` for any histories; memory is bounded whatever their number and the size of the catalogue.
+        """The best k items for any histories, by score alone.
+
+        Memory is bounded whatever the number of histories and the size of the catalogue.
 
         Args:
             rows: a_uj, float32 CSR, shape (b, items).

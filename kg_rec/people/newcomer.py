@@ -165,12 +165,15 @@ class Served(Tabular):
     def best(self, k: int, candidates: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
         """The best k items without those liked, best first, equal scores by index.
 
+        The model's own rules hold: a limit compares with what the person's attributes say.
+
         Raises:
             ConfigError: k is below 1.
         """
         if k < 1:
             raise ConfigError(f"expected k of at least 1, got {k}")
-        allowed = np.ones(len(self.scores), bool) if candidates is None else candidates.copy()
+        allowed = self.model.shown.to_person(self.newcomer.attributes)
+        allowed &= True if candidates is None else candidates
         allowed[self.likes] = False
         found = np.flatnonzero(allowed)
         best: NDArray[np.int64] = found[np.lexsort((found, -self.scores[found]))[:k]]

@@ -66,7 +66,8 @@ class Edited:
         yours: s(u, i), the scores without it, shape (items,).
         parts: what each preference adds, float64, shape (preferences, items).
         allowed: items that may be listed, shape (items,).
-        had: items that the user had, shape (items,).
+        out: items that are not listed whatever is said: the user had them, or the model's rules keep them away;
+            shape (items,).
     """
 
     user: str
@@ -75,7 +76,7 @@ class Edited:
     yours: Floats64
     parts: Floats64
     allowed: NDArray[np.bool_]
-    had: NDArray[np.bool_]
+    out: NDArray[np.bool_]
 
     @cached_property
     def scores(self) -> Floats64:
@@ -92,7 +93,7 @@ class Edited:
         if k < 1:
             raise ConfigError(f"expected k of at least 1, got {k}")
         scores = self.scores if edited else self.yours
-        found = np.flatnonzero(~self.had & self.allowed if edited else ~self.had)
+        found = np.flatnonzero(~self.out & self.allowed if edited else ~self.out)
         best: NDArray[np.int64] = found[np.lexsort((found, -scores[found]))[:k]]
         return best
 
@@ -209,7 +210,7 @@ class Editor:
                 parts[n, has] = -self.profiler.worth(index, has)
             else:
                 parts[n, has] = size if preference.kind == "more" else -size
-        return Edited(user, tuple(preferences), model, yours, parts, allowed, had)
+        return Edited(user, tuple(preferences), model, yours, parts, allowed, had | ~model.shown.to(index))
 
 
 def feature_of(schema: GraphSchema, node: Node, relation: str | None) -> Feature:

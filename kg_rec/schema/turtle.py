@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast, get_args
 
 from rdflib import OWL, RDF, RDFS, XSD, Graph, Namespace, URIRef
@@ -84,12 +85,19 @@ def parse(text: str, origin: str) -> Parts:
     Raises:
         SchemaError: not Turtle, or not a schema; the message names ``origin``, the subject and what is missing.
     """
-    graph = Graph()
     try:
-        graph.parse(data=text, format="turtle")
+        graph = _graph(text)
     except Exception as error:  # rdflib raises many unrelated classes for bad Turtle
         raise SchemaError(f"{origin}: not valid Turtle: {' '.join(str(error).split())[:300]}") from error
     return _Parser(graph, origin).parts()
+
+
+@lru_cache(maxsize=8)
+def _graph(text: str) -> Graph:
+    """The triples of a text; not to be changed, as a graph and the models over it have one schema and share them."""
+    graph = Graph()
+    graph.parse(data=text, format="turtle")
+    return graph
 
 
 def with_limit(text: str, least: float) -> str:

@@ -25,6 +25,7 @@ from kg_rec.model.config import TrainConfig
 from kg_rec.model.histories import histories
 from kg_rec.model.kernel import FactorKernel
 from kg_rec.model.recommender import Channel, Recommender
+from kg_rec.model.shown import shown_of
 from kg_rec.model.train.new_items import similarity_of
 from kg_rec.model.train.train import encode_items
 from kg_rec.progress import Progress, no_progress
@@ -70,10 +71,12 @@ def train_private(
     Raises:
         ModelError: there is nothing public to tell items apart by, there are too many items, or the defence against
             fake users is on.
+        ConfigError: a rule of lists (``config.shown``) does not fit the graph.
     """
     config = replace(config or TrainConfig(), channels=("taste",))
     if config.robust.fakes:
         raise ModelError("private training sees two noised sums alone, robust.fakes every user; set robust.fakes to 0")
+    shown_of(config.shown, snapshot, config.blocked)
     random = random or np.random.default_rng(secrets.randbits(256))
     snapshot = without_relations(snapshot, config.blocked)
     public, items = without_users(snapshot), len(snapshot.items)

@@ -238,6 +238,7 @@ ENGLISH = Words(
         "reset": "Forgotten. What would you like?",
         "obeys not": "it is not “{}”",
         "seen": "you had it already",
+        "shut out": "it is not among what may be listed for you",
         "in list": "{} is in the list, at number {}.",
         "why not": "{} is not in the list: {}.",
         "lower": "its score {:.2f} is below that of the last one, {:.2f}",

@@ -27,7 +27,7 @@ from kg_rec.model.histories import rating_factors, recency_weights
 from kg_rec.model.recommender import Recommender
 from kg_rec.tabular import Tabular
 
-Outcome = Literal["leaves", "stays", "not_listed", "open"]
+Outcome = Literal["leaves", "stays", "not_listed", "shut_out", "open"]
 
 #: Most kernel values (interactions times candidates) that :func:`counterfactual` holds at a time.
 _MOST = 20_000_000
@@ -43,12 +43,12 @@ class Counterfactual(Tabular):
         item_name: its name.
         k: length of the list.
         outcome: ``leaves``: without ``removed`` it is below rank ``k + margin``; ``stays``: it is not, whatever is
-            taken out; ``not_listed``: it is not in the top k in the first place; ``open``: no set was found in the
-            time given.
+            taken out; ``not_listed``: it is not in the top k in the first place; ``shut_out``: nor may it be, by a
+            rule of the model or as it is no candidate; ``open``: no set was found in the time given.
         removed: the interactions taken out, as (key, name), the user's latest first.
         at_least: no smaller set does it.
         proven: ``removed`` is a smallest set, or it is proven that there is none.
-        rank: the item's rank before; None for an item the user had.
+        rank: the item's rank before; None for an item the user had, or that may not be listed.
         rank_after: its rank without ``removed``.
         replacements: what is in the list then and was not before, best first.
         after: the list without ``removed``.
@@ -126,7 +126,8 @@ def counterfactual(
     scores = view.scores(view.edges)
     rank = view.rank(scores, target)
     if rank is None or rank > k:
-        return Counterfactual(user, item, name, k, "not_listed", (), 0, True, rank, rank, (), view.top(scores, k))
+        why: Outcome = "not_listed" if rank is not None or target in view.had else "shut_out"
+        return Counterfactual(user, item, name, k, why, (), 0, True, rank, rank, (), view.top(scores, k))
 
     def without(rows: tuple[int, ...]) -> NDArray[np.float64]:
         return view.scores(view.edges.take(np.setdiff1d(np.arange(len(view.edges)), rows)))

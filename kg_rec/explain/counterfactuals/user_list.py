@@ -41,7 +41,7 @@ class UserList:
         edges: the user's positive interactions, latest first; sources are 0.
         had: dense indices of everything the user interacted with.
         disliked: dense indices of what the user said not to like, which weighs against.
-        allowed: items that may be listed, boolean, shape (items,).
+        allowed: items that may be listed, also by the model's rules, boolean, shape (items,).
     """
 
     model: Recommender
@@ -72,6 +72,7 @@ class UserList:
         allowed = np.full(len(model.items), candidates is None)
         allowed[positions(model.items, candidates or ())] = True
         allowed[had] = False
+        allowed &= model.shown.to(index)
         latest_first = liked.take(np.argsort(ranks_from_latest(liked)))
         return cls(model, latest_first, frozenset(had.tolist()), frozenset(disliked.tolist()), allowed)
 

@@ -16,7 +16,7 @@ from kg_rec.explain.counterfactuals.what_if import with_latest
 from kg_rec.model.recommender import Recommender
 from kg_rec.tabular import Tabular, columns
 
-Standing = Literal["listed", "had", "not_listed"]
+Standing = Literal["listed", "had", "shut_out", "not_listed"]
 
 #: Items tried as additions: those that speak most for the item by themselves.
 _TRIED = 200
@@ -66,8 +66,8 @@ class WhyNot(Tabular):
         item_name: its name.
         k: length of the list.
         standing: ``not_listed``, or why the question does not arise: ``listed`` it is in the top k, ``had`` the user
-            interacted with it.
-        rank: its rank; None for an item the user had.
+            interacted with it, ``shut_out`` it may not be listed, by a rule of the model or as it is no candidate.
+        rank: its rank; None for an item the user had, or that may not be listed.
         score: its score.
         last: the last item of the list; None for an empty list.
         base: what the base gives the item.
@@ -131,7 +131,11 @@ def why_not(
     view, target = UserList.of(model, user, candidates), model.items.index(item)
     scores = view.scores(view.edges)
     rank, top = view.rank(scores, target), view.top(scores, k)
-    standing: Standing = "had" if rank is None else "listed" if rank <= k else "not_listed"
+    standing: Standing = "shut_out"
+    if target in view.had:
+        standing = "had"
+    elif rank is not None:
+        standing = "listed" if rank <= k else "not_listed"
     about = (user, item, view.name(target), k, standing, rank, float(scores[target]))
     if standing != "not_listed":
         return WhyNot(*about, top[-1] if top else None, float(model.base[target]), 0.0, (), (), True)

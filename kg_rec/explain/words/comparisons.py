@@ -26,7 +26,7 @@ def tell_why_not(found: WhyNot, schema: GraphSchema, lang: str = "en") -> str:
     language = speaker(schema, lang)
     words, item = language.what_if, _name(found.item, found.item_name, language)
     if found.standing != "not_listed" or found.last is None:
-        which = "had" if found.standing == "had" else "listed"
+        which = "listed" if found.standing == "not_listed" else found.standing
         return words[which].format(item=item, k=found.k, n=found.rank)
     last = _name(found.last.item, found.last.name, language)
     numbers = {"score": f"{found.score:.4g}", "gap": f"{found.gap:.4g}"}

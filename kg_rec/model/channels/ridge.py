@@ -224,12 +224,13 @@ def _ridges(
 def times(left: NDArray[np.float64], prior: FactorKernel) -> NDArray[np.float64]:
     """left W for a dense matrix, shape (m, n); the factors of W are sparse."""
     source, target = sparse.csc_array(prior.source), sparse.csc_array(prior.target)
-    total = left * -prior.diagonal
+    left = np.ascontiguousarray(left.T)
+    total = left * -prior.diagonal[:, None]
     for start in range(0, source.shape[1], _COLUMNS):
         part = slice(start, start + _COLUMNS)
-        middle = source[:, part].T.astype(np.float64) @ left.T
-        total += (target[:, part].astype(np.float64) @ middle).T
-    return total
+        middle = source[:, part].T.astype(np.float64) @ left
+        total += target[:, part].astype(np.float64) @ middle
+    return np.ascontiguousarray(total.T)
 
 
 def add_to(matrix: NDArray[np.float64], prior: FactorKernel) -> None:
@@ -237,8 +238,9 @@ def add_to(matrix: NDArray[np.float64], prior: FactorKernel) -> None:
     source, target = sparse.csc_array(prior.source), sparse.csc_array(prior.target)
     for start in range(0, source.shape[1], _COLUMNS):
         part = slice(start, start + _COLUMNS)
-        found = (source[:, part].astype(np.float64) @ target[:, part].T.astype(np.float64)).tocoo()
-        np.add.at(matrix, (found.row, found.col), found.data)
+        found = sparse.csr_array(source[:, part].astype(np.float64) @ target[:, part].T.astype(np.float64))
+        for rows in row_ranges(len(matrix), _ITEMS):
+            matrix[rows] += found[rows].toarray()
 
 
 def columns_of(prior: FactorKernel, items: NDArray[np.int64]) -> NDArray[np.float64]:

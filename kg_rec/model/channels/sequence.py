@@ -146,9 +146,8 @@ def pair_counts(
 
 def _rows(edges: EdgeTable, stretch: NDArray[np.int64], weight: NDArray[np.float64], n_items: int) -> sparse.csr_array:
     """One row per user and stretch of time, shape (stretches, items)."""
-    _, row = np.unique(np.stack([edges.source, stretch]), axis=1, return_inverse=True)
-    shape = (int(row.max()) + 1 if len(row) else 0, n_items)
-    return sparse.csr_array((weight, (row.ravel(), edges.target)), shape=shape)
+    known, row = np.unique(edges.source * (int(stretch.max(initial=0)) + 1) + stretch, return_inverse=True)
+    return sparse.csr_array((weight, (row, edges.target)), shape=(len(known), n_items))
 
 
 class Order(ChannelKind):

@@ -25,6 +25,7 @@ from kg_rec.model.encoders.text import TextEncoder, find_encoder, item_texts
 from kg_rec.model.histories import MOST_LEARNED
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.shards import HERE, Shards
+from kg_rec.model.shown import shown_of
 from kg_rec.model.train.device import device
 from kg_rec.model.train.fit import fit
 from kg_rec.model.train.tune import Log, tune, used
@@ -66,11 +67,13 @@ def train(
     Raises:
         ModelError: the graph has no positive interactions, or a channel is unknown.
         ArgumentError: a relation type to be blocked is not one of items' facts.
+        ConfigError: a rule of lists (``config.shown``) does not fit the graph.
         SplitError: they are to be held out by time, and have none.
         MissingDependencyError: the meaning channel is on and no text model is installed.
     """
     config = config or TrainConfig()
     used(config)  # refuses an unknown channel before any work
+    shown_of(config.shown, snapshot, config.blocked)  # and rules of lists that the graph has no words for
     snapshot = without_relations(snapshot, config.blocked)
     if split is not None:
         snapshot = snapshot.with_edges(snapshot.schema.interaction.name, split.given())
@@ -141,6 +144,7 @@ def fit_sums(
         config: the settings that they were chosen with.
         progress: called as the work advances.
     """
+    shown_of(config.shown, snapshot, config.blocked)
     snapshot = without_relations(snapshot, config.blocked)
     text = encode_items(snapshot, config, progress)
     with _threads(len(snapshot.items)):

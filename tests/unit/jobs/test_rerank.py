@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -19,11 +20,11 @@ from kg_rec.errors import ArgumentError, ConfigError
 from kg_rec.evaluation.ranking import Ranking
 from kg_rec.jobs.candidates import allowed_items
 from kg_rec.jobs.changes import user_digests
-from kg_rec.jobs.item_groups import items_of_group
 from kg_rec.jobs.mix import divergence, shares
 from kg_rec.jobs.ranking import Ranker, by_rules
 from kg_rec.jobs.rerank import Reranked
 from kg_rec.jobs.rules import CandidatesConfig, FloorConfig, LimitConfig
+from kg_rec.model.item_groups import items_of_group
 from kg_rec.model.recommender import Recommender
 from kg_rec.recommend import recommend
 from kg_rec.snapshot import Snapshot
@@ -143,8 +144,8 @@ def test_two_floors_at_once() -> None:
 
 def test_groups_are_named_by_a_fact_or_by_popularity() -> None:
     snapshot = model().snapshot
-    label, new = items_of_group(snapshot, "new", "x")
-    assert (label, np.flatnonzero(new).tolist()) == ("new items", np.flatnonzero(model().cold).tolist())
+    group, new = items_of_group(snapshot, "new", "x")
+    assert (group, np.flatnonzero(new).tolist()) == ("new", np.flatnonzero(model().cold).tolist())
     _, directed = items_of_group(snapshot, "directed by:p1", "x")
     edges = snapshot.edges["DIRECTED_BY"]
     assert np.flatnonzero(directed).tolist() == np.sort(edges.source[edges.target == 1]).tolist()
@@ -178,6 +179,23 @@ def test_each_move_says_from_where_and_why() -> None:
     assert any(
         "at least 20 % of the list's exposure is for directed by Person 1" in (row["moved"] or "") for row in rows
     )
+
+
+def test_moves_are_told_in_the_language_of_the_job() -> None:
+    chosen = {"calibrate": "genre", "strength": 0.6, "floors": (FloorConfig("tail", 0.3),)}
+    rules = CandidatesConfig(**chosen)  # type: ignore[arg-type]
+    english, chinese = (
+        Ranker.of(rules, model(), np.ones(45, np.bool_), 6, lang=lang).table(USERS, lists(**chosen)).to_pylist()
+        for lang in ("en", "zh")
+    )
+    pairs = [(one["moved"], other["moved"]) for one, other in zip(english, chinese, strict=True)]
+    told = [(one, other) for one, other in pairs if one or other]
+    assert told
+    for one, other in told:
+        assert re.findall(r"\d+", one) == re.findall(r"\d+", other)
+        assert not re.search("[a-z]{3}", re.sub("western|space|romance", "", other)), other
+    assert any("较冷门的项目" in other for _, other in told)
+    assert any("占你喜欢的内容的" in other for _, other in told)
 
 
 def test_shares_in_words_are_those_of_the_user_and_the_list() -> None:

@@ -40,7 +40,7 @@ class Language:
         remarks: sentences about a score as a whole, by name; ``[ITEM]`` and other slots are filled in.
         weights: what stands before a reason, by its share: large, middle, small.
         headings: words of tables and pictures.
-        what_if: sentences of counterfactuals and what-ifs.
+        what_if: sentences of counterfactuals, of what-ifs, and of why a rule moved an item of a list.
         person: sentences about people: newcomers, profiles, changes.
         prompts: what a language model is told.
         fallback_did, fallback_linked: phrases of an interaction and of a relation without one.

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from kg_rec.arrays.types import Ints
 from kg_rec.errors import ArgumentError
 from kg_rec.model.item_paths import incidence
+from kg_rec.schema import RelationType
 from kg_rec.snapshot import Snapshot
 from kg_rec.snapshot.item_facts import item_relation, other_end
 
 #: Codes of :func:`popularity_parts`.
 HEAD, MIDDLE, TAIL, NEW = range(4)
-_BY_POPULARITY = {"tail": (TAIL, "less popular items"), "new": (NEW, "new items")}
+_BY_POPULARITY = {"tail": TAIL, "new": NEW}
 
 
 def popularity_parts(likes: Ints) -> Ints:
@@ -30,8 +31,12 @@ def popularity_parts(likes: Ints) -> Ints:
     return part
 
 
-def items_of_group(snapshot: Snapshot, group: str, setting: str) -> tuple[str, NDArray[np.bool_]]:
-    """What a group is called in sentences, and which items are in it, boolean, shape (items,).
+def items_of_group(
+    snapshot: Snapshot, group: str, setting: str
+) -> tuple[tuple[RelationType, str] | str, NDArray[np.bool_]]:
+    """What a group is, and which items are in it, boolean, shape (items,).
+
+    It is a relation type and the name of its node; or ``tail`` or ``new``.
 
     Args:
         snapshot: the graph.
@@ -44,19 +49,35 @@ def items_of_group(snapshot: Snapshot, group: str, setting: str) -> tuple[str, N
     word = group.strip()
     if word.casefold() in _BY_POPULARITY:
         likes = np.bincount(snapshot.liked().target, minlength=len(snapshot.items))
-        part, label = _BY_POPULARITY[word.casefold()]
-        return label, popularity_parts(likes) == part
-    name, separator, node = word.partition(":")
+        return word.casefold(), popularity_parts(likes) == _BY_POPULARITY[word.casefold()]
+    relation, name, found = items_of_fact(snapshot, group, setting, ", tail or new")
+    return (relation, name), found
+
+
+def items_of_fact(
+    snapshot: Snapshot, fact: str, setting: str, others: str = ""
+) -> tuple[RelationType, str, NDArray[np.bool_]]:
+    """The relation type of a fact, the name of its node, and which items have it, boolean, shape (items,).
+
+    Args:
+        snapshot: the graph.
+        fact: ``RELATION:NODE``, as for :func:`items_of_group`.
+        setting: what it was given for, for messages.
+        others: what else may be given there, for messages.
+
+    Raises:
+        ArgumentError: there is no such relation type or node, or several nodes have the name.
+    """
+    name, separator, node = fact.strip().partition(":")
     if not separator or not node.strip():
-        raise ArgumentError(f"{setting}: expected RELATION:NODE such as genre:Documentary, tail or new, got {group!r}")
+        raise ArgumentError(f"{setting}: expected RELATION:NODE such as genre:Documentary{others}, got {fact!r}")
     relation = item_relation(snapshot.schema, name, setting)
     kind = other_end(snapshot.schema, relation)
     place = _node(snapshot, kind, node.strip(), setting)
     tied = incidence(snapshot, relation).tocsc()
     found = np.zeros(len(snapshot.items), np.bool_)
     found[tied.indices[tied.indptr[place] : tied.indptr[place + 1]]] = True
-    label = relation.labels.get("en", relation.name)
-    return f"{label} {snapshot.name(kind, place)}", found
+    return relation, snapshot.name(kind, place), found
 
 
 def _node(snapshot: Snapshot, kind: str, text: str, setting: str) -> int:
