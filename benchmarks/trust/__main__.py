@@ -24,17 +24,18 @@ from scipy.special import ndtr
 from benchmarks.quality.graph import Files, build, split_of
 from benchmarks.quality.linear import LinearAutoencoder
 from benchmarks.trust.membership import membership_auc
-from benchmarks.trust.trained import of_trained
+from benchmarks.trust.trained import SITES, of_trained
 from kg_rec.arrays.types import Floats64
 from kg_rec.cli.console import progress_bar
 from kg_rec.errors import KgRecError
 from kg_rec.metrics import ValidationSet
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.histories import histories
-from kg_rec.snapshot import Snapshot
+from kg_rec.snapshot import EdgeTable, Snapshot
 from kg_rec.split import Split
 from kg_rec.trust.gaussian import Budget, mu_of
 from kg_rec.trust.private import fit, train_private
+from kg_rec.trust.private_sites import basis_of, noised_moments, noised_popularity, train_noised_sites
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -93,6 +94,7 @@ def measure(snapshot: Snapshot, split: Split, options: argparse.Namespace) -> di
             figures.append(judge.ndcg(replace(model, snapshot=seen).scores(rows).astype(np.float32)))
         result[f"epsilon{epsilon:g}_ndcg"] = statistics.fmean(figures)
         result[f"epsilon{epsilon:g}_ndcg_spread"] = statistics.pstdev(figures)
+    result |= sites_with_noise(seen, split.train, Budget(3.0, delta), judge, rows, options)
     liked = histories(split.train, shape, 0).astype(np.float64)
     popularity = np.tile(np.bincount(split.train.target, minlength=shape[1]).astype(np.float32), (len(rows), 1))
     result["popular_ndcg"] = judge.ndcg(popularity)
@@ -103,7 +105,7 @@ def measure(snapshot: Snapshot, split: Split, options: argparse.Namespace) -> di
     likeness = model.similarity(every, every).astype(np.float64)
 
     def private(given: sparse.csr_array, random: np.random.Generator) -> Callable[[sparse.csr_array], Floats64]:
-        kernel, _, _ = fit(given, likeness, Budget(1.0, delta), random)
+        _, kernel, _ = fit(given, likeness, Budget(1.0, delta), random)
         return lambda asked: kernel.scores(asked).astype(np.float64)
 
     def open_(given: sparse.csr_array, _: np.random.Generator) -> Callable[[sparse.csr_array], Floats64]:
@@ -114,6 +116,27 @@ def measure(snapshot: Snapshot, split: Split, options: argparse.Namespace) -> di
     # what nobody can exceed who sees the model alone, even with everybody else's histories in hand
     result["membership_auc_bound"] = float(ndtr(mu_of(Budget(1.0, delta)) / np.sqrt(2)))
     return result
+
+
+def sites_with_noise(
+    seen: Snapshot,
+    edges: EdgeTable,
+    budget: Budget,
+    judge: ValidationSet,
+    rows: np.ndarray[Any, Any],
+    options: argparse.Namespace,
+) -> dict[str, float]:
+    """NDCG@10 of three sites with users dealt to them in turn, each with the whole budget's noise."""
+    random, figures, name = np.random.default_rng(options.seed), [], seen.schema.interaction.name
+    parts = {site: seen.with_edges(name, edges.take(edges.source % len(SITES) == n)) for n, site in enumerate(SITES)}
+    for _ in range(options.runs):
+        first = [noised_popularity(graph, site, budget, random) for site, graph in parts.items()]
+        basis = basis_of(seen, first, TrainConfig())
+        moments = [noised_moments(graph, site, basis, random) for site, graph in parts.items()]
+        model = train_noised_sites(seen, moments, TrainConfig())
+        figures.append(judge.ndcg(replace(model, snapshot=seen).scores(rows).astype(np.float32)))
+    spread = statistics.pstdev(figures)
+    return {"sites_epsilon3_ndcg": statistics.fmean(figures), "sites_epsilon3_ndcg_spread": spread}
 
 
 def _test(split: Split, shape: tuple[int, int]) -> tuple[ValidationSet, np.ndarray[Any, Any]]:

@@ -12,6 +12,7 @@ from kg_rec.cli.console import Command, print_json, progress_bar
 from kg_rec.cli.options import json_option, read_settings, read_source, settings_options, source_options
 
 if TYPE_CHECKING:
+    from kg_rec.snapshot import Snapshot
     from kg_rec.trust.sites import Masks
 
 
@@ -27,6 +28,14 @@ def site() -> None:
       kg-rec site secrets A B C --out secrets         one file for each site
       kg-rec site sum --graph kg.graph --name A --out A.sums --secrets secrets/A.json --round 1
       kg-rec train --sites A.sums B.sums C.sums --choices choices.json --out model
+
+    With noise what each site sends is differentially private by itself, and no choices are needed:
+
+    \b
+      kg-rec site sum --graph kg.graph --name A --epsilon 3 --out A.1
+      kg-rec site basis A.1 B.1 C.1 --out basis
+      kg-rec site sum --graph kg.graph --name A --basis basis --out A.2
+      kg-rec train --sites A.2 B.2 C.2 --out model
     """
 
 
@@ -41,6 +50,22 @@ def site() -> None:
     help="Mask the sums: this site's file of `kg-rec site secrets`. Needs --round.",
 )
 @click.option("--round", "in_round", metavar="NAME", help="With --secrets: a name that no earlier training had.")
+@click.option(
+    "--epsilon",
+    type=click.FloatRange(min=0, min_open=True, max=100),
+    help="Instead of the sums, popularities with noise: the first step; epsilon is that of both steps.",
+)
+@click.option(
+    "--delta",
+    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+    help="With --epsilon: chance that the bound fails.  [default: 1e-5]",
+)
+@click.option(
+    "--basis",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The second step: how tastes go together, with noise, in these directions (kg-rec site basis).",
+)
 @settings_options
 @json_option
 @click.pass_context
@@ -53,6 +78,9 @@ def site_sum(
     out: Path,
     secrets: Path | None,
     in_round: str | None,
+    epsilon: float | None,
+    delta: float | None,
+    basis: Path | None,
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -63,7 +91,13 @@ def site_sum(
     \b
       kg-rec site sum --graph kg.graph --name A --out A.sums
       kg-rec site sum --graph kg.graph --name A --out A.sums --secrets secrets/A.json --round 2026-11
+      kg-rec site sum --graph kg.graph --name A --out A.1 --epsilon 3
+      kg-rec site sum --graph kg.graph --name A --out A.2 --basis basis
     """
+    if sum(given is not None for given in (secrets, epsilon, basis)) > 1:
+        raise click.UsageError("give one of --secrets, --epsilon and --basis")
+    if delta is not None and epsilon is None:
+        raise click.UsageError("--delta needs --epsilon")
     if (secrets is None) != (in_round is None):
         raise click.UsageError("--secrets and --round go together: a mask holds for one round")
     config = read_settings(**settings)
@@ -73,6 +107,9 @@ def site_sum(
 
         data = read_source(ctx, graph, snapshot, progress)
         progress(0, None, "sum")
+        if epsilon is not None or basis is not None:
+            _noised(data, name, epsilon, delta, basis, out, as_json)
+            return
         masks = None if secrets is None or in_round is None else _masks(secrets, name, in_round)
         sums = site_sums(data, name, config, masks)
         sums.save(out)
@@ -81,6 +118,72 @@ def site_sum(
         return
     how = f"masked, for the sum with {', '.join(s for s in sums.masked[1:] if s != name)}" if masks else "not masked"
     click.echo(f"sums of {name} over {len(data.items):,} items, {how}; written to {out}")
+
+
+def _noised(
+    data: Snapshot,
+    name: str,
+    epsilon: float | None,
+    delta: float | None,
+    basis: Path | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    from kg_rec.trust.gaussian import Budget
+    from kg_rec.trust.private_sites import Noised, noised_moments, noised_popularity
+
+    if basis is not None:
+        found = noised_moments(data, name, Noised.load(basis, "basis"))
+    else:
+        budget = Budget(epsilon or 0.0) if delta is None else Budget(epsilon or 0.0, delta)
+        found = noised_popularity(data, name, budget)
+    found.save(out)
+    cost = f"epsilon {found.budget.epsilon:g}, delta {found.budget.delta:g} for both steps together"
+    if as_json:
+        print_json({"site": name, "out": str(out), "step": found.step, "epsilon": found.budget.epsilon})
+    else:
+        click.echo(f"{found.step} of {name} with noise, {cost}; written to {out}")
+
+
+@site.command("basis", cls=Command, short_help="Make the directions in which sites sum with noise.")
+@source_options
+@click.argument("files", type=click.Path(exists=True, dir_okay=False, path_type=Path), nargs=-1, required=True)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE", help="The basis."
+)
+@settings_options
+@json_option
+@click.pass_context
+def site_basis(
+    ctx: click.Context,
+    /,
+    graph: str,
+    snapshot: Path | None,
+    files: tuple[Path, ...],
+    out: Path,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Make it of FILES, the noised popularities of all sites, and of the facts in the graph, whose users play no part.
+
+    It costs no epsilon, as it looks at nothing private. All sites have to be given the same one.
+
+    \b
+      kg-rec site basis A.1 B.1 C.1 --graph kg.graph --out basis
+    """
+    config = read_settings(**settings)
+    with progress_bar() as progress:
+        progress(0, None, "starting")
+        from kg_rec.trust.private_sites import Noised, basis_of
+
+        parts = [Noised.load(file, "popularity") for file in files]
+        found = basis_of(read_source(ctx, graph, snapshot, progress), parts, config, progress)
+        found.save(out)
+    directions = found.basis.vectors.shape[1]
+    if as_json:
+        print_json({"out": str(out), "sites": list(found.sites), "directions": directions})
+    else:
+        click.echo(f"{directions} directions for {', '.join(found.sites)}; written to {out}")
 
 
 @site.command("secrets", cls=Command, short_help="Make the secrets that sites mask their sums with.")

@@ -68,7 +68,8 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     multiple=True,
     metavar="SUMS…",
-    help="Learn from the sums of several sites (kg-rec site sum) instead of the graph's users. Needs --choices.",
+    help="Learn from the sums of several sites (kg-rec site sum) instead of the graph's users. Needs --choices, unless "
+    "they are sums with noise.",
 )
 @click.argument("more", type=click.Path(exists=True, dir_okay=False, path_type=Path), nargs=-1, metavar="")
 @click.option(
@@ -115,9 +116,9 @@ def train(
     config = read_settings(**settings)
     if robust and not config.robust.fakes:
         config = _robust(config)
-    if bool(sites) != (choices is not None) or (more and not sites):
-        raise click.UsageError("--sites and --choices go together" if sites or choices else f"unexpected {more[0]}")
-    if choices is not None:
+    if not sites and (choices is not None or more):
+        raise click.UsageError("--choices needs --sites" if choices is not None else f"unexpected {more[0]}")
+    if sites:
         others = {"--split": split, "--log": log, "--epsilon": epsilon, "--delta": delta, "--robust": robust or None}
         for name, given in {**others, "--engine": None if engine == "local" else engine}.items():
             if given is not None:
@@ -205,30 +206,42 @@ def _train_sites(
     out: Path,
     config: TrainConfig,
     sites: tuple[Path, ...],
-    choices: Path,
+    choices: Path | None,
     as_json: bool,
 ) -> None:
     with progress_bar() as progress:
         progress(0, None, "starting")
-        from kg_rec.errors import ConfigError
-        from kg_rec.model.chosen import Chosen
         from kg_rec.model.persist import save
+        from kg_rec.trust.private_sites import Noised, train_noised_sites
         from kg_rec.trust.sites import SiteSums, train_sites
 
-        try:
-            chosen = Chosen.from_dict(json.loads(choices.read_text(encoding="utf-8"))["choices"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfigError(f"{choices}: expected what `kg-rec train --json` printed ({error})") from error
         data = read_source(ctx, graph, snapshot, progress)
-        found = [SiteSums.load(path) for path in sites]
-        model = train_sites(data, found, chosen, config, progress)
+        about: dict[str, Any]
+        if choices is None:
+            noised = [Noised.load(path, "moments") for path in sites]
+            model, names = train_noised_sites(data, noised, config, progress), [part.sites[0] for part in noised]
+            about = {"privacy": model.chosen.privacy}
+        else:
+            found = [SiteSums.load(path) for path in sites]
+            model, names = train_sites(data, found, _read_choices(choices), config, progress), [s.site for s in found]
+            about = {"masked": bool(found[0].masked)}
         save(model, out)
-    names, items = [s.site for s in found], model.shape[1]
+    items = model.shape[1]
     if as_json:
-        print_json({"model": str(out), "items": items, "sites": names, "masked": bool(found[0].masked)})
+        print_json({"model": str(out), "items": items, "sites": names, **about})
         return
     click.echo(f"trained on the sums of {', '.join(names)}; {items:,} items; written to {out}, without users:")
     click.echo("lists need --graph, with the users of a site")
+
+
+def _read_choices(file: Path) -> Chosen:
+    from kg_rec.errors import ConfigError
+    from kg_rec.model.chosen import Chosen
+
+    try:
+        return Chosen.from_dict(json.loads(file.read_text(encoding="utf-8"))["choices"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{file}: expected what `kg-rec train --json` printed ({error})") from error
 
 
 @contextmanager

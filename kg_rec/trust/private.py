@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import math
 import secrets
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -21,6 +23,7 @@ from scipy import sparse
 from kg_rec.arrays.types import Floats32, Floats64
 from kg_rec.errors import ModelError
 from kg_rec.model.chosen import Chosen
+from kg_rec.model.cold.similarity import Similarity
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.histories import histories
 from kg_rec.model.kernel import FactorKernel
@@ -74,46 +77,88 @@ def train_private(
         ConfigError: a rule of lists (``config.shown``) does not fit the graph.
     """
     config = replace(config or TrainConfig(), channels=("taste",))
-    if config.robust.fakes:
-        raise ModelError("private training sees two noised sums alone, robust.fakes every user; set robust.fakes to 0")
-    shown_of(config.shown, snapshot, config.blocked)
-    random = random or np.random.default_rng(secrets.randbits(256))
-    snapshot = without_relations(snapshot, config.blocked)
-    public, items = without_users(snapshot), len(snapshot.items)
-    if not 2 <= items <= MAX_ITEMS:
-        raise ModelError(f"private training takes 2 to {MAX_ITEMS:,} items, got {items:,}; train without --epsilon")
-    text = encode_items(public, replace(config, channels=TrainConfig().channels), progress)
-    similarity = similarity_of(public, config, text)
-    if not similarity.weights:
-        raise ModelError("private training needs public facts, numbers or texts of the items; the graph has none")
-    every = np.arange(items)
-    likeness = similarity(every, every).astype(np.float64)
-    liked = histories(snapshot.liked(), (len(snapshot.users), items), 0).astype(np.float64)
+    random = random or new_noise()
+    part = PublicPart.of(snapshot, config, progress)
+    liked = PublicPart.liked_of(snapshot)
     progress(0, 1, "sum with noise")
-    kernel, popularity, guarantee = fit(liked, likeness, budget, random)
-    chosen = Chosen(
-        channels={"taste": {"directions": kernel.source.shape[1]}},
-        recency=0.0,
-        rating=None,
-        similarity=similarity.weights,
-        ridge=config.cold.ridge[0],
-        warm={"taste": 1.0, "base": BASE},
-        cold={},
-        units={"taste": 1.0, "base": 1.0},
-        valid=0.0,
-        alone={},
-        privacy=guarantee.to_dict(),
-    )
-    base = (BASE * popularity / popularity.max()).astype(np.float32)
-    channel = Channel("taste", kernel, np.ones(items, np.float32))
-    known = np.zeros(items, dtype=np.bool_)  # which items nobody liked is private: none is called new
-    return Recommender(public, config, chosen, (channel,), base, known, (), similarity, None, text)
+    basis, kernel, guarantee = fit(liked, part.likeness, budget, random)
+    return part.model(basis, kernel, guarantee.to_dict())
+
+
+@dataclass(frozen=True)
+class PublicPart:
+    """What everybody may know of the items.
+
+    Attributes:
+        snapshot: the graph without its users.
+        config: settings.
+        text: text embeddings, or None.
+        similarity: k, how alike items are by public facts, numbers and texts.
+        likeness: its matrix K, shape (items, items).
+    """
+
+    snapshot: Snapshot
+    config: TrainConfig
+    text: Floats32 | None
+    similarity: Similarity
+    likeness: Floats64
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, config: TrainConfig, progress: Progress = no_progress) -> PublicPart:
+        """The public part of a graph.
+
+        Raises:
+            ModelError: there is nothing public to tell items apart by, there are too many items, or the defence against
+                fake users is on.
+            ConfigError: a rule of lists (``config.shown``) does not fit the graph.
+        """
+        if config.robust.fakes:
+            raise ModelError("private training sees two noised sums alone, robust.fakes every user; set it to 0")
+        shown_of(config.shown, snapshot, config.blocked)
+        public = without_users(without_relations(snapshot, config.blocked))
+        if not 2 <= len(public.items) <= MAX_ITEMS:
+            raise ModelError(
+                f"private training takes 2 to {MAX_ITEMS:,} items, got {len(public.items):,}; train without --epsilon"
+            )
+        text = encode_items(public, replace(config, channels=TrainConfig().channels), progress)
+        similarity = similarity_of(public, config, text)
+        if not similarity.weights:
+            raise ModelError("private training needs public facts, numbers or texts of the items; the graph has none")
+        every = np.arange(len(public.items))
+        return cls(public, config, text, similarity, similarity(every, every).astype(np.float64))
+
+    @staticmethod
+    def liked_of(snapshot: Snapshot) -> sparse.csr_array:
+        """x_u of the users of a graph, binary CSR, float64, shape (users, items)."""
+        return histories(snapshot.liked(), (len(snapshot.users), len(snapshot.items)), 0).astype(np.float64)
+
+    def model(self, basis: Basis, kernel: FactorKernel, privacy: Mapping[str, Any]) -> Recommender:
+        """The model that holds these and nothing else of any user."""
+        items, popularity = len(basis.popularity), basis.popularity
+        chosen = Chosen(
+            channels={"taste": {"directions": kernel.source.shape[1]}},
+            recency=0.0,
+            rating=None,
+            similarity=self.similarity.weights,
+            ridge=self.config.cold.ridge[0],
+            warm={"taste": 1.0, "base": BASE},
+            cold={},
+            units={"taste": 1.0, "base": 1.0},
+            valid=0.0,
+            alone={},
+            privacy=dict(privacy),
+        )
+        base = (BASE * popularity / popularity.max()).astype(np.float32)
+        channel = Channel("taste", kernel, np.ones(items, np.float32))
+        known = np.zeros(items, dtype=np.bool_)  # which items nobody liked is private: none is called new
+        parts = (channel,), base, known, (), self.similarity, None, self.text
+        return Recommender(self.snapshot, self.config, chosen, *parts)
 
 
 def fit(
     liked: sparse.csr_array, likeness: Floats64, budget: Budget, random: np.random.Generator
-) -> tuple[FactorKernel, Floats64, Guarantee]:
-    """B as factors, the noised popularities, and what both cost.
+) -> tuple[Basis, FactorKernel, Guarantee]:
+    """The basis with the noised popularities, B as factors, and what both cost.
 
     Args:
         liked: private: x_u, binary CSR, float64, shape (users, items).
@@ -121,29 +166,74 @@ def fit(
         budget: epsilon and delta.
         random: source of the noise.
     """
-    mu, items = mu_of(budget), liked.shape[1]
-    directions = min(DIRECTIONS, items)
-    sigmas = (1 / (mu * math.sqrt(POPULARITY_SHARE)), 1 / (mu * math.sqrt(1 - POPULARITY_SHARE)))
-    popularity = np.maximum(noised(popularities(liked), sigmas[0], random), LEAST_POPULARITY)
-    root = np.sqrt(popularity)
-    _, vectors = np.linalg.eigh(root[:, None] * likeness * root)
-    basis = vectors[:, ::-1][:, :directions]
-    tastes = projected(liked, basis / root[:, None], basis.T @ root)
-    moments = noised_symmetric(tastes.T @ tastes, sigmas[1], random)
-    values, axes = np.linalg.eigh(moments)
-    excess = np.maximum(values - math.sqrt(2 * directions) * sigmas[1], 0)  # the edge of the noise's spectrum
-    kept = excess > 0
-    mean = max(float(np.trace(moments)), 1.0) / directions
-    gain = excess[kept] / (excess[kept] + HALF_WEIGHT * mean)
-    factors = basis @ axes[:, kept] if kept.any() else np.zeros((items, 1))
-    gain = gain if kept.any() else np.zeros(1)
-    source: Floats32 = (factors * gain / root[:, None]).astype(np.float32)
-    target: Floats32 = (factors * root[:, None]).astype(np.float32)
-    looks = (
-        Look("popularity of items", items, sigmas[0]),
-        Look("products of tastes in public directions", directions * (directions + 1) // 2, sigmas[1]),
+    looks = looks_of(budget, liked.shape[1])
+    basis = Basis.of(noised(popularities(liked), looks[0].sigma, random), likeness)
+    moments = noised_symmetric(basis.moments(liked), looks[1].sigma, random)
+    return basis, basis.kernel(moments, looks[1].sigma), Guarantee(budget, looks)
+
+
+def looks_of(budget: Budget, items: int) -> tuple[Look, Look]:
+    """The two looks that a budget is spent on."""
+    mu, directions = mu_of(budget), min(DIRECTIONS, items)
+    return (
+        Look("popularity of items", items, 1 / (mu * math.sqrt(POPULARITY_SHARE))),
+        Look(
+            "products of tastes in public directions",
+            directions * (directions + 1) // 2,
+            1 / (mu * math.sqrt(1 - POPULARITY_SHARE)),
+        ),
     )
-    return FactorKernel(source, target), popularity, Guarantee(budget, looks)
+
+
+def new_noise() -> np.random.Generator:
+    """A generator that is seeded by the operating system."""
+    return np.random.default_rng(secrets.randbits(256))
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Directions in which tastes are summed: public facts, and popularities that are noised already.
+
+    Attributes:
+        popularity: q, at least :data:`LEAST_POPULARITY`, shape (items,).
+        vectors: V, shape (items, directions).
+    """
+
+    popularity: Floats64
+    vectors: Floats64
+
+    @classmethod
+    def of(cls, popularity: Floats64, likeness: Floats64) -> Basis:
+        """The basis of noised popularities and K."""
+        popularity = np.maximum(popularity, LEAST_POPULARITY)
+        root = np.sqrt(popularity)
+        _, vectors = np.linalg.eigh(root[:, None] * likeness * root)
+        return cls(popularity, np.ascontiguousarray(vectors[:, ::-1][:, : min(DIRECTIONS, len(root))]))
+
+    def moments(self, liked: sparse.csr_array) -> Floats64:
+        """M without its noise, shape (directions, directions); private."""
+        root = np.sqrt(self.popularity)
+        tastes = projected(liked, self.vectors / root[:, None], self.vectors.T @ root)
+        return np.asarray(tastes.T @ tastes)
+
+    def kernel(self, moments: Floats64, sigma: float) -> FactorKernel:
+        """B as factors.
+
+        Args:
+            moments: M with its noise.
+            sigma: standard deviation of that.
+        """
+        root, directions = np.sqrt(self.popularity), self.vectors.shape[1]
+        values, axes = np.linalg.eigh(moments)
+        excess = np.maximum(values - math.sqrt(2 * directions) * sigma, 0)  # the edge of the noise's spectrum
+        kept = excess > 0
+        mean = max(float(np.trace(moments)), 1.0) / directions
+        gain = excess[kept] / (excess[kept] + HALF_WEIGHT * mean)
+        factors = self.vectors @ axes[:, kept] if kept.any() else np.zeros((len(root), 1))
+        gain = gain if kept.any() else np.zeros(1)
+        source: Floats32 = (factors * gain / root[:, None]).astype(np.float32)
+        target: Floats32 = (factors * root[:, None]).astype(np.float32)
+        return FactorKernel(source, target)
 
 
 def popularities(liked: sparse.csr_array) -> Floats64:

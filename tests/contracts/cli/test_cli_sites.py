@@ -85,7 +85,8 @@ def test_three_processes_train_the_model_of_one(sites: None, masked: bool) -> No
 def test_what_does_not_go_together_is_told(sites: None, world: World) -> None:
     summed(("A", "B"))
     train = ["train", "--graph", "A.graph", "--out", "together", *SMALL, *CHANNELS]
-    assert "go together" in run(*train, "--sites", "A.sums", code=2).stderr
+    assert "sums without noise need --choices" in run(*train, "--sites", "A.sums", code=1).stderr
+    assert "--choices needs --sites" in run(*train, "--choices", "choices.json", code=2).stderr
     assert "unexpected A.sums" in run(*train, "A.sums", code=2).stderr
     options = ["--sites", "A.sums", "B.sums", "--choices", "choices.json"]
     assert "--epsilon does not go with --sites" in run(*train, *options, "--epsilon", "1", code=2).stderr
@@ -100,3 +101,20 @@ def test_what_does_not_go_together_is_told(sites: None, world: World) -> None:
     assert "relational cannot be made of sums" in run(*train, *with_all, code=1).stderr
     assert "go together" in run("site", "sum", "--name", "A", "--out", "x", "--round", "1", code=2).stderr
     assert "two sites or more" in run("site", "secrets", "A", "--out", "s", code=2).stderr
+
+
+def test_sites_with_noise_need_neither_secrets_nor_choices(sites: None) -> None:
+    for name in SITES:
+        run("site", "sum", "--graph", f"{name}.graph", "--name", name, "--epsilon", 3, "--out", f"{name}.1")
+    ones, twos = ([f"{name}.{step}" for name in SITES] for step in (1, 2))
+    said = run("site", "basis", *ones, "--graph", "A.graph", "--out", "basis", "--no-text").stdout
+    assert "directions for A, B, C" in said
+    for name in SITES:
+        run("site", "sum", "--graph", f"{name}.graph", "--name", name, "--basis", "basis", "--out", f"{name}.2")
+    train = ["train", "--graph", "A.graph", "--out", "noised", "--no-text", "--sites", *twos]
+    found = json.loads(run(*train, "--json").stdout)["privacy"]
+    assert (found["sites"], found["epsilon"], len(found["looks"])) == (list(SITES), 3.0, 2)
+    assert len(run("recommend", "noised", "--graph", "B.graph", "--users", "u1", "--json").stdout.splitlines()) == 10
+    assert "expected a site's moments, got its popularity" in run(*train[:-3], *ones, code=1).stderr
+    wrong = ["site", "sum", "--name", "A", "--out", "x", "--epsilon", "3", "--basis", "basis"]
+    assert "give one of" in run(*wrong, code=2).stderr
