@@ -59,7 +59,7 @@ def test_hardly_any_noise_gives_the_model_of_one_place() -> None:
     expected = train_private(graph(), QUIET, CONFIG, random=np.random.default_rng(5)).with_snapshot(graph())
     users = np.arange(60)
     same = [len({*a} & {*b}) for a, b in zip(found.rank(users, 10)[0], expected.rank(users, 10)[0], strict=True)]
-    assert np.mean(same) > 7
+    assert np.mean(same) > 6
     _, noisy = sent(Budget(0.5, 1e-4))
     other = train_noised_sites(graph(), noisy, CONFIG).with_snapshot(graph())
     far = [len({*a} & {*b}) for a, b in zip(other.rank(users, 10)[0], expected.rank(users, 10)[0], strict=True)]
