@@ -56,7 +56,7 @@ def rule_options(command: F) -> F:
         click.option(
             "--strength",
             type=click.FloatRange(0, 1),
-            help="Of --calibrate: 0 by score alone, 1 by the mix alone.  [default: 0.4; audit: as validation chooses]",
+            help="Of --calibrate: 0 by score alone, 1 by the mix alone.  [default: 0.5; audit: as validation chooses]",
         ),
         click.option(
             "--floor",

@@ -17,6 +17,7 @@ from kg_rec.explain.words.languages.base import speaker
 from kg_rec.explain.words.slots import clean_name
 from kg_rec.jobs.mix import divergence, mix_of_items
 from kg_rec.jobs.rules import CandidatesConfig
+from kg_rec.jobs.swaps import swapped
 from kg_rec.metrics import discounts
 from kg_rec.model.item_groups import items_of_group
 from kg_rec.model.kernel import FactorKernel
@@ -150,7 +151,7 @@ class Reranker:
     def __call__(
         self, items: Ints, scores: Floats64, k: int, own: Floats64 | None = None, ranked: int | None = None
     ) -> Reranked:
-        """Choose k of the items of each row, greedily.
+        """Choose k of the items of each row: greedily, and a calibration without caps and diversity then by swaps.
 
         Args:
             items: dense indices, best first, -1 for none, shape (b, p).
@@ -215,9 +216,22 @@ class _Lists:
             reason = np.where(floor >= 0, Why.FLOOR, np.where(reserved, Why.NEW, reason))
             places[there, step], why[there, step], kept[there, step] = best[there], reason[there], floor[there]
             self._take(best, there, step)
-        if self.own is not None and not self.rules.diversity:
-            return self._by_score(places, why, kept)
-        return places, why, kept
+        calibration, own = self.rules.calibration, self.own
+        if calibration is None or own is None or self.rules.diversity:
+            return places, why, kept
+        if not self.rules.categories:
+            mix, movable = calibration.mix[self.items], self._movable(places, why)
+            found = swapped(places, movable, self.free, self.relevance, mix, own, calibration.strength)
+            why[found != places], places = Why.MIX, found
+        return self._by_score(places, why, kept)
+
+    def _movable(self, places: Ints, why: Ints) -> NDArray[np.bool_]:
+        """Which items of the lists no floor and no reserved place holds, shape (b, k)."""
+        held = np.maximum(places, 0)
+        found = np.isin(why, (Why.SCORE, Why.MIX))
+        for inside in (*self.inside, *([self.new] if self.rules.reserved else [])):
+            found &= ~inside[self.rows[:, None], held]
+        return found
 
     def _usable(self, step: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Ints]:
         """What may be chosen; where only new items may; and the floor that has to be served now, -1 for none."""

@@ -64,9 +64,10 @@ class CandidatesConfig:
         calibrate: a relation type from the item, by name or label: of the best ``pool`` items those are chosen whose
             mix of its kinds (genres) is near that of what the user liked, and told in the order of their scores.
         strength: of that, from 0 (by score alone) to 1 (by the mix alone): the list L of k items maximises
-            (1 - strength) sum of s(i) - strength KL(p || q(L)), greedily (Steck, RecSys 2018), on scores scaled to
-            0 ... 1 over the pool.  The default was chosen on validation of MovieLens 100K, where it costs less than
-            1 % of NDCG@10; `kg-rec audit MODEL --calibrate RELATION` chooses for another graph.
+            (1 - strength) sum of s(i) - strength KL(p || q(L)) (Steck, RecSys 2018), on scores scaled to 0 ... 1 over
+            the pool; greedily, and then by swaps of one item, where neither caps nor diversity are set.  The default
+            was chosen on validation of MovieLens 100K, where it costs less than 1 % of NDCG@10; `kg-rec audit MODEL
+            --calibrate RELATION` chooses for another graph.
         floors: least exposure of groups of items in a list.
         never_facts: items that have one of these facts are left out, each as ``genre:Horror``.
         limits: age limits and the like: a number of the item that the user's number has to reach.
@@ -84,7 +85,7 @@ class CandidatesConfig:
     pool: int = 100
     new_items: int = 0
     calibrate: str = ""
-    strength: float = 0.4
+    strength: float = 0.5
     floors: tuple[FloorConfig, ...] = ()
     never_facts: tuple[str, ...] = ()
     limits: tuple[LimitConfig, ...] = ()

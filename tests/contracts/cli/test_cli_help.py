@@ -29,6 +29,7 @@ COMMANDS = [
     "evaluate",
     "audit",
     "recommend",
+    "rules",
     "job",
     "newcomer",
     "profile",

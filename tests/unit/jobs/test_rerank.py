@@ -24,6 +24,7 @@ from kg_rec.jobs.mix import divergence, shares
 from kg_rec.jobs.ranking import Ranker, by_rules
 from kg_rec.jobs.rerank import Reranked
 from kg_rec.jobs.rules import CandidatesConfig, FloorConfig, LimitConfig
+from kg_rec.jobs.swaps import swapped
 from kg_rec.model.item_groups import items_of_group
 from kg_rec.model.recommender import Recommender
 from kg_rec.recommend import recommend
@@ -77,23 +78,70 @@ def test_scores_stay_and_order_the_list() -> None:
     assert (np.diff(found.scores, axis=1) <= 0).all()
 
 
-def test_each_choice_is_the_best_one() -> None:
-    """Greedy by hand, for one user."""
-    strength, user, pool = 0.5, 4, 20
-    found = lists(3, calibrate="genre", strength=strength, pool=pool)
-    top, scores = model().rank(np.array([user]), pool)
-    relevance = (scores[0] - scores[0].min()) / (scores[0].max() - scores[0].min())
-    kind = np.eye(3)[top[0] % 3]
-    own = shares(np.bincount(model().users_of_items.tocsr()[[user]].indices % 3, minlength=3)[None].astype(float))[0]
-    chosen: list[int] = []
-    for _ in range(3):
-        worth = [
-            -np.inf if i in chosen else (1 - strength) * relevance[i]
-            - strength * divergence(own, kind[[*chosen, i]].mean(axis=0))
-            for i in range(pool)
-        ]  # fmt: skip
-        chosen.append(int(np.argmax(worth)))
-    assert sorted(found.items[user]) == sorted(top[0][chosen])
+def test_no_swap_makes_a_calibrated_list_better() -> None:
+    """By hand, for some users: the list is worth at least what the greedy one is, and every swap is worth less."""
+    strength, pool, k = 0.5, 20, 4
+    found = lists(k, calibrate="genre", strength=strength, pool=pool)
+    for user in range(0, 60, 7):
+        top, scores = model().rank(np.array([user]), pool)
+        relevance = (scores[0] - scores[0].min()) / (scores[0].max() - scores[0].min())
+        kind = np.eye(3)[top[0] % 3]
+        liked = model().users_of_items.tocsr()[[user]].indices
+        own = shares(np.bincount(liked % 3, minlength=3)[None].astype(float))[0]
+
+        def worth(chosen: list[int], relevance=relevance, kind=kind, own=own) -> float:  # type: ignore[no-untyped-def]
+            far = divergence(own, kind[chosen].mean(axis=0))
+            return float((1 - strength) * relevance[chosen].sum() - strength * far)
+
+        greedy: list[int] = []
+        for _ in range(k):
+            rest = [i for i in range(pool) if i not in greedy]
+            greedy.append(max(rest, key=lambda i: worth([*greedy, i])))
+        chosen = [top[0].tolist().index(item) for item in found.items[user].tolist()]
+        assert worth(chosen) >= worth(greedy) - 1e-12
+        for n in range(k):
+            for other in set(range(pool)) - set(chosen):
+                assert worth([*chosen[:n], other, *chosen[n + 1 :]]) <= worth(chosen) + 1e-9
+
+
+def test_swaps_better_lists_of_items_with_several_kinds() -> None:
+    random = np.random.default_rng(4)
+    b, p, k, kinds = 30, 40, 5, 6
+    mix, own = shares((random.random((b, p, kinds)) < 0.4).astype(float)), random.dirichlet(np.ones(kinds), b)
+    relevance = -np.sort(-random.random((b, p)), axis=1)
+
+    def worth(places: np.ndarray) -> np.ndarray:
+        inside = np.take_along_axis(mix, places[:, :, None], axis=1).sum(axis=1)
+        found = np.take_along_axis(relevance, places, axis=1).sum(axis=1) - 2 * divergence(own, shares(inside))
+        return np.asarray(found)
+
+    before = np.tile(np.arange(k), (b, 1))
+    free = np.ones((b, p), np.bool_)
+    free[:, :k] = False
+    free[:, 20] = False
+    movable = np.tile(np.arange(k) > 0, (b, 1))
+    after = swapped(before, movable, free, relevance, mix, own, 2.0)
+    assert (worth(after) > worth(before)).mean() > 0.9
+    assert (after[:, 0] == 0).all()
+    assert not (after == 20).any()
+    for n in range(1, k):
+        for other in sorted(set(range(p)) - {20}):
+            changed = after.copy()
+            changed[:, n] = other
+            outside = ~(after == other).any(axis=1)
+            assert (worth(changed) <= worth(after) + 1e-9)[outside].all()
+
+
+def test_swaps_leave_alone_what_a_floor_or_a_reserved_place_holds() -> None:
+    _, members = items_of_group(model().snapshot, "genre:western", "x")
+    plain = lists(calibrate="genre", strength=0.9)
+    held = lists(calibrate="genre", strength=0.9, floors=(FloorConfig("genre:western", 0.3),))
+    worth = np.where(members[held.items], 1 / np.log2(np.arange(6) + 2), 0).sum(axis=1)
+    assert (worth >= 0.3 * (1 / np.log2(np.arange(6) + 2)).sum() - 1e-9).all()
+    kept = lists(calibrate="genre", strength=0.9, new_items=1)
+    assert model().cold[kept.items].any(axis=1).all()
+    assert not model().cold[plain.items].any(axis=1).all()
+    assert all(len(set(row)) == 6 for row in (*held.items.tolist(), *kept.items.tolist(), *plain.items.tolist()))
 
 
 def test_a_relation_with_too_many_kinds_or_none_is_refused() -> None:
