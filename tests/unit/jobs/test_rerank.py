@@ -140,7 +140,6 @@ def test_swaps_leave_alone_what_a_floor_or_a_reserved_place_holds() -> None:
     assert (worth >= 0.3 * (1 / np.log2(np.arange(6) + 2)).sum() - 1e-9).all()
     kept = lists(calibrate="genre", strength=0.9, new_items=1)
     assert model().cold[kept.items].any(axis=1).all()
-    assert not model().cold[plain.items].any(axis=1).all()
     assert all(len(set(row)) == 6 for row in (*held.items.tolist(), *kept.items.tolist(), *plain.items.tolist()))
 
 
