@@ -34,7 +34,7 @@ from kg_rec.model.histories import histories
 from kg_rec.snapshot import EdgeTable, Snapshot
 from kg_rec.split import Split
 from kg_rec.trust.gaussian import Budget, mu_of
-from kg_rec.trust.private import fit, train_private
+from kg_rec.trust.private import PublicPart, fit, train_private
 from kg_rec.trust.private_sites import basis_of, noised_moments, noised_popularity, train_noised_sites
 
 
@@ -128,12 +128,13 @@ def sites_with_noise(
 ) -> dict[str, float]:
     """NDCG@10 of three sites with users dealt to them in turn, each with the whole budget's noise."""
     random, figures, name = np.random.default_rng(options.seed), [], seen.schema.interaction.name
+    public = PublicPart.of(seen, TrainConfig())
     parts = {site: seen.with_edges(name, edges.take(edges.source % len(SITES) == n)) for n, site in enumerate(SITES)}
     for _ in range(options.runs):
         first = [noised_popularity(graph, site, budget, random) for site, graph in parts.items()]
-        basis = basis_of(seen, first, TrainConfig())
+        basis = basis_of(public, first)
         moments = [noised_moments(graph, site, basis, random) for site, graph in parts.items()]
-        model = train_noised_sites(seen, moments, TrainConfig())
+        model = train_noised_sites(public, moments)
         figures.append(judge.ndcg(replace(model, snapshot=seen).scores(rows).astype(np.float32)))
     spread = statistics.pstdev(figures)
     return {"sites_epsilon3_ndcg": statistics.fmean(figures), "sites_epsilon3_ndcg_spread": spread}

@@ -85,7 +85,8 @@ def read_rules(flags: Mapping[str, Any]) -> CandidatesConfig | None:
         raise click.UsageError("--strength needs --calibrate")
     if not any(flags[name] for name in ("calibrate", "floors", "never", "limits")):
         return None
-    from kg_rec.jobs.rules import CandidatesConfig, FloorConfig, LimitConfig
+    from kg_rec.jobs.rules import CandidatesConfig, FloorConfig
+    from kg_rec.model.shown import LimitConfig
 
     chosen = {} if flags["strength"] is None else {"strength": flags["strength"]}
     return CandidatesConfig(

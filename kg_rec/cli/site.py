@@ -174,10 +174,11 @@ def site_basis(
     config = read_settings(**settings)
     with progress_bar() as progress:
         progress(0, None, "starting")
+        from kg_rec.trust.private import PublicPart
         from kg_rec.trust.private_sites import Noised, basis_of
 
         parts = [Noised.load(file, "popularity") for file in files]
-        found = basis_of(read_source(ctx, graph, snapshot, progress), parts, config, progress)
+        found = basis_of(PublicPart.of(read_source(ctx, graph, snapshot, progress), config, progress), parts)
         found.save(out)
     directions = found.basis.vectors.shape[1]
     if as_json:

@@ -212,6 +212,7 @@ def _train_sites(
     with progress_bar() as progress:
         progress(0, None, "starting")
         from kg_rec.model.persist import save
+        from kg_rec.trust.private import PublicPart
         from kg_rec.trust.private_sites import Noised, train_noised_sites
         from kg_rec.trust.sites import SiteSums, train_sites
 
@@ -219,7 +220,8 @@ def _train_sites(
         about: dict[str, Any]
         if choices is None:
             noised = [Noised.load(path, "moments") for path in sites]
-            model, names = train_noised_sites(data, noised, config, progress), [part.sites[0] for part in noised]
+            model = train_noised_sites(PublicPart.of(data, config, progress), noised)
+            names = [part.sites[0] for part in noised]
             about = {"privacy": model.chosen.privacy}
         else:
             found = [SiteSums.load(path) for path in sites]

@@ -132,7 +132,7 @@ class Ranker:
         """The mix of kinds of what each user liked, shape (b, kinds); None without a calibration."""
         if rerank.calibration is None:
             return None
-        each = sparse.csr_array((np.ones(liked.nnz), liked.indices, liked.indptr), shape=liked.shape)
+        each = sparse.csr_array(((liked.data > 0).astype(np.float64), liked.indices, liked.indptr), shape=liked.shape)
         return shares(np.asarray(each @ rerank.calibration.mix))
 
     def _with_groups(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kg_rec.jobs.item_groups import items_of_group
+from kg_rec.model.item_groups import items_of_group
 from kg_rec.model.recommender import positions
 from kg_rec.serve.live import Live, State
 from kg_rec.serve.wire import Wanted

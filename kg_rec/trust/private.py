@@ -76,9 +76,8 @@ def train_private(
             fake users is on.
         ConfigError: a rule of lists (``config.shown``) does not fit the graph.
     """
-    config = replace(config or TrainConfig(), channels=("taste",))
     random = random or new_noise()
-    part = PublicPart.of(snapshot, config, progress)
+    part = PublicPart.of(snapshot, config or TrainConfig(), progress)
     liked = PublicPart.liked_of(snapshot)
     progress(0, 1, "sum with noise")
     basis, kernel, guarantee = fit(liked, part.likeness, budget, random)
@@ -124,7 +123,7 @@ class PublicPart:
         similarity = similarity_of(public, config, text)
         if not similarity.weights:
             raise ModelError("private training needs public facts, numbers or texts of the items; the graph has none")
-        every = np.arange(len(public.items))
+        every, config = np.arange(len(public.items)), replace(config, channels=("taste",))
         return cls(public, config, text, similarity, similarity(every, every).astype(np.float64))
 
     @staticmethod

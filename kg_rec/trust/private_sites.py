@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,7 @@ from safetensors.numpy import save_file
 from kg_rec.arrays.types import Floats64
 from kg_rec.atomic import new_file
 from kg_rec.errors import ArgumentError, ConfigError, ModelError
-from kg_rec.model.config import TrainConfig
 from kg_rec.model.recommender import Recommender
-from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
 from kg_rec.trust.gaussian import Budget, Guarantee, noised, noised_symmetric
 from kg_rec.trust.private import Basis, PublicPart, looks_of, new_noise, popularities
@@ -112,23 +110,18 @@ def noised_popularity(
     return Noised("popularity", (site,), items_digest(snapshot.items), budget, {"popularity": found})
 
 
-def basis_of(
-    snapshot: Snapshot, parts: Sequence[Noised], config: TrainConfig, progress: Progress = no_progress
-) -> Noised:
+def basis_of(public: PublicPart, parts: Sequence[Noised]) -> Noised:
     """The directions in which all sites sum, of what they sent first and public facts; anybody may make it.
 
     Args:
-        snapshot: items and facts; users play no part.
+        public: items and facts.
         parts: the popularities of all sites.
-        config: text encoder and similarity settings.
-        progress: called as the work advances.
 
     Raises:
         ModelError: the sites do not fit each other or the items.
     """
-    _check(parts, snapshot)
+    _check(parts, public.snapshot)
     total = np.sum([part.tensors["popularity"] for part in parts], axis=0)
-    public = PublicPart.of(snapshot, replace(config, channels=("taste",)), progress)
     basis = Basis.of(total, public.likeness)
     sites = tuple(sorted(part.sites[0] for part in parts))
     tensors = {"popularity": basis.popularity, "vectors": basis.vectors}
@@ -157,27 +150,22 @@ def noised_moments(snapshot: Snapshot, site: str, basis: Noised, random: np.rand
     return Noised("moments", (site,), basis.items, basis.budget, {**basis.tensors, "moments": found})
 
 
-def train_noised_sites(
-    snapshot: Snapshot, parts: Sequence[Noised], config: TrainConfig, progress: Progress = no_progress
-) -> Recommender:
+def train_noised_sites(public: PublicPart, parts: Sequence[Noised]) -> Recommender:
     """The model of what the sites sent, over a snapshot without users, as that of :mod:`kg_rec.trust.private`.
 
     A site that sent no moments has a part in the popularities alone.
 
     Args:
-        snapshot: items and facts; users play no part.
+        public: items and facts.
         parts: the moments of the sites.
-        config: the settings that the basis was made with.
-        progress: called as the work advances.
 
     Raises:
         ModelError: the sites do not fit each other or the items.
     """
-    _check(parts, snapshot)
+    _check(parts, public.snapshot)
     if len({part.of_basis for part in parts}) > 1:
         raise ModelError("the sites' moments are in different directions; all have to use one `kg-rec site basis`")
-    public = PublicPart.of(snapshot, replace(config, channels=("taste",)), progress)
-    looks = looks_of(parts[0].budget, len(snapshot.items))
+    looks = looks_of(parts[0].budget, len(public.snapshot.items))
     moments = np.sum([part.tensors["moments"] for part in parts], axis=0)
     basis = parts[0].basis
     kernel = basis.kernel(moments, looks[1].sigma * math.sqrt(len(parts)))

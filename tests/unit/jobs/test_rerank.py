@@ -23,10 +23,11 @@ from kg_rec.jobs.changes import user_digests
 from kg_rec.jobs.mix import divergence, shares
 from kg_rec.jobs.ranking import Ranker, by_rules
 from kg_rec.jobs.rerank import Reranked
-from kg_rec.jobs.rules import CandidatesConfig, FloorConfig, LimitConfig
+from kg_rec.jobs.rules import CandidatesConfig, FloorConfig
 from kg_rec.jobs.swaps import swapped
 from kg_rec.model.item_groups import items_of_group
 from kg_rec.model.recommender import Recommender
+from kg_rec.model.shown import LimitConfig
 from kg_rec.recommend import recommend
 from kg_rec.snapshot import Snapshot
 from kg_rec.snapshot.item_facts import item_relation

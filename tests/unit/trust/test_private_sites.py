@@ -1,6 +1,7 @@
 """Sites with noise: what each sends, how noise adds up, and what is refused."""
 
 import math
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,11 @@ def graph() -> Snapshot:
     return everything().snapshot
 
 
+@cache
+def public() -> PublicPart:
+    return PublicPart.of(graph(), CONFIG)
+
+
 def of_site(site: str) -> Snapshot:
     edges = graph().interactions
     return graph().with_edges(
@@ -34,7 +40,7 @@ def of_site(site: str) -> Snapshot:
 def sent(budget: Budget, seed: int = 0, sites: tuple[str, ...] = SITES) -> tuple[Noised, list[Noised]]:
     random = np.random.default_rng(seed)
     first = [noised_popularity(of_site(site), site, budget, random) for site in sites]
-    basis = basis_of(graph(), first, CONFIG)
+    basis = basis_of(public(), first)
     return basis, [noised_moments(of_site(site), site, basis, random) for site in sites]
 
 
@@ -55,20 +61,20 @@ def test_the_noise_of_each_site_is_that_of_its_own_budget() -> None:
 
 def test_hardly_any_noise_gives_the_model_of_one_place() -> None:
     _, parts = sent(QUIET)
-    found = train_noised_sites(graph(), parts, CONFIG).with_snapshot(graph())
+    found = train_noised_sites(public(), parts).with_snapshot(graph())
     expected = train_private(graph(), QUIET, CONFIG, random=np.random.default_rng(5)).with_snapshot(graph())
     users = np.arange(60)
     same = [len({*a} & {*b}) for a, b in zip(found.rank(users, 10)[0], expected.rank(users, 10)[0], strict=True)]
     assert np.mean(same) > 6
     _, noisy = sent(Budget(0.5, 1e-4))
-    other = train_noised_sites(graph(), noisy, CONFIG).with_snapshot(graph())
+    other = train_noised_sites(public(), noisy).with_snapshot(graph())
     far = [len({*a} & {*b}) for a, b in zip(other.rank(users, 10)[0], expected.rank(users, 10)[0], strict=True)]
     assert np.mean(far) < np.mean(same)
 
 
 def test_the_model_holds_no_user_and_says_what_each_paid() -> None:
     _, parts = sent(Budget(2.0, 1e-4))
-    model = train_noised_sites(graph(), parts, CONFIG)
+    model = train_noised_sites(public(), parts)
     assert len(model.users) == 0
     assert model.chosen.privacy is not None
     assert model.chosen.privacy["spent"] == pytest.approx(2.0, rel=1e-6)
@@ -83,14 +89,14 @@ def test_the_model_knows_of_the_noise_of_all_sites(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Basis, "kernel", lambda own, m, sigma: told.append(sigma) or plain(own, m, sigma))
     budget = Budget(2.0, 1e-4)
     one = train_private(graph(), budget, CONFIG)
-    train_noised_sites(graph(), sent(budget)[1], CONFIG)
+    train_noised_sites(public(), sent(budget)[1])
     assert one.chosen.privacy is not None
     assert told[1] == pytest.approx(math.sqrt(3) * told[0])
 
 
 def test_a_site_that_drops_out_in_between_is_not_waited_for() -> None:
     _, parts = sent(Budget(3.0, 1e-4))
-    model = train_noised_sites(graph(), parts[:2], CONFIG)
+    model = train_noised_sites(public(), parts[:2])
     assert model.chosen.privacy is not None
     assert model.chosen.privacy["sites"] == ["A", "B"]
 
@@ -98,12 +104,12 @@ def test_a_site_that_drops_out_in_between_is_not_waited_for() -> None:
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     basis, parts = sent(Budget(3.0, 1e-4))
     with pytest.raises(ModelError, match="each site once"):
-        train_noised_sites(graph(), [parts[0], parts[0]], CONFIG)
+        train_noised_sites(public(), [parts[0], parts[0]])
     with pytest.raises(ModelError, match="different directions"):
-        train_noised_sites(graph(), [parts[0], sent(Budget(3.0, 1e-4), seed=1)[1][1]], CONFIG)
+        train_noised_sites(public(), [parts[0], sent(Budget(3.0, 1e-4), seed=1)[1][1]])
     budgets = [noised_popularity(of_site(s), s, Budget(e)) for s, e in (("A", 2.0), ("B", 1.0))]
     with pytest.raises(ModelError, match="different budgets"):
-        basis_of(graph(), budgets, CONFIG)
+        basis_of(public(), budgets)
     with pytest.raises(ModelError, match="without D"):
         noised_moments(of_site("A"), "D", basis)
     basis.save(tmp_path / "basis")
