@@ -227,6 +227,17 @@ def test_refusals_say_where_and_what_to_do() -> None:
         check_read_only("CALL dbms.listConfig()")
 
 
+def test_a_refusal_shows_twenty_characters_of_its_line() -> None:
+    with pytest.raises(QueryRefusedError, match=r"line 2, near 'CREATE \(n:Abcdefghij': "):
+        check_read_only("MATCH (m)\nCREATE (n:Abcdefghijklmnop) RETURN n")
+
+
+def test_a_query_has_to_return_something() -> None:
+    with pytest.raises(QueryRefusedError, match="it returns nothing; expected it to end with RETURN"):
+        check_read_only("MATCH (n:User) WITH n LIMIT 1")
+    assert check_read_only("CALL db.labels()")  # a call alone gives its columns
+
+
 def test_tokens_keep_quotes_and_drop_comments() -> None:
     assert [(t.kind, t.text) for t in tokens("RETURN 'a''b' /* x */, `c``d`.e, $f, 1.5e3 // y")] == [
         ("word", "RETURN"),

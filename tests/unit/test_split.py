@@ -14,6 +14,7 @@ from toy_graph import edges, films
 from kg_rec.errors import LoadError, SplitError
 from kg_rec.snapshot import NO_TIME, EdgeTable
 from kg_rec.split import (
+    Protocol,
     Split,
     calendar_split,
     cold_items_split,
@@ -22,6 +23,7 @@ from kg_rec.split import (
     random_split,
     read_rows,
     read_split,
+    split_by,
     temporal_split,
 )
 
@@ -184,6 +186,23 @@ def test_what_is_withheld_is_neither_known_nor_ranked() -> None:
         assert pairs_of(less.masked(part)) == pairs_of(split.masked(part))
     assert pairs_of(split.masked("test")) == pairs_of(split.known)
     assert pairs_of(split.masked("valid")) == pairs_of(split.train)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "expected"),
+    [
+        ("random", random_split(films().liked(), 45, 3)),
+        ("temporal", temporal_split(films().liked(), 45)),
+        ("calendar", calendar_split(films().liked(), 45)),
+        ("cold-items", cold_items_split(films().liked(), 45, 3)),
+        ("cold-users", cold_users_split(films().liked(), 45, 3)),
+    ],
+)
+def test_a_protocol_has_its_split(protocol: Protocol, expected: Split) -> None:
+    found = split_by(protocol, films().liked(), 45, 3)
+    assert found.protocol == protocol
+    for part in ("train", "valid", "test"):
+        assert pairs_of(getattr(found, part)) == pairs_of(getattr(expected, part))
 
 
 def test_join_sorts_and_drops_a_column_that_one_part_lacks() -> None:
