@@ -151,7 +151,7 @@ class ConstraintChecker:
         return total
 
     def _mapped_edges(self, r: RelationType, source: NodeType, target: NodeType) -> int:
-        """:meth:`edges` in a graph of others, where other relationships of the type are their own affair."""
+        """:meth:`edges` in a graph that others made, where other relationships of the type are their own affair."""
         pattern, conditions = mapping.step(r, "a", "b", "r")
         conditions += [*mapping.conditions(source, "a"), *mapping.conditions(target, "b")]
         ends = f"{mapping.node(source, 'a')}, {mapping.node(target, 'b')}"

@@ -1,4 +1,4 @@
-"""A schema for a graph of others, guessed from what it holds; each guess stands beside its evidence in a comment.
+"""A schema for a graph that others made, guessed from what it holds; the evidence of each guess is a comment beside it.
 
 What cannot be known from the graph is taken from the caller: who is recommended to, what is recommended, what each
 relationship says of taste.  Words are made of the graph's names and are worth a second look.

@@ -1,4 +1,4 @@
-"""A schema on a graph of others: checked before it is applied, compared, and taken away again without a trace."""
+"""A schema on a graph that others made: checked before it is applied, compared, and taken away without a trace."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def difference(store: GraphStore, schema: GraphSchema) -> list[str]:
 
 
 def remove(store: GraphStore) -> dict[str, int]:
-    """Take all that is kg_rec's out of a graph of others: schema, runs, lists, feedback, constraints and indexes.
+    """Take what is kg_rec's out of a graph that others made: schema, runs, lists, feedback, constraints and indexes.
 
     Returns:
         How many nodes and relationships were deleted, by label and type.

@@ -1,4 +1,4 @@
-"""What a graph of others holds, as far as a schema can be guessed from it: labels, relationships, properties, counts.
+"""What a graph that others made holds, of what a schema is guessed from: labels, relationships, properties, counts.
 
 Everything is asked through the read-only gate; samples are of a thousand nodes or relationships each.
 """

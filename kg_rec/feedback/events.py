@@ -1,9 +1,9 @@
 """Events in the graph: what was shown, and what people did with it.
 
 An event is an edge from user to item, of a relation type of kg_rec's own, so nothing is written into nodes, also where
-the schema maps a graph of others (``kr:from``).  SHOWN edges carry rank, propensity and policy, REACTED edges a kind
-(:data:`kg_rec.feedback.posterior.REWARDS`).  Each has an id; writing an event again changes nothing, so a sender may
-repeat what it is not sure of.
+the schema maps a graph that others made (``kr:from``).  SHOWN edges carry rank, propensity and policy, REACTED edges
+a kind (:data:`kg_rec.feedback.posterior.REWARDS`).  Each has an id; writing an event again changes nothing, so a
+sender may repeat what it is not sure of.
 """
 
 from __future__ import annotations

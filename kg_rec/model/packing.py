@@ -1,4 +1,4 @@
-"""Numbers in few bytes: eight or sixteen bits with a scale per row, and a lossless packing of tensors that are so.
+"""Numbers in few bytes: rounded to eight or sixteen bits with a scale per row, and packed without further loss.
 
 A row x is rounded to x_j = q_j s with whole q_j from -127 to 127 (eight bits) or -32767 to 32767 (sixteen), and s the
 smallest power of two at which they fit.  Such numbers are float32 numbers themselves: what is rounded once is not

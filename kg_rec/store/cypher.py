@@ -24,7 +24,7 @@ READ_SCHEMA = f"MATCH (s:{SCHEMA_LABEL}) RETURN s.turtle AS turtle, s.name AS na
 def neo4j_constraints(schema: GraphSchema) -> list[str]:
     """Statements that create a uniqueness constraint per node type and a cosine index per vector property.
 
-    A graph of others gets no constraint, which its owners' writes could break: an index on a key that has none.
+    A graph that others made gets no constraint, which its owners' writes could break: an index on a key that has none.
     """
     statements = []
     for t in schema.node_types.values():
@@ -135,7 +135,7 @@ def _neo4j_keys(node_type: NodeType, weight: str) -> str:
 
 
 def neo4j_all_keys(node_type: NodeType, relation: RelationType | None = None) -> str:
-    """One row with all keys of a type that maps a graph of others, and the out-degree of each, or ones."""
+    """One row with all keys of a type that maps a graph that others made, and the out-degree of each, or ones."""
     weight = "1"
     if relation is not None:
         pattern, conditions = mapping.step(relation, "n", "b", "r")
