@@ -1,4 +1,4 @@
-"""Types of a schema as Cypher: their nodes, keys, values and relations, also where a schema maps a graph that others made.
+"""Types of a schema as Cypher: their nodes, keys, values and relations, also in a graph that others made.
 
 What a schema says in ``kr:from`` is Cypher that a file supplied.  It is a fragment: a pattern or an expression.  It may
 not hold a clause, a parameter or a comment, so what it becomes a part of stays what it is; the statement then goes

@@ -66,7 +66,7 @@ class Place(Protocol):
 class GraphPlace:
     """A graph: the user, all relationships at it, and the records of batch runs.
 
-    In a graph that others made, which the schema maps (``kr:from``), only what kg_rec wrote goes; the rest is its owners'.
+    In a graph that others made, which the schema maps (``kr:from``), only what kg_rec wrote goes.
 
     Attributes:
         store: open for writing where something is erased.

@@ -113,9 +113,8 @@ class Neo4jStore:
         if old is not None and old.digest == schema.digest:
             return
         check_mapping(schema)
-        if old is not None and not (
-            old.mapped and schema.mapped
-        ):  # of a graph that others made another view may be taken
+        # a graph that others made may be looked at in another way
+        if old is not None and not (old.mapped and schema.mapped):
             check_evolution(old, schema)
         values = {"name": schema.name, "turtle": schema.turtle, "digest": schema.digest}
         with self._mapped_errors(), self._session(neo4j.WRITE_ACCESS) as session:
