@@ -49,6 +49,8 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Set up logs, then run."""
         _configure(bool(ctx.meta.get(_VERBOSE)))
+        for name, value in ctx.params.items():
+            _expect_text(name, value)
         return super().invoke(ctx)
 
 
@@ -76,6 +78,18 @@ class Program(click.Group):
             _fail(ctx, f"{error.filename}: {error.strerror}" if error.filename else str(error))
         except Exception as error:  # noqa: BLE001  a fault of ours: one line all the same
             _fail(ctx, f"unexpected {type(error).__name__}: {error}; this is a fault of kg-rec: -v shows where")
+
+
+def _expect_text(name: str, value: object) -> None:
+    """Refuse an argument that is no text: bytes of another encoding come as halves of characters, which nothing writes.
+
+    The name of a file may be any bytes.
+    """
+    if isinstance(value, tuple | list):
+        for one in value:
+            _expect_text(name, one)
+    elif isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+        raise click.UsageError(f"{name}: expected text in UTF-8, got other bytes")
 
 
 def _fail(ctx: click.Context, message: str) -> NoReturn:

@@ -50,6 +50,18 @@ def test_usage_errors(args: list[str], message: str) -> None:
     assert result.stdout == ""
 
 
+def test_bytes_that_are_no_text_are_refused_by_every_command() -> None:
+    for args in (
+        ["profile", "m", "a\udcff"],
+        ["recommend", "m", "--users", "u,a\udcff"],
+        ["newcomer", "m", "--sentence", "a\udcff"],
+        ["newcomer", "m", "--attribute", "age=\udcff"],
+        ["ask", "u", "comedies", "\udcff"],
+        ["query", "RETURN '\udcff'"],
+    ):
+        assert "expected text in UTF-8, got other bytes" in run(*args, code=2).stderr
+
+
 ERRORS = [
     (["query", "RETURN 1", "--graph", "nowhere"], "nowhere: no graph here"),
     (["check", "--graph", "nowhere"], "nowhere: no graph here"),
