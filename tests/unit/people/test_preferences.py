@@ -63,7 +63,7 @@ def test_more_and_less_add_one_number_to_the_items_that_have_it(kind: str, sign:
     plain, found = edited(), edited(Preference(kind, feature))  # type: ignore[arg-type]
     years = known_viewers().snapshot.nodes["Film"].column("year").to_pylist()
     has = westerns() if feature is WESTERN else np.array([y is not None and 1970 <= y <= 1979 for y in years])
-    size = AskConfig().wish * plain.yours[~plain.had].std()
+    size = AskConfig().wish * plain.yours[~plain.out].std()
     assert np.allclose(found.scores - plain.scores, np.where(has, sign * size, 0), rtol=0, atol=1e-12)
     assert has.sum() > 3
 
