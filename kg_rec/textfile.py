@@ -108,7 +108,7 @@ def read_toml(path: str | Path, raises: type[KgRecError] = ConfigError) -> tuple
     except RecursionError:
         raise raises(f"{path}: lists or tables stand too deep in one another; make them flat") from None
     except ValueError as error:  # a number of thousands of digits
-        raise raises(f"{path}: {error}") from error
+        raise raises(f"{path}: {parser_fault(error)}") from error
 
 
 def parse_json(text: str) -> Any:
@@ -123,6 +123,19 @@ def parse_json(text: str) -> Any:
         raise ArgumentError(f"not valid JSON: {error.msg} at column {error.colno}") from error
     except RecursionError:
         raise ArgumentError("lists or objects stand too deep in one another") from None
+    except ArgumentError:  # a key that comes twice, or NaN
+        raise
+    except ValueError as error:  # a number of thousands of digits
+        raise ArgumentError(parser_fault(error)) from None
+
+
+def parser_fault(error: Exception) -> str:
+    """What a library's parser found wrong with a text, in one line of at most 300 characters."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    if "set_int_max_str_digits" in str(error):
+        return "it holds a whole number of thousands of digits"
+    return " ".join(str(error).split())[:300]
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from rdflib.compat import decodeUnicodeEscape
 from kg_rec.errors import ArgumentError, LoadError
 from kg_rec.loaders.text import Faults, bare_name, lines
 from kg_rec.schema.iris import local_name
-from kg_rec.textfile import read_text
+from kg_rec.textfile import parser_fault, read_text
 
 _IRI = r"<([^\x00-\x20<>\"{}|^`\\]*(?:\\[uU][0-9A-Fa-f]{4,8}[^\x00-\x20<>\"{}|^`\\]*)*)>"
 _BLANK = r"(_:[^\s<>\"]+)"
@@ -116,7 +116,7 @@ def _turtle(path: Path) -> Graph:
     try:
         graph.parse(data=data, format="turtle")
     except Exception as error:  # rdflib raises many unrelated classes for bad Turtle
-        raise LoadError(f"not valid Turtle: {' '.join(str(error).split())[:300]}; correct the file", path) from error
+        raise LoadError(f"not valid Turtle: {parser_fault(error)}; correct the file", path) from error
     return graph
 
 

@@ -28,6 +28,7 @@ from kg_rec.model.packing import Tensors
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.tensors import assemble, parts_of, tensors_of
 from kg_rec.snapshot import Snapshot
+from kg_rec.textfile import parser_fault
 
 _FORMAT = 4
 _PACKAGES = ("kg-rec", "numpy", "torch", "torch-geometric", "transformers")
@@ -127,7 +128,7 @@ def _about(folder: Path) -> dict[str, Any]:
     try:
         about: dict[str, Any] = json.loads(part(folder, "model.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{folder}: not a model ({error}); write one with `kg-rec train`") from error
+        raise ModelError(f"{folder}: not a model ({parser_fault(error)}); write one with `kg-rec train`") from error
     found = about.get("format") if isinstance(about, dict) else None
     if found != _FORMAT:
         raise ModelError(f"{folder}: expected model format {_FORMAT}, got {found}; train again")
@@ -148,7 +149,7 @@ def _load(folder: Path, mmap: bool) -> Recommender:
             )
         tensors = mapped(tensors_file) if mmap else load_file(tensors_file)
     except (OSError, ValueError, SafetensorError) as error:
-        raise ModelError(f"{folder}: not a model ({error}); write one with `kg-rec train`") from error
+        raise ModelError(f"{folder}: not a model ({parser_fault(error)}); write one with `kg-rec train`") from error
     try:
         snapshot = Snapshot.load(part(folder, "snapshot"))
     except SnapshotError as error:  # what to do about it is another thing for a model's

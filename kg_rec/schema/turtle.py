@@ -19,6 +19,7 @@ from rdflib.term import Node
 from kg_rec.errors import SchemaError
 from kg_rec.schema.iris import plain
 from kg_rec.schema.types import Datatype, NodeType, PropertyType, RelationType, Repeats, Role, Texts, Use
+from kg_rec.textfile import parser_fault
 
 KR = Namespace("urn:kg-rec:schema#")
 SH = Namespace("http://www.w3.org/ns/shacl#")
@@ -88,7 +89,7 @@ def parse(text: str, origin: str) -> Parts:
     try:
         graph = _graph(text)
     except Exception as error:  # rdflib raises many unrelated classes for bad Turtle
-        raise SchemaError(f"{origin}: not valid Turtle: {' '.join(str(error).split())[:300]}") from error
+        raise SchemaError(f"{origin}: not valid Turtle: {parser_fault(error)}") from error
     return _Parser(graph, origin).parts()
 
 

@@ -25,6 +25,7 @@ from kg_rec.errors import SchemaError, SnapshotError
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import files
 from kg_rec.snapshot.tables import NO_TIME, EdgeTable, IdMap, positive
+from kg_rec.textfile import parser_fault
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -194,7 +195,9 @@ class Snapshot:
         try:
             manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
-            raise SnapshotError(f"{folder}: not a snapshot ({error}); write one with `kg-rec export`") from error
+            raise SnapshotError(
+                f"{folder}: not a snapshot ({parser_fault(error)}); write one with `kg-rec export`"
+            ) from error
         found = manifest.get("format") if isinstance(manifest, dict) else None
         if found != _FORMAT:
             raise SnapshotError(f"{folder}: expected snapshot format {_FORMAT}, got {found}; export again")

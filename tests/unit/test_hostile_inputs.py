@@ -183,6 +183,8 @@ def refused(reader: Reader, path: Path, store: GraphStore) -> KgRecError | None:
         text = str(error)
         assert path.name in text or str(path.parent) in text
         assert len(text) <= MOST_CHARACTERS
+        assert "set_int_max_str_digits" not in text  # what Python advises its programmers
+        assert "recursion" not in text
         text.encode()
         return error
     return None
