@@ -19,7 +19,6 @@ from kg_rec.progress import Progress
 from kg_rec.store import connect
 
 _EXPLAINED = (0.0, 0.25, 0.5, 0.75, 1.0)  # users explained, by rank of the length of their history
-_CHINESE = (1, 4)  # which of them in Chinese
 
 
 def chosen_explanations(
@@ -42,8 +41,7 @@ def chosen_explanations(
     for number, place in enumerate(places):
         progress(number, len(places) + 1, "choose and follow paths")
         user = users[place]
-        lang = "zh" if number in _CHINESE and _speaks_chinese(model) else "en"
-        options = [model.explain(user, item, wording=Wording(lang, phrasebook=phrases)) for item in first[user]]
+        options = [model.explain(user, item, wording=Wording(phrasebook=phrases)) for item in first[user]]
         best = max(options, key=lambda e: len({p.pattern for p in e.paths} - shown))
         shown |= {p.pattern for p in best.paths}
         length = int(lengths[model.recommender.users.index(user)])
@@ -51,11 +49,6 @@ def chosen_explanations(
     cold = _cold(model)
     progress(len(places) + 1, len(places) + 1, "choose and follow paths")
     return found + cold
-
-
-def _speaks_chinese(model: Model) -> bool:
-    schema = model.recommender.snapshot.schema
-    return all("zh" in r.labels for r in schema.relation_types.values())
 
 
 def _cold(model: Model) -> list[tuple[str, Explanation]]:

@@ -23,7 +23,14 @@ import numpy as np
 import pyarrow as pa
 
 from kg_rec.api import Model
-from kg_rec.errors import KgRecError, ModelError, NotFoundError, StoreError
+from kg_rec.errors import (
+    KgRecError,
+    ModelError,
+    NotFoundError,
+    QueryRefusedError,
+    StoreError,
+    StoreUnavailableError,
+)
 from kg_rec.feedback.apply import liked_weight, reacted
 from kg_rec.feedback.events import EventLog
 from kg_rec.feedback.learn import EVERYBODY, Learned, LearnedFile, reweighted, segments_of
@@ -262,11 +269,16 @@ class Live:
         """The texts of the first column of somebody's Cypher; lists do not wait for it.
 
         Raises:
-            QueryRefusedError: it does more than read.
-            StoreError: it failed, or took longer than ``seconds``.
+            QueryRefusedError: it does more than read, fails, or takes longer than ``seconds``.
+            StoreUnavailableError: the graph cannot be reached.
         """
         with closing(self._connect()) as store:
-            found = store.query(cypher, limit=_MOST, timeout=seconds).column(0).to_pylist()
+            try:
+                found = store.query(cypher, limit=_MOST, timeout=seconds).column(0).to_pylist()
+            except StoreUnavailableError:
+                raise
+            except StoreError as error:  # whoever wrote it is to mend it
+                raise QueryRefusedError(str(error)) from error
         return [key for key in found if isinstance(key, str)]
 
     def query(self, cypher: str, parameters: dict[str, object] | None = None, limit: int = _MOST) -> pa.Table:
