@@ -38,6 +38,6 @@ export function course(place, evolution) {
     add("path", { class: "edge", d: `M ${side} ${ground} H ${width}` });
   });
   windows.forEach((window, n) => add("text", { x: side + n * room + (room - 6) / 2, y: features.length * row + 14, "text-anchor": "middle", class: "small" },
-    narrow ? new Date(1000 * window.first).toISOString().slice(0, 7) : day(window.first)));
+    narrow ? new Date(1000 * window.first).toISOString().slice(2, 10) : day(window.first)));
   place.replaceChildren(svg);
 }
