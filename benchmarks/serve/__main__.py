@@ -12,7 +12,8 @@ which has to be empty.  Each list has ten items with their reasons in words.  On
 - ``fresh_p99_ms``: a dismissal is sent, then the list asked for, which must have changed: both together;
 - ``echo_p99_ms``, ``echo_per_second``: an application that does nothing, asked in the same ways;
 - ``errors``: answers of another status than 200, and lists that did not change;
-- ``memory_mb``: of the service and its workers after the first phase, and after all, with --requests lists more;
+- ``memory_mb``: of the service and its workers after the first phase, after the dismissals, and after --requests lists
+  more: the last two tell whether it stays flat;
 - ``load``: the machine's, as the mean of the last minute, before the first phase and after the last.
 """
 
@@ -137,6 +138,7 @@ async def _measured(
         kept, per_second = await as_fast(port, lists(iter(hot * 1_000_000)), options.seconds)
         progress(0, None, "dismissals")
         fresh = await changed(port, anybody(), options.fresh, path)
+        memory.append(_resident(pid))
         if options.requests:
             progress(0, None, f"{options.requests:,} lists")
             await as_fast(port, lists(anybody()), float("inf"), most=options.requests)
