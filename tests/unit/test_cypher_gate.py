@@ -232,6 +232,12 @@ def test_a_refusal_shows_twenty_characters_of_its_line() -> None:
         check_read_only("MATCH (m)\nCREATE (n:Abcdefghijklmnop) RETURN n")
 
 
+def test_a_word_that_writes_is_a_name_within_a_pattern_alone() -> None:
+    assert check_read_only("MATCH (n:DELETE)-[r:SET]->(:REMOVE) RETURN n")
+    with pytest.raises(QueryRefusedError, match="near 'DELETE RETURN n': only reading is allowed here"):
+        check_read_only("MATCH (n) WHERE n:DELETE RETURN n")
+
+
 def test_a_query_has_to_return_something() -> None:
     with pytest.raises(QueryRefusedError, match="it returns nothing; expected it to end with RETURN"):
         check_read_only("MATCH (n:User) WITH n LIMIT 1")
