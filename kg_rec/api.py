@@ -43,7 +43,8 @@ from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.shown import ShownConfig, shown_of
 from kg_rec.people.evolution import Evolution, EvolutionConfig, Evolver, ScoreChange
 from kg_rec.people.newcomer import Newcomer, NewcomerConfig, Served, Welcome
-from kg_rec.people.preferences import Editor
+from kg_rec.people.preference_words import stated
+from kg_rec.people.preferences import Editor, Preference
 from kg_rec.people.profile import Profile, ProfileConfig, Profiler
 from kg_rec.progress import Progress, no_progress
 from kg_rec.recommend import FIELDS
@@ -165,7 +166,8 @@ class Model:
         Args:
             likes: keys of items.
             attributes: values by name of a property that the schema gives to users.
-            sentence: what the person says.
+            sentence: what the person says, English or Chinese: nodes and years that it names weigh, or say what may be
+                listed ("westerns, no horror"); the whole is compared with the items' texts.
             config: weights, blocked and sensitive attributes.
 
         Raises:
@@ -174,7 +176,8 @@ class Model:
             ModelError: there is a sentence, and the model has no texts.
         """
         welcome = self._welcome if config is None else Welcome(self.recommender, config)
-        return welcome.serve(Newcomer(tuple(likes), dict(attributes or {}), sentence))
+        said = self._listener.read(sentence)[0] if sentence else ()
+        return welcome.serve(Newcomer(tuple(likes), dict(attributes or {}), sentence), said)
 
     @cached_property
     def _welcome(self) -> Welcome:
@@ -228,6 +231,35 @@ class Model:
             edited.recommend(10).to_pandas()
         """
         return Editor(self._profiler, self.asker)
+
+    def with_preferences(
+        self, user: str, preferences: Sequence[Preference], *, model: Recommender | None = None
+    ) -> Model:
+        """The same model for one user, with what the user said in every list, score and explanation.
+
+        ::
+
+            said, _ = model.editor.read("no horror, more from the seventies")
+            model.with_preferences("196", said).explain("196", "50")
+
+        Args:
+            user: user key; what the model says of others is not meant to be used.
+            preferences: what the user said, as :attr:`editor` reads it or the graph keeps it.
+            model: the same model with a newer history of the user; None for this one.
+
+        Raises:
+            NotFoundError: the user is unknown.
+            ModelError: the model has something that a user said in it.
+        """
+        recommender = model or self.recommender
+        if not preferences:
+            return self if model is None else Model(model)
+        return Model(recommender.stating(stated(self.editor.apply(user, preferences, recommender))))
+
+    @cached_property
+    def _listener(self) -> Editor:
+        """Reads the sentences of newcomers; words near in meaning are left to the comparison of texts."""
+        return Editor(self._profiler, Asker(self.recommender, near=False))
 
     @cached_property
     def _profiler(self) -> Profiler:

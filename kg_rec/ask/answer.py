@@ -1,9 +1,10 @@
 """From a request to a list: a filter over the schema's fields and nodes, and a score that is a sum of named addends.
 
-    s'(u, i) = s(u, i) + sum_anchors a K(anchor, i) + sum_wishes +-w [i has one of its nodes]
+    s'(u, i) = s(u, i) + sum_anchors a K(anchor, i) + sum_wishes +-w [i has one of its nodes] + sum_bounds +-w r_i
 
 K is the model's own kernel, summed over its channels with their weights; a and w are in standard deviations of the
-user's own scores, so that words count beside what the user did.
+user's own scores, so that words count beside what the user did.  r_i, from -1 to 1, is the place of an item's number
+among the items that are allowed, for "cheapest" and for "cheaper" where there is nothing to compare with.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from kg_rec.ask.request import Node, Request, Wish
 from kg_rec.errors import ConfigError
 from kg_rec.model.item_paths import incidence
 from kg_rec.model.recommender import Recommender
+from kg_rec.model.stated import Stated
 from kg_rec.tabular import Tabular, columns
 
 
@@ -51,13 +53,14 @@ class Addend:
     """A part of a score.
 
     Attributes:
-        kind: ``yours`` (what the user did, and what all like), ``like`` (an anchor), ``wanted``, ``unwanted``.
-        said: the words of the request; empty for ``yours``.
-        about: what they are tied to, by name.
+        kind: ``yours`` (what the user did, and what all like), ``said`` (what the user said of themselves before),
+            ``like`` (an anchor), ``wanted``, ``unwanted``.
+        said: the words of the request; empty for ``yours`` and ``said``.
+        about: what they are tied to, by name; of ``said``, what was said.
         value: what it adds.
     """
 
-    kind: Literal["yours", "like", "wanted", "unwanted"]
+    kind: Literal["yours", "said", "like", "wanted", "unwanted"]
     said: str
     about: str
     value: float
@@ -111,6 +114,10 @@ class Answer(Tabular):
         return asdict(self)
 
 
+#: Kind, words, name and addend.
+_Part = tuple[Literal["said", "like", "wanted", "unwanted"], str, str, Floats64]
+
+
 @dataclass(frozen=True)
 class Scored:
     """All items under a request, for one user.
@@ -118,12 +125,12 @@ class Scored:
     Attributes:
         allowed: items that obey, boolean, shape (items,).
         yours: the user's own scores, shape (items,).
-        parts: kind, words, name and addend of each anchor and wish, the last of shape (items,).
+        parts: kind, words, name and addend of each earlier statement, anchor and wish, the last of shape (items,).
     """
 
     allowed: NDArray[np.bool_]
     yours: Floats64
-    parts: tuple[tuple[Literal["like", "wanted", "unwanted"], str, str, Floats64], ...]
+    parts: tuple[_Part, ...]
 
     @property
     def total(self) -> Floats64:
@@ -182,10 +189,19 @@ class Scorer:
             found += self.has(replace(wish, nodes=(node,)))
         return np.minimum(found / 2, 1.0)
 
-    def filters(self, request: Request) -> list[tuple[str, NDArray[np.bool_]]]:
+    def _said(self, user: int | None) -> Stated | None:
+        """What the user said before, where the model is of that user."""
+        stated = self.model.stated
+        return stated if stated is not None and stated.user == user else None
+
+    def filters(self, request: Request, user: int | None) -> list[tuple[str, NDArray[np.bool_]]]:
         """What every item of the answer has to obey: the words, and which items do, shape (items,)."""
         found = [(c.said, self.fields.obeys(c)) for c in request.constraints if c.property is not None and c.values]
         found += [(w.said, self.has(w) if w.wanted else ~self.has(w)) for w in request.wishes if w.must]
+        before = self._said(user)
+        if before is not None:
+            bound = np.flatnonzero(~before.listed.all(axis=1)).tolist()
+            found += [(before.text(n, request.language).rstrip(".。"), before.listed[n]) for n in bound]
         return found
 
     def score(self, request: Request, user: int | None, left_out: Sequence[int] = ()) -> Scored:
@@ -198,18 +214,23 @@ class Scorer:
         """
         model, n = self.model, len(self.model.items)
         history = sparse.csr_array((1, n), dtype=np.float32) if user is None else model.histories[[user]]
-        yours = model.scores_of(history)[0]
+        yours, before = model.scores_of(history)[0], self._said(user)
+        if before is not None:
+            yours -= before.total
         anchors = [model.items.index(a.item.key) for a in request.anchors]
         allowed = self._listable(user)
-        for _, obeys in self.filters(request):
+        for _, obeys in self.filters(request, user):
             allowed &= obeys
         allowed[[*anchors, *left_out]] = False
         spread = float(yours[allowed].std()) if allowed.any() else 0.0
         spread = spread if spread > 1e-9 else 1.0
-        parts: list[tuple[Literal["like", "wanted", "unwanted"], str, str, Floats64]] = []
+        parts = list[_Part]()
+        if before is not None:
+            told = (before.text(n, request.language) for n in range(len(before.values)))
+            parts += [("said", "", text, values) for text, values in zip(told, before.values, strict=True)]
         for anchor, place in zip(request.anchors, anchors, strict=True):
             row = sparse.csr_array(([np.float32(1)], ([0], [place])), shape=(1, n))
-            kernel = model.scores_of(row)[0] - model.base
+            kernel = model.scores_of(row)[0] - model.base.astype(np.float64)
             most = float(kernel[allowed].max()) if allowed.any() else 0.0
             a = self.config.anchor * spread / most if most > 1e-9 else 0.0
             parts.append(("like", anchor.said, anchor.item.name, kernel * a))
@@ -218,6 +239,11 @@ class Scorer:
             about = ", ".join(dict.fromkeys(node.name for node in wish.nodes))
             values: Floats64 = self.much(wish) * size
             parts.append(("wanted" if wish.wanted else "unwanted", wish.said, about, values))
+        for bound in request.constraints:
+            if bound.property is not None and not bound.values:
+                sign = 1 if bound.op in (">", ">=") else -1
+                values = sign * self.config.wish * spread * _places(self.fields.values(bound.field), allowed)
+                parts.append(("wanted", bound.said, bound.said, values))
         return Scored(allowed, yours, tuple(parts))
 
     def _listable(self, user: int | None) -> NDArray[np.bool_]:
@@ -242,7 +268,7 @@ class Scorer:
     def without_each(self, request: Request, user: int | None) -> list[tuple[str, int]]:
         """Where nothing obeys all: how many items there would be without each thing stated, most first."""
         found = []
-        filters = self.filters(request)
+        filters = self.filters(request, user)
         new = self._listable(user)
         for place, (said, _) in enumerate(filters):
             left = new.copy()
@@ -298,3 +324,13 @@ class Scorer:
                 there = f"(:{other.name} {{{other.key}: {parameter}}})"
                 tests.append(f"EXISTS {{ MATCH (i){start}[:{r.name}]{end}{there} }}")
         return tests
+
+
+def _places(values: Floats64, allowed: NDArray[np.bool_]) -> Floats64:
+    """Where numbers stand among those of the items allowed, -1 the lowest, 1 the highest; 0 where none is known."""
+    known = np.sort(values[allowed & np.isfinite(values)])
+    if len(known) < 2:
+        return np.zeros(len(values))
+    below, upto = (np.searchsorted(known, values, side) for side in ("left", "right"))
+    found: Floats64 = np.clip((below + upto - 1) / (len(known) - 1) - 1, -1, 1)
+    return np.where(np.isfinite(values), found, 0.0)

@@ -14,6 +14,8 @@ from kg_rec.ask.request import Constraint, Node, Operator
 _BETWEEN = ("filler", "of", "from", "measure", "mark", "ask")
 #: How far "around" reaches, as a share of the number; years have a reach of two.
 _AROUND = 0.2
+#: Numbers from here to 2100 are years; where there are prices, only those of which there are films.
+_FIRST_YEAR, _FIRST_FILM = 1400, 1870
 _NEGATED: dict[Operator, Operator] = {
     "<": ">=", "<=": ">", ">": "<=", ">=": "<", "in": "not in", "not in": "in",
 }  # fmt: skip
@@ -265,7 +267,8 @@ class Bounds:
         if field is not None:
             return field
         there = self.fields.properties
-        if 1870 <= quantity.low <= 2100 and quantity.low.is_integer() and ("year" in there or "price" not in there):
+        first = _FIRST_YEAR if "price" not in there else _FIRST_FILM
+        if first <= quantity.low <= 2100 and quantity.low.is_integer() and ("year" in there or "price" not in there):
             return "year"
         return "price" if operator is not None and "price" in there else None
 

@@ -259,7 +259,9 @@ class Session:
     def _why_not(self, request: Request, asked: Request, item: Node) -> str:
         say, place = words_of(request.language).say, self.asker.model.items.index(item.key)
         against = [
-            say["obeys not"].format(said) for said, obeys in self.asker.scorer.filters(asked) if not obeys[place]
+            say["obeys not"].format(said)
+            for said, obeys in self.asker.scorer.filters(asked, self._row)
+            if not obeys[place]
         ]
         if self._row is not None and place in self.asker.model.seen[[self._row]].indices:
             against.append(say["seen"])

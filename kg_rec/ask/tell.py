@@ -16,6 +16,8 @@ def addend_text(addend: Addend, language: str) -> str:
     say = words_of(language).say
     if addend.kind == "yours":
         return say["yours"]
+    if addend.kind == "said":
+        return addend.about.rstrip(".。")
     if addend.kind == "like":
         return say["like"].format(addend.about)
     return say[addend.kind].format(addend.about)

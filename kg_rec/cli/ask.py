@@ -73,7 +73,7 @@ def ask(
     if key_env is not None and endpoint is None:
         raise click.UsageError("--key-env goes with --endpoint")
     with progress_bar() as progress:
-        loaded = read_model(model, graph, progress)
+        loaded = read_model(model, graph, progress, user)
         progress(0, None, "ask")
         assert isinstance(loaded, Model)  # noqa: S101  for the type checker
         asker: Asker = loaded.asker

@@ -221,6 +221,15 @@ def print_json(value: Any, out: Path | None = None) -> None:
         out.write_text(text + "\n", encoding="utf-8")
 
 
+def put(text: str, out: Path | None) -> None:
+    """Write a text to standard output, or into a file."""
+    if out is None:
+        click.echo(text, nl=not text.endswith("\n"))
+        return
+    out.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+    note(f"written to {out}")
+
+
 def dumps(value: Any, indent: int | None = 2) -> str:
     """JSON; infinite numbers and NaN are null, and what a terminal would act on is written as an escape."""
     text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent, default=str)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kg_rec.cli.console import Command, print_json, print_table, progress_bar
+from kg_rec.cli.console import Command, print_json, print_table, progress_bar, put
 from kg_rec.cli.lists import read_model
-from kg_rec.cli.options import json_option, lang_option, live_graph_option
+from kg_rec.cli.options import html_options, json_option, lang_option, live_graph_option, one_form
 
 if TYPE_CHECKING:
     from kg_rec.people.evolution import Evolution, ScoreChange
@@ -29,6 +29,7 @@ _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 @click.option("--item", metavar="KEY", help="What changed the score of this item from --since to --until?")
 @click.option("--since", type=_DAY, metavar="DATE", help="With --item: the earlier time, UTC.")
 @click.option("--until", type=_DAY, metavar="DATE", help="With --item: the later time, UTC.  [default: now]")
+@html_options
 @lang_option
 @json_option
 def evolve(
@@ -41,6 +42,8 @@ def evolve(
     item: str | None,
     since: datetime | None,
     until: datetime | None,
+    html: bool,
+    out: Path | None,
     lang: str,
     as_json: bool,
 ) -> None:
@@ -54,7 +57,11 @@ def evolve(
       kg-rec evolve model 1
       kg-rec evolve model 1 --item 50 --since 1998-01-01
       kg-rec evolve model --json
+      kg-rec evolve model 1 --html --out change.html
     """
+    one_form(html=html, as_json=as_json, out=out)
+    if html and item is not None:
+        raise click.UsageError("--html goes without --item")
     if (item is None) != (since is None) or (until is not None and item is None) or (item is not None and user is None):
         raise click.UsageError("--item needs USER and --since, and --since and --until need --item")
     from kg_rec.people.evolution import EvolutionConfig
@@ -75,6 +82,10 @@ def evolve(
         found = loaded.evolution(user, config=EvolutionConfig(windows=windows, features=features, seed=seed))
     if as_json:
         print_json(evolution_json(snapshot, found, lang))
+    elif html:
+        from kg_rec.people.card import evolution_card
+
+        put(evolution_card(snapshot, found, lang, page=True), out)
     else:
         _print(snapshot, found, lang)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kg_rec.cli.console import Command, dumps, note, print_json, progress_bar
+from kg_rec.cli.console import Command, dumps, note, print_json, progress_bar, put
 from kg_rec.cli.feedback import with_feedback
-from kg_rec.cli.lists import open_model
+from kg_rec.cli.lists import of_user, open_model, with_statements
 from kg_rec.cli.options import TONES, lang_option, learned_option, list_file, live_graph_option
 from kg_rec.quantity import quantity
 from kg_rec.tables import suffixes
@@ -148,7 +148,8 @@ def explain(
 ) -> None:
     """Why a MODEL gives an ITEM its score for a USER: the exact sum, its largest paths, and a sentence.
 
-    Options such as --block and --recency choose which of the true paths are shown; the score stays what it is.
+    Options such as --block and --recency choose which of the true paths are shown; the score stays what it is. With
+    --graph, what the user said of themselves (kg-rec prefer) is in score and sentence.
     --cypher prints a statement with its parameters for cypher-shell and the Neo4j Browser.
 
     \b
@@ -187,6 +188,7 @@ def explain(
             models: Iterable[tuple[Recommender, list[str] | None]] = [(loaded.recommender, None)]
             if learned:
                 models = list(with_feedback(model, loaded.recommender, store, None))
+            models = list(with_statements(models, store))
             if store is not None:
                 store.close()
             rows = _all(models, k or 10, out, config, _wording(lang, tone, phrasebook), workers, progress)
@@ -209,14 +211,16 @@ def explain(
         try:
             if learned:
                 loaded = replace(loaded, recommender=next(with_feedback(model, loaded.recommender, store, [user]))[0])
+            if store is not None:
+                loaded = of_user(loaded, store, user)
             if counterfactual:
                 _without(loaded, user, item, k or 10, margin or 0, lang, form, out)
                 return
             if why_not is not None:
-                _put(_why_not(loaded, user, item, k or 10, lang, form), out)
+                put(_why_not(loaded, user, item, k or 10, lang, form), out)
                 return
             if versus is not None:
-                _put(_versus(loaded, (user, item, versus), config, _wording(lang, tone, phrasebook), form), out)
+                put(_versus(loaded, (user, item, versus), config, _wording(lang, tone, phrasebook), form), out)
                 return
             explanation = loaded.explain(user, item, wording=_wording(lang, tone, phrasebook), config=config)
             differences: list[str] = []
@@ -228,7 +232,7 @@ def explain(
         finally:
             if store is not None:
                 store.close()
-    _put(explanation.to(form or "text"), out)
+    put(explanation.to(form or "text"), out)
     if not verify:
         return
     if not differences:
@@ -343,20 +347,12 @@ def _without(
 
     found, schema = model.counterfactual(user, item, k, margin=margin), model.recommender.snapshot.schema
     as_json = form == "json"
-    _put(
+    put(
         dumps(counterfactual_json(found, schema, lang))
         if as_json
         else "\n".join(counterfactual_lines(found, schema, lang)),
         out,
     )
-
-
-def _put(text: str, out: Path | None) -> None:
-    if out is None:
-        click.echo(text, nl=not text.endswith("\n"))
-        return
-    out.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
-    note(f"written to {out}")
 
 
 def _verify(store: GraphStore, explanation: Explanation) -> tuple[str, ...]:

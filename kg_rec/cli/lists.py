@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +65,8 @@ def recommend(
     (--floor). Scores stay what they are; each item that a rule moved says from where, and why. `kg-rec audit` with the
     same options measures what a rule costs.
 
-    With --graph, interactions and users that came after training count at once. To write lists into the graph, or for
+    With --graph, interactions and users that came after training count at once, and so does what users said of
+    themselves (kg-rec prefer). To write lists into the graph, or for
     very many users, run a job: kg-rec job run --help.
 
     \b
@@ -93,6 +96,7 @@ def recommend(
             with nothing_told_of_links(users_file or "-", NotFoundError):
                 if learned:
                     models = with_feedback(model, loaded.recommender, store, keys)
+                models = with_statements(models, store)
                 rows, table = _write(models, k, out, read_rules(flags), store, progress)
         finally:
             if store is not None:
@@ -150,12 +154,46 @@ def open_model(
         raise
 
 
-def read_model(model: Path, graph: str | None, progress: Progress) -> Model:
-    """The model over the graph as it is now, for who asks nothing else of the store."""
+def read_model(model: Path, graph: str | None, progress: Progress, user: str | None = None) -> Model:
+    """The model over the graph as it is now, for who asks nothing else of the store.
+
+    Args:
+        model: its folder.
+        graph: URL.
+        progress: told of the work.
+        user: whose statements the model is to have in it (``kg-rec prefer``); None for none.
+    """
     loaded, store = open_model(model, graph, progress, read_only=True)
-    if store is not None:
-        store.close()
-    return loaded
+    if store is None:
+        return loaded
+    with closing(store):
+        return loaded if user is None else of_user(loaded, store, user)
+
+
+def of_user(loaded: Model, store: GraphStore, user: str) -> Model:
+    """The model with what a user said of themselves, as the graph keeps it."""
+    from kg_rec.people.kept import Kept
+
+    return loaded.with_preferences(user, Kept.of(store).read(user))
+
+
+def with_statements(
+    models: Iterable[tuple[Recommender, list[str] | None]], store: GraphStore | None
+) -> Iterator[tuple[Recommender, list[str] | None]]:
+    """Models and the keys of their users, with a model of its own for each user who said something (``prefer``)."""
+    from kg_rec.api import Model
+    from kg_rec.people.kept import Kept
+
+    said = {} if store is None else Kept.of(store).everybody()
+    for recommender, keys in models:
+        every = recommender.users.keys.to_pylist() if keys is None and said else keys
+        if every is None or not said.keys() & set(every):
+            yield recommender, keys
+            continue
+        model = Model(recommender)
+        for user, some in groupby(every, lambda key: key if key in said else None):
+            one = recommender if user is None else model.with_preferences(user, said[user]).recommender
+            yield one, list(some)
 
 
 def _write(

@@ -107,6 +107,25 @@ def _known_languages(_: click.Context, __: click.Parameter, value: Any) -> Any:
         raise click.BadParameter(str(error)) from None
 
 
+def html_options(command: F) -> F:
+    """``--html`` and ``--out FILE``; see :func:`one_form`."""
+    to = click.Path(dir_okay=False, path_type=Path)
+    command = click.option("--out", type=to, metavar="FILE", help="With --html: write the page into a file.")(command)
+    return click.option("--html", is_flag=True, help="As a page that needs nothing from outside.")(command)
+
+
+def one_form(*, html: bool, as_json: bool, out: Path | None) -> None:
+    """Refuse two forms at a time.
+
+    Raises:
+        UsageError: ``--html`` with ``--json``, or ``--out`` without ``--html``.
+    """
+    if html and as_json:
+        raise click.UsageError("give --html or --json, one of them")
+    if out is not None and not html:
+        raise click.UsageError("--out needs --html")
+
+
 def lang_option(command: F) -> F:
     """``--lang``, one language."""
     option = click.option(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from kg_rec.cli.console import Command, print_json, progress_bar
+from kg_rec.cli.console import Command, print_json, progress_bar, put
 from kg_rec.cli.lists import open_model
-from kg_rec.cli.options import json_option, lang_option, live_graph_option
+from kg_rec.cli.options import html_options, json_option, lang_option, live_graph_option, one_form
 
 _TONES = ("short", "friendly", "formal", "audit")
 
@@ -21,6 +21,7 @@ _TONES = ("short", "friendly", "formal", "audit")
 @click.option("--tone", type=click.Choice(_TONES), default="friendly", show_default=True, help="How it sounds.")
 @click.option("--cypher", is_flag=True, help="Print the statement that returns each clause's counts, too.")
 @click.option("--verify", is_flag=True, help="Run these statements on the graph; exit 1 if a count differs.")
+@html_options
 @lang_option
 @json_option
 def profile(
@@ -31,6 +32,8 @@ def profile(
     tone: str,
     cypher: bool,
     verify: bool,
+    html: bool,
+    out: Path | None,
     lang: str,
     as_json: bool,
 ) -> None:
@@ -44,13 +47,16 @@ def profile(
       kg-rec profile model 1
       kg-rec profile model 1 --tone audit --lang zh
       kg-rec profile model 1 --graph kg.graph --verify
+      kg-rec profile model 1 --html --out profile.html
     """
+    one_form(html=html, as_json=as_json, out=out)
     if verify and graph is None:
         raise click.UsageError("--verify needs --graph")
     from typing import cast
 
     from kg_rec.explain.words.patterns import Tone
     from kg_rec.explain.words.wording import Wording
+    from kg_rec.people.card import profile_card
     from kg_rec.people.kept import Kept
     from kg_rec.people.preference_words import tell_preference
     from kg_rec.people.profile import ProfileConfig
@@ -72,6 +78,8 @@ def profile(
                 store.close()
     if as_json:
         print_json({**profile_json(found, wording), **({} if wrong is None else {"differences": wrong})})
+    elif html:
+        put(profile_card(found, wording, page=True), out)
     else:
         for clause in found.clauses:
             click.echo(f"{clause.value:+9.4f}  {tell_clause(found, clause, wording)}")

@@ -67,7 +67,7 @@ def what_if(
     if weights is not None and (add or remove):
         raise click.UsageError("--weight goes without --add and --remove; ask for one after the other")
     with progress_bar() as progress:
-        loaded = read_model(model, graph, progress)
+        loaded = read_model(model, graph, progress, user)
         found = loaded.what_if(user, added=add, removed=remove, weights=weights, k=k)
     from kg_rec.explain.words.what_if import tell_what_if
 

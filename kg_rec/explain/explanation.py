@@ -56,7 +56,7 @@ class Explanation(Tabular):
         item: item key.
         item_name: name of the item as shown to people.
         score: the model's score.
-        base: what the item gets whoever asks (b_i), with what it gets for being in fashion.
+        base: what the item gets whoever asks (b_i), with what it gets for being in fashion and by ``stated``.
         terms: every addend; ``base`` plus all values is ``score`` (relative error at most 1e-5).
         groups: the paths shown, grouped, largest first.
         shown_share: the part of all positive addends that the shown paths account for, 0 to 1.
@@ -67,6 +67,7 @@ class Explanation(Tabular):
         parameters: its parameters.
         schema: gives the words of pictures and lists.
         fashion: the part of ``base`` that says what is in fashion at the time of the list; None where it is off.
+        stated: the parts of ``base`` that come from what the user said of themselves: in words, and how much.
     """
 
     user: str
@@ -84,6 +85,7 @@ class Explanation(Tabular):
     parameters: Mapping[str, Any]
     schema: GraphSchema = field(compare=False)
     fashion: InFashion | None = None
+    stated: tuple[tuple[str, float], ...] = ()
 
     @property
     def paths(self) -> tuple[Path, ...]:

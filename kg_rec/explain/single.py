@@ -58,7 +58,8 @@ class Reason:
 
     Attributes:
         base: what all users get.
-        channels: the sums of the addends, by channel; those without an addend are left out.
+        channels: the sums of the addends, by channel; those without an addend are left out.  What the user said of
+            themselves is there as ``stated``.
         text: the words of :func:`explain`.
     """
 
@@ -88,7 +89,14 @@ def reasons(verbalizer: Verbalizer, users: Ints, items: Ints, config: ExplainCon
         for part, total, any_addend in zip(parts, sums(values, addends.pairs, count).tolist(), there, strict=True):
             if any_addend:
                 part[channel] = total
-    return [Reason(*one) for one in zip(addends.base.tolist(), parts, texts, strict=True)]
+    base = addends.base
+    stated = verbalizer.model.stated
+    if stated is not None:
+        said = stated.total[items]
+        base = base - said
+        for part, value in zip(parts, said.tolist(), strict=True):
+            part |= {"stated": value} if value else {}
+    return [Reason(*one) for one in zip(base.tolist(), parts, texts, strict=True)]
 
 
 def assembled(
@@ -127,6 +135,7 @@ def assembled(
         parameters=parameters,
         schema=schema,
         fashion=in_fashion(model, i),
+        stated=() if model.stated is None else model.stated.about(i, lang),
     )
 
 

@@ -42,7 +42,11 @@ def save(model: Recommender, folder: str | Path) -> None:
     """Write a model and its snapshot into a folder (created; an earlier model there is replaced).
 
     Killed or out of space at any moment, the folder holds the earlier model or this one, never some of both.
+
+    Raises:
+        ModelError: it is that of one user, with what the user said.
     """
+    model.refuse_stated()
     tensors, small = tensors_of(model), model.compression
     compression = None if small is None else {"keep": small.keep, "bits": small.bits, "facts": small.facts}
     about = {

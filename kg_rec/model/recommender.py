@@ -19,6 +19,7 @@ from scipy import sparse
 from kg_rec.arrays.segments import bounds_of, ranges, sums
 from kg_rec.arrays.topk import masked, topk_candidates, topk_sorted
 from kg_rec.arrays.types import Floats32
+from kg_rec.errors import ModelError
 from kg_rec.model.adapt import adapted
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity
@@ -31,6 +32,7 @@ from kg_rec.model.mapped import MappedOperator
 from kg_rec.model.operator import Operator
 from kg_rec.model.packing import Compression
 from kg_rec.model.shown import Shown, shown_of
+from kg_rec.model.stated import Stated
 from kg_rec.snapshot import EdgeTable, IdMap, Snapshot
 
 #: Catalogues up to this size, and those with a dense kernel, score with one dense matrix of 8 n^2 bytes.
@@ -129,6 +131,8 @@ class Recommender:
         fashion: the part of ``base`` that says what is in fashion at the time of the list; None where it is off.
         compression: how it was made small (:mod:`kg_rec.model.compression`); None if it was not.
         mapped: its parts stay in the file that holds them, and lists are made without a copy of them.
+        stated: the part of ``base`` that says what one user said of themselves; lists and scores are then that user's
+            alone.  None in all models but those of :meth:`stating`.
     """
 
     snapshot: Snapshot
@@ -144,6 +148,7 @@ class Recommender:
     fashion: Fashion | None = None
     compression: Compression | None = None
     mapped: bool = False
+    stated: Stated | None = None
 
     @property
     def users(self) -> IdMap:
@@ -215,8 +220,10 @@ class Recommender:
         comes back after a call without it counts as a new one.
 
         Raises:
-            ModelError: a relation type of the model is not in the schema; train again.
+            ModelError: a relation type of the model is not in the schema, train again; or the model has something that
+                a user said in its base.
         """
+        self.refuse_stated()
         found = adapted(self, snapshot)
         return found if found.fashion is None else found._dressed(found.fashion.over(snapshot.liked()))
 
@@ -240,12 +247,34 @@ class Recommender:
             return self
         return self._dressed(replace(self.fashion, moment=moment).over(self.snapshot.liked()))
 
+    def stating(self, stated: Stated) -> Recommender:
+        """The same model for one user, with what the user said of themselves in base and lists; not to be saved.
+
+        Raises:
+            ModelError: there is something said in it already.
+        """
+        self.refuse_stated()
+        return self._based(replace(self, stated=stated, base=(self.base + stated.total).astype(np.float32)))
+
+    def refuse_stated(self) -> None:
+        """For what needs the model of everybody.
+
+        Raises:
+            ModelError: it is that of one user, with what the user said.
+        """
+        if self.stated is not None:
+            raise ModelError("expected the model as it was trained, got that of one user with what the user said")
+
     def _dressed(self, fashion: Fashion) -> Recommender:
         """The same with another fashion, and the base that goes with it."""
-        found = replace(self, fashion=fashion, base=fashion.base)
+        base = fashion.base if self.stated is None else (fashion.base + self.stated.total).astype(np.float32)
+        return self._based(replace(self, fashion=fashion, base=base))
+
+    def _based(self, found: Recommender) -> Recommender:
+        """A copy that differs in the base alone, with all that was computed for this model."""
         found.__dict__.update({name: value for name, value in self.__dict__.items() if name not in found.__dict__})
         if "_operator" in self.__dict__:
-            found.__dict__["_operator"] = replace(self._operator, base=fashion.base.astype(np.float64))
+            found.__dict__["_operator"] = replace(self._operator, base=found.base.astype(np.float64))
         return found
 
     def scores(self, users: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -305,6 +334,8 @@ class Recommender:
             k: list length.
             candidates: items allowed, boolean, shape (items,); None allows all.
         """
+        if self.stated is not None:
+            candidates = self.stated.allowed if candidates is None else candidates & self.stated.allowed
         if self._merged is None:
             return self._operator.best(rows, seen, k, candidates)
         b, n = rows.shape

@@ -7,7 +7,7 @@ before.  They go with the user where the user is deleted (``DETACH DELETE``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kg_rec.people.features import Feature
@@ -80,7 +80,25 @@ class Kept:
 
     def read(self, user: str) -> tuple[Preference, ...]:
         """What a user said, in the order it was said; nothing for a user who is not in the graph."""
-        who = f"{self._user} MATCH (u)-[e:{PREFERS_TYPE}]->"
+        return self._read(self._user, {"user": user}).get(user, ())
+
+    def everybody(self) -> dict[str, tuple[Preference, ...]]:
+        """What users said, by user key; those who said nothing are not there."""
+        node = self.schema.user
+        said = self.store.query(f"MATCH ()-[e:{PREFERS_TYPE}]->() RETURN count(e) AS n").column("n")[0].as_py()
+        if not said:  # one small question in place of one for each type of node
+            return {}
+        return self._read(f"MATCH {mapping.node(node, 'u')}{mapping.where(mapping.conditions(node, 'u'))}", {})
+
+    def some(self, user: str) -> bool:
+        """Whether a user said something."""
+        asked = f"{self._user} MATCH (u)-[e:{PREFERS_TYPE}]->() RETURN count(e) AS n"
+        return bool(self.store.query(asked, {"user": user}).column("n")[0].as_py())
+
+    def _read(self, who: str, parameters: Mapping[str, object]) -> dict[str, tuple[Preference, ...]]:
+        """What the users ``u`` that a clause matches said, by user key."""
+        who = f"{who} MATCH (u)-[e:{PREFERS_TYPE}]->"
+        said = f"RETURN {mapping.key(self.schema.user, 'u')} AS user, e.at AS at, e.place AS place, e.kind AS kind, "
         rows = []
         for node_type in self.schema.node_types.values():
             if node_type.role != "attribute":
@@ -88,20 +106,20 @@ class Kept:
             named = next((p for p in node_type.properties if p.use == "name"), node_type.properties[0])
             key = mapping.key(node_type, "n")
             found = self.store.query(
-                f"{who}{mapping.node(node_type, 'n')}{mapping.where(mapping.conditions(node_type, 'n'))} RETURN "
-                f"e.at AS at, e.place AS place, e.kind AS kind, e.relation AS relation, {key} AS key, "
-                f"{mapping.value(node_type, named, 'n')} AS name",
-                {"user": user},
+                f"{who}{mapping.node(node_type, 'n')}{mapping.where(mapping.conditions(node_type, 'n'))} {said}"
+                f"e.relation AS relation, {key} AS key, {mapping.value(node_type, named, 'n')} AS name",
+                parameters,
             ).to_pylist()
             rows += [(r, Feature(r["relation"], node_type.name, r["key"], str(r["name"] or r["key"]))) for r in found]
         years = self.store.query(
-            f"{who}(n:{_YEARS}) RETURN e.at AS at, e.place AS place, e.kind AS kind, e.relation AS relation, "
-            "n.low AS low, n.high AS high",
-            {"user": user},
+            f"{who}(n:{_YEARS}) {said}e.relation AS relation, n.low AS low, n.high AS high", parameters
         ).to_pylist()
         rows += [(r, Feature.of_years(r["relation"], r["low"], r["high"])) for r in years]
         rows.sort(key=lambda row: (row[0]["at"], row[0]["place"], row[1].relation, row[1].key))
-        return tuple(Preference(kind_of(row["kind"]), feature) for row, feature in rows)
+        by_user: dict[str, list[Preference]] = {}
+        for row, feature in rows:
+            by_user.setdefault(row["user"], []).append(Preference(kind_of(row["kind"]), feature))
+        return {user: tuple(preferences) for user, preferences in by_user.items()}
 
     @property
     def _user(self) -> str:

@@ -1,17 +1,19 @@
 """People of whom the model knows nothing yet: served from attributes, a sentence, a few likes, or all at once.
 
-    s(i) = w_p p_i + w_a sum_a d_ai + w_l sum_j (d_ji + w_o o_ji / unit) + w_s <e - m, t_i>
+    s(i) = w_p p_i + w_a sum_a d_ai + w_l sum_j (d_ji + w_o o_ji / unit) + w_s <e - m, t_i> + w_x sum_x +-[i has x]
 
 p_i is the share of all users who liked item i.  d_gi is how much more often a group g chose it: those who share the
 attribute a, or who liked the item j as well, ``d_gi = n_g / (n_g + prior) (n_gi / n_g - p_i)``, which shrinks small
 groups to everybody.  o_ji is what the like adds to i in the trained model, e the embedding of the sentence, t_i that of
-the item's text, both without the mean m of all texts.  Every addend is told: the counts are those of the graph.
+the item's text, both without the mean m of all texts; x are the nodes and years that the sentence names
+(:mod:`kg_rec.people.preferences`): more or less of them; "no horror" and "only westerns" say what may be listed.  Every
+addend is told: the counts are those of the graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
@@ -27,7 +29,9 @@ from kg_rec.model.channels.meaning import MeaningConfig
 from kg_rec.model.cold.similarity import centred_texts
 from kg_rec.model.encoders.text import TextEncoder, find_encoder
 from kg_rec.model.recommender import Recommender, positions
+from kg_rec.people.features import Features
 from kg_rec.people.groups import Choices, Group
+from kg_rec.people.preferences import Preference
 from kg_rec.people.statements import differing, group_statement
 from kg_rec.settings import expect
 from kg_rec.store import GraphStore
@@ -36,7 +40,7 @@ from kg_rec.tabular import Tabular
 #: Likes by which the scale of the trained model's addends is measured.
 _SAMPLE = 200
 
-Kind = Literal["popularity", "attribute", "like", "model", "sentence"]
+Kind = Literal["popularity", "attribute", "like", "model", "sentence", "said"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class NewcomerConfig:
         likes: weight w_l of each like.
         operator: weight w_o, within a like, of what it adds in the trained model.
         sentence: weight w_s of the sentence.
+        said: weight w_x of a node or years that it names, in standard deviations of the rest of the score; set by hand,
+            as :class:`~kg_rec.ask.answer.AskConfig` has it.
         prior: users of average taste that are added to each group.
         least: a group of fewer users says nothing, so that no count tells of one person.
         blocked: attributes that are never used.
@@ -64,6 +70,7 @@ class NewcomerConfig:
     likes: float = 0.5
     operator: float = 0.02
     sentence: float = 0.4
+    said: float = 3.0
     prior: float = 20.0
     least: int = 5
     blocked: tuple[str, ...] = ()
@@ -73,7 +80,7 @@ class NewcomerConfig:
     )
 
     def __post_init__(self) -> None:
-        for name in ("popularity", "attributes", "likes", "operator", "sentence", "prior"):
+        for name in ("popularity", "attributes", "likes", "operator", "sentence", "said", "prior"):
             value = getattr(self, name)
             expect(np.isfinite(value) and value >= 0, f"newcomer.{name}", "a number from 0", value)
         expect(self.least >= 1, "newcomer.least", "at least 1", self.least)
@@ -99,10 +106,10 @@ class Addend:
     """One addend of a newcomer's score.
 
     Attributes:
-        kind: ``popularity``, ``attribute``, ``like`` (by counts), ``model`` (a like, in the trained model) or
-            ``sentence``.
-        name: the attribute, or the key of the liked item; empty for the others.
-        shared: what the group shares, as told; empty for the others.
+        kind: ``popularity``, ``attribute``, ``like`` (by counts), ``model`` (a like, in the trained model),
+            ``sentence`` (as a whole) or ``said`` (a node or years that the sentence names).
+        name: the attribute, the key of the liked item, ``more`` or ``less``; empty for the others.
+        shared: what the group shares, or what more or less is wanted of, as told; empty for the others.
         value: what it adds.
         chose: how many of the group, or of everybody, liked the item; None where nothing is counted.
         users: how many they are; None where nothing is counted.
@@ -125,12 +132,14 @@ class Served(Tabular):
         config: settings.
         model: the model.
         groups: the groups that speak, attributes first.
-        parts: what each addend gives to every item, in the order popularity, groups, likes in the model, sentence;
-            float64, shape (addends, items).
+        parts: what each addend gives to every item, in the order popularity, groups, likes in the model, sentence, what
+            it names; float64, shape (addends, items).
         likes: dense indices of the liked items, shape (m,).
         silent: kind and name of the attributes and likes that say nothing by counts, as too few users share them.
         everybody: share of all users who liked each item, shape (items,).
         users: how many users there are who liked something.
+        said: what the sentence names, more or less of it.
+        allowed: items that may be listed by what it says, shape (items,).
     """
 
     newcomer: Newcomer
@@ -142,6 +151,8 @@ class Served(Tabular):
     silent: tuple[tuple[Kind, str], ...]
     everybody: Floats64
     users: int
+    said: tuple[Preference, ...]
+    allowed: NDArray[np.bool_]
 
     @cached_property
     def scores(self) -> Floats64:
@@ -154,7 +165,8 @@ class Served(Tabular):
         """The kind of each addend, in the order of :attr:`parts`."""
         counted: list[Kind] = ["popularity", *(group.kind for group in self.groups)]
         rest: list[Kind] = ["model"] * len(self.likes)
-        return (*counted, *rest, *(("sentence",) if self.newcomer.sentence else ()))
+        named: list[Kind] = ["said"] * len(self.said)
+        return (*counted, *rest, *(("sentence",) if self.newcomer.sentence else ()), *named)
 
     @property
     def sensitive(self) -> tuple[str, ...]:
@@ -172,7 +184,7 @@ class Served(Tabular):
         """
         if k < 1:
             raise ConfigError(f"expected k of at least 1, got {k}")
-        allowed = self.model.shown.to_person(self.newcomer.attributes)
+        allowed = self.allowed & self.model.shown.to_person(self.newcomer.attributes)
         allowed &= True if candidates is None else candidates
         allowed[self.likes] = False
         found = np.flatnonzero(allowed)
@@ -213,6 +225,7 @@ class Served(Tabular):
         found += [Addend("model", self.model.items.key(j), "", next(values)) for j in self.likes.tolist()]
         if self.newcomer.sentence:
             found.append(Addend("sentence", "", "", next(values)))
+        found += [Addend("said", p.kind, p.feature.name, next(values)) for p in self.said]
         return tuple(found)
 
     def statements(self, item: str) -> tuple[tuple[str, dict[str, Any]] | None, ...]:
@@ -244,17 +257,7 @@ class Served(Tabular):
         dropped = [1 + n for n, g in enumerate(self.groups) if g.kind == "attribute" and g.name in self.sensitive]
         groups = tuple(g for g in self.groups if not (g.kind == "attribute" and g.name in self.sensitive))
         person = Newcomer(self.newcomer.likes, kept, self.newcomer.sentence)
-        return Served(
-            newcomer=person,
-            config=self.config,
-            model=self.model,
-            groups=groups,
-            parts=np.delete(self.parts, dropped, axis=0),
-            likes=self.likes,
-            silent=self.silent,
-            everybody=self.everybody,
-            users=self.users,
-        )
+        return replace(self, newcomer=person, groups=groups, parts=np.delete(self.parts, dropped, axis=0))
 
 
 @dataclass(frozen=True)
@@ -287,8 +290,12 @@ class Welcome:
         meaning = self.model.config.of(MeaningConfig)
         return TextEncoder(find_encoder(meaning.encoder), meaning.batch_size, meaning.max_tokens)
 
-    def serve(self, person: Newcomer) -> Served:
+    def serve(self, person: Newcomer, said: Sequence[Preference] = ()) -> Served:
         """Score every item for a person.
+
+        Args:
+            person: what is known.
+            said: what the sentence names, as :meth:`kg_rec.people.preferences.Editor.read` reads it.
 
         Raises:
             NotFoundError: a liked item is unknown.
@@ -312,6 +319,16 @@ class Welcome:
         rows += [factor * self._operator(likes)]
         if person.sentence:
             rows.append(self.config.sentence * self.likeness(person.sentence)[None, :])
+        weighed = tuple(p for p in said if p.kind in ("more", "less"))
+        allowed = np.ones(len(self.model.items), np.bool_)
+        for p in said:
+            if p.kind in ("never", "only"):
+                allowed &= self._features.has(p.feature) == (p.kind == "only")
+        spread = float(np.concatenate(rows).sum(axis=0)[allowed].std()) if weighed and allowed.any() else 0.0
+        size = self.config.said * (spread if spread > 1e-9 else 1.0)
+        signs = [size if p.kind == "more" else -size for p in weighed]
+        named = zip(signs, weighed, strict=True)
+        rows += [sign * self._features.has(p.feature).astype(np.float64)[None, :] for sign, p in named]
         told: list[tuple[Kind, str]] = [*(("attribute", n) for n in used), *(("like", n) for n in person.likes)]
         spoken = {(g.kind, g.name) for g in groups}
         return Served(
@@ -324,7 +341,13 @@ class Welcome:
             silent=tuple(one for one in told if one not in spoken),
             everybody=self.choices.shares,
             users=self.choices.users,
+            said=weighed,
+            allowed=allowed,
         )
+
+    @cached_property
+    def _features(self) -> Features:
+        return Features(self.model)
 
     def weight_of(self, group: Group) -> float:
         """The weight of a group's addend."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from kg_rec.explain.words.languages.base import speaker
 from kg_rec.explain.words.slots import clean_name
+from kg_rec.model.stated import Stated
 from kg_rec.people.preferences import Edited, Preference
 from kg_rec.people.profile_words import feature_json, name_of
 from kg_rec.schema import GraphSchema
@@ -19,6 +20,14 @@ def tell_preference(schema: GraphSchema, preference: Preference, lang: str = "en
     """
     language = speaker(schema, lang)
     return language.person[preference.kind].format(shared=name_of(language, preference.feature))
+
+
+def stated(edited: Edited) -> Stated:
+    """What was said, as a model takes it in; see :meth:`~kg_rec.model.recommender.Recommender.stating`."""
+    model, schema = edited.model, edited.model.snapshot.schema
+    texts = {lang: tuple(tell_preference(schema, p, lang) for p in edited.preferences) for lang in schema.languages}
+    texts.setdefault("en", tuple(tell_preference(schema, p) for p in edited.preferences))
+    return Stated(model.users.index(edited.user), texts, edited.parts, edited.listed)
 
 
 def edited_json(edited: Edited, k: int, lang: str = "en") -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Edited:
         model: the model.
         yours: s(u, i), the scores without it, shape (items,).
         parts: what each preference adds, float64, shape (preferences, items).
-        allowed: items that may be listed, shape (items,).
+        listed: the items that each preference lets be listed, shape (preferences, items).
         out: items that are not listed whatever is said: the user had them, or the model's rules keep them away;
             shape (items,).
     """
@@ -75,8 +75,14 @@ class Edited:
     model: Recommender
     yours: Floats64
     parts: Floats64
-    allowed: NDArray[np.bool_]
+    listed: NDArray[np.bool_]
     out: NDArray[np.bool_]
+
+    @property
+    def allowed(self) -> NDArray[np.bool_]:
+        """Items that may be listed, shape (items,)."""
+        found: NDArray[np.bool_] = np.logical_and.reduce(self.listed, axis=0)
+        return found
 
     @cached_property
     def scores(self) -> Floats64:
@@ -186,31 +192,37 @@ class Editor:
         known = ", ".join(c.feature.name for c in clauses) or "none"
         raise ArgumentError(f"expected the name of a clause of the profile of {user!r} ({known}), got {name!r}")
 
-    def apply(self, user: str, preferences: Sequence[Preference]) -> Edited:
+    def apply(self, user: str, preferences: Sequence[Preference], model: Recommender | None = None) -> Edited:
         """A user's scores with what the user said.
+
+        Args:
+            user: user key.
+            preferences: what was said.
+            model: the same model with a newer history of the user; None for the editor's own.
 
         Raises:
             NotFoundError: the user, or a node, is unknown.
         """
-        model, index = self.model, self.model.users.index(user)
+        model = model or self.model
+        index = model.users.index(user)
         yours = model.scores(np.array([index]))[0]
         had = np.zeros(len(model.items), np.bool_)
         had[model.seen[[index]].indices] = True
         spread = float(yours[~had].std()) if not had.all() else 0.0
         size = self.config.wish * (spread if spread > 1e-9 else 1.0)
-        allowed = np.ones(len(model.items), np.bool_)
+        listed = np.ones((len(preferences), len(model.items)), np.bool_)
         parts = np.zeros((len(preferences), len(model.items)))
         for n, preference in enumerate(preferences):
             has = self.profiler.features.has(preference.feature)
             if preference.kind == "never":
-                allowed &= ~has
+                listed[n] = ~has
             elif preference.kind == "only":
-                allowed &= has
+                listed[n] = has
             elif preference.kind == "struck":
-                parts[n, has] = -self.profiler.worth(index, has)
+                parts[n, has] = -self.profiler.worth(model.histories[[index]], has)
             else:
                 parts[n, has] = size if preference.kind == "more" else -size
-        return Edited(user, tuple(preferences), model, yours, parts, allowed, had | ~model.shown.to(index))
+        return Edited(user, tuple(preferences), model, yours, parts, listed, had | ~model.shown.to(index))
 
 
 def feature_of(schema: GraphSchema, node: Node, relation: str | None) -> Feature:

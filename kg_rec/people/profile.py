@@ -212,19 +212,18 @@ class Profiler:
         )
         return Profile(user, total, clauses, self.model)
 
-    def worth(self, user: int, has: NDArray[np.bool_]) -> float:
-        """v of a feature that these items have, for a user by dense index; 0 where all or none have it.
+    def worth(self, history: sparse.csr_array, has: NDArray[np.bool_]) -> float:
+        """v of a feature that these items have, for a user's history; 0 where all or none have it.
 
         Args:
-            user: dense index.
+            history: a_uj, CSR, shape (1, items).
             has: boolean, shape (items,).
         """
         inside = int(has.sum())
         if inside in (0, len(has)):
             return 0.0
         weight = np.where(has, 1 / inside, -1 / (len(has) - inside))
-        everybody, mine = self._mean, self.model.histories[[user]]
-        found = [float((self.model.scores_of(row)[0] - self.model.base) @ weight) for row in (mine, everybody)]
+        found = [float((self.model.scores_of(row)[0] - self.model.base) @ weight) for row in (history, self._mean)]
         return found[0] - found[1]
 
     def _telling(self, user: int, counts: Ints, total: int, evidence: Floats64) -> Ints:

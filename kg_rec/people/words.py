@@ -28,6 +28,8 @@ def tell_addend(served: Served, item: str, addend: Addend, lang: str = "en") -> 
     if addend.kind in ("model", "sentence"):
         name = f"{addend.kind}_against" if addend.value < 0 else addend.kind
         return words[name].format(item=_item(language, served, addend.name) if addend.name else "")
+    if addend.kind == "said":
+        return words[addend.name].format(shared=clean_name(addend.shared, "?"))
     chose, users = addend.chose or 0, addend.users or 0
     everybody = float(served.everybody[served.model.items.index(item)])
     kind = served.model.snapshot.schema.user.name

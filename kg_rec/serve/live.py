@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,8 @@ from kg_rec.feedback.apply import liked_weight, reacted
 from kg_rec.feedback.events import EventLog
 from kg_rec.feedback.learn import EVERYBODY, Learned, LearnedFile, reweighted, segments_of
 from kg_rec.model.one_user import with_history
+from kg_rec.people.kept import Kept as KeptPreferences
+from kg_rec.people.preferences import Preference
 from kg_rec.serve.kept import Look
 from kg_rec.snapshot import EdgeTable, export
 from kg_rec.snapshot.canonical import one_edge_a_pair
@@ -69,6 +71,7 @@ class State:
         files: of an embedded graph when it was read, by name, size and time; none for a server.
         liked: the weight that a click gets as an interaction.
         reacted: users of whom an embedded graph held reactions when it was read.
+        stated: what users said of themselves when the graph was read, by user key.
     """
 
     number: int
@@ -81,6 +84,7 @@ class State:
     files: tuple[tuple[str, int, int], ...]
     liked: float
     reacted: frozenset[str]
+    stated: Mapping[str, tuple[Preference, ...]] = field(default_factory=dict)
 
     def has(self, model: Model) -> bool:
         """Whether a model is one of the state's own, and not one with a history of the moment."""
@@ -171,14 +175,15 @@ class Live:
         self._counted = lent is not None and lent is self._lent
         return state.counts != counts
 
-    def of_user(self, user: str, *, reactions: bool = True) -> tuple[State, Model]:
-        """The model with this user's interactions and reactions as they are in the graph now.
+    def of_user(self, user: str, *, reactions: bool = True, said: bool = True) -> tuple[State, Model]:
+        """The model with this user's interactions, reactions and statements as they are in the graph now.
 
         Where the graph cannot be read, those of the last state.
 
         Args:
             user: user key.
             reactions: whether clicks and the like count, which are no interactions of the graph.
+            said: whether what the user said of themselves is in it.
 
         Raises:
             NotFoundError: the user is not in the graph.
@@ -188,26 +193,29 @@ class Live:
         if user not in state.model.recommender.users:
             state = self.refresh(whole=self._exists(user))
         model = state.of(user)
+        stated = state.stated.get(user, ()) if said else ()
         if time.monotonic() < self._rest:
-            return state, model
+            return state, model.with_preferences(user, stated)
         recommender = model.recommender
         row, edges = recommender.users.index(user), recommender.snapshot.interactions
         known = edges.take(np.arange(*np.searchsorted(edges.source, [row, row + 1])))
         try:
             unchanged = state.files and state.files == _files(self._url)
+            if said and not unchanged:
+                stated = self.stated(user)
             if unchanged and not (reactions and user in state.reacted):
-                return state, model
+                return state, model.with_preferences(user, stated)
             now = known if unchanged else self._interactions(user, model)
             done = self.reactions(user) if reactions else ()
         except StoreError as error:
             self._rest = time.monotonic() + _REST
             self._failed(error)
-            return state, model
+            return state, model.with_preferences(user, stated)
         if isinstance(done, pa.Table) and len(done):
             now = reacted(recommender, now, done, state.liked)
         elif _equal(known, now):
-            return state, model
-        return state, Model(with_history(recommender, row, now))
+            return state, model.with_preferences(user, stated)
+        return state, model.with_preferences(user, stated, model=with_history(recommender, row, now))
 
     def look(self) -> Look:
         """The state, and for an embedded graph its files as they are now: lists that were made of the same hold."""
@@ -217,6 +225,12 @@ class Live:
         """What a user did with what was shown; a table of :data:`~kg_rec.feedback.events.REACTED`."""
         with self.reading() as store:
             return EventLog(store, self._state.model.recommender.snapshot.schema).reactions(user=user)
+
+    def stated(self, user: str) -> tuple[Preference, ...]:
+        """What a user said of themselves."""
+        with self.reading() as store:
+            kept = KeptPreferences(store, self._state.model.recommender.snapshot.schema)
+            return kept.read(user) if kept.some(user) else ()
 
     def interacted(self, user: str) -> set[str]:
         """Keys of the items that a user has an interaction with in the graph; reactions are none."""
@@ -293,6 +307,7 @@ class Live:
         with closing(self._connect()) as store:  # one of its own: lists do not wait until the whole graph is read
             model = loaded.with_snapshot(export(store))
             users = EventLog(store, loaded.recommender.snapshot.schema).users() if files else frozenset()
+            said = KeptPreferences(store, loaded.recommender.snapshot.schema).everybody()
         learned = LearnedFile.beside(self.folder).newest()
         posteriors = {} if learned is None else learned.posteriors
         segments = {name: Model(reweighted(model.recommender, p)) for name, p in posteriors.items()}
@@ -301,7 +316,7 @@ class Live:
                 one.recommender.rank(np.array([0]), 1)
         liked = liked_weight(model.recommender)
         self._past.appendleft((number, int(time.time()), stamp[0]))
-        return State(number, model, counts, stamp, time.time(), learned, segments, files, liked, users)
+        return State(number, model, counts, stamp, time.time(), learned, segments, files, liked, users, said)
 
     def _stamp(self) -> tuple[float, ...]:
         try:

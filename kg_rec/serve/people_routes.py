@@ -25,7 +25,7 @@ def profile(request: Request, user: Key, token: Support, lang: Lang = "en") -> d
 
     Clicks and the like are no interactions of the graph, so they are not counted; struck clauses are left out.
     """
-    _, model = model_of(request, user, token, "profile", reactions=False)
+    _, model = model_of(request, user, token, "profile", reactions=False, said=False)
     struck = [p.feature for p in _kept(request, user) if p.kind == "struck"]
     return profile_json(model.profile(user).without(struck), Wording(lang))
 
@@ -33,21 +33,21 @@ def profile(request: Request, user: Key, token: Support, lang: Lang = "en") -> d
 @router.get("/v1/evolution")
 def evolution(request: Request, user: Key, token: Support, lang: Lang = "en") -> dict[str, Any]:
     """The user over time: windows, what was liked in each, and whether there is a change that stands out."""
-    _, model = model_of(request, user, token, "evolution", reactions=False)
+    _, model = model_of(request, user, token, "evolution", reactions=False, said=False)
     return evolution_json(model.recommender.snapshot, model.evolution(user), lang)
 
 
 @router.get("/v1/preferences")
 def preferences(request: Request, user: Key, token: Support, k: Length = 10, lang: Lang = "en") -> dict[str, Any]:
     """What the user said of themselves, and the list that it makes."""
-    _, model = model_of(request, user, token, "preferences")
+    _, model = model_of(request, user, token, "preferences", said=False)
     return {**edited_json(model.editor.apply(user, _kept(request, user)), k, lang), "remarks": []}
 
 
 @router.post("/v1/preferences")
 def prefer(request: Request, user: Key, said: Said, token: Support) -> dict[str, Any]:
     """Strike clauses of the profile, or add to it in words; ``keep`` writes it into the graph, else it is tried."""
-    _, model = model_of(request, user, token, "preferences")
+    _, model = model_of(request, user, token, "preferences", said=False)
     service, editor = service_of(request), model.editor
     read = [editor.read(text) for text in said.say]
     new = [preference for found, _ in read for preference in found]

@@ -30,11 +30,13 @@ def service_of(request: Request) -> Service:
     return found
 
 
-def model_of(request: Request, user: str, token: Token, what: str, *, reactions: bool = True) -> tuple[State, Model]:
-    """The model with the user's interactions, and reactions, as they are now; the look is written down."""
+def model_of(
+    request: Request, user: str, token: Token, what: str, *, reactions: bool = True, said: bool = True
+) -> tuple[State, Model]:
+    """The model with what the user did, and said, as it is now (:meth:`Live.of_user`); the look is written down."""
     service = service_of(request)
     service.audit(token, what, user)
-    return service.live.of_user(user, reactions=reactions)
+    return service.live.of_user(user, reactions=reactions, said=said)
 
 
 @router.get(LISTS, tags=["lists"], response_class=JSONResponse)

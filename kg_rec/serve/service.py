@@ -223,7 +223,7 @@ class Service:
 
 
 def _did(recommender: Recommender, user: str) -> bytes:
-    """A digest of what a user did."""
+    """A digest of what a user did and said."""
     row = recommender.users.index(user)
     first, last = recommender.histories.indptr[[row, row + 1]]
     parts = (recommender.histories.indices[first:last], recommender.histories.data[first:last])
@@ -231,6 +231,8 @@ def _did(recommender: Recommender, user: str) -> bytes:
     whole = hashlib.blake2b(digest_size=16)
     for part in (*parts, recommender.seen.indices[first:last]):
         whole.update(len(part).to_bytes(8, "little") + part.tobytes())
+    if recommender.stated is not None:
+        whole.update(recommender.stated.total.tobytes() + recommender.stated.allowed.tobytes())
     return whole.digest()
 
 

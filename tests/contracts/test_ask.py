@@ -49,6 +49,12 @@ SHOP = {lang: Parser(shop(), lang) for lang in ("en", "zh")}
         ("not interested in tents or knives, something from Monte", ["Monte"], ["Tents", "Kitchen knives"], [], None),
         ("价格低一点的跑鞋", ["Running shoes"], [], ["price < ?"], None),
         ("跑步鞋", ["Running shoes"], [], [], None),
+        ("the cheapest headphones with at least four stars", ["Headphones"], [], ["price < ?", "rating >= 4"], None),
+        ("the cheapest three tents", ["Tents"], [], ["price < ?"], 3),
+        ("最便宜的三款耳机", ["Headphones"], [], ["price < ?"], 3),
+        ("tents that are not expensive", ["Tents"], [], ["price <= ?"], None),
+        ("想买跑鞋，Nordal的不要", ["Running shoes"], ["Nordal"], [], None),
+        ("tents and knives that Monte didn't make", ["Tents", "Kitchen knives"], ["Monte"], [], None),
         ("show me user 7's list, u12, sim-0012", [], [], [], None),
     ],
 )
@@ -71,6 +77,8 @@ def test_a_request_becomes_nodes_and_bounds(
         ("六七十年代", ["year in 1960 ... 1979"]),
         ("from 1980 on", ["year >= 1980"]),
         ("under an hour", ["duration < 60"]),
+        ("movies from 1850", ["year in 1850 ... 1850"]),
+        ("1850年的电影", ["year in 1850 ... 1850"]),
         ("half an hour at most", ["duration <= 30"]),
         ("一个半小时以内", ["duration <= 90"]),
         ("from the ninties", ["year in 1990 ... 1999"]),
@@ -102,6 +110,27 @@ def test_words_for_relations_that_the_graph_lacks_say_nothing(lang: str, text: s
 def test_turns(text: str, kind: str, rank: int | None, name: str | None) -> None:
     turn = ASKER.parser("zh" if "为" in text else "en").parse(text).turn
     assert (turn.kind, turn.rank, turn.item and turn.item.name) == (kind, rank, name)
+
+
+def test_as_one_as_another_is_an_item_to_be_like() -> None:
+    found = ASKER.parser("en").parse("as scary as Western 3, but newer")
+    assert [a.item.name for a in found.anchors] == ["Western 3"]
+    assert [c.op for c in found.constraints] == [">"]
+    said = ASKER.parser("en").parse("westerns that Person 3 did not direct")
+    assert [(w.wanted, [n.name for n in w.nodes]) for w in said.wishes] == [(True, ["western"]), (False, ["Person 3"])]
+
+
+def test_a_superlative_weighs_by_the_number_and_is_told() -> None:
+    years = Scorer(MODEL).fields.values("year")
+    answer = ASKER.session(USER).ask("the oldest westerns", 30)
+    parts = {s.item: {a.about: a.value for a in s.addends} for s in answer.items}
+    values = [(float(years[MODEL.items.index(item)]), part.get("the oldest", 0.0)) for item, part in parts.items()]
+    assert len({year for year, _ in values}) > 3
+    assert all(mine > theirs for year, mine in values for later, theirs in values if year < later)
+    assert max(value for _, value in values) > 0 > min(value for _, value in values)
+    assert "the oldest, which you asked for +" in answer.text
+    for one in answer.items:
+        assert sum(a.value for a in one.addends) == pytest.approx(one.score, rel=1e-5)
 
 
 def test_what_is_not_understood_or_not_in_the_graph_is_said() -> None:
@@ -176,7 +205,7 @@ def test_the_statement_that_is_shown_returns_what_the_filter_lets_through(tmp_st
         assert query is not None
         rows = tmp_store.query(query[0], query[1]).to_pylist()
         allowed = np.ones(len(MODEL.items), bool)
-        for _, obeys in scorer.filters(request):
+        for _, obeys in scorer.filters(request, None):
             allowed &= obeys
         assert 0 < allowed.sum() < len(allowed)
         assert [r["item"] for r in rows] == [MODEL.items.key(i) for i in np.flatnonzero(allowed)], text

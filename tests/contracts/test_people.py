@@ -104,6 +104,10 @@ def test_preferences_are_kept_as_edges_of_the_user(tmp_store: GraphStore) -> Non
     kept.add("u30", said, 100)
     assert kept.read("u30") == said
     assert kept.read("u31") == ()
+    kept.add("u07", said[:1], 100)
+    assert kept.everybody() == {"u30": said, "u07": said[:1]}
+    assert (kept.some("u30"), kept.some("u31"), kept.some("nobody")) == (True, False, False)
+    kept.remove("u07")
     kept.add("u30", [Preference("struck", WESTERN)], 200)  # takes the place of what was said before
     assert kept.read("u30") == (said[0], said[2], Preference("struck", WESTERN))
     kept.remove("u30", [SEVENTIES])

@@ -22,6 +22,9 @@ from kg_rec.feedback.events import EventLog
 from kg_rec.feedback.learn import Learned, LearnedFile, start
 from kg_rec.model import persist
 from kg_rec.people.evolution_words import evolution_json
+from kg_rec.people.features import Feature
+from kg_rec.people.kept import Kept
+from kg_rec.people.preferences import Preference
 from kg_rec.people.profile_words import profile_json
 from kg_rec.serve.app import create_app
 from kg_rec.serve.config import ServeConfig
@@ -203,6 +206,30 @@ def test_a_rating_that_anybody_writes_counts_in_the_next_list_that_is_made(world
         assert after[0]["score"] != before[1]["score"]
         history = client.get("/v1/history", params={"user": USER}).json()["items"]
         assert before[0]["item"] in [one["item"] for one in history]
+
+
+def test_what_a_user_says_counts_in_the_next_answers(world: World) -> None:
+    with world.client(poll=1000.0) as client:
+        before = get(client, k=4)[:3]  # of another length: what was asked before is kept for a poll
+        other = client.get("/v1/recommendations", params={"user": MODEL.users.key(1), "k": 3}).json()
+        node = MODEL.snapshot.schema.node_types["Genre"]
+        features = [Feature("HAS_GENRE", node.name, key, key) for key in ("western", "romance")]
+        said = [Preference("never", features[0]), Preference("more", features[1])]
+        store = connect(world.url)
+        Kept.of(store).add(USER, said, 100)
+        store.close()
+        expected = Model(MODEL).with_preferences(USER, said).recommend([USER], 3)
+        after = get(client)
+        assert [one["item"] for one in after] == expected["item"].to_pylist() != [one["item"] for one in before]
+        for one in after:
+            assert one["base"] + sum(one["channels"].values()) == pytest.approx(one["score"], rel=1e-5)
+        assert "stated" in after[0]["channels"]
+        assert "more of" in after[0]["why"]
+        why = client.get("/v1/explanation", params={"user": USER, "item": after[0]["item"]}).json()
+        assert [one["text"] for one in why["stated"]] == ["You asked for more of “romance”."]
+        answer = client.post("/v1/ask", params={"user": USER}, json={"text": "a western"}).json()
+        assert answer["items"] == []
+        assert client.get("/v1/recommendations", params={"user": MODEL.users.key(1), "k": 3}).json() == other
 
 
 def test_a_profile_counts_what_is_in_the_graph_now(world: World) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kg_rec.ask.grammar.items import next_anchor
+from kg_rec.ask.grammar.items import next_anchor, on_like
 from kg_rec.ask.grammar.reading import Reading
 
 
 def on_not(reading: Reading, place: int) -> int:
     """What follows is not wanted, until the clause ends; a title may follow directly: "not Heat"."""
+    behind = said_before(reading, place)
+    if behind is not None:
+        return behind
     s = reading.state
     s.clause()
     s.negative = True
@@ -20,6 +23,29 @@ def on_not(reading: Reading, place: int) -> int:
             reading.add_item(found[0].value[0], found[0].value[1], found[0].said)
             return reading.after(found[0].last)
     return place + 1
+
+
+def said_before(reading: Reading, place: int) -> int | None:
+    """The place after a "not" that is about the mention before it; None where it is about what follows.
+
+    So it is where the clause ends with it (Nordal的不要), or with a word for a relation type after it: "that Ford did
+    not direct".
+    """
+    wishes, before = reading.state.wishes, place - 1
+    while reading.kind(before) in ("filler", "of", "item", "mark"):
+        before -= 1
+    if reading.kind(before) != "node" or len(wishes) <= reading.state.begun or not wishes[-1].wanted:
+        return None
+    n = reading.ahead(place + 1)
+    relations = reading.tokens[n].value if reading.kind(n) == "relation" else ()
+    if reading.kind(reading.ahead(n + 1) if relations else n) not in ("", "comma", "stop", "but", "and"):
+        return None
+    if not relations and reading.tools.words.relation_first:
+        return None
+    nodes, relation = reading.tools.ties.restricted(wishes[-1].nodes, relations)
+    wishes[-1] = replace(wishes[-1], wanted=False, nodes=nodes, relation=relation or wishes[-1].relation)
+    reading.state.mentioned = True
+    return n + 1 if relations else n
 
 
 def on_excluded(reading: Reading, place: int) -> int:
@@ -95,7 +121,10 @@ def on_from(reading: Reading, place: int) -> int:
 
 
 def on_of(reading: Reading, place: int) -> int:
-    """的 and the like: what stands before it is said, 没有爱情的历史片."""
+    """的 and the like: what stands before it is said, 没有爱情的历史片.  "As scary as Alien": the second is "like"."""
+    alike = reading.kind(place - 2) == "of" and reading.kind(place - 1) in ("nearly", "node", "unknown")
+    if alike and reading.tokens[place].said.lower() == reading.tokens[place - 2].said.lower() == "as":
+        return on_like(reading, place)
     if not reading.tools.words.relation_first and reading.state.negative and reading.state.mentioned:
         reading.state.clause()  # 没有爱情的历史片
     if reading.tools.words.relation_first and reading.state.negative and reading.state.mentioned:

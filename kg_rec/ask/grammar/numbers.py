@@ -13,19 +13,28 @@ def bound(reading: Reading, place: int) -> int | None:
     compared = than_item(reading, place)
     if compared is not None:
         return compared
+    if _is_count(reading, place):
+        return count(reading, place)
     constraint, last = reading.tools.bounds.read(reading.tokens, place, s.context)
     if constraint is None:
         if reading.kind(place) == "field":
             s.context = reading.tokens[place].value[0]
         return count(reading, place)
-    if s.negative and not s.mentioned:
-        constraint = negated(constraint) if constraint.values else constraint
-    elif s.soft < 0 and not constraint.values:
+    if (s.negative and not s.mentioned) or (s.soft < 0 and not constraint.values):
         constraint = negated(constraint)
     s.constraints.append(constraint)
     s.context = constraint.field
     s.mentioned, s.soft, s.either = True, 0, False
     return last
+
+
+def _is_count(reading: Reading, place: int) -> bool:
+    """Whether a number says how many items: one with a measure word (三款), or behind "cheapest" and the like."""
+    token, constraints = reading.tokens[place], reading.state.constraints
+    if token.kind != "quantity" or token.value.field is not None or not 1 <= token.value.low <= MOST_ITEMS:
+        return False
+    superlative = bool(constraints) and not constraints[-1].values
+    return reading.kind(place + 1) == "measure" or (superlative and reading.kind(place - 1) != "between")
 
 
 def count(reading: Reading, place: int) -> int | None:

@@ -73,6 +73,8 @@ class UserList:
         allowed[positions(model.items, candidates or ())] = True
         allowed[had] = False
         allowed &= model.shown.to(index)
+        if model.stated is not None:
+            allowed &= model.stated.allowed
         latest_first = liked.take(np.argsort(ranks_from_latest(liked)))
         return cls(model, latest_first, frozenset(had.tolist()), frozenset(disliked.tolist()), allowed)
 

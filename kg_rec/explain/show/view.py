@@ -11,13 +11,14 @@ from kg_rec.explain.path import Path, PathEdge, PathNode
 from kg_rec.explain.words.languages.base import Language, speaker
 from kg_rec.explain.words.numbers import percent, signed
 from kg_rec.explain.words.slots import clean_name
-from kg_rec.model.channels.about import BASE, FASHION
+from kg_rec.model.channels.about import BASE, FASHION, STATED
 from kg_rec.model.channels.registry import about_of, kinds
 
 
 def score_parts() -> dict[str, str]:
     """The parts of a score in the order in which they are shown, the base first, and the colour of each."""
-    return {"base": BASE.colour, "fashion": FASHION.colour, **{kind.name: kind.about.colour for kind in kinds()}}
+    same = {"base": BASE.colour, "fashion": FASHION.colour, "stated": STATED.colour}
+    return {**same, **{kind.name: kind.about.colour for kind in kinds()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,16 @@ class ExplanationView:
 
     @cached_property
     def channels(self) -> tuple[tuple[str, float], ...]:
-        """The base, what is in fashion, and the sum of each channel that has a term; they add up to the score."""
+        """The base, what is in fashion, what the user said, and the sum of each channel that has a term: the score."""
         sums: dict[str, float] = {}
         fashion = self.explanation.fashion
         if fashion is not None:
             sums["fashion"] = fashion.value
+        if self.explanation.stated:
+            sums["stated"] = sum(value for _, value in self.explanation.stated)
         for term in self.explanation.terms:
             sums[term.channel] = sums.get(term.channel, 0.0) + term.value
-        base = self.explanation.base - sums.get("fashion", 0.0)
+        base = self.explanation.base - sums.get("fashion", 0.0) - sums.get("stated", 0.0)
         return (("base", base), *((c, sums[c]) for c in score_parts() if c in sums))
 
     def title(self, part: str) -> str:

@@ -81,7 +81,10 @@ class _Reader:
         self.facts, self.e = facts, explanation
         self.user = explanation.user
         self.found: list[str] = []
-        self.text = _QUOTED.sub(self._marked, explanation.text)
+        told = explanation.text
+        for said, _ in explanation.stated:  # the person's own words; that they are kept is asked of the graph
+            told = told.replace(said, " ", 1)
+        self.text = _QUOTED.sub(self._marked, told)
         snapshot = facts.snapshot
         item = snapshot.schema.item.name
         nodes = [(n.type, n.key, n.name) for p in explanation.paths for n in p.nodes[1:] if n.key is not None]

@@ -254,6 +254,9 @@ class Verbalizer:
             if fashion is not None and fashion.values[item] >= LEAST * positive[pair] and fashion.counts[item] > 1:
                 crowd = language.crowd(int(fashion.counts[item]))
                 told.append(spoken.remark("in_fashion", {"CROWD": crowd, "DAYS": language.number(fashion.days)}))
+            stated = model.stated
+            if stated is not None and stated.user == int(addends.users[pair]):
+                told += [text for text, _ in stated.about(item, language.code)]
             other = opposed[pair]
             if other is not None and (scores[pair] <= 0 or other.share >= AGAINST):
                 told.append(self._opposed(other))

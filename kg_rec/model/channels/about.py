@@ -47,3 +47,10 @@ FASHION = About(
     lines={"en": "how many chose it in the days before the list", "zh": "列表生成前几天有多少人选择了它"},
     colour="#c026d3",
 )
+
+#: The part of the base that comes from what a user said of themselves.
+STATED = About(
+    titles={"en": "what you said", "zh": "你说过的"},
+    lines={"en": "what you said you want more or less of", "zh": "你说过想多看或少看什么"},
+    colour="#b45309",
+)

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kg_rec.errors import ModelError
-from kg_rec.model.channels.about import BASE, FASHION, About
+from kg_rec.model.channels.about import BASE, FASHION, STATED, About
 from kg_rec.plugins import installed
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ def kind_of(name: str) -> ChannelKind:
 
 
 def about_of(name: str) -> About:
-    """What people are told of a part of the score: a channel, ``base`` or ``fashion``.
+    """What people are told of a part of the score: a channel, ``base``, ``fashion`` or ``stated``.
 
     Raises:
         ModelError: there is no such channel.
     """
-    same_for_all = {"base": BASE, "fashion": FASHION}
+    same_for_all = {"base": BASE, "fashion": FASHION, "stated": STATED}
     return same_for_all[name] if name in same_for_all else kind_of(name).about

@@ -32,6 +32,20 @@ def test_what_is_said_is_kept_and_changes_the_list(world: World, graph: Path) ->
     text = run("prefer", world.model, "u1", "--graph", graph).stdout
     assert "You struck Western from your profile." in text
     assert "You asked for more of Comedy." in text
+    lists = run("recommend", world.model, "--graph", graph, "--json").stdout.splitlines()
+    mine = [row for row in map(json.loads, lists) if row["user"] == "u1"]
+    assert [(row["item"], pytest.approx(row["score"])) for row in mine] == [
+        (r["item"], r["score"]) for r in found["items"]
+    ]
+    assert run("recommend", world.model, "--users", "u2", "--json").stdout.splitlines() == [
+        row for row in lists if json.loads(row)["user"] == "u2"
+    ]
+    why = json.loads(run("explain", world.model, "u1", mine[0]["item"], "--graph", graph, "--json").stdout)
+    assert "You asked for more of Comedy." in why["text"]
+    assert "You asked for more of Comedy" in run("ask", "u1", "films", "--model", world.model, "--graph", graph).stdout
+    run("explain", world.model, "--all", "--graph", graph, "--out", graph.parent / "all.jsonl")
+    told = map(json.loads, (graph.parent / "all.jsonl").read_text("utf-8").splitlines())
+    assert next(row for row in told if row["user"] == "u1" and row["rank"] == 1)["text"] == why["text"]
     profile = run("profile", world.model, "u1", "--graph", graph).stdout
     assert "of the genre Western" not in profile
     assert "You struck Western" in profile

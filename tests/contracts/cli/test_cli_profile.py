@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
+import pytest
 from cli_world import World, run
+from markupsafe import escape
 
 
 def test_a_profile_in_words_and_as_json(world: World) -> None:
@@ -23,6 +27,20 @@ def test_counts_are_verified_in_the_graph(world: World) -> None:
     assert "UNION ALL" in told
     found = json.loads(run("profile", world.model, "u1", "--graph", world.graph, "--verify", "--json").stdout)
     assert found["differences"] == []
+
+
+def test_a_profile_as_a_card(world: World, tmp_path: Path) -> None:
+    run("profile", world.model, "u1", "--html", "--out", tmp_path / "card.html")
+    page = (tmp_path / "card.html").read_text("utf-8")
+    told = json.loads(run("profile", world.model, "u1", "--json").stdout)
+    shares = [c[n] / c[of] for c in told["clauses"] for n, of in (("count", "total"), ("all_count", "all_total"))]
+    assert [float(w) for w in re.findall(r'style="width:([\d.]+)%"', page)] == pytest.approx(
+        [100 * share for share in shares], abs=0.005
+    )
+    assert all(str(escape(c["text"])) in page for c in told["clauses"])
+    assert "所有人" in run("profile", world.model, "u1", "--html", "--lang", "zh").stdout
+    assert "--json" in run("profile", world.model, "u1", "--html", "--json", code=2).stderr
+    assert "--html" in run("profile", world.model, "u1", "--out", tmp_path / "x", code=2).stderr
 
 
 def test_wrong_use_is_told(world: World) -> None:

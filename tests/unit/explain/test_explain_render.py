@@ -24,6 +24,7 @@ KEYS = [
     "score",
     "base",
     "fashion",
+    "stated",
     "speaks_for",
     "speaks_against",
     "by_facts",

@@ -30,7 +30,7 @@ def liked_by(users: list[int], item: int) -> int:
 
 def test_the_addends_sum_to_each_score() -> None:
     found = served(likes=["f00", "f03"], attributes={"age": 30, "occupation": "Rancher"}, sentence=SENTENCE)
-    kinds = ["popularity", "attribute", "attribute", "like", "like", "model", "model", "sentence"]
+    kinds = ["popularity", "attribute", "attribute", "like", "like", "model", "model", "sentence", "said"]
     for i, score in enumerate(found.scores.tolist()):
         addends = found.addends(known_viewers().items.key(i))
         assert [a.kind for a in addends] == kinds
@@ -47,6 +47,18 @@ def test_each_source_alone_finds_the_kind(known: dict[str, object]) -> None:
     everybody = [kind_of(k) for k in served(attributes={"age": None}).recommend(9).column("item").to_pylist()]
     best = [kind_of(k) for k in served(**known).recommend(9).column("item").to_pylist()]
     assert best.count(0) > everybody.count(0)
+
+
+def test_what_a_sentence_names_weighs_or_says_what_may_be_listed() -> None:
+    found = served(likes=["f01"], sentence="more romance, no westerns")
+    assert [(p.kind, p.feature.key) for p in found.said] == [("more", "romance")]
+    kinds = [kind_of(key) for key in found.recommend(40).column("item").to_pylist()]
+    assert 0 not in kinds
+    said = [found.addends(f"f{n:02d}")[-1].value for n in range(6)]
+    assert [value > 0 for value in said] == [False, False, True, False, False, True]  # every third film is a romance
+    only = served(sentence="只要西部片").recommend(40).column("item").to_pylist()
+    assert {kind_of(key) for key in only} == {0}
+    np.testing.assert_array_equal(found.without_sensitive().scores, found.scores)
 
 
 def test_counts_are_those_of_the_graph() -> None:
@@ -129,7 +141,7 @@ def test_settings_are_checked() -> None:
 
 def test_words_say_the_counts_in_both_languages() -> None:
     found = served(likes=["f00"], attributes={"occupation": "rancher"}, sentence=SENTENCE)
-    popularity, job, like, model, sentence = found.addends("f03")
+    popularity, job, like, model, sentence, said = found.addends("f03")
     share = round(100 * job.chose / 20)  # type: ignore[operator]
     assert tell_addend(found, "f03", job) == (
         f"{job.chose} of the 20 viewers with occupation “rancher” ({share}%; of all, "
@@ -138,6 +150,7 @@ def test_words_say_the_counts_in_both_languages() -> None:
     assert tell_addend(found, "f03", like).startswith(f"{like.chose} of the {like.users} viewers who liked “Western 0”")
     assert "“Western 0”" in tell_addend(found, "f03", model)
     assert "what you said" in tell_addend(found, "f03", sentence)
+    assert tell_addend(found, "f03", said) == "You asked for more of western."
     for addend in found.addends("f03"):
         assert tell_addend(found, "f03", addend, "zh").endswith("。")
     assert f"{job.users}位观众" in tell_addend(found, "f03", job, "zh")

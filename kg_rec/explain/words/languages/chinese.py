@@ -206,6 +206,7 @@ class Chinese(Language):
         "never": "你不要{shared}。",
         "only": "你只要{shared}。",
         "yours": "你的行为，以及大家的喜好。",
+        "everybody": "所有人",
         "changed": "你的喜好在{date}前后变化最大（p = {p}）。",
         "changed_all": "全体{users}的喜好在{date}前后变化最大（p = {p}）。",
         "unchanged": "没有哪个时间前后的变化超出偶然的程度（p = {p}）；最大的变化在{date}。",

@@ -233,6 +233,7 @@ class English(Language):
         "never": "You asked for none of {shared}.",
         "only": "You asked for {shared} only.",
         "yours": "What you did, and what all like.",
+        "everybody": "everybody",
         "changed": "What you like changed most around {date} (p = {p}).",
         "changed_all": "What all {users} like changed most around {date} (p = {p}).",
         "unchanged": "No change between two times stands out from chance (p = {p}); the largest is at {date}.",
