@@ -190,6 +190,29 @@ def test_false_sentences_made_of_true_ones_are_refused() -> None:
     assert len(tried) >= 400, len(tried)
 
 
+#: Words that change what a sentence says, wherever they stand in it.
+_PUT_IN = {
+    "en": ("all", "never", "not", "only", "every", "first", "no", "most", "always", "everybody", "best", "because"),
+    "zh": ("从不", "所有", "只", "最", "第一", "不", "没", "因为", "每个人", "总是"),
+}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_word_put_in_anywhere_is_refused(lang: str) -> None:
+    words, tried = _PUT_IN[lang], 0
+    for key in ("one shared DIRECTED_BY one", "several shared HAS_GENRE several", SEQUEL, "one text", OTHERS):
+        pattern = PATTERNS[lang, key]
+        for tone in TONES:
+            for text in sentences(pattern, tone):
+                parts = re.split(r"(?<= )" if lang == "en" else r"(?=[\[\u4e00-\u9fff，])", text)
+                for at in range(0, len(parts), 1 if lang == "en" else 3):
+                    word = words[tried % len(words)] + (" " if lang == "en" else "")
+                    false = "".join([*parts[:at], word, *parts[at:]])
+                    assert check_phrase(pattern, false, lang, tone), false
+                    tried += 1
+    assert tried >= 150, tried
+
+
 @pytest.mark.shared
 def test_the_false_phrases_of_others_are_refused() -> None:
     if not SHARED.exists():
