@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from people_world import known_viewers
+from scipy import sparse
 
 from kg_rec.audit.config import AuditConfig
 from kg_rec.audit.cost import choose_strength, cost_of, rank_by_rules
@@ -142,6 +143,14 @@ def test_swaps_leave_alone_what_a_floor_or_a_reserved_place_holds() -> None:
     kept = lists(calibrate="genre", strength=0.9, new_items=1)
     assert model().cold[kept.items].any(axis=1).all()
     assert all(len(set(row)) == 6 for row in (*held.items.tolist(), *kept.items.tolist(), *plain.items.tolist()))
+
+
+def test_what_was_not_liked_is_no_part_of_a_users_mix() -> None:
+    ends = ([0] * 6, [0, 3, 6, 1, 4, 7])  # three westerns liked, three space films not
+    row = sparse.csr_array((np.array([1, 1, 1, -1, -1, -1], np.float32), ends), shape=(1, 45))
+    none = sparse.csr_array((1, 45), dtype=np.float32)
+    found = ranker(calibrate="genre", strength=1.0).choose(row, none, np.ones(45, np.bool_))
+    assert (found.items % 3 == 0).all()
 
 
 def test_a_relation_with_too_many_kinds_or_none_is_refused() -> None:
