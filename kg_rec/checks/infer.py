@@ -37,8 +37,11 @@ _NAMES = (
     "username",
     "caption",
     "handle",
+    "heading",
+    "full_name",
+    "fullname",
 )
-_TEXTS = re.compile(r"desc|summary|abstract|text|body|content|bio|lead|note|plot", re.IGNORECASE)
+_TEXTS = re.compile(r"desc|summary|abstract|text|body|content|bio|lead|note|plot|synops|steps", re.IGNORECASE)
 _RATINGS = ("rating", "stars", "score", "weight", "grade", "value", "strength")
 _KEYS = ("id", "key", "uuid", "guid", "code", "slug", "sku", "isbn", "doi")
 _DATATYPES = {"STRING": "xsd:string", "INTEGER": "xsd:integer", "FLOAT": "xsd:double", "BOOLEAN": "xsd:boolean"}
@@ -374,8 +377,10 @@ def _time(variable: str, properties: list[Property]) -> tuple[str, str] | None:
             if p.kind == "ZONED DATETIME":
                 return f"{value}.epochSeconds", f"{p.name}, a date and time with a zone"
             if p.kind != "INTEGER":
-                given = f"{{date: {value}}}" if p.kind == "DATE" else value
-                return f"datetime({given}).epochSeconds", f"{p.name}, {p.kind.lower()}, taken as UTC"
+                seconds = f"datetime({value}).epochSeconds"
+                if p.kind == "DATE":  # Neo4j makes a time of no date an error
+                    seconds = f"CASE WHEN {value} IS NOT NULL THEN datetime({{date: {value}}}).epochSeconds END"
+                return seconds, f"{p.name}, {p.kind.lower()}, taken as UTC"
             size = abs(int(p.example or 0))
             for unit, least, divisor in (
                 ("nanoseconds", 1e17, 10**9),

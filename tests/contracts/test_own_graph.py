@@ -34,7 +34,7 @@ from kg_rec.schema import GraphSchema
 from kg_rec.serve.app import create_app
 from kg_rec.serve.live import Live
 from kg_rec.settings import from_dict
-from kg_rec.snapshot import export
+from kg_rec.snapshot import NO_TIME, export
 from kg_rec.store import GraphStore, connect
 
 pytestmark = pytest.mark.neo4j
@@ -332,6 +332,20 @@ def test_what_speaks_against_is_no_reason(store: GraphStore, neo4j_driver: neo4j
         for item in model.recommend([user], k=2)["item"].to_pylist():
             for path in model.explain(user, item).paths:
                 assert (user, path.nodes[1].key) in liked_pairs
+
+
+def test_a_date_that_only_some_interactions_have(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
+    neo4j_driver.execute_query(
+        "UNWIND range(1, 6) AS n CREATE (c:Cook {login: 'c' + n})-[:COOKED {on: date('2024-03-09')}]->"
+        "(:Recipe {rid: 'r' + n, heading: 'Soup no. ' + n}) "
+        "CREATE (c)-[:PUBLISHED]->(:Recipe {rid: 'q' + n, heading: 'Cake no. ' + n})"
+    )
+    schema = GraphSchema.from_turtle(infer(store, Wishes("Cook", "Recipe")))
+    assert schema.item.name_property == "heading"
+    apply(store, schema)
+    times = export(store).interactions.time
+    assert times is not None
+    assert sorted(times.tolist()) == [NO_TIME] * 6 + [1_709_942_400] * 6
 
 
 def test_what_cannot_be_known_is_asked(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
