@@ -12,8 +12,8 @@ which has to be empty.  Each list has ten items with their reasons in words.  On
 - ``fresh_p99_ms``: a dismissal is sent, then the list asked for, which must have changed: both together;
 - ``echo_p99_ms``, ``echo_per_second``: an application that does nothing, asked in the same ways;
 - ``errors``: answers of another status than 200, and lists that did not change;
-- ``memory_mb``: of the service and its workers after the first phase, after the dismissals, and after --requests lists
-  more: the last two tell whether it stays flat;
+- ``memory_mb``: of the service and its workers after the first phase, after the dismissals, after a tenth of --requests
+  lists more and after all of them: the last two tell whether it stays flat;
 - ``load``: the machine's, as the mean of the last minute, before the first phase and after the last.
 """
 
@@ -141,8 +141,10 @@ async def _measured(
         memory.append(_resident(pid))
         if options.requests:
             progress(0, None, f"{options.requests:,} lists")
-            await as_fast(port, lists(anybody()), float("inf"), most=options.requests)
-        memory.append(_resident(pid))
+            first = max(1, options.requests // 10)  # what is kept of names and lists is there after these
+            for part in (first, options.requests - first):
+                await as_fast(port, lists(anybody()), float("inf"), most=part)
+                memory.append(_resident(pid))
     load.append(os.getloadavg()[0])
     return {
         **shape,

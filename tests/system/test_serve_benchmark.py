@@ -26,7 +26,7 @@ def test_every_key_on_an_embedded_graph(capsys: pytest.CaptureFixture[str]) -> N
     assert found["per_second"] > 0
     assert found["echo_per_second"] > 0
     assert found["errors"] == 0
-    assert len(found["memory_mb"]) == 3
+    assert len(found["memory_mb"]) == 4
     assert min(found["memory_mb"]) > 50
 
 
