@@ -117,7 +117,7 @@ def neo4j_url(pytestconfig: pytest.Config) -> Iterator[str]:
         yield given
         return
     try:
-        server = neo4j_server.start()
+        server = neo4j_server.start(short=True)
     except neo4j_server.ServerError as error:
         _absent(f"no Neo4j server: {error}")
     pytestconfig.stash[_SERVER] = server
@@ -151,7 +151,7 @@ def own_server() -> Iterator[neo4j_server.Server]:
     """A server that tests may stop and start; it says within four seconds that it is at work."""
     alive = {"server.bolt.connection_keep_alive": "2s", "server.bolt.connection_keep_alive_probes": "2"}
     try:
-        found = neo4j_server.start(alive)
+        found = neo4j_server.start(alive, short=True)
     except neo4j_server.ServerError as error:
         _absent(f"no Neo4j server: {error}")
     yield found

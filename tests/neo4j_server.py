@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / ".neo4j"
 IMAGE = "neo4j:5.26-community"
 SECONDS_TO_START = 120
+_FIRST_COMPILER = "-XX:TieredStopAtLevel=1"
 _CONFIGURATION = """\
 server.default_listen_address=127.0.0.1
 server.bolt.listen_address=:{port}
@@ -53,6 +54,7 @@ class Server:
     home: Path
     pid: int | None = None
     container: str | None = None
+    short: bool = False
 
     def log_tail(self, lines: int = 40) -> str:
         """The last lines of the server's log."""
@@ -85,15 +87,16 @@ class Server:
         if self.container:
             _docker("start", self.container)
         else:
-            self.pid = _launch(self.home)
+            self.pid = _launch(self.home, self.short)
         _wait(self)
 
 
-def start(settings: Mapping[str, str] | None = None) -> Server:
+def start(settings: Mapping[str, str] | None = None, *, short: bool = False) -> Server:
     """Start a server and wait until it answers on Bolt.
 
     Args:
         settings: of neo4j.conf, over those of every test server.
+        short: it does not live long enough for the second compiler of the JVM to be worth its time; not to measure by.
 
     Raises:
         ServerError: there is neither a Docker engine nor Maven and a JDK, or the server did not come up.
@@ -103,7 +106,7 @@ def start(settings: Mapping[str, str] | None = None) -> Server:
         if shutil.which("docker") and _docker("info").returncode == 0:
             server = _start_docker(home, settings or {})
         elif shutil.which("java"):
-            server = _start_java(home, settings or {})
+            server = _start_java(home, settings or {}, short)
         else:
             raise ServerError("neither a Docker engine nor java is there to run Neo4j")
     except BaseException:
@@ -136,7 +139,7 @@ def _start_docker(home: Path, settings: Mapping[str, str]) -> Server:
     return Server(f"bolt://127.0.0.1:{port}", "neo4j", password, home, container=container)
 
 
-def _start_java(home: Path, settings: Mapping[str, str]) -> Server:
+def _start_java(home: Path, settings: Mapping[str, str], short: bool) -> Server:
     jars = fetch_jars()
     password = secrets.token_hex(16)  # no hyphen in front, which a command line takes for an option
     port = _free_port()
@@ -144,18 +147,18 @@ def _start_java(home: Path, settings: Mapping[str, str]) -> Server:
     configuration.mkdir()
     more = "".join(f"{name}={value}\n" for name, value in settings.items())
     (configuration / "neo4j.conf").write_text(_CONFIGURATION.format(port=port) + more)
-    java = ["java", "-cp", f"{jars}/*"]
+    java = ["java", _FIRST_COMPILER, "-cp", f"{jars}/*"]
     admin = [*java, "org.neo4j.server.startup.Neo4jAdminCommand", "dbms", "set-initial-password", password]
     environment = os.environ | {"NEO4J_HOME": str(home), "NEO4J_CONF": str(configuration)}
     done = subprocess.run(admin, env=environment, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
         raise ServerError(f"setting Neo4j's password failed: {(done.stderr or done.stdout).strip()[-500:]}")
-    return Server(f"bolt://127.0.0.1:{port}", "neo4j", password, home, pid=_launch(home))
+    return Server(f"bolt://127.0.0.1:{port}", "neo4j", password, home, pid=_launch(home, short), short=short)
 
 
-def _launch(home: Path) -> int:
+def _launch(home: Path, short: bool) -> int:
     """The process of a server whose files are in ``home``."""
-    java = ["java", "-cp", f"{fetch_jars()}/*"]
+    java = ["java", *([_FIRST_COMPILER] if short else []), "-cp", f"{fetch_jars()}/*"]
     opened = ("java.nio", "java.io", "sun.nio.ch", "java.util.concurrent")
     memory = ["-Xms256m", "-Xmx512m", "-XX:+UseG1GC", *(f"--add-opens=java.base/{p}=ALL-UNNAMED" for p in opened)]
     with (home / "console.log").open("ab") as console:
