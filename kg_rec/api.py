@@ -176,7 +176,7 @@ class Model:
             ModelError: there is a sentence, and the model has no texts.
         """
         welcome = self._welcome if config is None else Welcome(self.recommender, config)
-        said = self._listener.read(sentence)[0] if sentence else ()
+        said = self._listener.read(sentence, near=False)[0] if sentence else ()
         return welcome.serve(Newcomer(tuple(likes), dict(attributes or {}), sentence), said)
 
     @cached_property

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from kg_rec.arrays.types import Floats64
 from kg_rec.ask.answer import AskConfig
-from kg_rec.ask.atoms import bare
+from kg_rec.ask.atoms import bare, key
 from kg_rec.ask.request import Constraint, Node, Request
 from kg_rec.ask.session import Asker
 from kg_rec.ask.tell import remarks_of
@@ -141,12 +141,15 @@ class Editor:
         self.profiler, self.asker, self.config = profiler, asker, config or AskConfig()
         self.model = profiler.model
 
-    def read(self, text: str, lang: str | None = None) -> tuple[tuple[Preference, ...], tuple[str, ...]]:
+    def read(
+        self, text: str, lang: str | None = None, *, near: bool = True
+    ) -> tuple[tuple[Preference, ...], tuple[str, ...]]:
         """What a sentence such as "no horror, more from the seventies" says.
 
         Args:
             text: the sentence.
             lang: ``en`` or ``zh``; None for the language that it is written in.
+            near: whether words count that name no node and only say what it is like: "sad", "space".
 
         Returns:
             What was understood, and what there is to say of the rest, in the sentence's language.
@@ -154,12 +157,15 @@ class Editor:
         Raises:
             ConfigError: sentences in the language are not understood.
         """
-        request = self.asker.parser(lang or language_of(text)).parse(text)
+        parser = self.asker.parser(lang or language_of(text))
+        request = parser.parse(text)
         words = words_of(request.language).plain
         only, less = (_holds(request, words[kind]) for kind in ("only", "less"))
         schema = self.model.snapshot.schema
         found, rest = list[Preference](), list[str]()
         for wish in request.wishes:
+            if not (near or wish.must or key(wish.said) in parser.names.nodes):
+                continue
             kind: Kind = ("only" if only and wish.must else "more") if wish.wanted else "never" if wish.must else "less"
             for node in wish.nodes:
                 if node.type == schema.item.name:

@@ -56,6 +56,7 @@ def test_what_a_sentence_names_weighs_or_says_what_may_be_listed() -> None:
     assert 0 not in kinds
     said = [found.addends(f"f{n:02d}")[-1].value for n in range(6)]
     assert [value > 0 for value in said] == [False, False, True, False, False, True]  # every third film is a romance
+    assert served(sentence="I like romantic and scary films").said == ()  # no names: left to the comparison of texts
     only = served(sentence="只要西部片").recommend(40).column("item").to_pylist()
     assert {kind_of(key) for key in only} == {0}
     np.testing.assert_array_equal(found.without_sensitive().scores, found.scores)
