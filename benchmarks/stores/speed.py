@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from kg_rec.schema import GraphSchema
+from kg_rec.snapshot import export
 from kg_rec.store import connect
 
 _BATCH = 50_000
@@ -75,6 +76,9 @@ def read(url: str) -> dict[str, float]:
     store, found["open_s"] = _timed(lambda: connect(url, read_only=True))
     scans = [_timed(lambda: sum(batch.num_rows for batch in store.scan_edges("RATED"))) for _ in range(3)]
     found["scan_rows_per_s"] = max(rows / seconds for rows, seconds in scans)
+    snapshot, seconds = _timed(lambda: export(store))
+    found["export_rows_per_s"] = len(snapshot.interactions.source) / seconds
+    del snapshot
     for name, statement in _COUNTS.items():
         times = [_timed(lambda s=statement: store.query(s))[1] for _ in range(5)]
         found[name] = min(times) * 1000
