@@ -124,7 +124,7 @@ class MemoryWatch:
         self._turn = threading.Condition()
         self._thread: threading.Thread | None = None
         self._most: int | None = None
-        self._running = self._over = self._closed = False
+        self._running = self._over = self._closed = self._ignored = False
 
     def close(self) -> None:
         """End the thread."""
@@ -134,15 +134,16 @@ class MemoryWatch:
 
     @contextlib.contextmanager
     def limit(self) -> Iterator[None]:
-        """For what runs within; in other threads, outside Linux, and where SIGINT is somebody else's it does nothing.
+        """For what runs within; in other threads, outside Linux, and where others handle SIGINT it does nothing.
 
         Raises:
             StoreError: it took more.
         """
-        main = threading.current_thread() is threading.main_thread()
-        if sys.platform != "linux" or not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        main, before = threading.current_thread() is threading.main_thread(), signal.getsignal(signal.SIGINT)
+        if sys.platform != "linux" or not main or before not in (signal.default_int_handler, signal.SIG_IGN):
             yield
             return
+        self._ignored = before is signal.SIG_IGN
         signal.signal(signal.SIGINT, self._interrupted)
         try:
             with self._turn:
@@ -160,7 +161,7 @@ class MemoryWatch:
             self._running = False
             with self._turn:
                 self._most = None
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # a signal that is on its way comes first
+            signal.signal(signal.SIGINT, before)  # a signal that is on its way comes first
 
     def _look(self) -> None:
         with self._turn:
@@ -172,7 +173,8 @@ class MemoryWatch:
                     signal.raise_signal(signal.SIGINT)
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
-        if self._running or not self._over:  # not what this sent too late
+        wanted = self._running if self._over else not self._ignored  # what this sent may come too late
+        if wanted:
             signal.default_int_handler(number, frame)
 
 
