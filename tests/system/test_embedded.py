@@ -355,6 +355,7 @@ def test_ctrl_c_still_ends_a_question(tmp_path: Path) -> None:
 def test_a_question_that_does_not_look_at_the_clock_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = connect(str(tmp_path / "graph"))
     monkeypatch.setattr("kg_rec.store.embedded.bounded.GRACE", 0.0)
+    monkeypatch.setattr("kg_rec.store.embedded.bounded.MEMORY", 8 << 30)  # its time is over first
     with pytest.raises(StoreError, match=r"stopped after 0\.2 seconds"):
         store.query("WITH 'aaaaaaaaaaaaaaaa' AS x " + "WITH x + x AS x " * 60 + "RETURN size(x)", timeout=0.2)
     store.close()
