@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-import kg_rec.store.embedded.store
+import kg_rec.store.embedded.prepared
 import kg_rec.store.neo4j.store
 from kg_rec.errors import QueryRefusedError, StoreError
 from kg_rec.schema import GraphSchema
@@ -331,13 +331,15 @@ def test_honest_queries_give_rows(films: GraphStore) -> None:
 
 def test_the_database_is_a_second_lock(films: GraphStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the gate off, the database itself still refuses every write."""
-    for module in (kg_rec.store.embedded.store, kg_rec.store.neo4j.store):
+    for module in (kg_rec.store.embedded.prepared, kg_rec.store.neo4j.store):
         monkeypatch.setattr(module, "check_read_only", lambda text: tokens(text) or tokens("RETURN 1"))
+    kg_rec.store.embedded.prepared.prepared.cache_clear()
     before = fingerprint(films)
     for query in [*WRITES, "CREATE INDEX bad FOR (n:User) ON (n.age)", "DROP TABLE RATED", "RETURN 1; CREATE (:User)"]:
         with pytest.raises(StoreError):
             films.query(query)
         assert fingerprint(films) == before, query
+    kg_rec.store.embedded.prepared.prepared.cache_clear()  # what was made ready without the gate
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_facts_that_go_do_not_change_it(model: Recommender) -> None:
 def test_the_help_of_training_names_it() -> None:
     result = CliRunner().invoke(main, ["train", "--help"])
     assert result.exit_code == 0
-    assert "taste, relational, sequence, knowledge, meaning, together" in " ".join(result.output.split())
+    assert "taste, relational, sequence, knowledge, meaning, vectors, together" in " ".join(result.output.split())
 
 
 def test_names_are_taken_once() -> None:
@@ -174,6 +174,6 @@ def test_an_installed_package_can_bring_one(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
-        "['taste', 'relational', 'sequence', 'knowledge', 'meaning', 'together']",
+        "['taste', 'relational', 'sequence', 'knowledge', 'meaning', 'vectors', 'together']",
         "{'powers': (0.5, 1.0)}",
     ]
