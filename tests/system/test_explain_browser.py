@@ -89,7 +89,7 @@ def test_a_path_stands_out_while_the_pointer_is_on_it(card: tuple[Explanation, W
     assert lit(page, 1)
     told = page.locator(".told > .p1")
     assert told.is_visible()
-    assert f"{100 * explanation.paths[1].share:.1f} %" in told.inner_text()
+    assert f"{100 * explanation.paths[1].share:.1f}%" in told.inner_text()
     assert not page.locator(".told > .p2").is_visible()
     assert not page.locator(".told > .hint").is_visible()
     page.locator("h2").hover()
