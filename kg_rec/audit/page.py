@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from kg_rec import theme
@@ -18,6 +17,7 @@ from kg_rec.audit.report import AuditReport
 from kg_rec.explain.show.view import score_parts
 from kg_rec.explain.words.slots import clean_name
 from kg_rec.model.channels.registry import about_of
+from kg_rec.pages import template
 from kg_rec.quantity import quantity
 
 
@@ -91,13 +91,12 @@ def _bars(gaps: Iterable[ScoreGap]) -> list[dict[str, Any]]:
 
 @cache
 def _template(name: str) -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "number": "{:,}".format,
         "signed": "{:+z.4f}".format,
         "figure": "{:z.4f}".format,
         "p": lambda value: p_text(value) or "–",
+        "points": lambda share: f"{100 * share:+z.1f}",
+        "quantity": quantity,
     }
-    environment.filters |= {"p": lambda value: p_text(value) or "–"}
-    environment.filters |= {"points": lambda share: f"{100 * share:+z.1f}", "quantity": quantity}
-    return environment.from_string(files("kg_rec.audit").joinpath(name).read_text(encoding="utf-8"))
+    return template("kg_rec.audit", name, filters)

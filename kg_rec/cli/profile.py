@@ -8,9 +8,7 @@ import click
 
 from kg_rec.cli.console import Command, print_json, progress_bar, put
 from kg_rec.cli.lists import open_model
-from kg_rec.cli.options import html_options, json_option, lang_option, live_graph_option, one_form
-
-_TONES = ("short", "friendly", "formal", "audit")
+from kg_rec.cli.options import TONES, html_options, json_option, lang_option, live_graph_option, one_form
 
 
 @click.command(cls=Command, short_help="What a user likes and avoids.")
@@ -18,7 +16,7 @@ _TONES = ("short", "friendly", "formal", "audit")
 @click.argument("user")
 @live_graph_option
 @click.option("-n", "clauses", type=click.IntRange(min=1), default=5, show_default=True, help="Most of either kind.")
-@click.option("--tone", type=click.Choice(_TONES), default="friendly", show_default=True, help="How it sounds.")
+@click.option("--tone", type=click.Choice(TONES), default="friendly", show_default=True, help="How it sounds.")
 @click.option("--cypher", is_flag=True, help="Print the statement that returns each clause's counts, too.")
 @click.option("--verify", is_flag=True, help="Run these statements on the graph; exit 1 if a count differs.")
 @html_options

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from typing import Any
 
 import pyarrow as pa
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from kg_rec import notebook as analytics
@@ -31,6 +29,7 @@ from kg_rec.explain.words.languages.base import Language, speaker
 from kg_rec.explain.words.slots import clean_name
 from kg_rec.model.channels.registry import about_of
 from kg_rec.model.cold.similarity import PROFILE
+from kg_rec.pages import template
 from kg_rec.snapshot import Snapshot
 
 _MEASURES = (
@@ -142,10 +141,8 @@ def render(report: ReportData) -> str:
     model, snapshot = report.model.recommender, report.model.recommender.snapshot
     words = speaker(snapshot.schema, "en")
     main = report.examples[len(report.examples) // 2].explanation if report.examples else None
-    source = files("kg_rec.demo").joinpath("report.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": "{:,}".format, "figure": "{:.4f}".format, "signed": _signed}
-    return environment.from_string(source).render(
+    filters = {"number": "{:,}".format, "figure": "{:.4f}".format, "signed": _signed}
+    return template("kg_rec.demo", "report.html.j2", filters).render(
         c=report,
         counts=counts(snapshot),
         users=words.noun(snapshot.schema.user.name, 2),

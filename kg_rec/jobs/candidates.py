@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from kg_rec.errors import ConfigError
 from kg_rec.jobs.rules import CandidatesConfig
 from kg_rec.model.item_groups import items_of_group
-from kg_rec.snapshot import IdMap, Snapshot
+from kg_rec.snapshot import Snapshot
 from kg_rec.store.base import GraphStore
 from kg_rec.store.catalog import SHOWN_KEYS
 from kg_rec.store.cypher import missing_keys
@@ -99,7 +98,7 @@ def allowed_items(
             if store is None:
                 raise ConfigError(f"candidates.{name}: Cypher needs a graph to ask; give --graph")
             keys = queried_keys(store, text, f"candidates.{name}")
-            found = _mask(items, keys)
+            found = items.mask(keys)
             if keys and not found.any():
                 raise ConfigError(
                     f"candidates.{name}: expected keys of items, got {keys[0]!r}, and no other is one either"
@@ -108,9 +107,9 @@ def allowed_items(
     for n, group in enumerate(config.never_facts):
         apply(f"never_facts[{n}]", ~items_of_group(snapshot, group, f"candidates.never_facts[{n}]")[1])
     if config.allow_file:
-        apply("allow_file", _mask(items, file_keys(config.allow_file)))
+        apply("allow_file", items.mask(file_keys(config.allow_file)))
     if config.block_file:
-        apply("block_file", ~_mask(items, file_keys(config.block_file)))
+        apply("block_file", ~items.mask(file_keys(config.block_file)))
     if config.minimum_novelty > 0:
         apply("minimum_novelty", novelty(snapshot) >= config.minimum_novelty)
     return allowed, counts
@@ -139,10 +138,3 @@ def novelty(snapshot: Snapshot) -> NDArray[np.float64]:
     counts = np.bincount(snapshot.interactions.target, minlength=len(snapshot.items))
     with np.errstate(divide="ignore"):
         return -np.log2(counts / max(len(snapshot.users), 1))
-
-
-def _mask(items: IdMap, keys: Sequence[str]) -> NDArray[np.bool_]:
-    mask = np.zeros(len(items), dtype=bool)
-    found = items.indices(keys)
-    mask[found[found >= 0]] = True
-    return mask

@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Template
 
 from kg_rec.explain.words.languages.base import Language, speaker
 from kg_rec.explain.words.slots import clean_name
 from kg_rec.explain.words.wording import Wording
+from kg_rec.pages import template
 from kg_rec.people.evolution import Evolution
 from kg_rec.people.evolution_words import date_of, tell_drift, tell_strand
 from kg_rec.people.profile import Profile
@@ -101,6 +101,4 @@ def _card(language: Language, title: str, lines: tuple[str, ...], blocks: list[_
 
 @cache
 def _template() -> Template:
-    source = files("kg_rec.people").joinpath("card.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(source)
+    return template("kg_rec.people", "card.html.j2")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,25 +30,15 @@ def allowed_items(live: Live, state: State, wanted: Wanted) -> NDArray[np.bool_]
     """
     snapshot = state.model.recommender.snapshot
     items = snapshot.items
-
-    def those(keys: Sequence[str]) -> NDArray[np.bool_]:
-        found = np.zeros(len(items), np.bool_)
-        rows = items.indices(keys)
-        found[rows[rows >= 0]] = True
-        return found
-
-    allowed = np.ones(len(items), np.bool_)
-    if wanted.candidates is not None:
-        positions(items, wanted.candidates)  # a key that is not there is told
-        allowed &= those(wanted.candidates)
-    positions(items, wanted.never_items)
-    allowed &= ~those(wanted.never_items)
+    allowed = np.full(len(items), wanted.candidates is None)
+    allowed[positions(items, wanted.candidates or ())] = True
+    allowed[positions(items, wanted.never_items)] = False
     for fact in wanted.only_facts:
         allowed &= items_of_group(snapshot, fact, "only_facts")[1]
     for fact in wanted.never_facts:
         allowed &= ~items_of_group(snapshot, fact, "never_facts")[1]
     for cypher in wanted.only:
-        allowed &= those(live.keys(cypher, _SECONDS))
+        allowed &= items.mask(live.keys(cypher, _SECONDS))
     for cypher in wanted.never:
-        allowed &= ~those(live.keys(cypher, _SECONDS))
+        allowed &= ~items.mask(live.keys(cypher, _SECONDS))
     return allowed

@@ -73,6 +73,13 @@ class IdMap:
         found = pc.index_in(asked, self.keys[first:last]).cast(pa.int64())
         return np.asarray(pc.fill_null(pc.add(found, first), -1), dtype=np.int64)
 
+    def mask(self, keys: Sequence[str]) -> NDArray[np.bool_]:
+        """Which ids are among some keys, boolean, shape (ids,); keys that are unknown say nothing."""
+        found = self.indices(keys)
+        mask = np.zeros(len(self), np.bool_)
+        mask[found[found >= 0]] = True
+        return mask
+
     def key(self, index: int) -> str:
         """The key at a dense index."""
         return str(self.keys[index].as_py())

@@ -125,11 +125,11 @@ def on_of(reading: Reading, place: int) -> int:
     alike = reading.kind(place - 2) == "of" and reading.kind(place - 1) in ("nearly", "node", "unknown")
     if alike and reading.tokens[place].said.lower() == reading.tokens[place - 2].said.lower() == "as":
         return on_like(reading, place)
-    if not reading.tools.words.relation_first and reading.state.negative and reading.state.mentioned:
-        reading.state.clause()  # 没有爱情的历史片
-    if reading.tools.words.relation_first and reading.state.negative and reading.state.mentioned:
-        return place + 1
-    reading.state.soft = 0 if not reading.tools.words.relation_first else reading.state.soft
+    s = reading.state
+    if not reading.tools.words.relation_first:
+        if s.negative and s.mentioned:
+            s.clause()  # 没有爱情的历史片
+        s.soft = 0
     return place + 1
 
 

@@ -42,11 +42,7 @@ def on_title(reading: Reading, place: int) -> int:
 def tied(reading: Reading, item: Node, relation: int, said: str) -> bool:
     """A wish for what an item is tied to by the relation of a token; False where it is tied to nothing."""
     wanted, relations = not reading.state.negative, reading.tokens[relation].value
-    whole = (
-        f"{said} {reading.tokens[relation].said}"
-        if reading.tools.words.relation_first
-        else f"{said}{reading.tokens[relation].said}"
-    )
+    whole = f"{said}{' ' if reading.tools.words.relation_first else ''}{reading.tokens[relation].said}"
     items = reading.tools.ties.between_items(relations)
     wish = reading.tools.ties.tied(item, relations, whole, wanted)
     if wish is None and items is not None:
@@ -63,13 +59,14 @@ def on_relation(reading: Reading, place: int) -> int:
     relations = reading.tokens[place].value
     n = reading.ahead(place + 1, ("filler", "from"))
     linked = reading.kind(n) == "of" or reading.tools.ties.between_items(relations) is not None
-    if linked or reading.kind(place - 1) == "same" or reading.kind(place - 2) == "same":
+    same = "same" in (reading.kind(place - 1), reading.kind(place - 2))
+    if linked or same:
         found = reading.item_from(n + (reading.kind(n) == "of"))
         if found is not None and tied(
             reading, found[0], place, reading.text[reading.start(n) : reading.end(found[2] - 1)]
         ):
             return found[2]
-        if reading.state.anchors and (reading.kind(place - 1) == "same" or reading.kind(place - 2) == "same"):
+        if reading.state.anchors and same:
             tied(reading, reading.state.anchors[0].item, place, reading.state.anchors[0].said)
             return place + 1
     if (
@@ -81,10 +78,9 @@ def on_relation(reading: Reading, place: int) -> int:
         nodes, relation = reading.tools.ties.restricted(last.nodes, relations)
         reading.state.wishes[-1] = replace(last, nodes=nodes, relation=relation)
         return place + 1
-    reading.state.relation = relations
     if reading.state.negative and reading.state.mentioned:
         reading.state.clause()
-        reading.state.relation = relations
+    reading.state.relation = relations
     return place + 1
 
 
@@ -106,8 +102,6 @@ def on_like(reading: Reading, place: int) -> int:
             return reading.ahead(last) + 1
         reading.add_item(item, how, said)
         return last
-    if reading.kind(n) in ("node", "nearly", "quantity", "title", "than", *_ENDS) or n >= len(reading.tokens):
-        return place + 1
     if reading.kind(n) != "unknown":
         return place + 1
     last = n

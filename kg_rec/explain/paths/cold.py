@@ -94,9 +94,7 @@ def cold_groups(search: Search, pairs: Ints) -> tuple[Candidates, Floats64]:
     if search.config.recency:
         rank = rank * search.recent[found.cell[shown]]
     if search.config.popularity:
-        rank = rank * np.where(
-            found.column[shown] >= 0, np.append(search.popular, 1.0)[np.maximum(found.column[shown], -1)], 1
-        )
+        rank = rank * np.append(search.popular, 1.0)[np.maximum(found.column[shown], -1)]  # likeness has none
     best, bounds = largest(rank, bounds, search.config.paths_per_group)
     part = Candidates(
         pair=pair[first],

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Template
 
 from kg_rec.explain.path import Path
 from kg_rec.explain.show.layout import draw, to_draw
 from kg_rec.explain.show.view import ExplanationView, score_parts
 from kg_rec.explain.words.numbers import percent, signed
+from kg_rec.pages import template
 from kg_rec.theme import variables
 
 #: Interactions listed in the table; the others are summed up in one row.
@@ -64,6 +64,4 @@ def _name(view: ExplanationView, path: Path) -> str:
 
 @cache
 def _template() -> Template:
-    source = files("kg_rec.explain.show").joinpath("card.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(source)
+    return template("kg_rec.explain.show", "card.html.j2")

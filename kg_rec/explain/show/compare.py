@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Template
 from rich.cells import cell_len
 
 from kg_rec.explain.counterfactuals.why_not import WhyNot
@@ -18,6 +17,7 @@ from kg_rec.explain.words.comparisons import tell_versus, tell_why_not
 from kg_rec.explain.words.languages.base import speaker
 from kg_rec.explain.words.numbers import signed
 from kg_rec.explain.words.slots import clean_name
+from kg_rec.pages import template
 from kg_rec.schema import GraphSchema
 from kg_rec.theme import AGAINST, FOR, variables
 
@@ -161,6 +161,4 @@ def _pad(text: str, cells: int, *, left: bool = True) -> str:
 
 @cache
 def _template() -> Template:
-    source = files("kg_rec.explain.show").joinpath("compare.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(source)
+    return template("kg_rec.explain.show", "compare.html.j2")

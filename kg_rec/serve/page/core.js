@@ -56,6 +56,18 @@ export const table = (columns, rows, caption) => {
   made.append(top, body);
   return made;
 };
+/** What a score is made of, one beside the other: the channels that add to it. */
+export const stacked = (channels, widest) => {
+  const made = make("div", undefined, { class: "bars", "aria-hidden": "true" });
+  for (const [channel, value] of Object.entries(channels)) {
+    if (value <= 0) continue;
+    const part = make("span", undefined, { title: `${channelName(channel)} ${number(value)}` });
+    part.style.width = `${(100 * value) / widest}%`;
+    part.style.background = colour(channel);
+    made.append(part);
+  }
+  return made;
+};
 /** A bar from the middle: to the right for it, to the left against it. */
 export const bar = (value, widest, channel) => {
   const room = make("span", undefined, { class: "bar", "aria-hidden": "true" }), part = make("i");

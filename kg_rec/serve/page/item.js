@@ -1,6 +1,6 @@
 // An item: what goes with it, and why it has its score for the user at hand.
-import { $, ask, channelName, colour, make, number, of, state, t, table } from "./core.js";
-import { bars } from "./why.js";
+import { $, ask, channelName, colour, make, number, of, stacked, state, t, table } from "./core.js";
+import { channelBars } from "./why.js";
 
 export async function open() {
   const one = state.found;
@@ -23,18 +23,5 @@ export async function open() {
   const reason = await ask(of("explanation", { item: one.key }));
   $("item-why-title").textContent = t("whyFor", state.name);
   $("item-words").textContent = reason.text;
-  const sums = new Map([["base", reason.base]]);
-  for (const term of reason.terms) sums.set(term.channel, (sums.get(term.channel) || 0) + term.value);
-  bars($("item-channels"), [...sums].map(([channel, value]) => [channelName(channel), value, channel]));
-}
-function stacked(channels, widest) {
-  const made = make("div", undefined, { class: "bars", "aria-hidden": "true" });
-  for (const [channel, value] of Object.entries(channels)) {
-    if (value <= 0) continue;
-    const part = make("span", undefined, { title: `${channelName(channel)} ${number(value)}` });
-    part.style.width = `${(100 * value) / widest}%`;
-    part.style.background = colour(channel);
-    made.append(part);
-  }
-  return made;
+  channelBars($("item-channels"), reason);
 }

@@ -1,5 +1,5 @@
 // A user's list, what the user did, and how the list would be otherwise.
-import { $, ask, bar, channelName, colour, itemInput, make, note, number, of, reaction, state, t, told } from "./core.js";
+import { $, ask, channelName, itemInput, make, note, number, of, reaction, stacked, state, t, told } from "./core.js";
 import { why } from "./why.js";
 
 export async function open() {
@@ -34,17 +34,7 @@ function draw(list) {
     const li = make("li"), button = make("button", undefined, { type: "button", "data-item": one.item });
     button.append(make("span", `${one.rank}. ${one.name}`, { class: "name" }), make("span", number(one.score), { class: "moved" }));
     if (one.moved) button.append(make("span", one.moved, { class: "moved" }));
-    if (one.channels) {
-      const bars = make("div", undefined, { class: "bars", "aria-hidden": "true" });
-      for (const [channel, value] of Object.entries({ base: one.base, ...one.channels })) {
-        if (value <= 0) continue;
-        const part = make("span", undefined, { title: `${channelName(channel)} ${number(value)}` });
-        part.style.width = `${(100 * value) / widest}%`;
-        part.style.background = colour(channel);
-        bars.append(part);
-      }
-      button.append(bars);
-    }
+    if (one.channels) button.append(stacked({ base: one.base, ...one.channels }, widest));
     button.setAttribute("aria-current", String(one.item === state.item));
     button.addEventListener("click", told(() => why(one.item, true)));
     li.append(button);

@@ -12,12 +12,9 @@ export async function why(item, focus) {
   const parts = [found.base, ...found.terms.map((term) => term.value)];
   const good = parts.filter((v) => v > 0).reduce((a, b) => a + b, 0), bad = parts.filter((v) => v < 0).reduce((a, b) => a + b, 0);
   $("sum").textContent = t("score", number(good), number(-bad), number(found.score));
-  const sums = new Map([["base", found.base]]), sources = new Map();
-  for (const term of found.terms) {
-    sums.set(term.channel, (sums.get(term.channel) || 0) + term.value);
-    sources.set(term.source_name, (sources.get(term.source_name) || 0) + term.value);
-  }
-  bars($("channels"), [...sums].map(([channel, value]) => [channelName(channel), value, channel]));
+  const sources = new Map();
+  for (const term of found.terms) sources.set(term.source_name, (sources.get(term.source_name) || 0) + term.value);
+  channelBars($("channels"), found);
   const ordered = [...sources].sort((a, b) => b[1] - a[1]);
   bars($("for"), ordered.filter(([, value]) => value > 0).slice(0, 6));
   bars($("against"), ordered.filter(([, value]) => value < 0).reverse().slice(0, 6));
@@ -34,7 +31,13 @@ export async function why(item, focus) {
   $("compared").replaceChildren();
   if (focus) $("why-title").focus();
 }
-export function bars(place, rows) {
+/** What an explanation's score is made of, by channel. */
+export function channelBars(place, found) {
+  const sums = new Map([["base", found.base]]);
+  for (const term of found.terms) sums.set(term.channel, (sums.get(term.channel) || 0) + term.value);
+  bars(place, [...sums].map(([channel, value]) => [channelName(channel), value, channel]));
+}
+function bars(place, rows) {
   const widest = Math.max(...rows.map(([, value]) => Math.abs(value)), 1e-9);
   place.replaceChildren(...rows.map(([name, value, channel]) => {
     const row = make("div", undefined, { class: "row" });
