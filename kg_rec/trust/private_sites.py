@@ -28,7 +28,7 @@ from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot import Snapshot
 from kg_rec.trust.gaussian import Budget, Guarantee, noised, noised_symmetric
 from kg_rec.trust.private import Basis, PublicPart, looks_of, new_noise, popularities
-from kg_rec.trust.sites import items_digest
+from kg_rec.trust.sites import check_once, items_digest
 
 _FORMAT = 1
 _STEPS = ("popularity", "basis", "moments")
@@ -174,9 +174,7 @@ def train_noised_sites(public: PublicPart, parts: Sequence[Noised]) -> Recommend
 
 
 def _check(parts: Sequence[Noised], snapshot: Snapshot) -> None:
-    names = [part.sites[0] for part in parts]
-    if len(set(names)) < len(names):
-        raise ModelError(f"expected each site once, got {', '.join(names)}")
+    check_once([part.sites[0] for part in parts])
     if len({part.budget for part in parts}) > 1:
         raise ModelError("the sites have different budgets; sum again with the same --epsilon and --delta")
     for part in parts:

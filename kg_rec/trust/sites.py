@@ -154,6 +154,16 @@ def site_sums(snapshot: Snapshot, site: str, config: TrainConfig, masks: Masks |
     return SiteSums(site, items_digest(snapshot.items), settings, found, together)
 
 
+def check_once(names: Sequence[str]) -> None:
+    """Refuse sites of which one is there twice.
+
+    Raises:
+        ModelError: one is.
+    """
+    if len(set(names)) < len(names):
+        raise ModelError(f"expected each site once, got {', '.join(names)}")
+
+
 def added(sites: Sequence[SiteSums]) -> Sums:
     """The sums over all sites; masks cancel.
 
@@ -166,8 +176,7 @@ def added(sites: Sequence[SiteSums]) -> Sums:
             if getattr(other, what) != getattr(first, what):
                 raise ModelError(f"the sites {first.site} and {other.site} differ in {what}; sum again with the same")
     names = sorted(s.site for s in sites)
-    if len(set(names)) < len(names):
-        raise ModelError(f"expected each site once, got {', '.join(names)}")
+    check_once(names)
     if first.masked and names != list(first.masked[1:]):
         raise ModelError(
             f"the masks of round {first.masked[0]} cancel for the sites {', '.join(first.masked[1:])} together, got "

@@ -7,10 +7,8 @@ any other vision transformer its pooled state, or the mean of its last hidden st
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import warnings
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +18,7 @@ import numpy as np
 
 from kg_rec.arrays.types import Floats32
 from kg_rec.errors import ModelError
-from kg_rec.model.encoders.text import default_cache
+from kg_rec.model.encoders.cache import VectorCache, default_cache, opened
 from kg_rec.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -115,18 +113,14 @@ class ImageEncoder:
         """
         vectors = np.zeros((len(files), self.dimensions), np.float32)
         bad: list[BadImage] = []
-        self.cache.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self.cache / "image.sqlite", timeout=60)) as database:
-            database.execute("CREATE TABLE IF NOT EXISTS embedding (key BLOB PRIMARY KEY, vector BLOB NOT NULL)")
+        with opened(self.cache, "image.sqlite") as cache:
             for start in range(0, len(files), self.batch_size):
                 progress(start, len(files), "encode pictures")
-                self._batch(files[start : start + self.batch_size], vectors[start:], bad, database)
+                self._batch(files[start : start + self.batch_size], vectors[start:], bad, cache)
         progress(len(files), len(files), "encode pictures")
         return vectors, bad
 
-    def _batch(
-        self, files: Sequence[Path], vectors: Floats32, bad: list[BadImage], database: sqlite3.Connection
-    ) -> None:
+    def _batch(self, files: Sequence[Path], vectors: Floats32, bad: list[BadImage], cache: VectorCache) -> None:
         """Fill the first rows of ``vectors``."""
         places: list[int] = []
         images: list[Image] = []
@@ -138,9 +132,9 @@ class ImageEncoder:
                 bad.append(BadImage(file, error.strerror or str(error)))
                 continue
             key = hashlib.sha256(self.identity.encode() + content).digest()
-            row = database.execute("SELECT vector FROM embedding WHERE key = ?", (key,)).fetchone()
-            if row is not None:
-                vectors[place] = np.frombuffer(row[0], np.float32)
+            known = cache.known([key])
+            if known:
+                vectors[place] = np.frombuffer(known[key], np.float32)
                 continue
             image = self._opened(content)
             if isinstance(image, str):
@@ -153,9 +147,7 @@ class ImageEncoder:
             return
         found = self._forward(images)
         vectors[places] = found
-        with database:
-            rows = [(key, vector.tobytes()) for key, vector in zip(keys, found, strict=True)]
-            database.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?)", rows)
+        cache.keep((key, vector.tobytes()) for key, vector in zip(keys, found, strict=True))
 
     def _opened(self, content: bytes) -> Image | str:
         """The picture upright and in colours, or why there is none."""

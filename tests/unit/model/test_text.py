@@ -15,7 +15,8 @@ from toy_graph import edges, films
 
 from kg_rec.errors import MissingDependencyError, ModelError
 from kg_rec.model.channels.meaning import MeaningConfig, meaning_kernel
-from kg_rec.model.encoders.text import TextEncoder, default_cache, find_encoder, item_texts
+from kg_rec.model.encoders.cache import default_cache
+from kg_rec.model.encoders.text import TextEncoder, find_encoder, item_texts
 
 SENTENCES = [
     "A cowboy rides through the desert to a duel",
