@@ -9,6 +9,7 @@ import pytest
 from scipy import sparse
 
 import kg_rec.evaluation.evaluate as evaluate_module
+from benchmarks.quality import alignment
 from benchmarks.quality.__main__ import main
 from benchmarks.quality.graph import Files, build, split_of
 from benchmarks.quality.linear import ItemKnn, LinearAutoencoder
@@ -65,6 +66,29 @@ def test_one_line_of_json_with_every_key(folder: Path, capsys: pytest.CaptureFix
         low, high = peer["ndcg_ratio_interval"]
         assert low <= peer["ndcg_ratio"] <= high
     assert set(result["peers"]["edlae"]["chosen"]) == {"l2", "dropout"}
+
+
+def test_what_alignment_does_to_the_prior(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Facts that the texts tell too weigh more than without it, though no interaction follows them."""
+    items = ["item_id:token\tmovie_title:token_seq"]
+    facts = ["item_id\trelation\tname"]
+    for item in range(40):
+        made, lot = ("odd" if item % 2 else "even"), ("red", "green", "blue", "white", "black")[item // 2 % 5]
+        items.append(f"T/{item}#\tof {lot}")
+        facts += [f"T/{item}#\tmade_in\t{made}", f"T/{item}#\tlot\t{lot}"]
+    for name, rows in (("things.item", items), ("facts.tsv", facts)):
+        (folder / name).write_text("\n".join(rows) + "\n", encoding="utf-8")
+    files = ["--items", str(folder / "things.item"), "--facts", str(folder / "facts.tsv")]
+    assert alignment.main([str(folder), *files, "--weights", "0", "1"]) == 0
+    plain, aligned = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    measures = {"known", "new", *(f"operator_{k:g}" for k in (0, 0.125, 0.25, 0.5, 1))}
+    assert plain.keys() == aligned.keys() == {"alignment", "gates", *measures}
+    assert [plain[name]["gain"] for name in measures] == [0] * len(measures)
+    for name in measures:
+        gain = aligned[name]["ndcg@10"] - plain[name]["ndcg@10"]
+        assert aligned[name]["gain"] == pytest.approx(gain, abs=2e-4)
+    shares = [found["gates"]["LOT"] / sum(map(abs, found["gates"].values())) for found in (plain, aligned)]
+    assert shares[1] > shares[0]
 
 
 def test_cold_users_are_served_from_likes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
