@@ -33,6 +33,8 @@ from kg_rec.snapshot import EdgeTable, Snapshot
 from kg_rec.store import GraphStore
 
 ROOT = Path(__file__).resolve().parents[1]
+#: Where the toy model is kept.
+MODELS = ROOT / ".pytest_cache" / "d" / "toy_models"
 
 KINDS = ("western", "space", "romance")
 PLOTS = (
@@ -133,7 +135,7 @@ def trained() -> Recommender:
     It is kept in pytest's cache, in a folder named after all that it is made from; every process of a run of the
     tests, and the next run, reads it from there.  The first process to need it trains, the others wait.
     """
-    folder = ROOT / ".pytest_cache" / "d" / "toy_models" / sources_digest()
+    folder = MODELS / sources_digest()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.parent / "lock"):
         if not (folder / "done").exists():

@@ -2,16 +2,18 @@
 
     python -m benchmarks.mutations --count 200 --seed 1
 
-Works on a copy of the committed files.  The tests of the unit and contract tiers run once, and coverage says which of
-them touches which line (``--touched FILE`` keeps that for the next run).  A change swaps an operator or a comparison,
-moves a number by one, turns a condition round or leaves a statement out, within a function.  It counts as killed when
-a test that touches its statement fails.  Those that take more than ``--limit`` seconds, and those in a line that no
-test touches, are counted apart.  Tests that fail without any change are named and not asked.
+Works on a copy of the committed files.  A change swaps an operator or a comparison, moves a number by one, turns a
+condition round or leaves a statement out, within a function.  The tests of the unit and contract tiers run once, with
+a mark before the statement of each change, which says what test executes it.  A change counts as killed when one of
+these tests fails.  Those whose tests take more than ``--limit`` seconds of processor time, and those that
+no test executes, are counted apart.  Tests that fail without any change are named and not asked.  ``--touched FILE``
+keeps what is known: a run that was broken off goes on, and tests that were added are asked about what is left.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -24,7 +26,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.mutations.changes import Mutation, lines_around, mutations
+from benchmarks.mutations.changes import Mutation, first_line, mutations
 from benchmarks.mutations.judge import Judge
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,8 +43,16 @@ def drawn(count: int, seed: int, only: Sequence[str]) -> list[Mutation]:
             source = path.read_text(encoding="utf-8")
             lines = source.splitlines()  # the syntax tree counts bytes
             ascii_only = [m for m in mutations(name, source) if lines[m.line - 1].isascii()]
-            found += [m for m in ascii_only if lines_around(source, m.line)]
+            found += [m for m in ascii_only if first_line(source, m.line)]
     return random.Random(seed).sample(found, min(count, len(found)))
+
+
+def sources_digest(changes: Sequence[Mutation]) -> str:
+    """A digest of the package and of where the changes are."""
+    digest = hashlib.sha256("\n".join(sorted(map(str, changes))).encode())
+    for path in sorted(ROOT.glob("kg_rec/**/*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def main() -> None:
@@ -51,8 +61,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="+", default=[""], metavar="PREFIX", help="files whose path begins so")
     parser.add_argument("--tests", nargs="+", default=["tests/unit", "tests/contracts"], metavar="PATH")
-    parser.add_argument("--limit", type=float, default=600.0, metavar="SECONDS", help="for the tests of one change")
-    parser.add_argument("--touched", type=Path, metavar="FILE", help="which test touches which line; made if absent")
+    parser.add_argument("--limit", type=float, default=120.0, metavar="SECONDS", help="processor time for a change")
+    parser.add_argument("--touched", type=Path, metavar="FILE", help="what is known; made if absent")
     args = parser.parse_args()
     found: dict[str, list[Mutation]] = {name: [] for name in ("killed", "survived", "slow", "untested", "outside")}
 
@@ -70,7 +80,8 @@ def main() -> None:
         folder = Path(place) / "copy"
         subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True)
         known = args.touched.resolve() if args.touched else Path(place) / "touched.json"
-        judge = Judge(drawn(args.count, args.seed, args.only), args.limit, known, told, say)
+        changes = drawn(args.count, args.seed, args.only)
+        judge = Judge(changes, args.limit, known, sources_digest(changes), told, say)
         os.chdir(folder)
         sys.path.insert(0, str(folder))
         pytest.main(["-q", "-p", "no:cacheprovider", "-m", "unit or contract", *args.tests], plugins=[judge])

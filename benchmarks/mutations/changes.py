@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import functools
 import gc
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 _SWAPS: dict[type[ast.AST], str] = {
@@ -20,6 +21,9 @@ _SIGNS: dict[type[ast.AST], str] = {
     **{ast.Div: "/", ast.FloorDiv: "//", ast.And: "and", ast.Or: "or"},
 }
 
+#: The name by which a marked statement calls what takes the marks.
+_MARK = "mark_of_a_statement"
+
 
 @dataclass(frozen=True)
 class Mutation:
@@ -30,6 +34,9 @@ class Mutation:
     start: int
     stop: int
     new: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.start}-{self.stop} {self.new}"
 
     def applied(self, source: str) -> str:
         lines = source.splitlines(keepends=True)
@@ -68,43 +75,99 @@ def mutations(path: str, source: str) -> Iterator[Mutation]:
             yield Mutation(path, node.lineno, node.col_offset, node.end_col_offset or 0, "pass")
 
 
-def lines_around(source: str, line: int) -> range:
-    """The lines of the statement that a line is in, up to that line; none outside of any function's body."""
-    tree = ast.parse(source)
-    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
-    if not any(n.body[0].lineno <= line <= (n.end_lineno or 0) for n in functions):
-        return range(0)
-    statements = [n for n in ast.walk(tree) if isinstance(n, ast.stmt) and n.lineno <= line <= (n.end_lineno or 0)]
-    return range(max(n.lineno for n in statements), line + 1)
+@functools.lru_cache(maxsize=8)
+def _spans(source: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """First and last line of the body of each function, and of each statement."""
+    tree = list(ast.walk(ast.parse(source)))
+    bodies = [(n.body[0].lineno, n.end_lineno or 0) for n in tree if isinstance(n, ast.FunctionDef)]
+    return bodies, [(n.lineno, n.end_lineno or 0) for n in tree if isinstance(n, ast.stmt)]
 
 
-def put_in_place(file: str, source: str) -> None:
-    """Give every function of a file the code that it has in another source of the same lines.
+def first_line(source: str, line: int) -> int | None:
+    """Where the statement begins that a line is in; None outside of any function's body."""
+    bodies, statements = _spans(source)
+    if not any(start <= line <= stop for start, stop in bodies):
+        return None
+    return max(start for start, stop in statements if start <= line <= stop)
 
-    What ``functools.cache`` and its kin keep is forgotten, for the old code made it: in the package, and, where a
-    model comes of the file, in the tests.
 
-    Raises:
-        ValueError: a function needs other variables of its surroundings than before.
+def with_marks(source: str, marks: Mapping[int, str]) -> ast.Module:
+    """A file that says so whenever one of its statements is executed.
+
+    Args:
+        source: the file.
+        marks: what is said before the statement that begins in a line.
     """
-    found: dict[tuple[str, int], types.CodeType] = {}
-    waiting = [compile(source, file, "exec", dont_inherit=True)]
-    while waiting:
-        code = waiting.pop()
-        found[code.co_qualname, code.co_firstlineno] = code
-        waiting += [part for part in code.co_consts if isinstance(part, types.CodeType)]
-    everything = gc.get_objects()
-    for thing in everything:
-        if type(thing) is types.FunctionType and thing.__code__.co_filename == file:
-            thing.__code__ = found.get((thing.__code__.co_qualname, thing.__code__.co_firstlineno), thing.__code__)
-    stale = ("/kg_rec/", "/tests/") if not any(part in file for part in _NOT_OF_MODELS) else ("/kg_rec/",)
-    for thing in everything:
-        if type(thing) is functools._lru_cache_wrapper and any(part in _file_of(thing) for part in stale):
-            thing.cache_clear()
+    tree = ast.parse(source)
+    left = dict(marks)
+    for node in ast.walk(tree):  # the outer statements of a line first
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if not isinstance(block, list):
+                continue
+            marked: list[ast.stmt] = []
+            for statement in block:
+                if mark := left.pop(statement.lineno, None):
+                    call = ast.Call(ast.Name(_MARK, ast.Load()), [ast.Constant(mark)], [])
+                    marked.append(ast.fix_missing_locations(ast.copy_location(ast.Expr(call), statement)))
+                marked.append(statement)
+            setattr(node, name, marked)
+    return tree
 
 
-#: The parts of the package that no model depends on.
-_NOT_OF_MODELS = ("/kg_rec/explain/", "/kg_rec/jobs/", "/kg_rec/store/")
+@dataclass(frozen=True)
+class Running:
+    """What the running process has of the package and its tests.
+
+    Attributes:
+        functions: the functions of each file.
+        caches: what ``functools.cache`` and its kin keep, and the file of each.
+    """
+
+    functions: Mapping[str, Sequence[types.FunctionType]]
+    caches: Sequence[tuple[str, functools._lru_cache_wrapper[object]]]
+
+    @staticmethod
+    def here() -> Running:
+        """All that there is now."""
+        functions: dict[str, list[types.FunctionType]] = {}
+        caches = []
+        for thing in gc.get_objects():
+            if type(thing) is types.FunctionType:
+                functions.setdefault(thing.__code__.co_filename, []).append(thing)
+            elif type(thing) is functools._lru_cache_wrapper:
+                caches.append((_file_of(thing), thing))
+        return Running(functions, caches)
+
+    def put(self, file: str, source: str | ast.Module, marked: Callable[[str], object] | None = None) -> None:
+        """Give every function of a file the code that it has in another source of the same lines.
+
+        Args:
+            file: the file.
+            source: its other source.
+            marked: takes the marks of :func:`with_marks`.
+
+        Raises:
+            ValueError: a function needs other variables of its surroundings than before.
+        """
+        if marked is not None:
+            setattr(builtins, _MARK, marked)
+        new: dict[tuple[str, int], list[types.CodeType]] = {}
+        waiting = [compile(source, file, "exec", dont_inherit=True)]
+        while waiting:
+            code = waiting.pop()
+            new.setdefault((code.co_qualname, code.co_firstlineno), []).append(code)
+            waiting += [part for part in code.co_consts if isinstance(part, types.CodeType)]
+        for function in self.functions.get(file, ()):
+            codes = new.get((function.__code__.co_qualname, function.__code__.co_firstlineno), [])
+            if len(codes) == 1:  # two of one name in one line cannot be told apart
+                function.__code__ = codes[0]
+
+    def forget(self, more: Sequence[str]) -> None:
+        """Empty the caches of the package and of further folders: older code filled them."""
+        for file, cached in self.caches:
+            if any(part in file for part in ("/kg_rec/", *more)):
+                cached.cache_clear()
 
 
 def _file_of(cached: functools._lru_cache_wrapper[object]) -> str:

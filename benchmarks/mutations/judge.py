@@ -1,45 +1,52 @@
-"""A run of pytest that measures which test touches which line, and then judges changes, each in a fork of it.
+"""A run of pytest that measures which test executes which statement, and then judges changes, each in a fork of it.
 
-The tests are imported once; a fork takes over the changed code and runs the tests that touch its line, the quickest
-first, until one fails.
+The tests are imported once; a fork takes over the changed code and runs the tests that execute its statement, the
+quickest first, until one fails.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import resource
+import shutil
 import signal
+import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import coverage
 import pytest
 from _pytest.runner import runtestprotocol
 
-from benchmarks.mutations.changes import Mutation, lines_around, put_in_place
+from benchmarks.mutations.changes import Mutation, Running, first_line, with_marks
 
 #: What the exit code of a fork says, None for no end in time; every other one says that a test failed.
 _SAID = {0: "survived", 3: "outside", None: "slow"}
+#: The parts of the package that no model depends on.
+_NOT_OF_MODELS = ("kg_rec/explain/", "kg_rec/jobs/", "kg_rec/store/")
 
 
 @dataclass
 class Touched:
-    """What the tests do where nothing is changed."""
+    """What is known of the changes so far; kept in a file, so that a run that was broken off goes on.
 
-    #: Seconds of each test that passes, by its id.
+    Attributes:
+        of: the sources and the statements that all this is true of.
+        seconds: processor time of each test that passes, by its id.
+        failing: tests that fail where nothing is changed; they are not asked.
+        tests: for each statement (``file:line``), the tests that execute it.
+        killed: for each change that a test noticed, that test.
+    """
+
+    of: str
     seconds: dict[str, float] = field(default_factory=dict)
-    #: Tests that fail; they are not asked.
     failing: list[str] = field(default_factory=list)
-    #: Source file -> line -> the tests that touch it.
-    lines: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-
-    def tests_for(self, path: str, around: range) -> list[str]:
-        """The tests that touch some lines of a file, the quickest first."""
-        lines = self.lines.get(path, {})
-        met = {test for line in around for test in lines.get(str(line), ())}
-        return sorted(met & self.seconds.keys(), key=self.seconds.__getitem__)
+    tests: dict[str, list[str]] = field(default_factory=dict)
+    killed: dict[str, str] = field(default_factory=dict)
 
 
 class Judge:
@@ -47,10 +54,11 @@ class Judge:
 
     Args:
         changes: what to judge.
-        limit: seconds for the tests of one change.
-        known: a file of what the tests touch; made if absent.
-        told: takes each verdict: ``killed``, ``survived``, ``slow`` (the time is over), ``untested`` (no test touches
-            the line) or ``outside`` (the change cannot be made in a running process).
+        limit: seconds of processor time for the tests of one change.
+        known: a file of what is known of the changes; made if absent, or if it is of other sources.
+        of: what the sources are.
+        told: takes each verdict: ``killed``, ``survived``, ``slow`` (the time is over), ``untested`` (no test executes
+            the statement) or ``outside`` (the change cannot be made in a running process); and the tests asked.
         say: takes a line of progress.
     """
 
@@ -59,12 +67,16 @@ class Judge:
         changes: list[Mutation],
         limit: float,
         known: Path,
+        of: str,
         told: Callable[[Mutation, str, int], None],
         say: Callable[[str], None],
     ) -> None:
         self.changes, self.limit, self.known, self.told, self.say = changes, limit, known, told, say
-        self.touched = Touched()
-        self._sound: set[str] = set()
+        self.touched = Touched(of)
+        if known.exists():
+            before = Touched(**json.loads(known.read_text(encoding="utf-8")))
+            self.touched = before if before.of == of else self.touched
+        self._sound = set(self.touched.killed.values())
         self._switch: Callable[[str], None] = lambda _: None
 
     @pytest.hookimpl(tryfirst=True)
@@ -72,18 +84,21 @@ class Judge:
         """Measure, and judge."""
         if session.testsfailed:
             raise session.Interrupted(f"{session.testsfailed} files of tests cannot be read")
-        if self.known.exists():
-            self.touched = Touched(**json.loads(self.known.read_text(encoding="utf-8")))
-        else:
-            self.touched = self._measured(session)
-            self.known.write_text(json.dumps(vars(self.touched)), encoding="utf-8")
+        root = session.config.rootpath
+        sources = {path: (root / path).read_text(encoding="utf-8") for path in {c.path for c in self.changes}}
+        for path in sources:  # a fork that imports a file by itself would read what is not changed
+            importlib.import_module(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+        self._measure(session.items, root, sources)
+        running = Running.here()
         items = {item.nodeid: item for item in session.items}
         for change in self.changes:
-            file = session.config.rootpath / change.path
-            source = file.read_text(encoding="utf-8")
-            around = lines_around(source, change.line)
-            tests = [items[name] for name in self.touched.tests_for(change.path, around) if name in items]
-            verdict = self._verdict(str(file), source, change.applied(source), tests) if tests else "untested"
+            source = sources[change.path]
+            names = self.touched.tests.get(f"{change.path}:{first_line(source, change.line)}", [])
+            tests = [items[name] for name in sorted(names, key=self.touched.seconds.__getitem__) if name in items]
+            if self.touched.killed.get(str(change)) in items:
+                verdict = "killed"
+            else:
+                verdict = self._verdict(running, root, change, source, tests) if tests else "untested"
             self.told(change, verdict, len(tests))
         return True
 
@@ -99,54 +114,88 @@ class Judge:
         self._switch(item.nodeid)
         return (yield)
 
-    def _measured(self, session: pytest.Session) -> Touched:
-        touched, package = Touched(), session.config.rootpath / "kg_rec"
-        measured = coverage.Coverage(data_file=None, source=[str(package)], messages=False)
-        measured.start()
-        self._switch = measured.switch_context
-        by_file: dict[str, list[str]] = {}
-        for n, item in enumerate(session.items):
-            begun = time.perf_counter()
-            following = session.items[n + 1] if n + 1 < len(session.items) else None
+    def _measure(self, items: list[pytest.Item], root: Path, sources: dict[str, str]) -> None:
+        """Run the tests that nothing is known of, with marks at the statements of the changes."""
+        known = {*self.touched.seconds, *self.touched.failing}
+        new = [item for item in items if item.nodeid not in known]
+        if not new:
+            return
+        context = ""
+        met: set[tuple[str, str]] = set()
+        running = Running.here()
+        for path, source in sources.items():
+            lines = {first_line(source, change.line) for change in self.changes if change.path == path}
+            marked = with_marks(source, {line: f"{path}:{line}" for line in lines})
+            running.put(str(root / path), marked, lambda statement: met.add((statement, context)))
+
+        def switch(to: str) -> None:
+            nonlocal context
+            context = to
+
+        self._switch = switch
+        for n, item in enumerate(new):
+            begun = time.process_time()
+            following = new[n + 1] if n + 1 < len(new) else None
             reports = runtestprotocol(item, log=False, nextitem=following)
             if all(report.passed for report in reports):
-                touched.seconds[item.nodeid] = round(time.perf_counter() - begun, 3)
-                by_file.setdefault(item.nodeid.partition("::")[0], []).append(item.nodeid)
+                self.touched.seconds[item.nodeid] = round(time.process_time() - begun, 3)
             elif any(report.failed for report in reports):
-                touched.failing.append(item.nodeid)
-            self.say(f"measured {n + 1} of {len(session.items)}: {item.nodeid}")
+                self.touched.failing.append(item.nodeid)
+            self.say(f"measured {n + 1} of {len(new)}: {item.nodeid}")
+            if following is None or following.path != item.path:
+                self._note(met, [i.nodeid for i in new if i.path == item.path])
+                met.clear()
         self._switch = lambda _: None
-        measured.stop()
-        data = measured.get_data()
-        for file in sorted(data.measured_files()):
-            found = touched.lines.setdefault(os.path.relpath(file, session.config.rootpath), {})
-            for line, names in data.contexts_by_lineno(file).items():
-                tests = [test for name in names for test in ([name] if "::" in name else by_file.get(name, []))]
-                found[str(line)] = sorted(set(tests))
-        return touched
+        for path, source in sources.items():
+            running.put(str(root / path), source)
 
-    def _verdict(self, file: str, source: str, changed: str, tests: list[pytest.Item]) -> str:
+    def _note(self, met: Iterable[tuple[str, str]], of_file: list[str]) -> None:
+        """Keep which tests of one file met which statement."""
+        passing = [name for name in of_file if name in self.touched.seconds]
+        for statement, name in met:
+            tests = self.touched.tests.setdefault(statement, [])
+            more = [name] if "::" in name else passing
+            tests += [test for test in more if test in self.touched.seconds and test not in tests]
+        self._keep()
+
+    def _keep(self) -> None:
+        self.known.write_text(json.dumps(vars(self.touched)), encoding="utf-8")
+
+    def _verdict(self, running: Running, root: Path, change: Mutation, source: str, tests: list[pytest.Item]) -> str:
         """What the tests say of a change; one that fails in a fork without it too is not asked again."""
         while True:
             asked = [item for item in tests if item.nodeid not in self.touched.failing]
-            verdict, killer = self._fork(file, changed, asked)
-            if killer is None or killer in self._sound:
-                return verdict
-            control, _ = self._fork(file, source, [item for item in asked if item.nodeid == killer])
-            if control == "survived":
+            verdict, killer = self._fork(running, root, change.path, change.applied(source), asked)
+            if killer is not None and killer not in self._sound:
+                control, _ = self._fork(
+                    running, root, change.path, source, [item for item in asked if item.nodeid == killer]
+                )
+                if control != "survived":
+                    self.touched.failing.append(killer)
+                    continue
                 self._sound.add(killer)
-            else:
-                self.touched.failing.append(killer)
+            if killer is not None:
+                self.touched.killed[str(change)] = killer
+            self._keep()
+            return verdict
 
-    def _fork(self, file: str, source: str, tests: list[pytest.Item]) -> tuple[str, str | None]:
+    def _fork(
+        self, running: Running, root: Path, path: str, source: str, tests: list[pytest.Item]
+    ) -> tuple[str, str | None]:
         """The verdict on a file with that source, and the test that fails."""
         reading, writing = os.pipe()
+        models = tempfile.mkdtemp()
         pid = os.fork()
         if pid == 0:
             code = 2
             try:
                 os.setsid()
-                put_in_place(file, source)
+                resource.setrlimit(resource.RLIMIT_CPU, (int(self.limit) + 1, int(self.limit) + 2))
+                signal.signal(signal.SIGXCPU, lambda *_: os._exit(4))
+                running.put(str(root / path), source)
+                running.forget(() if path.startswith(_NOT_OF_MODELS) else ("/tests/",))
+                if toys := sys.modules.get("toy_graph"):
+                    toys.MODELS = toys.MODELS if path.startswith(_NOT_OF_MODELS) else Path(models)
                 for n, item in enumerate(tests):
                     following = tests[n + 1] if n + 1 < len(tests) else None
                     os.write(writing, f"{n}\n".encode())
@@ -159,6 +208,7 @@ class Judge:
                 os._exit(code)
         os.close(writing)
         ended = self._waited(pid)
+        shutil.rmtree(models, ignore_errors=True)
         with os.fdopen(reading) as begun:
             last = begun.read().split()
         if ended in _SAID:
@@ -166,12 +216,13 @@ class Judge:
         return "killed", tests[int(last[-1])].nodeid if last else None
 
     def _waited(self, pid: int) -> int | None:
-        """The exit code of a process; None where the time is over."""
-        until = time.monotonic() + self.limit
+        """The exit code of a process; None where the time is over, on the clock ten times the processor's."""
+        until = time.monotonic() + 10 * self.limit
         while time.monotonic() < until:
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
-                return os.waitstatus_to_exitcode(status)
+                code = os.waitstatus_to_exitcode(status)
+                return None if code in (4, -signal.SIGXCPU, -signal.SIGKILL) else code
             time.sleep(0.02)
         os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
