@@ -6,10 +6,12 @@ import pytest
 from explain_paths import SIMILAR, Make, back, forth, told
 
 from kg_rec.errors import ConfigError, SchemaError
+from kg_rec.explain.counterfactuals.counterfactual import Counterfactual
 from kg_rec.explain.path import PathGroup, PathNode
 from kg_rec.explain.words.grammar import sentences
 from kg_rec.explain.words.languages.base import speaker
 from kg_rec.explain.words.patterns import TONES, patterns
+from kg_rec.explain.words.what_if import tell_counterfactual
 from kg_rec.explain.words.wording import Wording
 from kg_rec.schema import GraphSchema
 
@@ -131,6 +133,22 @@ def test_a_phrase_that_goes_on_after_its_object() -> None:
         "Like “Chana” and “Sambar” (you gave those dishes five stars), “Dal” contains Cumin."
     )
     assert "“Chana”（你给那个Dish打了高分）" in told(dishes.schema, [dishes.direct(SIMILAR, "Chana")], "Dal", KURZ)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "one", "two"),
+    [
+        ("听过了{}", "你听过的“Chana”", "你听过的“Chana”和“Sambar”"),
+        ("给{}打了高分", "“Chana”（你给那个Dish打了高分）", "“Chana”和“Sambar”（你给那些Dish打了高分）"),
+    ],
+)
+def test_a_what_if_says_what_was_liked_as_the_explanation_does(phrase: str, one: str, two: str) -> None:
+    dishes = recipes(f'; kr:phrase "{phrase}"@zh')
+    for names, said in ((["Chana"], one), (["Chana", "Sambar"], two)):
+        removed = tuple((name, name) for name in names)
+        gone = Counterfactual("u", "d", "Dal", 3, "leaves", removed, len(names), True, 2, 9, (), ())
+        assert f"如果没有{said}，“Dal”" in tell_counterfactual(gone, dishes.schema, "zh")
+        assert said in told(dishes.schema, [dishes.direct(SIMILAR, *names)], "Dal", KURZ)
 
 
 @pytest.mark.parametrize("lang", ["fr", "", "english"])
