@@ -30,6 +30,11 @@ from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 #: What a channel reads besides the interactions.
 Need = Literal["times", "facts", "text", "vectors"]
 
+#: Takes one record of the training log.
+Log = Callable[[Mapping[str, object]], None]
+#: Numbers chosen for a channel, and its kernel with them.
+Candidate = tuple[Mapping[str, Any], Kernel]
+
 #: Under this name an operator's channel keeps k: how many times W it was shrunk to.
 PRIOR_FACTOR = "prior"
 
@@ -80,7 +85,7 @@ class TrainingData:
     judge: Callable[[Kernel], Floats64] | None = None
     tolerance: float = 0.0
     progress: Progress = no_progress
-    log: Callable[[Mapping[str, object]], None] = field(default=lambda _: None)
+    log: Log = field(default=lambda _: None)
     shards: Shards = HERE
     sums: Sums | None = None
     text: Floats32 | None = None
@@ -156,7 +161,7 @@ class ChannelKind(ABC):
         return 0.0
 
     @abstractmethod
-    def candidates(self, data: TrainingData) -> Iterator[tuple[Mapping[str, Any], Kernel]]:
+    def candidates(self, data: TrainingData) -> Iterator[Candidate]:
         """What validation chooses from: numbers that JSON can hold, and the kernel fitted with them.
 
         They are asked for one at a time, and only the best kernel is kept.  No candidate: the channel has nothing to

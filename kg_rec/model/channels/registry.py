@@ -5,6 +5,7 @@ Their names are known without importing them, so that a help text stays quick.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -83,6 +84,16 @@ def kind_of(name: str) -> ChannelKind:
     if name not in channel_names():
         raise ModelError(f"unknown channel {name!r}; expected some of {sorted(channel_names())}")
     return _registered.get(name) or _loaded(name)
+
+
+def kinds_of(names: Collection[str]) -> tuple[ChannelKind, ...]:
+    """The channels of some names, in the order in which channels are shown.
+
+    Raises:
+        ModelError: there is none of a name.
+    """
+    named = {kind_of(name).name for name in sorted(names)}
+    return tuple(kind for kind in kinds() if kind.name in named)
 
 
 def about_of(name: str) -> About:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kg_rec.arrays.types import Floats32
 from kg_rec.model.channels.base import Fitted, TrainingData
+from kg_rec.model.channels.registry import kinds_of
 from kg_rec.model.channels.sums import Sums
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import popular
@@ -21,7 +22,8 @@ from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.train.device import device
 from kg_rec.model.train.new_items import anchor, similarity_of
-from kg_rec.model.train.tune import popularity_scale, prior_factor, used
+from kg_rec.model.train.prior import prior_factor
+from kg_rec.model.train.weights import popularity_scale
 from kg_rec.model.trusted import learned_from
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import Snapshot
@@ -77,7 +79,8 @@ def fit(
     channels, regression = [], None
     data, shared = _with_prior(data, chosen, config)
     # first the channels that say nothing of new items; these are left out where known items do without them
-    order = sorted((k for k in used(config) if k.name in chosen.channels), key=lambda k: k.cold_start is not None)
+    fitting = [kind for kind in kinds_of(config.channels) if kind.name in chosen.channels]
+    order = sorted(fitting, key=lambda kind: kind.cold_start is not None)
     for step, kind in enumerate(order):
         if kind.cold_start is None and not chosen.warm.get(kind.name):
             continue
@@ -108,7 +111,7 @@ def fit(
 
 def _with_prior(data: TrainingData, chosen: Chosen, config: TrainConfig) -> tuple[TrainingData, tuple[GatedPaths, ...]]:
     """The data with what the graph says, and the paths that this is the sum of."""
-    for kind in used(config):
+    for kind in kinds_of(config.channels):
         fitted = kind.fit(data, chosen.channels[kind.name]) if kind.is_prior and kind.name in chosen.channels else None
         if fitted is not None and isinstance(fitted.kernel, FactorKernel):
             return replace(data, prior=fitted.kernel), fitted.shared
@@ -118,7 +121,7 @@ def _with_prior(data: TrainingData, chosen: Chosen, config: TrainConfig) -> tupl
 def _beside_operators(chosen: Chosen, config: TrainConfig, counts: NDArray[np.int64]) -> Floats32:
     """The weight of W per item that goes with the operators that are shrunk to it, shape (items,)."""
     total = np.zeros(len(counts), np.float32)
-    for kind in used(config):
+    for kind in kinds_of(config.channels):
         factor = prior_factor(kind, chosen.channels) if kind.name in chosen.channels else 0.0
         if factor:
             weight = chosen.warm.get(kind.name, 0.0) / chosen.units.get(kind.name, 1.0)

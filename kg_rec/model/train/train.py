@@ -16,8 +16,10 @@ from threadpoolctl import threadpool_limits
 
 from kg_rec.arrays.types import Floats32
 from kg_rec.errors import ModelError
+from kg_rec.model.channels.base import Log
 from kg_rec.model.channels.knowledge import KnowledgeConfig
 from kg_rec.model.channels.meaning import MeaningConfig
+from kg_rec.model.channels.registry import kinds_of
 from kg_rec.model.channels.sums import Sums
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.config import TrainConfig
@@ -28,7 +30,7 @@ from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.shown import shown_of
 from kg_rec.model.train.device import device
 from kg_rec.model.train.fit import fit
-from kg_rec.model.train.tune import Log, tune, used
+from kg_rec.model.train.tune import tune
 from kg_rec.model.train.validation import held_out
 from kg_rec.model.trusted import trusted
 from kg_rec.progress import Progress, no_progress
@@ -72,7 +74,7 @@ def train(
         MissingDependencyError: the meaning channel is on and no text model is installed.
     """
     config = config or TrainConfig()
-    used(config)  # refuses an unknown channel before any work
+    kinds_of(config.channels)  # refuses an unknown channel before any work
     shown_of(config.shown, snapshot, config.blocked)  # and rules of lists that the graph has no words for
     snapshot = without_relations(snapshot, config.blocked)
     if split is not None:
@@ -187,7 +189,7 @@ def _threads(n_items: int) -> Iterator[None]:
 def encode_items(snapshot: Snapshot, config: TrainConfig, progress: Progress = no_progress) -> Floats32 | None:
     """Text embeddings of the items, shape (n, d); None where the channel or encoder is off, or no item has text."""
     meaning = config.of(MeaningConfig)
-    wanted = any("text" in kind.needs for kind in used(config))
+    wanted = any("text" in kind.needs for kind in kinds_of(config.channels))
     wanted |= "knowledge" in config.channels and config.of(KnowledgeConfig).alignment > 0
     if meaning.encoder == "none" or not wanted:
         return None

@@ -12,7 +12,7 @@ from kg_rec.model.channels.knowledge import KNOWLEDGE
 from kg_rec.model.channels.taste import TASTE
 from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.model.train.fusion import choose_lambdas, standardise
-from kg_rec.model.train.tune import popularity_scale
+from kg_rec.model.train.weights import popularity_scale
 
 #: One user, and one item per channel: a judge can read each channel's weight.
 SCORES = {"taste": np.float32([[1, 0]]), "knowledge": np.float32([[0, 1]])}
