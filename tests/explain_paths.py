@@ -13,7 +13,7 @@ from kg_rec.explain.path import Path, PathEdge, PathGroup, PathNode, Term
 from kg_rec.explain.show.cypher import cypher_for
 from kg_rec.explain.words.languages.base import Language
 from kg_rec.explain.words.patterns import Role, SentenceKind
-from kg_rec.explain.words.verbalizer import Row, sentences_of
+from kg_rec.explain.words.sentences import Row, sentences_of
 from kg_rec.explain.words.wording import Wording
 from kg_rec.schema import GraphSchema
 

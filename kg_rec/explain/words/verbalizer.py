@@ -1,17 +1,16 @@
 """Explanations in words: deterministic, offline, and every name, number and relation in the text is on a path.
 
-A reason is first a kind of sentence and what fills its slots (:class:`Row`), made straight from a
-:class:`~kg_rec.explain.paths.search.PathTable` on dense indices; sentences are taken apart once and then only filled.
+What fills the slots of a sentence is made straight from a :class:`~kg_rec.explain.paths.search.PathTable` on dense
+indices; the sentences are those of :mod:`kg_rec.explain.words.sentences`.
 A text says in this order: that more speaks against the item than for it, where that is so; how much speaks for it;
 the largest reasons, weighed; what speaks against it, where it matters.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import islice
 from zlib import crc32
 
@@ -19,18 +18,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kg_rec.errors import SchemaError
 from kg_rec.explain.path import PathEdge, PathNode
 from kg_rec.explain.paths.forms import PathPattern
 from kg_rec.explain.paths.search import PathTable
-from kg_rec.explain.words.grammar import sentences
-from kg_rec.explain.words.languages.base import Language, speaker
-from kg_rec.explain.words.patterns import Lead, Role, SentenceKind, Tone, pattern
+from kg_rec.explain.words.languages.base import Language
+from kg_rec.explain.words.patterns import Lead, Role, SentenceKind
 from kg_rec.explain.words.reasons import MAX_NAMED, Against, Reason, against, link_of, reasons
+from kg_rec.explain.words.sentences import Sentences, sentences_of
 from kg_rec.explain.words.slots import Template
 from kg_rec.explain.words.wording import Wording
 from kg_rec.model.recommender import Recommender
-from kg_rec.schema import GraphSchema
 
 #: Least share of a reason with a word of its own: "mainly", "also"; below the second it is "a little".
 WEIGHTS = (0.25, 0.08)
@@ -40,121 +37,6 @@ LEAST = 0.03
 AGAINST = 0.1
 #: Counts that are kept in words, so that a service that runs for weeks does not grow.
 _COUNTS = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One reason.
-
-    Attributes:
-        kind: of its sentence.
-        texts: what fills the slots, besides the recommended item and the share.
-        share: its part of what speaks for the item, 0 to 1.
-    """
-
-    kind: SentenceKind
-    texts: Mapping[Role, str]
-    share: float
-
-
-@dataclass(frozen=True)
-class Sentences:
-    """The sentences of one schema in one wording, taken apart.
-
-    Attributes:
-        language: speaks about the schema.
-        tone: which sentences.
-        phrases: texts by key and tone that are spoken in place of those that ship.
-    """
-
-    language: Language
-    tone: Tone
-    phrases: Mapping[tuple[str, Tone], tuple[str, ...]]
-    _known: dict[tuple[SentenceKind, bool, str], tuple[Template, ...]] = field(default_factory=dict, repr=False)
-    _remarks: dict[str, Template] = field(default_factory=dict, repr=False)
-
-    def templates(self, kind: SentenceKind, named: bool = True, weight: str = "") -> tuple[Template, ...]:
-        """The sentences for a kind, at least one.
-
-        Args:
-            kind: the kind.
-            named: whether they name the recommended item; else they say "this film".
-            weight: what stands before them: "Mainly: ".
-
-        Raises:
-            SchemaError: the schema cannot say a relation in this language.
-        """
-        found = self._known.get((kind, named, weight))
-        if found is None:
-            said = pattern(self.language.schema, self.language.code, kind)
-            texts = self.phrases.get((said.key, self.tone)) or sentences(said, self.tone)
-            if not texts:
-                raise SchemaError(
-                    f"schema {self.language.schema.name}: the pattern {said.key!r} cannot be said in "
-                    f"{self.language.title}; check the words of its relation for brackets and braces"
-                )
-            roles = {tag: role for role, tag in said.tags.items()}
-            found = self._known[kind, named, weight] = tuple(
-                Template.parse(self._placed(text, said.tags["item"], named, weight), roles) for text in texts
-            )
-        return found
-
-    def _placed(self, text: str, item: str, named: bool, weight: str) -> str:
-        if not named:
-            text = text.replace(f"[{item}]", self.language.this_item())
-            text = text[:1].upper() + text[1:]
-        return weight + self.language.opened(text) if weight else text
-
-    def say(self, row: Row, item: str | None = None, seed: int = 0, weight: str = "") -> str:
-        """One reason in words.
-
-        Args:
-            row: the reason.
-            item: the recommended item's name as it is written; None where it was named before.
-            seed: chooses among the sentences.
-            weight: see :meth:`templates`.
-        """
-        known = self.templates(row.kind, item is not None, weight)
-        texts = {**row.texts, "item": item or "", "share": self.language.percent(row.share)}
-        return known[seed % len(known)].fill(texts)
-
-    def remark(self, name: str, texts: Mapping[str, str]) -> str:
-        """A sentence about the score as a whole; see :attr:`Language.remarks`."""
-        found = self._remarks.get(name)
-        if found is None:
-            words = self.language.words((), "none", False, False)
-            text = re.sub(r"\{(\w+)\}", lambda m: words[m.group(1)][0], self.language.remarks[name])
-            found = self._remarks[name] = Template.parse(text)
-        return found.fill(texts)
-
-
-def sentences_of(schema: GraphSchema, wording: Wording) -> Sentences:
-    """The sentences of a schema in a wording; the same arguments give the same object, with what it took apart.
-
-    Raises:
-        PhraseError: a phrase of the book is refused.
-        SchemaError: the schema cannot say a relation in the language.
-    """
-    return _sentences_of(_Schema(schema), wording)
-
-
-@dataclass(frozen=True, eq=False)
-class _Schema:
-    """A schema as a key: its digest stands for it."""
-
-    schema: GraphSchema
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Schema) and other.schema.digest == self.schema.digest
-
-    def __hash__(self) -> int:
-        return hash(self.schema.digest)
-
-
-@lru_cache(maxsize=32)
-def _sentences_of(key: _Schema, wording: Wording) -> Sentences:
-    book, lang = wording.phrasebook, wording.lang
-    return Sentences(speaker(key.schema, lang), wording.tone, book.for_schema(key.schema, lang) if book else {})
 
 
 def seed_of(user: str, item: str) -> int:

@@ -17,7 +17,7 @@ from kg_rec.explain.words.grammar import check_phrase, check_slots, ebnf, senten
 from kg_rec.explain.words.patterns import TONES, Pattern, Tone, patterns, profile_kinds
 from kg_rec.explain.words.patterns import pattern as pattern_of
 from kg_rec.explain.words.phrasebook import Phrase, Phrasebook
-from kg_rec.explain.words.verbalizer import Sentences, sentences_of
+from kg_rec.explain.words.sentences import Sentences, sentences_of
 from kg_rec.explain.words.wording import Wording
 from kg_rec.schema import GraphSchema
 

@@ -23,8 +23,8 @@ from kg_rec.explain.path import PathGroup, PathNode
 from kg_rec.explain.show.cypher import cypher_for
 from kg_rec.explain.show.text import to_html, to_json, to_markdown, to_text
 from kg_rec.explain.words.patterns import TONES
+from kg_rec.explain.words.sentences import sentences_of
 from kg_rec.explain.words.slots import MAX_NAME
-from kg_rec.explain.words.verbalizer import sentences_of
 from kg_rec.explain.words.wording import Wording
 from kg_rec.schema import GraphSchema
 
