@@ -17,7 +17,8 @@ from kg_rec.loaders.triples import Triples, derive_schema
 from kg_rec.progress import Progress
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import EdgeTable, Snapshot, export
-from kg_rec.split import Split, calendar_split, is_by_calendar, join, read_rows, read_split
+from kg_rec.split import Split, calendar_split, is_by_calendar, join
+from kg_rec.split_files import read_rows, read_split
 from kg_rec.store import GraphStore, connect
 
 PARTS = ("train", "valid", "test")

@@ -96,7 +96,7 @@ def audit(
     with progress_bar() as progress:
         loaded = read_model(model, graph, progress)
         from kg_rec.audit.config import AuditConfig
-        from kg_rec.split import read_split
+        from kg_rec.split_files import read_split
 
         config = AuditConfig(k=k, by=by, items=items, calibration=calibration, least=least, seed=seed)
         named = cast("Protocol", protocol)

@@ -308,7 +308,7 @@ def read_source(ctx: click.Context, graph: str, snapshot: Path | None, progress:
 
 def read_split(folder: Path, snapshot: Snapshot, protocol: str) -> Split:
     """The split that ``--split`` names."""
-    from kg_rec.split import read_split
+    from kg_rec.split_files import read_split
 
     return read_split(folder, snapshot, cast("Protocol", protocol))
 

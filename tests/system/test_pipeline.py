@@ -22,7 +22,8 @@ from kg_rec.model.channels.taste import TasteConfig
 from kg_rec.model.cold.config import ColdConfig
 from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.snapshot import Snapshot
-from kg_rec.split import Split, read_split
+from kg_rec.split import Split
+from kg_rec.split_files import read_split
 from kg_rec.store import GraphStore
 
 pytestmark = [pytest.mark.shared, pytest.mark.neo4j, pytest.mark.timeout(1200)]

@@ -29,7 +29,7 @@ from kg_rec.model.persist import load as load_model
 from kg_rec.schema import GraphSchema
 from kg_rec.serve.tokens import read_tokens
 from kg_rec.snapshot import Snapshot
-from kg_rec.split import read_rows
+from kg_rec.split_files import read_rows
 from kg_rec.store import GraphStore, connect
 from kg_rec.store.credentials import read_credentials
 

@@ -21,11 +21,10 @@ from kg_rec.split import (
     cold_users_split,
     join,
     random_split,
-    read_rows,
-    read_split,
     split_by,
     temporal_split,
 )
+from kg_rec.split_files import read_rows, read_split
 
 
 def pairs_of(table: EdgeTable) -> list[tuple[int, int]]:
