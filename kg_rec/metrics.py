@@ -21,8 +21,8 @@ METRICS = ("ndcg", "recall", "precision", "mrr", "hit")
 
 def discounts(k: int) -> Floats64:
     """What the ranks from 1 to k are worth, 1/log2(1 + rank), shape (k,)."""
-    found: Floats64 = 1 / np.log2(np.arange(2, k + 2))
-    return found
+    gains: Floats64 = 1 / np.log2(np.arange(2, k + 2))
+    return gains
 
 
 def per_user(top: NDArray[np.int64], relevant: sparse.csr_array, k: int) -> dict[str, NDArray[np.float64]]:
@@ -35,8 +35,8 @@ def per_user(top: NDArray[np.int64], relevant: sparse.csr_array, k: int) -> dict
     """
     top = top[:, :k]
     rows = np.repeat(np.arange(top.shape[0]), top.shape[1])
-    found = np.asarray(relevant[rows, np.maximum(top, 0).ravel()]).reshape(top.shape) > 0
-    hits = found & (top >= 0)
+    is_relevant = np.asarray(relevant[rows, np.maximum(top, 0).ravel()]).reshape(top.shape) > 0
+    hits = is_relevant & (top >= 0)
     number = np.diff(relevant.indptr)
     gain = discounts(k)
     ideal = np.concatenate([[0.0], np.cumsum(gain)])[np.minimum(number, k)]

@@ -81,16 +81,16 @@ def with_disliked(split: Split, interactions: EdgeTable, interaction: RelationTy
         interactions: all.
         interaction: their type.
     """
-    found = interactions.take(counts_against(interactions, interaction))
+    disliked = interactions.take(counts_against(interactions, interaction))
     held = join(split.valid, split.test)
-    if split.protocol in ("temporal", "calendar") and found.time is not None and held.time is not None and len(held):
-        first = np.full(int(max(found.source.max(initial=0), held.source.max())) + 1, np.iinfo(np.int64).max)
+    if split.protocol in ("temporal", "calendar") and disliked.time is not None and held.time is not None and len(held):
+        first = np.full(int(max(disliked.source.max(initial=0), held.source.max())) + 1, np.iinfo(np.int64).max)
         if split.protocol == "calendar":
             first[:] = held.time.min()
         else:
             np.minimum.at(first, held.source, held.time)
-        found = found.take(found.time < first[found.source])
-    return replace(split, disliked=found) if len(found) else split
+        disliked = disliked.take(disliked.time < first[disliked.source])
+    return replace(split, disliked=disliked) if len(disliked) else split
 
 
 def join(first: EdgeTable, second: EdgeTable) -> EdgeTable:

@@ -152,11 +152,11 @@ def _read_edges(path: Path, snapshot: Snapshot) -> EdgeTable:
     table = read_rows(path)
     ends = []
     for column, ids in (("user", snapshot.users), ("item", snapshot.items)):
-        found = ids.indices(table.column(column))
-        if (found < 0).any():
-            row = int(np.argmax(found < 0))
+        indices = ids.indices(table.column(column))
+        if (indices < 0).any():
+            row = int(np.argmax(indices < 0))
             raise LoadError(f"{column} {table.column(column)[row]} is not in the graph; load it first", path, row + 2)
-        ends.append(found)
+        ends.append(indices)
     names = table.column_names
     weight = table.column("rating").to_numpy().astype(np.float32) if "rating" in names else None
     time = table.column("timestamp").to_numpy() if "timestamp" in names else None

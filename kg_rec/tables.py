@@ -80,8 +80,8 @@ def table_formats() -> dict[str, TableFormat]:
     """Every format by its name: those built in, then those of installed packages."""
     formats = {f.name: f for f in (PARQUET, JSON_LINES)}
     for point in installed("kg_rec.tables"):
-        found: TableFormat = point.load()
-        formats.setdefault(found.name, found)
+        table_format: TableFormat = point.load()
+        formats.setdefault(table_format.name, table_format)
     return formats
 
 

@@ -139,11 +139,11 @@ def parser_fault(error: Exception) -> str:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    value = dict(pairs)
+    if len(value) < len(pairs):
         keys = [key for key, _ in pairs]
         raise ArgumentError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} comes twice")
-    return found
+    return value
 
 
 def _constant(name: str) -> Any:

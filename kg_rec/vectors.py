@@ -51,8 +51,8 @@ def user_vectors(model: Recommender, users: Sequence[str] | None = None) -> pa.T
     """
     kernel = _relational(model)
     rows = np.arange(len(model.users)) if users is None else positions(model.users, users)
-    found = model.histories[rows] @ _dense(kernel.source)
-    return pa.table({"user": model.users.keys.take(pa.array(rows)), "vector": _lists(np.asarray(found, np.float32))})
+    vectors = model.histories[rows] @ _dense(kernel.source)
+    return pa.table({"user": model.users.keys.take(pa.array(rows)), "vector": _lists(np.asarray(vectors, np.float32))})
 
 
 def text_vectors(model: Recommender) -> pa.Table:

@@ -51,9 +51,9 @@ def topk_candidates(scores: Floats, k: int, slack: Floats | float = 0.0) -> NDAr
     bound = np.maximum(bound, np.finfo(scores.dtype).min)  # -inf may not be ranked
     row, group = np.divmod(np.flatnonzero(maxima >= bound[:, None]), groups)
     cells = (row * n + group)[:, None] + np.arange(0, n, groups)
-    found = scores.take(cells, mode="clip") >= bound[row][:, None]
-    found[:, deep:] &= (group < rest)[:, None]  # the last columns are not in every group
-    return np.sort(cells[found])
+    kept = scores.take(cells, mode="clip") >= bound[row][:, None]
+    kept[:, deep:] &= (group < rest)[:, None]  # the last columns are not in every group
+    return np.sort(cells[kept])
 
 
 def topk_sorted(

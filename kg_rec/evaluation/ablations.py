@@ -56,9 +56,9 @@ def among_equals(popularity: NDArray[np.int64], rng: np.random.Generator) -> NDA
     order = np.lexsort((rng.random(len(popularity)), popularity))
     place = np.arange(len(order)) // _PEERS
     dealt = order[np.lexsort((rng.random(len(order)), place))]
-    found = np.empty_like(order)
-    found[order] = dealt
-    return found
+    shuffled = np.empty_like(order)
+    shuffled[order] = dealt
+    return shuffled
 
 
 def _dealt(edges: EdgeTable, relation: RelationType, item: str, order: NDArray[np.int64]) -> EdgeTable:

@@ -28,8 +28,8 @@ def ratio_interval(
         Lower and upper end; None if the second mean can be 0.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = _interval(lambda users: one[users].mean() / other[users].mean(), len(one), seed, samples)
-    return found if np.isfinite(found).all() else None
+        interval = _interval(lambda users: one[users].mean() / other[users].mean(), len(one), seed, samples)
+    return interval if np.isfinite(interval).all() else None
 
 
 def difference_interval(

@@ -163,14 +163,14 @@ def beyond_accuracy(
         if len(items) > 1:
             block = (columns[:, items].T @ columns[:, items]).toarray() / np.outer(norms[items], norms[items])
             similarity.append((block.sum() - np.trace(block)) / (len(items) * (len(items) - 1)))
-    found = {
+    metrics = {
         f"coverage@{k}": len(np.unique(listed)) / int(candidates.sum()),
         f"novelty@{k}": float(-np.log2(np.maximum(popularity[listed], 1) / n_users).mean()),
         f"diversity@{k}": 1 - float(np.mean(similarity)) if similarity else 0.0,
     }
     if own.nnz:
-        found[f"popularity@{k}"] = float(popularity[listed].mean() / max(popularity[own.indices].mean(), 1e-12))
-    return found
+        metrics[f"popularity@{k}"] = float(popularity[listed].mean() / max(popularity[own.indices].mean(), 1e-12))
+    return metrics
 
 
 def path_quality(
@@ -202,8 +202,8 @@ def path_quality(
         groups = path_groups(model, find(model, users, top[filled], config))
         for user, some in zip(users.tolist(), groups, strict=True):
             lists.setdefault(model.users.key(user), []).append(some[0].paths[0] if some else None)
-    found = path_metrics(model.snapshot, lists, k)
-    return {f"{name}@{k}": value for name, value in found.items()}
+    metrics = path_metrics(model.snapshot, lists, k)
+    return {f"{name}@{k}": value for name, value in metrics.items()}
 
 
 def evaluate(
@@ -270,8 +270,8 @@ def evaluate(
     for name in ablations:
         graph, settings = without(name, snapshot, popularity, config)
         other = train(graph, settings, split=split, progress=named(progress, name))
-        found = lift(test, rank_split(other, split, "test", live=live), config.seed)
-        report = replace(report, kg_lift={**report.kg_lift, name: found})
+        lifted = lift(test, rank_split(other, split, "test", live=live), config.seed)
+        report = replace(report, kg_lift={**report.kg_lift, name: lifted})
         measured(report)
     return report
 

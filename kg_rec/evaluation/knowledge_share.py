@@ -37,6 +37,6 @@ def knowledge_share(model: Recommender, ranking: Ranking, k: int = 10) -> dict[s
         )
         total = np.bincount(owner, weights=addends.sums(), minlength=len(top))
         shares.append(through[total > 0] / total[total > 0])
-    found = np.concatenate(shares)
-    lower, median, upper = np.quantile(found, [0.25, 0.5, 0.75]) if len(found) else (0.0, 0.0, 0.0)
+    per_score = np.concatenate(shares)
+    lower, median, upper = np.quantile(per_score, [0.25, 0.5, 0.75]) if len(per_score) else (0.0, 0.0, 0.0)
     return {"lower": float(lower), "median": float(median), "upper": float(upper)}

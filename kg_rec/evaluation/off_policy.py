@@ -213,11 +213,11 @@ def _bootstrap_t(numerator: NDArray[np.float64], denominator: NDArray[np.float64
     if error == 0:
         return float("nan"), float("nan")
     at_once = max(1, _BLOCK // rounds)
-    found = []
+    statistics = []
     for start in range(0, _RESAMPLES, at_once):
         rows = rng.integers(0, rounds, (min(at_once, _RESAMPLES - start), rounds))
         values, errors = _ratio(numerator[rows], denominator[rows])
         kept = errors > 0  # resamples without any reward say nothing about the spread
-        found.append((values[kept] - value) / errors[kept])
-    low, high = np.quantile(np.concatenate(found), [0.025, 0.975])
+        statistics.append((values[kept] - value) / errors[kept])
+    low, high = np.quantile(np.concatenate(statistics), [0.025, 0.975])
     return float(value - high * error), float(value - low * error)

@@ -129,11 +129,11 @@ class Explanation(Tabular):
             Value by key of the item interacted with, in the order of ``terms``; an interaction without an effect on
             the item is left out, its value is 0.
         """
-        found: dict[str, float] = {}
+        by_source: dict[str, float] = {}
         for term in self.terms:
             if channel is None or term.channel == channel:
-                found[term.source] = found.get(term.source, 0.0) + term.value
-        return found
+                by_source[term.source] = by_source.get(term.source, 0.0) + term.value
+        return by_source
 
     def to(self, name: str) -> Any:
         """The explanation in a display of :func:`kg_rec.explain.formats.displays`: ``text``, ``json``, ``html``, ...

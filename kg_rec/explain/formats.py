@@ -50,10 +50,10 @@ class Display:
         """
         module, _, name = self.function.partition(":")
         try:
-            found: Callable[[Any], Any] = getattr(import_module(module), name)
+            function: Callable[[Any], Any] = getattr(import_module(module), name)
         except (ImportError, AttributeError) as error:
             raise ConfigError(f"display {self.name}: expected a function at {self.function!r}, got: {error}") from error
-        return found
+        return function
 
 
 _SHOW = "kg_rec.explain.show"
@@ -75,7 +75,7 @@ def displays() -> dict[str, Display]:
     Raises:
         ConfigError: an entry point does not name a :class:`Display` of its own name, or takes a name that is in use.
     """
-    found = {display.name: display for display in _OWN}
+    by_name = {display.name: display for display in _OWN}
     for point in installed(_GROUP):
         try:
             display = point.load()
@@ -85,10 +85,10 @@ def displays() -> dict[str, Display]:
             raise ConfigError(
                 f"entry point {point.name} of {_GROUP}: expected a Display called {point.name!r}, got {display!r}"
             )
-        if display.name in found:
+        if display.name in by_name:
             raise ConfigError(f"entry point {point.name} of {_GROUP}: there is a display of this name; choose another")
-        found[display.name] = display
-    return found
+        by_name[display.name] = display
+    return by_name
 
 
 def display(name: str) -> Display:

@@ -57,8 +57,8 @@ class Versus:
         """What each interaction adds to it, the largest first; with ``base`` they sum to ``value``."""
         one, two = self.first.shap_values(), self.second.shap_values()
         names = {t.source: t.source_name for e in (self.first, self.second) for t in e.terms}
-        found = [Difference(key, name, one.get(key, 0.0), two.get(key, 0.0)) for key, name in names.items()]
-        return tuple(sorted(found, key=lambda d: (-abs(d.value), d.source)))
+        differences = [Difference(key, name, one.get(key, 0.0), two.get(key, 0.0)) for key, name in names.items()]
+        return tuple(sorted(differences, key=lambda d: (-abs(d.value), d.source)))
 
     @property
     def paths(self) -> tuple[tuple[Path, float], ...]:

@@ -27,8 +27,8 @@ def queried_keys(store: GraphStore, cypher: str, setting: str) -> list[str]:
         ConfigError: they are no texts.
         StoreError: the query was refused or failed.
     """
-    found = store.query(cypher, limit=_MOST_KEYS, timeout=600)
-    return list(dict.fromkeys(_texts(found.column(0).to_pylist(), setting, "in the first column")))
+    rows = store.query(cypher, limit=_MOST_KEYS, timeout=600)
+    return list(dict.fromkeys(_texts(rows.column(0).to_pylist(), setting, "in the first column")))
 
 
 def queried_pairs(store: GraphStore, cypher: str, setting: str) -> list[tuple[str, str]]:
@@ -38,12 +38,12 @@ def queried_pairs(store: GraphStore, cypher: str, setting: str) -> list[tuple[st
         ConfigError: there are not two columns, or they hold other things than keys of users and of items.
         StoreError: the query was refused or failed.
     """
-    found = store.query(cypher, limit=_MOST_KEYS, timeout=600)
-    if found.num_columns != 2:
+    rows = store.query(cypher, limit=_MOST_KEYS, timeout=600)
+    if rows.num_columns != 2:
         raise ConfigError(
-            f"{setting}: expected two columns, keys of users and of items, got {', '.join(found.column_names)}"
+            f"{setting}: expected two columns, keys of users and of items, got {', '.join(rows.column_names)}"
         )
-    columns = [_texts(column.to_pylist(), setting, "in both columns") for column in found.columns]
+    columns = [_texts(column.to_pylist(), setting, "in both columns") for column in rows.columns]
     schema = store.schema()
     for place, node, column in zip(("first", "second"), (schema.user, schema.item), columns, strict=True):
         some = list(dict.fromkeys(column))[:SHOWN_KEYS]
@@ -127,8 +127,8 @@ def blocked_pairs(
     for n, text in enumerate(config.never_for):
         pairs = queried_pairs(store, text, "candidates.never_for")
         users = snapshot.users.indices([user for user, _ in pairs])
-        found = np.stack([users, snapshot.items.indices([item for _, item in pairs])], axis=1)
-        parts.append(found[(found >= 0).all(axis=1)])
+        blocked = np.stack([users, snapshot.items.indices([item for _, item in pairs])], axis=1)
+        parts.append(blocked[(blocked >= 0).all(axis=1)])
         counts[f"never_for[{n}]"] = len(parts[-1])
     return np.unique(np.concatenate(parts), axis=0), counts
 

@@ -53,7 +53,7 @@ def user_digests(snapshot: Snapshot, properties: Sequence[str] = ()) -> NDArray[
     """
     edges, n = snapshot.interactions, len(snapshot.users)
     items = _item_hashes(snapshot.items)
-    found = np.zeros(n, dtype=np.uint64)
+    digests = np.zeros(n, dtype=np.uint64)
     for first in range(0, n, _USERS):
         users = np.arange(first, min(first + _USERS, n) + 1)
         bounds = np.searchsorted(edges.source, users)
@@ -66,12 +66,12 @@ def user_digests(snapshot: Snapshot, properties: Sequence[str] = ()) -> NDArray[
             hashes = _mixed(hashes ^ _mixed(edges.time[part].view(np.uint64) + np.uint64(2)))
         sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)])  # modulo 2^64
         at = bounds - bounds[0]
-        found[users[:-1]] = sums[at[1:]] - sums[at[:-1]]
+        digests[users[:-1]] = sums[at[1:]] - sums[at[:-1]]
     for name in properties:
         column = snapshot.nodes[snapshot.schema.user.name].column(name).cast(pa.float64())
         numbers = pc.fill_null(column, np.nan).to_numpy() + 0.0
-        found = _mixed(found ^ _mixed(numbers.view(np.uint64) + np.uint64(3)))
-    return found.view(np.int64)
+        digests = _mixed(digests ^ _mixed(numbers.view(np.uint64) + np.uint64(3)))
+    return digests.view(np.int64)
 
 
 def _item_hashes(items: IdMap) -> NDArray[np.uint64]:

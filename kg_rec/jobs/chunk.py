@@ -92,12 +92,12 @@ class Scorer:
         parts = (
             explain_lists(self.model, lists=table, wording=Wording(self.job.language), workers=1) if len(rows) else ()
         )
-        found = pa.Table.from_batches(parts, schema=EXPLANATION_FIELDS)
-        texts = found["text"].to_pylist() if self.job.explanations == "sentences" else [None] * len(rows)
+        explained = pa.Table.from_batches(parts, schema=EXPLANATION_FIELDS)
+        texts = explained["text"].to_pylist() if self.job.explanations == "sentences" else [None] * len(rows)
         if MOVED in rows.schema.names and self.job.explanations == "sentences":
             moves = rows.column(MOVED).to_pylist()
             texts = [text if move is None else f"{text}\n{move}" for text, move in zip(texts, moves, strict=True)]
-        paths = [[_path(p) for group in groups for p in group["paths"]] for groups in found["groups"].to_pylist()]
+        paths = [[_path(p) for group in groups for p in group["paths"]] for groups in explained["groups"].to_pylist()]
         columns = [pa.array(texts, pa.string()), pa.array(paths, pa.list_(pa.string()))]
         return pa.record_batch([*rows.columns, *columns], names=[*rows.schema.names, "reason", "paths"])
 

@@ -246,10 +246,10 @@ def check_files(job: JobConfig) -> None:
 
 def queries(job: JobConfig) -> Sequence[tuple[str, str]]:
     """The settings that hold Cypher, and their text."""
-    found = [("users.cypher", job.users.cypher)] if job.users.cypher else []
-    found += [("candidates.only", text) for text in job.candidates.only]
-    found += [("candidates.never", text) for text in job.candidates.never]
-    return [*found, *(("candidates.never_for", text) for text in job.candidates.never_for)]
+    statements = [("users.cypher", job.users.cypher)] if job.users.cypher else []
+    statements += [("candidates.only", text) for text in job.candidates.only]
+    statements += [("candidates.never", text) for text in job.candidates.never]
+    return [*statements, *(("candidates.never_for", text) for text in job.candidates.never_for)]
 
 
 def _without_empty(values: Any) -> Any:

@@ -25,14 +25,14 @@ def moved(schema: GraphSchema, rules: Reranker, ranked: Reranked, own: Floats64 
     """
     shown = None if own is None or rules.calibration is None else _mix(rules.calibration, best)
     words = speaker(schema, rules.lang).what_if
-    found: list[str | None] = []
+    texts: list[str | None] = []
     for row, items in enumerate(ranked.items.tolist()):
         for place, item in enumerate(items):
             if item < 0:
                 continue
             before, why = int(ranked.before[row, place]), int(ranked.why[row, place])
             if before == place + 1:
-                found.append(None)
+                texts.append(None)
                 continue
             if 0 < before <= place:
                 reason = words["moved_down"]
@@ -46,8 +46,8 @@ def moved(schema: GraphSchema, rules: Reranker, ranked: Reranked, own: Floats64 
             else:
                 reason = words["moved_diverse" if why == Why.DIVERSE else "moved_room"]
             how = "moved" if before > 0 else "moved_below"
-            found.append(words[how].format(before=abs(before), now=place + 1, why=reason))
-    return found
+            texts.append(words[how].format(before=abs(before), now=place + 1, why=reason))
+    return texts
 
 
 def _lack(calibration: Calibration, item: int, own: Floats64, shown: Floats64, k: int, words: Mapping[str, str]) -> str:
@@ -62,8 +62,8 @@ def _lack(calibration: Calibration, item: int, own: Floats64, shown: Floats64, k
 
 
 def _mix(calibration: Calibration, top: Ints) -> Floats64:
-    found = np.where((top >= 0)[:, :, None], calibration.mix[np.maximum(top, 0)], 0.0).sum(axis=1)
-    return shares(found)
+    mixes = np.where((top >= 0)[:, :, None], calibration.mix[np.maximum(top, 0)], 0.0).sum(axis=1)
+    return shares(mixes)
 
 
 def _percent(share: float) -> str:

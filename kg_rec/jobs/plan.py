@@ -147,8 +147,8 @@ def _check_folder(folder: Path) -> None:
         return
     others = [] if folder.is_symlink() else sorted(p.name for p in folder.iterdir() if p.name not in _PARTS)
     if folder.is_symlink() or others:
-        found = f"{others[0]} in it" if others else "a link"
-        raise JobError(f"{folder}: expected the folder of a run, found {found}; nothing was deleted: move it away")
+        obstacle = f"{others[0]} in it" if others else "a link"
+        raise JobError(f"{folder}: expected the folder of a run, found {obstacle}; nothing was deleted: move it away")
 
 
 def keep_settings(folder: Path, job: JobConfig) -> None:
@@ -241,8 +241,8 @@ def _users(job: JobConfig, store: GraphStore, snapshot: Snapshot) -> NDArray[np.
         setting, keys = "users.file", file_keys(job.users.file)
     else:
         return np.arange(len(snapshot.users))
-    found = snapshot.users.indices(keys)
-    unknown = [key for key, index in zip(keys, found.tolist(), strict=True) if index < 0]
+    indices = snapshot.users.indices(keys)
+    unknown = [key for key, index in zip(keys, indices.tolist(), strict=True) if index < 0]
     if unknown:
         if job.users.file and is_link_outside(Path(job.users.file)):
             raise ConfigError(f"{setting}: {job.users.file}: {HIDDEN}")
@@ -250,4 +250,4 @@ def _users(job: JobConfig, store: GraphStore, snapshot: Snapshot) -> NDArray[np.
             f"{setting}: expected keys of users in the graph; {len(unknown)} of {len(keys)} are not: "
             f"{', '.join(unknown[:5])}{' ...' if len(unknown) > 5 else ''}"
         )
-    return np.unique(found)
+    return np.unique(indices)

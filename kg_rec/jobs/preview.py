@@ -80,25 +80,25 @@ def written(job: JobConfig) -> list[str]:
 
 def _rules(job: JobConfig) -> list[str]:
     c = job.candidates
-    found = [] if c.exclude_seen else ["what users had already may be in their lists"]
-    found += [f"allowed: the keys in {c.allow_file}"] if c.allow_file else []
-    found += [f"left out: the keys in {c.block_file}"] if c.block_file else []
-    found += [f"novelty of at least {c.minimum_novelty:g}"] if c.minimum_novelty else []
-    found += [f"at most {cap.most} of one {cap.relation}" for cap in c.caps]
-    found += [f"left out: what has {group}" for group in c.never_facts]
-    found += [f"{limit.item} of an item at most {limit.user} of the user" for limit in c.limits]
-    found += [f"diversity {c.diversity:g} among the best {c.pool}"] if c.diversity else []
-    found += [f"calibrated by {c.calibrate}, strength {c.strength:g}, among the best {c.pool}"] if c.calibrate else []
-    return found + [f"at least {floor.share:.0%} of a list's exposure for {floor.group}" for floor in c.floors]
+    rules = [] if c.exclude_seen else ["what users had already may be in their lists"]
+    rules += [f"allowed: the keys in {c.allow_file}"] if c.allow_file else []
+    rules += [f"left out: the keys in {c.block_file}"] if c.block_file else []
+    rules += [f"novelty of at least {c.minimum_novelty:g}"] if c.minimum_novelty else []
+    rules += [f"at most {cap.most} of one {cap.relation}" for cap in c.caps]
+    rules += [f"left out: what has {group}" for group in c.never_facts]
+    rules += [f"{limit.item} of an item at most {limit.user} of the user" for limit in c.limits]
+    rules += [f"diversity {c.diversity:g} among the best {c.pool}"] if c.diversity else []
+    rules += [f"calibrated by {c.calibrate}, strength {c.strength:g}, among the best {c.pool}"] if c.calibrate else []
+    return rules + [f"at least {floor.share:.0%} of a list's exposure for {floor.group}" for floor in c.floors]
 
 
 def _statements(job: JobConfig, store: GraphStore, schema: GraphSchema) -> list[tuple[str, str]]:
-    found = list(queries(job))
+    statements = list(queries(job))
     if job.sinks.vectors:
-        found.append(("items like an item", similar_items(schema)))
+        statements.append(("items like an item", similar_items(schema)))
     if not job.sinks.graph:
-        return found
-    found.append(("write a chunk", ledger_cypher.create_lists(schema, written(job)[2:])))
-    found.append(("delete a chunk of an old run", ledger_cypher.delete_lists(schema)))
-    found.append(("show a run to readers", ledger_cypher.SAVE_LATEST))
-    return [*found, ("a user's list as it is now", read_list(schema, job.name))]
+        return statements
+    statements.append(("write a chunk", ledger_cypher.create_lists(schema, written(job)[2:])))
+    statements.append(("delete a chunk of an old run", ledger_cypher.delete_lists(schema)))
+    statements.append(("show a run to readers", ledger_cypher.SAVE_LATEST))
+    return [*statements, ("a user's list as it is now", read_list(schema, job.name))]

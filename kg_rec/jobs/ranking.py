@@ -101,10 +101,10 @@ class Ranker:
         return self._chosen(liked, seen, allowed, self.reranker)
 
     def _of(self, users: Ints, rerank: Reranker | None) -> Reranked:
-        found = Reranked.empty(len(users), self.k)
+        reranked = Reranked.empty(len(users), self.k)
         for rows, allowed in self.limits.parts(users, self.allowed):
-            found.put(rows, self._chosen(*self._rows(users[rows]), allowed, rerank))
-        return found
+            reranked.put(rows, self._chosen(*self._rows(users[rows]), allowed, rerank))
+        return reranked
 
     def _chosen(
         self, liked: sparse.csr_array, seen: sparse.csr_array, allowed: NDArray[np.bool_], rerank: Reranker | None
@@ -115,12 +115,13 @@ class Ranker:
             return Reranked.by_score(top, values)
         own = self._own(liked, rerank)
         more = self._with_groups(top, values, liked, seen, allowed, rerank)
-        found = rerank(*more, self.k, own, top.shape[1])
-        cut = np.flatnonzero((found.items[:, -1] < 0) & (top[:, -1] >= 0))  # caps left more places than the pool filled
+        reranked = rerank(*more, self.k, own, top.shape[1])
+        # caps left more places than the pool filled
+        cut = np.flatnonzero((reranked.items[:, -1] < 0) & (top[:, -1] >= 0))
         if len(cut):
             everything = self.model.best(liked[cut], seen[cut], liked.shape[1], allowed)
-            found.put(cut, rerank(*everything, self.k, None if own is None else own[cut]))
-        return found
+            reranked.put(cut, rerank(*everything, self.k, None if own is None else own[cut]))
+        return reranked
 
     def _rows(self, users: Ints) -> tuple[sparse.csr_array, sparse.csr_array]:
         liked, seen = user_rows(self.model, users)

@@ -161,17 +161,17 @@ class Reranker:
             ranked: so many columns are the best of all, those after them the best of some group; None for all.
         """
         width = items.shape[1] if ranked is None else ranked
-        found = Reranked.empty(len(items), k)
+        reranked = Reranked.empty(len(items), k)
         for start in range(0, len(items), _BLOCK):
             block = slice(start, start + _BLOCK)
             mine = None if own is None else own[block]
             places, why, floor = _Lists(self, items[block], scores[block], k, mine).choose()
             rows, filled = np.arange(len(places))[:, None], places >= 0
-            found.items[block] = np.where(filled, items[block][rows, places], -1)
-            found.scores[block] = np.where(filled, scores[block][rows, places], -np.inf)
-            found.before[block] = np.where(filled, np.where(places < width, places + 1, -width), 0)
-            found.why[block], found.floor[block] = why, floor
-        return found
+            reranked.items[block] = np.where(filled, items[block][rows, places], -1)
+            reranked.scores[block] = np.where(filled, scores[block][rows, places], -np.inf)
+            reranked.before[block] = np.where(filled, np.where(places < width, places + 1, -width), 0)
+            reranked.why[block], reranked.floor[block] = why, floor
+        return reranked
 
 
 class _Lists:
@@ -221,17 +221,17 @@ class _Lists:
             return places, why, kept
         if not self.rules.categories:
             mix, movable = calibration.mix[self.items], self._movable(places, why)
-            found = swapped(places, movable, self.free, self.relevance, mix, own, calibration.strength)
-            why[found != places], places = Why.MIX, found
+            swapped_places = swapped(places, movable, self.free, self.relevance, mix, own, calibration.strength)
+            why[swapped_places != places], places = Why.MIX, swapped_places
         return self._by_score(places, why, kept)
 
     def _movable(self, places: Ints, why: Ints) -> NDArray[np.bool_]:
         """Which items of the lists no floor and no reserved place holds, shape (b, k)."""
         held = np.maximum(places, 0)
-        found = np.isin(why, (Why.SCORE, Why.MIX))
+        movable = np.isin(why, (Why.SCORE, Why.MIX))
         for inside in (*self.inside, *([self.new] if self.rules.reserved else [])):
-            found &= ~inside[self.rows[:, None], held]
-        return found
+            movable &= ~inside[self.rows[:, None], held]
+        return movable
 
     def _usable(self, step: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Ints]:
         """What may be chosen; where only new items may; and the floor that has to be served now, -1 for none."""

@@ -157,10 +157,10 @@ def cancel(store: GraphStore, run: str, progress: Progress = no_progress) -> Run
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Settings by their dotted names."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for name, value in settings.items():
-        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return found
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
 
 
 def _base(job: JobConfig, runs: RunLedger, name: str) -> tuple[str, ...]:
@@ -203,10 +203,10 @@ def _carry(job: JobConfig, store: GraphStore, runs: RunLedger, record: Run, watc
 
 def _record_failure(runs: RunLedger, run: str, state: str, error: BaseException) -> None:
     try:
-        found = runs.find(run)
-        if found is not None and found.state == "running":
+        record = runs.find(run)
+        if record is not None and record.state == "running":
             text = f"{type(error).__name__}: {error}"[:1000]
-            runs.save(replace(found, state=state, error=text, finished=now()))
+            runs.save(replace(record, state=state, error=text, finished=now()))
     except KgRecError as second:  # the first error is the one to show
         _log.warning("run %s: its failure could not be recorded: %s", run, second)
 

@@ -118,11 +118,11 @@ def _computed(scorer: Scorer, missing: list[int], timer: Timer) -> Iterator[List
     lists = compute(scorer, missing, scorer.job.workers)
     while True:
         with timer("wait for chunks"):
-            found = next(lists, None)
-        if found is None:
+            chunk = next(lists, None)
+        if chunk is None:
             return
-        timer.add("compute (all workers)", found.seconds)
-        yield found
+        timer.add("compute (all workers)", chunk.seconds)
+        yield chunk
 
 
 def _is_done(number: int, known: dict[int, ChunkRecord], sinks: tuple[FileSink, ...]) -> bool:
@@ -133,8 +133,8 @@ def _chunk(job: JobConfig, lists: Lists, plan: Plan) -> ChunkRecord:
     keys = tuple(plan.snapshot.users.keys.take(pa.array(lists.users)).to_pylist())
     digests = tuple(plan.digests[job.part(lists.number)].tolist())
     rows, scores, ends = len(lists.rows), quantiles(lists.rows), (keys[0], keys[-1])
-    found = ChunkRecord(lists.number, "done", len(keys), rows, lists.short, *ends, lists.seconds, now(), scores)
-    return replace(found, keys=keys, digests=digests)
+    record = ChunkRecord(lists.number, "done", len(keys), rows, lists.short, *ends, lists.seconds, now(), scores)
+    return replace(record, keys=keys, digests=digests)
 
 
 def _write_part(sink: FileSink, lists: Lists, runs: RunLedger, run: str, chunk: ChunkRecord) -> None:
@@ -146,8 +146,8 @@ def _write_part(sink: FileSink, lists: Lists, runs: RunLedger, run: str, chunk: 
 
 
 def _check_going_on(job: JobConfig, runs: RunLedger, run: str, watch: Watch, last: bool) -> None:
-    found = retry_while_unavailable(job, partial(runs.find, run))
-    if found is None or found.state == "cancelled":
+    record = retry_while_unavailable(job, partial(runs.find, run))
+    if record is None or record.state == "cancelled":
         raise CancelledError(f"run {run} was cancelled; what it wrote was deleted")
     if watch.stop is not None and watch.stop.is_set() and not last:
         raise StoppedError(f"run {run} was stopped; go on with `kg-rec job resume {run}`")

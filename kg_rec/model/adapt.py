@@ -189,9 +189,9 @@ def _renumbered(model: Trained, after: Snapshot, place: NDArray[np.int64]) -> di
             kernel = vectors_kernel(similarity.vectors, chosen, model.config.of(VectorsConfig))
         channels.append(replace(channel, kernel=kernel, weight=weight.astype(np.float32)))
     bare = 0 if text is None else int((new & ~text.any(axis=1)).sum())
-    found = Difference(len(place), int(new.sum()), len(model.base) - int((~new).sum()), bare)
-    if found.added or found.dropped:
-        _log.warning("%s", found.line())
+    difference = Difference(len(place), int(new.sum()), len(model.base) - int((~new).sum()), bare)
+    if difference.added or difference.dropped:
+        _log.warning("%s", difference.line())
     fashion = model.fashion
     if fashion is not None:  # it is counted anew afterwards
         fashion = replace(fashion, lasting=np.where(new, np.float32(0), fashion.lasting[place]))
@@ -214,9 +214,9 @@ def _rows(matrix: Matrix, place: NDArray[np.int64]) -> Matrix:
             (np.ones(int((place >= 0).sum()), matrix.dtype), _ends(place)), shape=(len(place), matrix.shape[0])
         )
         return sparse.csr_array(chosen @ matrix)
-    found = np.zeros((len(place), *matrix.shape[1:]), matrix.dtype)
-    found[place >= 0] = matrix[place[place >= 0]]
-    return found
+    rows = np.zeros((len(place), *matrix.shape[1:]), matrix.dtype)
+    rows[place >= 0] = matrix[place[place >= 0]]
+    return rows
 
 
 def _ends(place: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -409,9 +409,9 @@ def _joined(
         came = sparse.csr_array(came + own)
 
     def both(old: sparse.csr_array, new: sparse.csr_array) -> sparse.csr_array:
-        found = sparse.csr_array(old + new.multiply(came))
-        found.sort_indices()
-        return found
+        joined = sparse.csr_array(old + new.multiply(came))
+        joined.sort_indices()
+        return joined
 
     source = both(kept.source, fresh.source)
     if direct:

@@ -165,13 +165,13 @@ def _pruned(channels: Sequence[Channel], likers: Floats32, keep: float, bits: in
     every = np.concatenate([np.empty(0, np.float32), *moves.values()])
     kept = min(len(every), max(1, round(keep * sum(map(_count, channels)))))
     least = np.partition(every, len(every) - kept)[len(every) - kept] if kept else np.float32(0)
-    found: dict[str, Kernel] = {}
+    kernels: dict[str, Kernel] = {}
     for name, matrix in parts.items():
         matrix.data = np.where(moves[name] >= least, matrix.data, np.float32(0))
         matrix.eliminate_zeros()
         matrix.sort_indices()
-        found[name] = MatrixKernel(rounded(matrix, bits))
-    return found
+        kernels[name] = MatrixKernel(rounded(matrix, bits))
+    return kernels
 
 
 def entries(model: Recommender) -> int:
@@ -211,5 +211,5 @@ def _entries(channel: Channel, reach: Floats32, keep: float) -> Iterator[sparse.
 def _moves(matrix: sparse.csr_array, weight: Floats32, reach: Floats32) -> Floats32:
     """sqrt(n_j) |lambda(i) K(j, i)| of each entry."""
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    found: Floats32 = np.abs(matrix.data * weight[matrix.indices]) * reach[rows]
-    return found
+    moves: Floats32 = np.abs(matrix.data * weight[matrix.indices]) * reach[rows]
+    return moves

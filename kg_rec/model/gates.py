@@ -47,7 +47,7 @@ def strongest(model: Recommender, relation: str | None = None, count: int = 20) 
         raise NotFoundError(
             f"the model has no gates of relation type {relation!r}; it has {', '.join(known) or 'none'}"
         )
-    found = []
+    gates = []
     for paths in model.shared:
         factors = paths.factors
         if relation not in (None, factors.relation):
@@ -61,6 +61,6 @@ def strongest(model: Recommender, relation: str | None = None, count: int = 20) 
         tying = np.flatnonzero((items > 1) & (weight != 0))
         for node in tying[np.argsort(-np.abs(weight[tying]), kind="stable")[:count]].tolist():
             own, against = float(weight[node]), float(paths.gate[node]) / mean
-            found.append(Gate(factors.relation, ids.key(node), int(items[node]), own, against))
-    found.sort(key=lambda g: (-abs(g.weight), g.relation, g.node))
-    return found[:count]
+            gates.append(Gate(factors.relation, ids.key(node), int(items[node]), own, against))
+    gates.sort(key=lambda g: (-abs(g.weight), g.relation, g.node))
+    return gates[:count]

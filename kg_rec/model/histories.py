@@ -75,9 +75,9 @@ def weighed(edges: EdgeTable, interaction: RelationType, shape: tuple[int, int],
     disliked = counts_against(edges, interaction) if chosen.against else np.zeros(0, np.bool_)
     if not disliked.any():
         return rows
-    found = sparse.csr_array(rows - np.float32(chosen.against) * histories(edges.take(disliked), shape, 0))
-    found.sort_indices()
-    return found
+    signed = sparse.csr_array(rows - np.float32(chosen.against) * histories(edges.take(disliked), shape, 0))
+    signed.sort_indices()
+    return signed
 
 
 def rating_scale(edges: EdgeTable, strength: float, most: int = 20) -> RatingScale | None:
@@ -98,8 +98,8 @@ def rating_factors(edges: EdgeTable, scale: RatingScale | None) -> NDArray[np.fl
     """The factor of each edge, 1 for an edge without a weight, shape (m,)."""
     if scale is None or edges.weight is None:
         return np.ones(len(edges), dtype=np.float32)
-    found = np.interp(edges.weight, scale.levels, scale.factors)
-    return np.where(np.isfinite(edges.weight), found, 1.0).astype(np.float32)
+    factors = np.interp(edges.weight, scale.levels, scale.factors)
+    return np.where(np.isfinite(edges.weight), factors, 1.0).astype(np.float32)
 
 
 def recency_weights(ranks: NDArray[np.int64], recency: float) -> NDArray[np.float32]:

@@ -50,8 +50,8 @@ def items_of_group(
     if word.casefold() in _BY_POPULARITY:
         likes = np.bincount(snapshot.liked().target, minlength=len(snapshot.items))
         return word.casefold(), popularity_parts(likes) == _BY_POPULARITY[word.casefold()]
-    relation, name, found = items_of_fact(snapshot, group, setting, ", tail or new")
-    return (relation, name), found
+    relation, name, members = items_of_fact(snapshot, group, setting, ", tail or new")
+    return (relation, name), members
 
 
 def items_of_fact(
@@ -75,20 +75,20 @@ def items_of_fact(
     kind = other_end(snapshot.schema, relation)
     place = _node(snapshot, kind, node.strip(), setting)
     tied = incidence(snapshot, relation).tocsc()
-    found = np.zeros(len(snapshot.items), np.bool_)
-    found[tied.indices[tied.indptr[place] : tied.indptr[place + 1]]] = True
-    return relation, snapshot.name(kind, place), found
+    members = np.zeros(len(snapshot.items), np.bool_)
+    members[tied.indices[tied.indptr[place] : tied.indptr[place + 1]]] = True
+    return relation, snapshot.name(kind, place), members
 
 
 def _node(snapshot: Snapshot, kind: str, text: str, setting: str) -> int:
     if text in snapshot.ids[kind]:
         return snapshot.ids[kind].index(text)
     names = snapshot.names(kind).to_pylist()
-    found = [n for n, name in enumerate(names) if name.casefold() == text.casefold()]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        keys = ", ".join(snapshot.ids[kind].key(n) for n in found[:5])
-        raise ArgumentError(f"{setting}: {len(found)} nodes of {kind} are called {text!r}; give a key: {keys}")
+    matches = [n for n, name in enumerate(names) if name.casefold() == text.casefold()]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        keys = ", ".join(snapshot.ids[kind].key(n) for n in matches[:5])
+        raise ArgumentError(f"{setting}: {len(matches)} nodes of {kind} are called {text!r}; give a key: {keys}")
     near = ", ".join(names[:5])
     raise ArgumentError(f"{setting}: expected the name or key of a {kind} ({near} ...), got {text!r}")

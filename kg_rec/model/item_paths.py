@@ -165,9 +165,9 @@ def gates_there(paths: GatedPaths, before: Snapshot, after: Snapshot) -> GatedPa
 
 def _where(matrix: sparse.csr_array, binary: sparse.csr_array) -> sparse.csr_array:
     """The entries of a matrix where another has any."""
-    found = sparse.csr_array(matrix.multiply(binary))
-    found.sort_indices()
-    return found
+    kept = sparse.csr_array(matrix.multiply(binary))
+    kept.sort_indices()
+    return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +212,9 @@ class Links:
     def commonness(self) -> NDArray[np.float64]:
         """Per column, the share of all items that have the shared node; 0 for a relation between items."""
         items, columns = self.source.shape
-        found: NDArray[np.float64] = np.bincount(self.source.indices, minlength=columns) / max(items, 1)
-        found[~np.array([way.through is not None for way in self.ways] or [False])[self.way]] = 0
-        return found
+        shares: NDArray[np.float64] = np.bincount(self.source.indices, minlength=columns) / max(items, 1)
+        shares[~np.array([way.through is not None for way in self.ways] or [False])[self.way]] = 0
+        return shares
 
 
 def links(snapshot: Snapshot, paths: Sequence[GatedPaths]) -> Links:

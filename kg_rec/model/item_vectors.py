@@ -28,7 +28,7 @@ def item_vectors(snapshot: Snapshot) -> dict[str, Floats32]:
     Returns:
         By property, in the order of names: float32, rows of length 1, or 0 for an item without, shape (items, d).
     """
-    item, found = snapshot.schema.item, {}
+    item, vectors = snapshot.schema.item, {}
     for kind in item.properties:
         if kind.use != "vector" or kind.dimensions is None:
             continue
@@ -41,8 +41,8 @@ def item_vectors(snapshot: Snapshot) -> dict[str, Floats32]:
                 snapshot.items.key(int(bad[0])), " first" * (len(bad) > 1),
             )  # fmt: skip
         if rows.any():
-            found[kind.name] = rows
-    return found
+            vectors[kind.name] = rows
+    return vectors
 
 
 def _rows(column: pa.Array, dimensions: int) -> tuple[Floats32, NDArray[np.int64]]:

@@ -89,8 +89,8 @@ class FactorKernel:
 
     def scores(self, histories: sparse.csr_array, items: NDArray[np.int64] | None = None) -> Floats32:
         """See :class:`Kernel`; computed in the precision of ``histories``."""
-        found = (histories @ self.source) @ (self.target if items is None else self.target[items]).T
-        total = found.toarray() if sparse.issparse(found) else found
+        scores = (histories @ self.source) @ (self.target if items is None else self.target[items]).T
+        total = scores.toarray() if sparse.issparse(scores) else scores
         rows = np.repeat(np.arange(histories.shape[0]), np.diff(histories.indptr))
         own = histories.data * self.diagonal[histories.indices]
         if items is None:
@@ -106,15 +106,15 @@ class FactorKernel:
     def values(self, sources: NDArray[np.int64], items: NDArray[np.int64] | int) -> Floats32:
         """See :class:`Kernel`; summed in double precision."""
         items = np.broadcast_to(np.asarray(items), sources.shape)
-        found = np.empty(len(sources), np.float32)
+        values = np.empty(len(sources), np.float32)
         for start in range(0, len(sources), _PAIRS):
             part = slice(start, start + _PAIRS)
             source, target = self.source[sources[part]], self.target[items[part]]
             if sparse.issparse(source):
-                found[part] = source.astype(np.float64).multiply(target).sum(axis=1)
+                values[part] = source.astype(np.float64).multiply(target).sum(axis=1)
             else:
-                found[part] = np.einsum("pd,pd->p", source.astype(np.float64), target.astype(np.float64))
-        return np.where(sources == items, np.float32(0), found)
+                values[part] = np.einsum("pd,pd->p", source.astype(np.float64), target.astype(np.float64))
+        return np.where(sources == items, np.float32(0), values)
 
     @cached_property
     def transposed(self) -> Floats32 | None:
@@ -157,9 +157,9 @@ class SumKernel:
 def _transposed(kernel: Kernel, n: int) -> Floats32 | None:
     if n > DENSE:
         return None
-    found = np.ascontiguousarray(kernel.scores(sparse.csr_array(sparse.eye_array(n))).T)
-    np.fill_diagonal(found, 0)  # exactly: no item is a reason for itself
-    return found
+    transposed = np.ascontiguousarray(kernel.scores(sparse.csr_array(sparse.eye_array(n))).T)
+    np.fill_diagonal(transposed, 0)  # exactly: no item is a reason for itself
+    return transposed
 
 
 def _dense(values: Matrix) -> Floats32:

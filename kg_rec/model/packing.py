@@ -39,9 +39,9 @@ def rounded(matrix: Any, bits: int = 8) -> Any:
     """A matrix with its rows rounded to 8 or 16 bits a number; dense, shape (n, m), or CSR."""
     if not sparse.issparse(matrix):
         return _decoded(*_coded(matrix, bits))
-    rows, found = _rows(matrix.indptr), matrix.copy()
-    found.data = _decoded(*_coded(matrix.data, bits, rows, matrix.shape[0]), rows)
-    return found
+    rows, coarse = _rows(matrix.indptr), matrix.copy()
+    coarse.data = _decoded(*_coded(matrix.data, bits, rows, matrix.shape[0]), rows)
+    return coarse
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class Directions:
     def project(self, vectors: Floats32) -> Floats32:
         """What is left of other vectors in these directions, shape as given."""
         basis = self.basis.astype(np.float64) / 2**_BASIS_BITS
-        found: Floats32 = ((vectors @ basis) @ basis.T).astype(np.float32)
-        return found
+        projected: Floats32 = ((vectors @ basis) @ basis.T).astype(np.float32)
+        return projected
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,8 @@ def _coded(
 
 def _decoded(codes: NDArray[Any], exponents: NDArray[np.int8], rows: NDArray[np.int64] | None = None) -> Floats32:
     shift = exponents.astype(np.int32)
-    found: Floats32 = np.ldexp(codes.astype(np.float32), shift[:, None] if rows is None else shift[rows])
-    return found
+    values: Floats32 = np.ldexp(codes.astype(np.float32), shift[:, None] if rows is None else shift[rows])
+    return values
 
 
 # --- tensors as bytes ----------------------------------------------------------------------------------

@@ -133,9 +133,9 @@ def _about(folder: Path) -> dict[str, Any]:
         about: dict[str, Any] = json.loads(part(folder, "model.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{folder}: not a model ({parser_fault(error)}); write one with `kg-rec train`") from error
-    found = about.get("format") if isinstance(about, dict) else None
-    if found != _FORMAT:
-        raise ModelError(f"{folder}: expected model format {_FORMAT}, got {found}; train again")
+    version = about.get("format") if isinstance(about, dict) else None
+    if version != _FORMAT:
+        raise ModelError(f"{folder}: expected model format {_FORMAT}, got {version}; train again")
     if about.get("sha256") != _digest(about):
         raise ModelError(f"{folder}: model.json was changed or damaged after it was written; train again")
     return about
@@ -189,12 +189,12 @@ def mapped(file: Path) -> Tensors:
         length = int.from_bytes(opened.read(8), "little")
         header = json.loads(opened.read(length))
     whole = np.memmap(file, np.uint8, "r", 8 + length)
-    found = {}
+    tensors = {}
     for name, about in header.items():
         if name != "__metadata__":
             first, last = about["data_offsets"]
-            found[name] = whole[first:last].view(_TYPES[about["dtype"]]).reshape(about["shape"])
-    return found
+            tensors[name] = whole[first:last].view(_TYPES[about["dtype"]]).reshape(about["shape"])
+    return tensors
 
 
 def _digest(about: Mapping[str, Any]) -> str:
@@ -250,13 +250,15 @@ def _check(model: Recommender) -> None:
             raise ArgumentError(f"regression.landmarks: expected items from 0 to {n - 1}")
 
 
-def _expect(name: str, found: Matrix, shape: tuple[int | None, ...]) -> None:
-    """Raise ValueError unless a tensor has the shape (None: any) and finite numbers."""
-    if len(found.shape) != len(shape) or any(w is not None and w != f for w, f in zip(shape, found.shape, strict=True)):
-        raise ArgumentError(f"{name}: expected the shape {shape}, got {found.shape}")
-    if sparse.issparse(found):
-        found.check_format(full_check=True)
-    values = found.data if sparse.issparse(found) else found
+def _expect(name: str, matrix: Matrix, shape: tuple[int | None, ...]) -> None:
+    """Raise ArgumentError unless a tensor has the shape (None: any) and finite numbers."""
+    if len(matrix.shape) != len(shape) or any(
+        w is not None and w != f for w, f in zip(shape, matrix.shape, strict=True)
+    ):
+        raise ArgumentError(f"{name}: expected the shape {shape}, got {matrix.shape}")
+    if sparse.issparse(matrix):
+        matrix.check_format(full_check=True)
+    values = matrix.data if sparse.issparse(matrix) else matrix
     rows = max(1, _CELLS // max(1, values.size // max(1, len(values))))
     if not all(np.isfinite(values[start : start + rows]).all() for start in range(0, len(values), rows)):
         raise ArgumentError(f"{name}: expected finite numbers")

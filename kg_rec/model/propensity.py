@@ -104,8 +104,8 @@ def propensities(
         return value, np.concatenate(gradient)
 
     start = np.concatenate([[0.0, 1.0], np.zeros(shape[0] * shape[1])])
-    found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B")
-    p = special.expit(logit(found.x, edges.source, edges.target))
+    solution = optimize.minimize(loss, start, jac=True, method="L-BFGS-B")
+    p = special.expit(logit(solution.x, edges.source, edges.target))
     raised: Floats64 = np.maximum(p, np.quantile(p, config.least))
     return raised
 

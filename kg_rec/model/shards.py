@@ -68,11 +68,11 @@ def transposed_product(left: sparse.csr_array, right: sparse.csr_array, shards: 
     """
     transposed = sparse.csr_array(left.T)
     blocks = (transposed[part] for part in row_ranges(transposed.shape[0], shards.rows))
-    found = list(shards.map(_product, blocks, right))
-    return found[0] if len(found) == 1 else sparse.csr_array(sparse.vstack(found, format="csr"))
+    products = list(shards.map(_product, blocks, right))
+    return products[0] if len(products) == 1 else sparse.csr_array(sparse.vstack(products, format="csr"))
 
 
 def _product(left: sparse.csr_array, right: sparse.csr_array) -> sparse.csr_array:
-    found = sparse.csr_array(left @ right)
-    found.sort_indices()
-    return found
+    product = sparse.csr_array(left @ right)
+    product.sort_indices()
+    return product

@@ -138,13 +138,13 @@ def shown_of(rules: ShownConfig, snapshot: Snapshot, blocked: Sequence[str] = ()
     items = np.ones(len(snapshot.items), np.bool_)
     for n, fact in enumerate(rules.never_facts):
         setting = f"shown.never_facts[{n}]"
-        relation, _, found = items_of_fact(snapshot, fact, setting)
+        relation, _, members = items_of_fact(snapshot, fact, setting)
         if relation.name in blocked:
             raise ConfigError(
                 f"{setting}: {relation.name} is blocked, so the model does not know which items have {fact!r}; "
                 "name another relation or train without --block"
             )
-        items &= ~found
+        items &= ~members
     return Shown(items, limits_of(rules.limits, snapshot, "shown.limits"))
 
 
@@ -174,5 +174,5 @@ def _numbers(snapshot: Snapshot, kind: NodeType, name: str, setting: str) -> Flo
     if name not in numeric:
         known = ", ".join(numeric) or "it has none"
         raise ConfigError(f"{setting}: expected a property of {kind.name} that holds a number ({known}), got {name!r}")
-    found = floats(numeric[name], snapshot.nodes[kind.name].column(name))
-    return np.where(np.isnan(found), -np.inf, found)
+    numbers = floats(numeric[name], snapshot.nodes[kind.name].column(name))
+    return np.where(np.isnan(numbers), -np.inf, numbers)

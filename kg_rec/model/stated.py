@@ -35,14 +35,14 @@ class Stated:
     @property
     def total(self) -> Floats64:
         """What all of them add, shape (items,)."""
-        found: Floats64 = self.values.sum(axis=0)
-        return found
+        total: Floats64 = self.values.sum(axis=0)
+        return total
 
     @property
     def allowed(self) -> NDArray[np.bool_]:
         """The items that all of them let be listed, shape (items,)."""
-        found: NDArray[np.bool_] = np.logical_and.reduce(self.listed, axis=0)
-        return found
+        allowed: NDArray[np.bool_] = np.logical_and.reduce(self.listed, axis=0)
+        return allowed
 
     def text(self, place: int, lang: str) -> str:
         """A statement in a language, in English where it has none."""

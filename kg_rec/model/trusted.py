@@ -228,12 +228,12 @@ def _log_evidence(q: Floats64, by_chance: Floats64, user: Ints, users: int) -> F
     g = _density(q)
     count = np.bincount(user, minlength=users)
     power = np.minimum(1, _ENOUGH / np.maximum(count, 1))
-    found = []
+    parts = []
     for h in (np.ones(_BINS), _density(by_chance)):
         for share in _SHARES:
             gain = np.log((share * h + (1 - share) * g) / g)
-            found.append(power * np.bincount(user, weights=gain[cell], minlength=users))
-    return np.asarray(logsumexp(found, axis=0) - np.log(len(found)))
+            parts.append(power * np.bincount(user, weights=gain[cell], minlength=users))
+    return np.asarray(logsumexp(parts, axis=0) - np.log(len(parts)))
 
 
 def _density(q: Floats64) -> Floats64:

@@ -52,8 +52,8 @@ class _Scale:
     def columns(self, name: str, values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """The numbers, 0 where one is missing, and where some are, a column that says where."""
         missing = np.isnan(values)
-        found = {name: np.where(missing, 0.0, (values / self.largest - self.mean) / self.deviation)}
-        return found | ({f"{name} missing": missing.astype(np.float64)} if self.missing else {})
+        columns = {name: np.where(missing, 0.0, (values / self.largest - self.mean) / self.deviation)}
+        return columns | ({f"{name} missing": missing.astype(np.float64)} if self.missing else {})
 
 
 @dataclass(frozen=True)
@@ -85,18 +85,18 @@ class TextVectors:
         if not lengths:
             return cls(np.empty(0, np.int64), np.empty((0, 0)))
         places = items.indices(known["item"].combine_chunks())
-        found, first = np.unique(places, return_index=True)
-        there = found >= 0
-        return cls(found[there], np.array(vectors, np.float64)[first[there]])
+        nodes, first = np.unique(places, return_index=True)
+        there = nodes >= 0
+        return cls(nodes[there], np.array(vectors, np.float64)[first[there]])
 
     def of_items(self, items: NDArray[np.int64]) -> NDArray[np.float64]:
         """The vectors of items by dense index, shape (n, dimensions); 0 for one without."""
-        found = np.zeros((len(items), self.rows.shape[1]))
+        vectors = np.zeros((len(items), self.rows.shape[1]))
         if len(self.places):
             near = np.minimum(np.searchsorted(self.places, items), len(self.places) - 1)
             there = self.places[near] == items
-            found[there] = self.rows[near[there]]
-        return found
+            vectors[there] = self.rows[near[there]]
+        return vectors
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,8 @@ class NodeColumns:
             numbers: whether numbers, dates and truth values are wanted.
             text: vectors to add.
         """
-        found = {p.name: _Scale.of(floats(p, table.column(p.name))) for p in number_properties(node_type) if numbers}
-        return cls(node_type, {name: scale for name, scale in found.items() if scale is not None}, text)
+        scales = {p.name: _Scale.of(floats(p, table.column(p.name))) for p in number_properties(node_type) if numbers}
+        return cls(node_type, {name: scale for name, scale in scales.items() if scale is not None}, text)
 
     @property
     def properties(self) -> list[str]:
@@ -201,8 +201,8 @@ def classes_of(column: pa.ChunkedArray) -> pa.Array:
 
 def class_indices(column: pa.ChunkedArray, classes: pa.Array) -> NDArray[np.int64]:
     """The class of each value, shape (n,); -1 where there is none."""
-    found = pc.fill_null(pc.index_in(column, classes).cast(pa.int64()), -1)
-    return np.asarray(found, dtype=np.int64).copy()
+    indices = pc.fill_null(pc.index_in(column, classes).cast(pa.int64()), -1)
+    return np.asarray(indices, dtype=np.int64).copy()
 
 
 def texts(values: pa.Array) -> NDArray[Any]:

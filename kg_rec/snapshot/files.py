@@ -81,5 +81,5 @@ def edges_of(table: pa.Table) -> EdgeTable:
     """A table of edges as arrays, without a copy."""
     columns = {name: whole(table.column(name)) for name in table.column_names}
     times = columns.pop("times", None)
-    found = {name: column.to_numpy(zero_copy_only=True) for name, column in columns.items()}
-    return EdgeTable(found["source"], found["target"], found.get("weight"), found.get("time"), times)
+    arrays = {name: column.to_numpy(zero_copy_only=True) for name, column in columns.items()}
+    return EdgeTable(arrays["source"], arrays["target"], arrays.get("weight"), arrays.get("time"), times)

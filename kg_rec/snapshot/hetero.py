@@ -103,12 +103,12 @@ def to_pyg(
 
 def _labels(snapshot: NamedGraph, label: str) -> tuple[NDArray[Any], NDArray[Any]]:
     """``y``, and the names of its classes."""
-    item, found = snapshot.schema.item.name, label_of(snapshot.schema, label)
-    if isinstance(found, RelationType):
+    item, labelled = snapshot.schema.item.name, label_of(snapshot.schema, label)
+    if isinstance(labelled, RelationType):
         edges = snapshot.edges[label]
-        many = np.zeros((len(snapshot.ids[item]), len(snapshot.ids[found.target])), np.float32)
+        many = np.zeros((len(snapshot.ids[item]), len(snapshot.ids[labelled.target])), np.float32)
         many[edges.source, edges.target] = 1
-        return many, texts(snapshot.names(found.target))
+        return many, texts(snapshot.names(labelled.target))
     column = snapshot.nodes[item].column(label)
     classes = classes_of(column)
     return class_indices(column, classes), texts(classes)

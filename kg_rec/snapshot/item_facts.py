@@ -26,11 +26,11 @@ def item_relation(schema: GraphSchema, word: str, setting: str) -> RelationType:
     known = schema.knowledge_relations
     wanted = word.strip().casefold()
     for names in (_own_names, _labels, _nouns):
-        found = [r for r in known if wanted in {n.casefold() for n in names(schema, r)}]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            several = ", ".join(r.name for r in found)
+        matches = [r for r in known if wanted in {n.casefold() for n in names(schema, r)}]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            several = ", ".join(r.name for r in matches)
             raise ArgumentError(f"{setting}: {word!r} may be {several}; give one of these names")
     names_ = ", ".join(r.name for r in known) or "none in this schema"
     raise ArgumentError(f"{setting}: expected a relation type of {schema.item.name} ({names_}), got {word!r}")

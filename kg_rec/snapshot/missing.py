@@ -45,15 +45,15 @@ def _reason(store: GraphStore, node_type: NodeType) -> str | None:
     wrong = f"({key} IS NULL OR {key} = '' OR NOT {key} IS :: {kind})"
     body = f"MATCH {mapping.node(node_type, 'n')}{mapping.where([wrong, *mapping.conditions(node_type, 'n')])}"
     try:
-        found = store.query(
+        rows = store.query(
             f"{body} RETURN coalesce(valueType({key}), 'NULL') AS kind, count(*) AS n, "
             f"head(collect(toStringOrNull({key}))) AS example ORDER BY n DESC"
         ).to_pylist()
     except StoreError:  # this store has no such functions, and its tables are typed
         return None
-    if not found:
+    if not rows:
         return None
-    first, total = found[0], sum(row["n"] for row in found)
+    first, total = rows[0], sum(row["n"] for row in rows)
     subject, nodes = f"{node_type.name}.{node_type.key}", quantity(total, "node")
     if first["kind"].startswith("NULL"):
         return f"{subject}: {nodes} of type {node_type.name} without a key; every node needs one"

@@ -198,9 +198,9 @@ class Snapshot:
             raise SnapshotError(
                 f"{folder}: not a snapshot ({parser_fault(error)}); write one with `kg-rec export`"
             ) from error
-        found = manifest.get("format") if isinstance(manifest, dict) else None
-        if found != _FORMAT:
-            raise SnapshotError(f"{folder}: expected snapshot format {_FORMAT}, got {found}; export again")
+        version = manifest.get("format") if isinstance(manifest, dict) else None
+        if version != _FORMAT:
+            raise SnapshotError(f"{folder}: expected snapshot format {_FORMAT}, got {version}; export again")
         try:
             schema = GraphSchema.from_file(folder / "schema.ttl")
         except SchemaError as error:

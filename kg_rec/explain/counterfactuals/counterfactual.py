@@ -136,14 +136,14 @@ def counterfactual(
         after = view.rank(without(rows), target)
         return after is not None and after > k + margin
 
-    found = smallest_removal(_contest(view, target, k + margin), leaves, seconds)
-    if found.rows is None:
-        outcome: Outcome = "stays" if found.proven else "open"
+    removal = smallest_removal(_contest(view, target, k + margin), leaves, seconds)
+    if removal.rows is None:
+        outcome: Outcome = "stays" if removal.proven else "open"
         top = view.top(scores, k)
-        return Counterfactual(user, item, name, k, outcome, (), found.at_least, found.proven, rank, rank, (), top)
-    after = without(found.rows)
+        return Counterfactual(user, item, name, k, outcome, (), removal.at_least, removal.proven, rank, rank, (), top)
+    after = without(removal.rows)
     top, old = view.top(after, k), {e.item for e in view.top(scores, k)}
-    sources = [int(view.edges.target[row]) for row in found.rows]
+    sources = [int(view.edges.target[row]) for row in removal.rows]
     return Counterfactual(
         user=user,
         item=item,
@@ -151,8 +151,8 @@ def counterfactual(
         k=k,
         outcome="leaves",
         removed=tuple((model.items.key(j), view.name(j)) for j in sources),
-        at_least=found.at_least,
-        proven=found.proven,
+        at_least=removal.at_least,
+        proven=removal.proven,
         rank=rank,
         rank_after=view.rank(after, target),
         replacements=tuple(e for e in top if e.item not in old),

@@ -183,17 +183,17 @@ class _Program:
             return None, 0, False
         from scipy import optimize  # takes a while to import, and most questions are settled without it
 
-        found = optimize.milp(
+        solution = optimize.milp(
             self.cost,
             integrality=self.binary,
             bounds=optimize.Bounds(0, 1),
             constraints=optimize.LinearConstraint(self.matrix, self.low, self.high),
             options={"time_limit": seconds, "mip_rel_gap": 0.0},
         )
-        rows = None if found.x is None else tuple(np.flatnonzero(found.x[: self.m] > 0.5).tolist())
-        bound = getattr(found, "mip_dual_bound", None)
+        rows = None if solution.x is None else tuple(np.flatnonzero(solution.x[: self.m] > 0.5).tolist())
+        bound = getattr(solution, "mip_dual_bound", None)
         least = int(np.ceil(bound - 1e-6)) if bound is not None and np.isfinite(bound) else 0
-        return rows, least, found.status in (0, 2)
+        return rows, least, solution.status in (0, 2)
 
     def without(self, rows: tuple[int, ...]) -> _Program:
         """The program that leaves out one set of rows."""

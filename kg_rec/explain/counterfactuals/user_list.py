@@ -96,8 +96,8 @@ class UserList:
 
     def scores(self, edges: EdgeTable) -> NDArray[np.float64]:
         """Scores of all items for some interactions, shape (items,)."""
-        found: NDArray[np.float64] = self.model.scores_of(self.row(edges))[0]
-        return found
+        scores: NDArray[np.float64] = self.model.scores_of(self.row(edges))[0]
+        return scores
 
     def rank(self, scores: NDArray[np.float64], item: int) -> int | None:
         """Rank among the items that may be listed, equal scores by index; None for another item."""
@@ -108,8 +108,8 @@ class UserList:
 
     def top(self, scores: NDArray[np.float64], k: int) -> tuple[Entry, ...]:
         """The k best candidates."""
-        found = np.flatnonzero(self.allowed)
-        best = found[np.lexsort((found, -scores[found]))[:k]].tolist()
+        candidates = np.flatnonzero(self.allowed)
+        best = candidates[np.lexsort((candidates, -scores[candidates]))[:k]].tolist()
         key = self.model.items.key
         return tuple(Entry(n, key(i), self.name(i), float(scores[i])) for n, i in enumerate(best, start=1))
 

@@ -66,8 +66,8 @@ class WhatIf(Tabular):
     @property
     def before(self) -> tuple[Entry, ...]:
         """The list as it is."""
-        found = [Entry(c.rank, c.item, c.name, c.score) for c in self.changes if c.rank and c.rank <= self.k]
-        return tuple(sorted(found, key=lambda e: e.rank))
+        entries = [Entry(c.rank, c.item, c.name, c.score) for c in self.changes if c.rank and c.rank <= self.k]
+        return tuple(sorted(entries, key=lambda e: e.rank))
 
     @property
     def after(self) -> tuple[Entry, ...]:
@@ -196,8 +196,8 @@ def _changes(
         raise ConfigError(f"expected k of at least 1, got {k}")
     model = view.model
     keys = {e.item for e in (*view.top(before, k), *new.top(after, k))}
-    found = []
+    changes = []
     for i in sorted(model.items.index(key) for key in keys):
         ranks = view.rank(before, i), new.rank(after, i)
-        found.append(Change(model.items.key(i), view.name(i), *ranks, float(before[i]), float(after[i])))
-    return tuple(sorted(found, key=lambda c: (c.rank_after is None, c.rank_after or 0)))
+        changes.append(Change(model.items.key(i), view.name(i), *ranks, float(before[i]), float(after[i])))
+    return tuple(sorted(changes, key=lambda c: (c.rank_after is None, c.rank_after or 0)))

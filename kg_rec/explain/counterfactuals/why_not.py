@@ -185,8 +185,8 @@ def _additions(view: UserList, target: int, k: int) -> tuple[tuple[Addition, ...
         enough = np.flatnonzero(ranks <= k)
         order = enough[np.lexsort((rest[enough], ranks[enough]))][: 1 if added else _TOLD]
         if len(order):
-            found = [Addition(_named(view, [*added, int(rest[n])]), int(ranks[n])) for n in order.tolist()]
-            return tuple(found), len(tried) == len(free)
+            additions = [Addition(_named(view, [*added, int(rest[n])]), int(ranks[n])) for n in order.tolist()]
+            return tuple(additions), len(tried) == len(free)
         added.append(int(rest[int(np.argmin(behind))]))
     return (), len(tried) == len(free)
 

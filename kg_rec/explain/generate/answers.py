@@ -20,12 +20,12 @@ _QUOTES = ('""', "“”", "''", "「」")
 def json_object(data: bytes | str, what: str) -> dict[str, Any]:
     """A JSON object; AnswerError, which says ``what`` was read, if it is none."""
     try:
-        found = json.loads(data)
+        value = json.loads(data)
     except (ValueError, RecursionError):
         raise AnswerError(f"{what} is not JSON") from None
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise AnswerError(f"{what} is not a JSON object")
-    return found
+    return value
 
 
 def content_of(answer: Mapping[str, Any]) -> str:
@@ -44,24 +44,24 @@ def content_of(answer: Mapping[str, Any]) -> str:
 
 def sentences(content: str, variants: int) -> tuple[str, ...]:
     """The sentences of a text ``{"sentences": [...]}``, or of the lines of a list."""
-    found: Any = _LISTED.findall(content)
-    if not found:
-        found = json_object(content, "the text of the answer").get("sentences")
-    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+    texts: Any = _LISTED.findall(content)
+    if not texts:
+        texts = json_object(content, "the text of the answer").get("sentences")
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise AnswerError('the text of the answer is not {"sentences": [text, ...]}')
-    return tuple(_whole(text) for text in found[:variants])
+    return tuple(_whole(text) for text in texts[:variants])
 
 
 def sentence(content: str, slots: Sequence[str]) -> str:
     """The sentence of an answer that should be nothing else: the line that holds all slots, else all there is."""
     try:
-        found = sentences(content, 1)
+        texts = sentences(content, 1)
     except AnswerError:
-        found = ()
+        texts = ()
     if slots:
-        lines = (*found, *content.splitlines())
-        found = tuple(line for line in lines if all(f"[{tag}]" in line for tag in slots))
-    return _whole(found[0] if found else content)
+        lines = (*texts, *content.splitlines())
+        texts = tuple(line for line in lines if all(f"[{tag}]" in line for tag in slots))
+    return _whole(texts[0] if texts else content)
 
 
 def _whole(text: str) -> str:

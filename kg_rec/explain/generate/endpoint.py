@@ -161,16 +161,16 @@ class OpenAiCompatible:
 
     def _one_by_one(self, request: Request) -> tuple[str, ...]:
         """A request for each sentence; what went wrong after the first good one ends it with what there is."""
-        found: list[str] = []
+        texts: list[str] = []
         for n in range(request.variants):
             body = self._body(replace(request, seed=request.seed + n), many=False)
             try:
-                found.append(sentence(content_of(self._answer(body)), request.slots))
+                texts.append(sentence(content_of(self._answer(body)), request.slots))
             except (AnswerError, BudgetSpentError):
-                if not found:
+                if not texts:
                     raise
                 break
-        return tuple(found)
+        return tuple(texts)
 
     def _answer(self, body: bytes, *, form: bool = False) -> dict[str, Any]:
         """The answer of the first try that has one."""

@@ -198,7 +198,7 @@ class _Run:
         """Ask for what is missing for one pattern and tone."""
         texts = list(before)
         rejected = 0
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         examples: list[Rejected] = []
         for n in range(self.rounds):
             missing = self.variants - len(texts)
@@ -207,7 +207,7 @@ class _Run:
             answers, fault = self._ask(pattern, tone, missing, n + len(before))
             if fault is not None:
                 rejected += 1
-                found[fault] += 1
+                counts[fault] += 1
             accepted: list[str] = []
             for text in answers:
                 reasons = check_phrase(pattern, text, pattern.lang, tone) or _repeats(text, [*texts, *accepted])
@@ -215,13 +215,13 @@ class _Run:
                     accepted.append(text)
                     continue
                 rejected += 1
-                found.update({general(reason) for reason in reasons})
+                counts.update({general(reason) for reason in reasons})
                 examples.append(Rejected(clean_name(text, longest=300), reasons))
             self._append(Phrase(self.schema.name, pattern.lang, pattern.key, tone, text) for text in accepted)
             texts += accepted
         added = len(texts) - len(before)
         return PatternReport(
-            pattern.key, pattern.lang, tone, len(before), added, rejected, dict(found), tuple(examples[:MAX_EXAMPLES])
+            pattern.key, pattern.lang, tone, len(before), added, rejected, dict(counts), tuple(examples[:MAX_EXAMPLES])
         )
 
     def _ask(self, pattern: Pattern, tone: Tone, missing: int, n: int) -> tuple[tuple[str, ...], str | None]:

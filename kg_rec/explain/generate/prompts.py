@@ -53,13 +53,13 @@ def request(schema: GraphSchema, pattern: Pattern, tone: Tone, variants: int, se
 
 def _examples(schema: GraphSchema, pattern: Pattern, tone: Tone) -> list[tuple[str, str]]:
     """A sentence of another kind, and the same in other words."""
-    found = []
+    examples = []
     for start in _EXAMPLES:
         other = next((p for p in patterns(schema, pattern.lang) if p.key.startswith(start) and p != pattern), None)
         first, said = (sentences(other, "short"), sentences(other, tone)) if other else ((), ())
         if first and said:
-            found.append((_clean(first[0]), _clean(said[-1])))
-    return found[:2]
+            examples.append((_clean(first[0]), _clean(said[-1])))
+    return examples[:2]
 
 
 def _quoted(text: str) -> str:

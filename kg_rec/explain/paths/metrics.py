@@ -89,29 +89,29 @@ def interaction_recency(snapshot: Snapshot, user: str) -> dict[str, float]:
     Raises:
         NotFoundError: the user is unknown.
     """
-    items, found = recency_of(snapshot.interactions, snapshot.users.index(user))
-    return dict(zip([snapshot.items.key(i) for i in items.tolist()], found.tolist(), strict=True))
+    items, recency = recency_of(snapshot.interactions, snapshot.users.index(user))
+    return dict(zip([snapshot.items.key(i) for i in items.tolist()], recency.tolist(), strict=True))
 
 
 def recency_of(edges: EdgeTable, user: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """A user's items by dense index, ascending, and the LIR of each."""
     start, end = np.searchsorted(edges.source, [user, user + 1])
-    found = np.zeros(end - start)
+    recency = np.zeros(end - start)
     if edges.time is not None:
         timed = np.flatnonzero(edges.time[start:end] != NO_TIME)
-        found[timed] = _scaled(edges.time[start:end][timed])
-    return edges.target[start:end], found
+        recency[timed] = _scaled(edges.time[start:end][timed])
+    return edges.target[start:end], recency
 
 
 def entity_popularity(snapshot: Snapshot, types: set[str]) -> dict[_Node, float]:
     """SEP of every node of some types, by (type, key): from the number of its edges besides interactions."""
-    found: dict[_Node, float] = {}
+    popularity: dict[_Node, float] = {}
     for name in sorted(types - {snapshot.schema.user.name}):
         keys = snapshot.ids[name].keys.to_pylist()
-        found.update(
+        popularity.update(
             {(name, key): value for key, value in zip(keys, popularity_of(snapshot, name).tolist(), strict=True)}
         )
-    return found
+    return popularity
 
 
 def popularity_of(snapshot: Snapshot, node_type: str) -> NDArray[np.float64]:
@@ -144,9 +144,9 @@ def _scaled(values: NDArray[np.int64]) -> NDArray[np.float64]:
     for n, value in enumerate(ascending.tolist()):
         total, weight = value + fade * total, 1 + fade * weight
         smooth[n] = total / weight
-    found = np.empty(len(values))
-    found[order] = (smooth - smooth.min()) / (smooth.max() - smooth.min())
-    return found
+    scaled = np.empty(len(values))
+    scaled[order] = (smooth - smooth.min()) / (smooth.max() - smooth.min())
+    return scaled
 
 
 def _diversity(lists: Mapping[str, Sequence[Path]], what: Callable[[Path], Hashable], most: int | None = None) -> float:

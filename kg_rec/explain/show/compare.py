@@ -56,75 +56,75 @@ class Comparison:
     rows: tuple[Row, ...]
 
 
-def of_versus(found: Versus, lang: str = "en") -> Comparison:
+def of_versus(versus: Versus, lang: str = "en") -> Comparison:
     """Two items of one user."""
-    first, second = found.first, found.second
-    rows = [Row(clean_name(d.source_name, d.source), d.first, d.second) for d in found.differences]
+    first, second = versus.first, versus.second
+    rows = [Row(clean_name(d.source_name, d.source), d.first, d.second) for d in versus.differences]
     names = clean_name(first.item_name, first.item), clean_name(second.item_name, second.item)
     words = speaker(first.schema, lang).what_if
-    return _comparison(tell_versus(found, lang), lang, words, names, (first.base, second.base), rows)
+    return _comparison(tell_versus(versus, lang), lang, words, names, (first.base, second.base), rows)
 
 
-def of_why_not(found: WhyNot, schema: GraphSchema, lang: str = "en") -> Comparison:
+def of_why_not(why_not: WhyNot, schema: GraphSchema, lang: str = "en") -> Comparison:
     """An item beside the last of the list; without rows where the question does not arise."""
-    text, words = tell_why_not(found, schema, lang), speaker(schema, lang).what_if
-    if found.standing != "not_listed" or found.last is None:
+    text, words = tell_why_not(why_not, schema, lang), speaker(schema, lang).what_if
+    if why_not.standing != "not_listed" or why_not.last is None:
         return Comparison(text, lang, (), ())
-    rows = [Row(clean_name(x.source_name, x.source), x.value, x.last_value) for x in found.lacks]
-    names = clean_name(found.item_name, found.item), clean_name(found.last.name, found.last.item)
-    return _comparison(text, lang, words, names, (found.base, found.base + found.base_gap), rows)
+    rows = [Row(clean_name(x.source_name, x.source), x.value, x.last_value) for x in why_not.lacks]
+    names = clean_name(why_not.item_name, why_not.item), clean_name(why_not.last.name, why_not.last.item)
+    return _comparison(text, lang, words, names, (why_not.base, why_not.base + why_not.base_gap), rows)
 
 
-def versus_dict(found: Versus, lang: str = "en") -> dict[str, Any]:
+def versus_dict(versus: Versus, lang: str = "en") -> dict[str, Any]:
     """Plain data for JSON: ``first`` and ``second`` are explanations in their own form."""
     differences = [
         {"source": d.source, "source_name": d.source_name, "first": d.first, "second": d.second, "value": d.value}
-        for d in found.differences
+        for d in versus.differences
     ]
     return {
-        "user": found.first.user,
-        "value": found.value,
-        "base": found.base,
+        "user": versus.first.user,
+        "value": versus.value,
+        "base": versus.base,
         "differences": differences,
-        "not_shown": found.not_shown,
-        "first": to_dict(found.first),
-        "second": to_dict(found.second),
-        "text": tell_versus(found, lang),
+        "not_shown": versus.not_shown,
+        "first": to_dict(versus.first),
+        "second": to_dict(versus.second),
+        "text": tell_versus(versus, lang),
         "lang": lang,
     }
 
 
-def why_not_dict(found: WhyNot, schema: GraphSchema, lang: str = "en") -> dict[str, Any]:
+def why_not_dict(why_not: WhyNot, schema: GraphSchema, lang: str = "en") -> dict[str, Any]:
     """Plain data for JSON."""
-    return {**found.to_dict(), "text": tell_why_not(found, schema, lang), "lang": lang}
+    return {**why_not.to_dict(), "text": tell_why_not(why_not, schema, lang), "lang": lang}
 
 
-def to_text(found: Comparison) -> str:
+def to_text(comparison: Comparison) -> str:
     """For a terminal: the words, then the table."""
-    if not found.rows:
-        return f"{found.text}\n"
-    table = [(_cut(r.name, 40), *map(signed, (r.first, r.second, r.value))) for r in found.rows]
-    head = (found.labels[0], *(_cut(label, 24) for label in found.labels[1:4]))
+    if not comparison.rows:
+        return f"{comparison.text}\n"
+    table = [(_cut(r.name, 40), *map(signed, (r.first, r.second, r.value))) for r in comparison.rows]
+    head = (comparison.labels[0], *(_cut(label, 24) for label in comparison.labels[1:4]))
     widths = [max(cell_len(row[n]) for row in [head, *table]) for n in range(4)]
     lines = [
         "  " + "  ".join([_pad(row[0], widths[0]), *(_pad(row[n], widths[n], left=False) for n in (1, 2, 3))]).rstrip()
         for row in [head, *table]
     ]
-    return "\n".join([found.text, "", *lines, ""])
+    return "\n".join([comparison.text, "", *lines, ""])
 
 
-def to_page(found: Comparison) -> str:
+def to_page(comparison: Comparison) -> str:
     """A page of HTML: the words, and the table with a bar per difference.  It needs nothing from outside."""
-    widest = max((abs(r.value) for r in found.rows[:-1]), default=0.0) or 1.0
+    widest = max((abs(r.value) for r in comparison.rows[:-1]), default=0.0) or 1.0
     rows = [
         (r.name, signed(r.first), signed(r.second), signed(r.value), 50 * abs(r.value) / widest, r.value < 0)
-        for r in found.rows
+        for r in comparison.rows
     ]
     sides = {"first": FOR, "second": AGAINST}
     return _template().render(
-        text=found.text,
-        lang=found.lang,
-        labels=found.labels,
+        text=comparison.text,
+        lang=comparison.lang,
+        labels=comparison.labels,
         rows=rows,
         light=variables(sides),
         dark=variables(sides, dark=True),

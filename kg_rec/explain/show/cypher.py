@@ -112,9 +112,12 @@ def mismatches(paths: Sequence[Path], table: pa.Table) -> tuple[str, ...]:
         paths: as given to :func:`cypher_for`.
         table: what the store returned for its statement.
     """
-    expected, found = expected_rows(paths), read_rows(table)
-    missing = [f"shown but not in the store: {_line(row)}" for row in sorted((expected - found).elements())]
-    return (*missing, *(f"in the store but not shown: {_line(row)}" for row in sorted((found - expected).elements())))
+    expected, returned = expected_rows(paths), read_rows(table)
+    missing = [f"shown but not in the store: {_line(row)}" for row in sorted((expected - returned).elements())]
+    return (
+        *missing,
+        *(f"in the store but not shown: {_line(row)}" for row in sorted((returned - expected).elements())),
+    )
 
 
 def matches(paths: Sequence[Path], table: pa.Table) -> bool:

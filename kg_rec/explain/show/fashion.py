@@ -44,12 +44,12 @@ def fashion_statement(schema: GraphSchema, item: str, since: int, until: int) ->
     """
     user, kind, interaction = schema.user, schema.item, schema.interaction
     step, conditions, weight = step_of(schema, 0, (user.name, kind.name), PathEdge(interaction.name, True))
-    found = step.replace(TAIL, mapping.node(user, "n0")).replace(HEAD, mapping.node(kind, "n1"))
+    pattern = step.replace(TAIL, mapping.node(user, "n0")).replace(HEAD, mapping.node(kind, "n1"))
     where = [*conditions, *mapping.conditions(user, "n0"), *mapping.has_key(kind, "n1", "$item")]
     again = step.replace(TAIL, "(n0)").replace(HEAD, "(n1)")
     time = next(mapping.edge_value(interaction, p, "n0", "n1", "e0") for p in interaction.properties if p.use == "time")
     lines = [
-        f"MATCH {found}{mapping.where(where)}",
+        f"MATCH {pattern}{mapping.where(where)}",
         *(weight.lines(["n0", "n1"]) if weight is not None else ["WITH DISTINCT n0, n1"]),
         f"MATCH {again}",
         f"WITH n0, max({time}) AS at",

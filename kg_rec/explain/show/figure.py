@@ -78,14 +78,14 @@ def families(text: str) -> list[str]:
     """Font families for a text: the default one, then one with Chinese characters if the text needs it."""
     if all(ord(c) < 0x2E80 for c in text):
         return ["DejaVu Sans"]
-    found = _cjk()
-    if found is None:
+    font = _cjk()
+    if font is None:
         warnings.warn(
             f"no installed font has Chinese characters; install one of {', '.join(CJK_FONTS[:3])} (Debian: "
             "fonts-noto-cjk)",
             stacklevel=4,
         )
-    return ["DejaVu Sans", *([found] if found else [])]
+    return ["DejaVu Sans", *([font] if font else [])]
 
 
 @cache

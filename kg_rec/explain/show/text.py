@@ -145,8 +145,8 @@ def _path(path: Path) -> dict[str, Any]:
 
 def step_dict(edge: PathEdge) -> dict[str, Any]:
     """A step of a path; ``alike`` is there where vectors of a property are alike."""
-    found = {"type": edge.type, "forward": edge.forward}
-    return found if edge.alike is None else {**found, "alike": edge.alike}
+    step = {"type": edge.type, "forward": edge.forward}
+    return step if edge.alike is None else {**step, "alike": edge.alike}
 
 
 def _text(explanation: Explanation) -> str:

@@ -67,13 +67,13 @@ class Alike:
 
 def text_pairs(paths: Sequence[Path]) -> list[tuple[str, str]]:
     """Keys of the items at the two ends of every step of similar text, each pair once."""
-    found = [
+    pairs = [
         (str(path.nodes[n].key), str(path.nodes[n + 1].key))
         for path in paths
         for n, edge in enumerate(path.edges)
         if edge.type is None and edge.alike is None
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(pairs))
 
 
 def alike(model: Recommender, pairs: Sequence[tuple[str, str]], *, trained_on: Snapshot | None = None) -> list[Alike]:
@@ -106,8 +106,8 @@ def alike(model: Recommender, pairs: Sequence[tuple[str, str]], *, trained_on: S
         """The text that the model embedded, or None if no snapshot has it."""
         if key not in known:
             stored = embedded[model.items.index(key)]
-            found = [parts[s.items.index(key)] for s, parts in texts if key in s.items]
-            taken_apart = (_taken(encoder, parts) for parts in found if parts)
+            likenesses = [parts[s.items.index(key)] for s, parts in texts if key in s.items]
+            taken_apart = (_taken(encoder, parts) for parts in likenesses if parts)
             if small is not None and small.text is not None:
                 directions = small.text
                 taken_apart = (replace(one, addends=directions.project(one.addends)) for one in taken_apart)

@@ -84,31 +84,33 @@ def missing(facts: Facts, explanation: Explanation) -> tuple[str, ...]:
 
 
 def _missing(facts: Facts, path: Path) -> list[str]:
-    snapshot, found = facts.snapshot, []
+    snapshot, missing = facts.snapshot, []
     for node in path.nodes:
         if node.key is not None and node.key not in snapshot.ids[node.type]:
-            found.append(f"no {node.type} {node.key}")
+            missing.append(f"no {node.type} {node.key}")
         elif node.key is not None and snapshot.name(node.type, snapshot.ids[node.type].index(node.key)) != node.name:
-            found.append(f"{node.type} {node.key} is not called {node.name!r}")
+            missing.append(f"{node.type} {node.key} is not called {node.name!r}")
     for n, edge in enumerate(path.edges):
         one, two = path.nodes[n : n + 2] if edge.forward else path.nodes[n : n + 2][::-1]
         if edge.alike is not None:
             column = snapshot.nodes[one.type].column(edge.alike)
             ids = snapshot.ids[one.type]
             ends = [n.key for n in (one, two) if n.key is not None and n.key in ids]
-            found += [f"{one.type} {key} has no {edge.alike}" for key in ends if not column[ids.index(key)].is_valid]
+            missing += [f"{one.type} {key} has no {edge.alike}" for key in ends if not column[ids.index(key)].is_valid]
         if edge.type is None or one.key is None or two.key is None:
             continue
         if not facts.holds(edge.type, one.key, two.key):
-            found.append(f"no {edge.type} from {one.key} to {two.key}")
+            missing.append(f"no {edge.type} from {one.key} to {two.key}")
     for n, node in enumerate(path.nodes):
         if node.key is not None:
             continue
         first, second = (facts.who_liked(str(path.nodes[m].key)) for m in (n - 1, n + 1))
         others = len(first & second - {str(path.nodes[0].key)})
         if others != node.count or not others:
-            found.append(f"{others} others liked {path.nodes[n - 1].key} and {path.nodes[n + 1].key}, not {node.count}")
-    return found
+            missing.append(
+                f"{others} others liked {path.nodes[n - 1].key} and {path.nodes[n + 1].key}, not {node.count}"
+            )
+    return missing
 
 
 def error(explanation: Explanation, score: float) -> float:
@@ -135,8 +137,8 @@ def error(explanation: Explanation, score: float) -> float:
 def scores_of(model: Recommender, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[Any]:
     """The model's scores of pairs, as its rankings use them, shape (pairs,)."""
     known, place = np.unique(users, return_inverse=True)
-    found = np.empty(len(users))
+    scores = np.empty(len(users))
     for start in range(0, len(known), 512):
         rows = np.flatnonzero((place >= start) & (place < start + 512))
-        found[rows] = model.scores(known[start : start + 512])[place[rows] - start, items[rows]]
-    return found
+        scores[rows] = model.scores(known[start : start + 512])[place[rows] - start, items[rows]]
+    return scores

@@ -55,13 +55,13 @@ class AlikeVectors:
 
 def vector_steps(paths: Sequence[Path]) -> list[Step]:
     """The steps of alike vectors, each once."""
-    found = [
+    steps = [
         (edge.alike, str(path.nodes[n].key), str(path.nodes[n + 1].key))
         for path in paths
         for n, edge in enumerate(path.edges)
         if edge.alike is not None
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(steps))
 
 
 def alike_vectors(model: Recommender, steps: Sequence[Step], items: pa.Table | None = None) -> list[AlikeVectors]:
@@ -76,7 +76,7 @@ def alike_vectors(model: Recommender, steps: Sequence[Step], items: pa.Table | N
     schema, similarity = model.snapshot.schema.item, model.similarity
     table = model.snapshot.nodes[schema.name] if items is None else items
     place = {key: n for n, key in enumerate(table.column(schema.key).cast(pa.string()).to_pylist())}
-    found = []
+    likenesses = []
     for name, first, second in steps:
         rows = similarity.vectors[name].astype(np.float64)
         cosine = float(rows[model.items.index(first)] @ rows[model.items.index(second)])
@@ -86,11 +86,11 @@ def alike_vectors(model: Recommender, steps: Sequence[Step], items: pa.Table | N
         if all(end is not None and len(end) == len(centre) for end in ends):
             one, other = (_centred(np.array(end, np.float64), centre) for end in ends)
             again = float(one @ other)
-        found.append(AlikeVectors(name, first, second, cosine, again))
-    return found
+        likenesses.append(AlikeVectors(name, first, second, cosine, again))
+    return likenesses
 
 
 def _centred(vector: Floats64, centre: Floats64) -> Floats64:
     shifted = vector / (np.linalg.norm(vector) or 1.0) - centre
-    found: Floats64 = shifted / (np.linalg.norm(shifted) or 1.0)
-    return found
+    unit: Floats64 = shifted / (np.linalg.norm(shifted) or 1.0)
+    return unit

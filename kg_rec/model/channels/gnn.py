@@ -273,7 +273,7 @@ def _shared(factor: PathFactors) -> NDArray[np.bool_]:
 
 
 def _where(rows: sparse.csr_array, keep: NDArray[np.bool_]) -> sparse.csr_array:
-    found = rows.copy()
-    found.data = rows.data * keep
-    found.eliminate_zeros()
-    return found
+    kept = rows.copy()
+    kept.data = rows.data * keep
+    kept.eliminate_zeros()
+    return kept

@@ -238,21 +238,21 @@ def add_to(matrix: NDArray[np.float64], prior: FactorKernel) -> None:
     source, target = sparse.csc_array(prior.source), sparse.csc_array(prior.target)
     for start in range(0, source.shape[1], _COLUMNS):
         part = slice(start, start + _COLUMNS)
-        found = sparse.csr_array(source[:, part].astype(np.float64) @ target[:, part].T.astype(np.float64))
+        product = sparse.csr_array(source[:, part].astype(np.float64) @ target[:, part].T.astype(np.float64))
         for rows in row_ranges(len(matrix), _ITEMS):
-            matrix[rows] += found[rows].toarray()
+            matrix[rows] += product[rows].toarray()
 
 
 def columns_of(prior: FactorKernel, items: NDArray[np.int64]) -> NDArray[np.float64]:
     """Columns of W, dense, shape (n, len(items))."""
-    found = (prior.source.astype(np.float64) @ prior.target[items].T.astype(np.float64)).toarray()
-    found[items, np.arange(len(items))] = 0
-    return np.asarray(found, dtype=np.float64)
+    columns = (prior.source.astype(np.float64) @ prior.target[items].T.astype(np.float64)).toarray()
+    columns[items, np.arange(len(items))] = 0
+    return np.asarray(columns, dtype=np.float64)
 
 
 def _hollow(matrix: NDArray[np.float64], new: NDArray[np.bool_]) -> MatrixKernel:
     """Without a diagonal, and without the columns of new items."""
-    found = matrix.astype(np.float32)
-    found[:, new] = 0
-    np.fill_diagonal(found, 0)  # exactly: no item is a reason for itself
-    return MatrixKernel(found)
+    hollow = matrix.astype(np.float32)
+    hollow[:, new] = 0
+    np.fill_diagonal(hollow, 0)  # exactly: no item is a reason for itself
+    return MatrixKernel(hollow)

@@ -55,8 +55,8 @@ class InteractionFilter(nn.Module):
             return out
         if id(matrix) not in self._held:  # the matrices live as long as this module
             self._held[id(matrix)] = [self.shards.hold(part) for part in row_parts(matrix, self.shards.rows)]
-        found = self.shards.map(part_sums, self._held[id(matrix)], features.cpu())
-        return torch.cat(list(found)).to(features.device)
+        parts = self.shards.map(part_sums, self._held[id(matrix)], features.cpu())
+        return torch.cat(list(parts)).to(features.device)
 
     @torch.no_grad()
     def eigenvectors(self, dimensions: int, iterations: int, seed: int) -> Tensor:
@@ -69,10 +69,10 @@ class InteractionFilter(nn.Module):
             features = torch.linalg.qr(self(features))[0]
         small = features.T @ self(features)
         _, vectors = torch.linalg.eigh((small + small.T) / 2)
-        found = features @ vectors.flip(1)[:, :dimensions]
+        projected = features @ vectors.flip(1)[:, :dimensions]
         # an eigenvector's sign is arbitrary: the largest entry is made positive, so that the result is reproducible
-        largest = found.gather(0, found.abs().argmax(0, keepdim=True))
-        signed: Tensor = found * torch.where(largest < 0, -1.0, 1.0)
+        largest = projected.gather(0, projected.abs().argmax(0, keepdim=True))
+        signed: Tensor = projected * torch.where(largest < 0, -1.0, 1.0)
         return signed
 
     def kernel(self, vectors: Tensor) -> FactorKernel:

@@ -212,10 +212,10 @@ class Taste(ChannelKind):
         best = choose(self._rest(data, _weighted(data, p, strength)), config, data)
         data.log({"stage": "taste", "propensity": strength, "ndcg@10": best.metric})
         for tried in others:  # the weights are 1 in the mean, so the penalty that was best is near
-            found = choose(self._rest(data, _weighted(data, p, tried)), replace(config, l2=(best.l2,)), data)
-            data.log({"stage": "taste", "propensity": tried, "ndcg@10": found.metric})
-            if found.surpasses(best):
-                strength, best = tried, found
+            choice = choose(self._rest(data, _weighted(data, p, tried)), replace(config, l2=(best.l2,)), data)
+            data.log({"stage": "taste", "propensity": tried, "ndcg@10": choice.metric})
+            if choice.surpasses(best):
+                strength, best = tried, choice
         chosen = {"l2": best.l2, PRIOR_FACTOR: best.factor, "popularity_exponent": best.exponent}
         yield chosen | ({"propensity": strength} if strength else {}), best.kernel
 

@@ -87,15 +87,15 @@ def parts_of_pairs(
         sources: dense indices j.
         items: dense indices i.
     """
-    sharp, found = _sharp(vectors, config), {}
+    sharp, parts = _sharp(vectors, config), {}
     for name, v in vectors.items():
         cosine = np.empty(len(sources))
         for start in range(0, len(sources), _PAIRS):
             part = slice(start, start + _PAIRS)
             cosine[part] = np.einsum("pd,pd->p", v[sources[part]].astype(np.float64), v[items[part]])
         value = np.expm1(sharp * cosine) if sharp else cosine
-        found[name] = np.where(sources == items, 0.0, chosen["weights"].get(name, 0.0) * value)
-    return found
+        parts[name] = np.where(sources == items, 0.0, chosen["weights"].get(name, 0.0) * value)
+    return parts
 
 
 def _sharp(vectors: Mapping[str, Floats32], config: VectorsConfig) -> float:
@@ -143,9 +143,9 @@ class Vectors(ChannelKind):
                     if trial == weights or not any(trial.values()):
                         continue
                     made = vectors_kernel(vectors, {"weights": trial}, config)
-                    found = data.judge(made)
-                    if found.mean() - best.mean() > standard_error(found, best):
-                        best, weights, kernel = found, trial, made
+                    metric = data.judge(made)
+                    if metric.mean() - best.mean() > standard_error(metric, best):
+                        best, weights, kernel = metric, trial, made
         yield {"weights": weights}, kernel
 
     def fit(self, data: TrainingData, chosen: Mapping[str, Any]) -> Fitted | None:

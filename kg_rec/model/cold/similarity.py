@@ -63,24 +63,24 @@ class Similarity:
 
     def parts(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> dict[str, Floats32]:
         """Each addend of k without its weight, by name; shape (rows, columns)."""
-        found: dict[str, Floats32] = {
+        parts: dict[str, Floats32] = {
             f.relation: (f.target[rows] @ f.source[columns].T).toarray().astype(np.float32) for f in self.factors
         }
         if self.text is not None:
-            found[TEXT] = np.maximum(self.text[rows] @ self.text[columns].T, 0) ** np.float32(self.text_power)
+            parts[TEXT] = np.maximum(self.text[rows] @ self.text[columns].T, 0) ** np.float32(self.text_power)
         for name, vectors in self.vectors.items():
             cosine = np.maximum(vectors[rows] @ vectors[columns].T, 0)
-            found[vector_key(name)] = cosine ** np.float32(self.text_power)
+            parts[vector_key(name)] = cosine ** np.float32(self.text_power)
         for name, values in self.numbers.items():
-            found[name] = np.nan_to_num(np.exp(-_abs_difference(values[rows], values[columns]))).astype(np.float32)
+            parts[name] = np.nan_to_num(np.exp(-_abs_difference(values[rows], values[columns]))).astype(np.float32)
         if self.profile.shape[1]:
             left, right = self.profile[rows], self.profile[columns]
             distance = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None, :] - 2 * left @ right.T
             for values in self.numbers.values():  # an item without this number is taken for average
                 filled = np.where(np.isnan(values), np.nanmean(values), values)
                 distance += _abs_difference(filled[rows], filled[columns])
-            found[PROFILE] = np.exp(-np.maximum(distance, 0))
-        return found
+            parts[PROFILE] = np.exp(-np.maximum(distance, 0))
+        return parts
 
     def __call__(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats32:
         """k(rows, columns), float32."""
@@ -240,11 +240,11 @@ class ColdItems:
 
     def embed(self, similarity: Similarity, items: NDArray[np.int64]) -> Floats32:
         """z = k(items, landmarks) alpha, shape (items, d); in blocks, so memory is linear in ``items``."""
-        found = np.empty((len(items), self.coefficients.shape[1]), np.float32)
+        embedded = np.empty((len(items), self.coefficients.shape[1]), np.float32)
         for start in range(0, len(items), 1024):
             block = slice(start, start + 1024)
-            found[block] = similarity(items[block], self.landmarks) @ self.coefficients
-        return found
+            embedded[block] = similarity(items[block], self.landmarks) @ self.coefficients
+        return embedded
 
 
 def popular(counts: NDArray[np.int64], most: int) -> NDArray[np.int64]:

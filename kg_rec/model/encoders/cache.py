@@ -27,12 +27,12 @@ class VectorCache:
 
     def known(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The vectors that are there, float32, by key."""
-        found: dict[bytes, bytes] = {}
+        vectors: dict[bytes, bytes] = {}
         for start in range(0, len(keys), _KEYS):
             part = keys[start : start + _KEYS]
             marks = ",".join("?" * len(part))
-            found.update(self._database.execute(f"SELECT key, vector FROM embedding WHERE key IN ({marks})", part))  # noqa: S608
-        return found
+            vectors.update(self._database.execute(f"SELECT key, vector FROM embedding WHERE key IN ({marks})", part))  # noqa: S608
+        return vectors
 
     def keep(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Write vectors by key, all of them or none."""

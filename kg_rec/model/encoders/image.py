@@ -173,10 +173,10 @@ class ImageEncoder:
         processor, model = self._parts
         given = processor(images=images, return_tensors="pt").to(self.device)
         with torch.inference_mode():
-            found = model.get_image_features(**given) if hasattr(model, "get_image_features") else model(**given)
-        if not torch.is_tensor(found):
-            pooled = getattr(found, "pooler_output", None)
-            found = found.last_hidden_state.mean(1) if pooled is None else pooled
-        found = found.flatten(1)
-        unit = found / found.norm(dim=1, keepdim=True).clamp(min=1e-12)
+            features = model.get_image_features(**given) if hasattr(model, "get_image_features") else model(**given)
+        if not torch.is_tensor(features):
+            pooled = getattr(features, "pooler_output", None)
+            features = features.last_hidden_state.mean(1) if pooled is None else pooled
+        features = features.flatten(1)
+        unit = features / features.norm(dim=1, keepdim=True).clamp(min=1e-12)
         return np.ascontiguousarray(unit.float().cpu().numpy())

@@ -95,9 +95,9 @@ def _sampled(
     if candidates.sum() <= most:
         return None
     popularity = np.bincount(train.target, minlength=len(candidates))
-    found = np.unique(relevant.indices)
-    left = np.setdiff1d(np.flatnonzero(candidates), found)
+    wanted = np.unique(relevant.indices)
+    left = np.setdiff1d(np.flatnonzero(candidates), wanted)
     left = left[np.argsort(-popularity[left], kind="stable")]
-    half = max(0, most - len(found)) // 2
+    half = max(0, most - len(wanted)) // 2
     drawn = np.random.default_rng(seed).choice(left[half:], half, replace=False)
-    return np.sort(np.concatenate([found, left[:half], drawn]))
+    return np.sort(np.concatenate([wanted, left[:half], drawn]))
