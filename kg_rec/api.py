@@ -94,7 +94,8 @@ class Model:
         """The same parameters over a newer export: new users and interactions count at once, without training.
 
         Raises:
-            ModelError: the items differ; train again.
+            ModelError: a relation type of the model is not in the schema, train again; or the model has something that
+                a user said in it.
         """
         return Model(self.recommender.with_snapshot(snapshot))
 

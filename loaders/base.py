@@ -157,14 +157,14 @@ class LoadReport:
 
 def formats() -> dict[str, Format]:
     """The installed formats by name.  One that cannot be imported is listed with the reason."""
-    found = {}
+    by_name = {}
     for point in installed(_GROUP):
         try:
             loader = point.load()
-            found[point.name] = Format(point.name, loader.description, dict(loader.options))
+            by_name[point.name] = Format(point.name, loader.description, dict(loader.options))
         except (ImportError, AttributeError) as error:
-            found[point.name] = Format(point.name, f"cannot be used: {error}", {})
-    return found
+            by_name[point.name] = Format(point.name, f"cannot be used: {error}", {})
+    return by_name
 
 
 def find_loader(name: str) -> Loader:

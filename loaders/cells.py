@@ -85,10 +85,10 @@ def texts(column: pa.Array) -> tuple[pa.Array, Faults]:
             column.validate(full=True)
         except pa.ArrowInvalid:  # bytes that are no UTF-8
             return _each(column.cast(pa.large_binary(), safe=False), lambda v: text_of(v.decode()))
-        found = column if pa.types.is_string(kind) else column.cast(pa.string())
-        if not pc.any(pc.match_substring(found, "\0")).as_py():
-            return found, {}
-        return _each(found, text_of)
+        values = column if pa.types.is_string(kind) else column.cast(pa.string())
+        if not pc.any(pc.match_substring(values, "\0")).as_py():
+            return values, {}
+        return _each(values, text_of)
     return _each(column, text_of)
 
 
@@ -103,20 +103,20 @@ def seconds(column: pa.Array) -> tuple[pa.Array, Faults]:
     if pa.types.is_dictionary(kind):
         return seconds(column.dictionary_decode())
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        found = column.cast(pa.timestamp("s", getattr(kind, "tz", None)), safe=False).cast(pa.int64())
+        values = column.cast(pa.timestamp("s", getattr(kind, "tz", None)), safe=False).cast(pa.int64())
     elif pa.types.is_signed_integer(kind) or pa.types.is_null(kind):
-        found = column.cast(pa.int64())
+        values = column.cast(pa.int64())
     else:
         try:
             if not _is_text(kind):
                 raise pa.ArrowInvalid("not whole numbers")
-            found = column.cast(pa.string()).cast(pa.int64())
+            values = column.cast(pa.string()).cast(pa.int64())
         except pa.ArrowInvalid:
-            found, faults = _each(column, _second, pa.int64())
-    wrong = pc.or_(pc.less(found, LEAST_TIME), pc.greater(found, MOST_TIME))
+            values, faults = _each(column, _second, pa.int64())
+    wrong = pc.or_(pc.less(values, LEAST_TIME), pc.greater(values, MOST_TIME))
     for row in np.flatnonzero(pc.fill_null(wrong, False).to_numpy(zero_copy_only=False)).tolist():
-        faults[row] = _implausible(found[row].as_py())
-    return found, faults
+        faults[row] = _implausible(values[row].as_py())
+    return values, faults
 
 
 def _second(value: Any) -> int | None:
@@ -161,14 +161,14 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _each(column: pa.Array, meaning: Callable[[Any], Any], to: pa.DataType | None = None) -> tuple[pa.Array, Faults]:
     faults: Faults = {}
-    found: list[Any] = []
+    values: list[Any] = []
     for row, value in enumerate(column.to_pylist()):
         try:
-            found.append(None if value is None else meaning(value))
+            values.append(None if value is None else meaning(value))
         except UnicodeDecodeError:
-            found.append(None)
+            values.append(None)
             faults[row] = "expected UTF-8 text, got other bytes; correct it"
         except (ValueError, OverflowError) as error:
-            found.append(None)
+            values.append(None)
             faults[row] = str(error)
-    return pa.array(found, to or pa.string()), faults
+    return pa.array(values, to or pa.string()), faults

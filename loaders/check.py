@@ -131,17 +131,17 @@ class Checker:
 
     def notes(self) -> tuple[str, ...]:
         """Node types in which keys differ only in ways that are hard to see."""
-        found = []
+        notes = []
         for name, keys in self._known.items():
             odd = [key for key in keys if not key.isascii() or key != " ".join(key.split())]
             plain = Counter(map(alike, odd))
             twins = sorted(k for k in odd if plain[alike(k)] > 1 or (alike(k) != k and alike(k) in keys))
             if twins:
-                found.append(
+                notes.append(
                     f"{name}: {len(twins)} keys differ from others only in blanks or in how accents are written, "
                     f"such as {twins[0]!r}; they are kept as they are"
                 )
-        return tuple(found)
+        return tuple(notes)
 
     def _check_columns(
         self, table: pa.Table, name: str, properties: Iterable[PropertyType], needed: Iterable[str], origin: Origin
@@ -334,8 +334,8 @@ def _convert(raw: pa.Array, kind: PropertyType) -> tuple[pa.Array, dict[int, str
 
 
 def _rows_where(mask: pa.Array) -> list[int]:
-    found: list[int] = np.flatnonzero(pc.fill_null(mask, False).to_numpy(zero_copy_only=False)).tolist()
-    return found
+    rows: list[int] = np.flatnonzero(pc.fill_null(mask, False).to_numpy(zero_copy_only=False)).tolist()
+    return rows
 
 
 def _missing_is_null(values: pa.Array) -> pa.Array:

@@ -157,11 +157,15 @@ def _films(
     context: LoadContext, films: Chunk, years: list[int | None] | None, genres: list[list[str]]
 ) -> Iterator[NodeBatch | EdgeBatch]:
     split = [split_title(title) for title in films.table["title"].to_pylist()]
-    found = [year for _, year in split]
+    years_of_films = [year for _, year in split]
     if years is not None:
-        found = [year or other for year, other in zip(found, years, strict=True)]
+        years_of_films = [year or other for year, other in zip(years_of_films, years, strict=True)]
     table = pa.table(
-        {"item_id": films.table["item"], "title": [title for title, _ in split], "year": pa.array(found, pa.int64())}
+        {
+            "item_id": films.table["item"],
+            "title": [title for title, _ in split],
+            "year": pa.array(years_of_films, pa.int64()),
+        }
     )
     yield NodeBatch("Film", table, films.origin)
     known = [[genre for genre in row if genre not in NO_GENRE] for row in genres]

@@ -31,10 +31,10 @@ class Edges:
         for s in source:
             if s.predicate == SAME or s.predicate in BELOW or s.predicate in ALIKE:
                 continue
-            found = self.nodes.terms.relations(s.predicate)
-            if not found and (s.text is not None or s.predicate in TYPES):
+            relations = self.nodes.terms.relations(s.predicate)
+            if not relations and (s.text is not None or s.predicate in TYPES):
                 continue
-            rows = self._rows(s, found) if s.text is None else self._text_rows(s, found)
+            rows = self._rows(s, relations) if s.text is None else self._text_rows(s, relations)
             if rows is None:
                 if s.predicate not in TYPES and self._counts(s):
                     self.nodes.context.unmapped[f"predicate {short(s.predicate)}: no relation between these types"] += 1
@@ -52,7 +52,9 @@ class Edges:
             return False
         return self.nodes.options.keep == "all" or self.nodes.roots.get(s.subject, s.subject) in self.nodes.kinds
 
-    def _rows(self, s: Statement, found: Sequence[tuple[RelationType, bool]]) -> list[tuple[RelationType, _Row]] | None:
+    def _rows(
+        self, s: Statement, relations: Sequence[tuple[RelationType, bool]]
+    ) -> list[tuple[RelationType, _Row]] | None:
         """The edges of a statement between two IRIs; None where its ends fit no relation type.
 
         Of several relation types the first that fits counts, and all those whose two ends have a type in the file.
@@ -60,7 +62,7 @@ class Edges:
         subject, resource = self.nodes.roots.get(s.subject, s.subject), s.resource or ""
         resource = self.nodes.roots.get(resource, resource)
         fits = []
-        for kind, inverted in found:
+        for kind, inverted in relations:
             ends = (resource, subject) if inverted else (subject, resource)
             if self._may_be(ends[0], kind.source) and self._may_be(ends[1], kind.target):
                 fits.append((kind, ends, ends[0] in self.nodes.kinds and ends[1] in self.nodes.kinds))
@@ -89,13 +91,13 @@ class Edges:
         return self.nodes.options.keep == "all" or kind in self.nodes.attributes or self.nodes.there(iri, kind)
 
     def _text_rows(
-        self, s: Statement, found: Sequence[tuple[RelationType, bool]]
+        self, s: Statement, relations: Sequence[tuple[RelationType, bool]]
     ) -> list[tuple[RelationType, _Row]] | None:
         """The edge of a statement whose object is a text: to an attribute of that key and name."""
         subject, text = self.nodes.roots.get(s.subject, s.subject), " ".join((s.text or "").split())
         if self.nodes.terms.properties(s.predicate):
             return []
-        for kind, inverted in found:
+        for kind, inverted in relations:
             target = self.nodes.schema.node_types[kind.target]
             if inverted or target.role != "attribute" or not self.nodes.there(subject, kind.source):
                 continue

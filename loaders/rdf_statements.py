@@ -89,13 +89,13 @@ def _n_triples(path: Path, faults: Faults, unmapped: Counter[str]) -> Iterator[S
 
 def _unescaped(text: str) -> str:
     try:
-        found: str = decodeUnicodeEscape(text)
-        found.encode()
+        plain: str = decodeUnicodeEscape(text)
+        plain.encode()
     except UnicodeEncodeError as error:
-        raise ArgumentError(f"half a character (\\u{ord(found[error.start]):04X})") from error
+        raise ArgumentError(f"half a character (\\u{ord(plain[error.start]):04X})") from error
     except (ValueError, OverflowError) as error:
         raise ArgumentError("a number that stands for none") from error
-    return found
+    return plain
 
 
 def _count_blank(unmapped: Counter[str], predicate: str, value: bool) -> None:

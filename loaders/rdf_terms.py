@@ -113,8 +113,8 @@ class Terms:
 
     def _relations(self, iri: str) -> tuple[tuple[RelationType, bool], ...]:
         names = (name for term in self._with_above(iri) for name in (term, plain(term), local_name(term)))
-        found = next(filter(None, map(self._schema.relations_called, names)), ())
-        return tuple(r for r in found if not self._wanted or r[0].name in self._wanted)
+        relations = next(filter(None, map(self._schema.relations_called, names)), ())
+        return tuple(r for r in relations if not self._wanted or r[0].name in self._wanted)
 
     def _with_above(self, iri: str) -> Iterator[str]:
         """A term, then those above it, the nearest first."""

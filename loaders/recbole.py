@@ -103,11 +103,11 @@ class RecBoleLoader:
 
 def _find_files(path: Path, options: Mapping[str, Any]) -> _Files:
     if path.is_dir():
-        found = sorted(p for p in path.iterdir() if bare_name(p).endswith(".inter"))
-        if len(found) != 1:
-            names = ", ".join(p.name for p in found) or "none"
+        files = sorted(p for p in path.iterdir() if bare_name(p).endswith(".inter"))
+        if len(files) != 1:
+            names = ", ".join(p.name for p in files) or "none"
             raise LoadError(f"expected one .inter file in the folder, got {names}; give the file itself", path)
-        path = found[0]
+        path = files[0]
     elif not bare_name(path).endswith(".inter"):
         raise LoadError("expected a folder or a file named *.inter or *.inter.gz", path)
     stem = bare_name(path).removesuffix(".inter")

@@ -85,11 +85,11 @@ class Joins:
 
     def neighbours(self) -> dict[str, list[str]]:
         """By IRI, those that a statement ties it to, in either direction."""
-        found: dict[str, list[str]] = {}
+        neighbours: dict[str, list[str]] = {}
         for one, other in self._said:
-            found.setdefault(one, []).append(other)
-            found.setdefault(other, []).append(one)
-        return found
+            neighbours.setdefault(one, []).append(other)
+            neighbours.setdefault(other, []).append(one)
+        return neighbours
 
     def line(self, iri: str) -> int | None:
         """The line of the statement that first joined an IRI to another."""
@@ -153,7 +153,7 @@ def told(joins: Sequence[Join], names: Mapping[str, str | None], path: Path) -> 
     """
     if not joins:
         return []
-    found = [f"{quantity(len(joins), 'node')} became one with another node, as owl:sameAs says"]
+    notes = [f"{quantity(len(joins), 'node')} became one with another node, as owl:sameAs says"]
     examples: dict[str, Join] = {}
     counts: Counter[str] = Counter()
     named: dict[bool, int] = defaultdict(int)
@@ -167,13 +167,13 @@ def told(joins: Sequence[Join], names: Mapping[str, str | None], path: Path) -> 
         join = examples[name]
         kept, other = join.differs[name.partition(".")[2]]
         place = path.name if join.line is None else f"{path.name}:{join.line}"
-        found.append(
+        notes.append(
             f"{name}: {quantity(count, 'pair')} of joined nodes had two values, such as "
             f"{kept!r:.80} of <{join.into:.100}> and {other!r:.80} of <{join.joined:.100}> ({place}); the first is kept"
         )
     if sum(named.values()) >= _LEAST_NAMES and named[True] > named[False]:
-        found.append(
+        notes.append(
             f"{named[True]:,} of {sum(named.values()):,} joined nodes have another name than what they are joined to: "
             "are these statements about these data? kg-rec check tells whether the facts fit the interactions"
         )
-    return found
+    return notes

@@ -111,15 +111,15 @@ def _columns(path: Path, options: Mapping[str, Any]) -> Sequence[str]:
 
 def _list_columns(schema: GraphSchema, mapping: TableMapping) -> frozenset[str]:
     """Columns in which a list is a value: several targets of an edge, or a property that is a list."""
-    found = {rule.target for rule in mapping.edges if not rule.columns}  # with columns, an edge is one row
+    targets = {rule.target for rule in mapping.edges if not rule.columns}  # with columns, an edge is one row
     types: list[tuple[NodeType | RelationType | None, Mapping[str, str]]] = [
         *((schema.node_types.get(rule.type), rule.columns) for rule in mapping.nodes),
         *((schema.relation_types.get(rule.relation), rule.columns) for rule in mapping.edges),
     ]
     for kind, columns in types:
         lists = {p.name for p in kind.properties if p.datatype.endswith("_list")} if kind is not None else set()
-        found.update(column for name, column in columns.items() if name in lists)
-    return frozenset(found)
+        targets.update(column for name, column in columns.items() if name in lists)
+    return frozenset(targets)
 
 
 def _read(path: Path, context: LoadContext, expect: Sequence[str], lists: frozenset[str]) -> Chunk:
@@ -188,14 +188,14 @@ def _json_lines(path: Path, faults: Faults, expect: Sequence[str], lists: frozen
 
 def _cells(row: Mapping[str, Any], expect: Sequence[str], lists: frozenset[str]) -> dict[str, Any] | str:
     """The values of a row as text or lists of text, or what is wrong with one of them."""
-    found: dict[str, Any] = {}
+    cells: dict[str, Any] = {}
     for name in expect:
         value = row.get(name)
         try:
-            found[name] = [text_of(v) for v in value] if name in lists and isinstance(value, list) else text_of(value)
+            cells[name] = [text_of(v) for v in value] if name in lists and isinstance(value, list) else text_of(value)
         except ValueError as error:
             return f"{name}: {error}"
-    return found
+    return cells
 
 
 def _column(values: list[Any]) -> pa.Array:
@@ -275,9 +275,9 @@ def _facts(context: LoadContext, rule: FactRule, chunk: Chunk) -> Iterator[NodeB
             yield EdgeBatch(name, part.table, part.origin)
 
 
-def _unknown_relation(schema: GraphSchema, name: str | None, found: Sequence[tuple[RelationType, bool]]) -> str:
-    if found:
-        kinds = ", ".join(kind.name for kind, _ in found)
+def _unknown_relation(schema: GraphSchema, name: str | None, relations: Sequence[tuple[RelationType, bool]]) -> str:
+    if relations:
+        kinds = ", ".join(kind.name for kind, _ in relations)
         return f"relation {name!r} may mean {kinds}; name the relation type itself"
     known = ", ".join(a for r in schema.relation_types.values() for a in (r.name, *r.aliases))
     return f"relation {name!r} is no relation type or alias of schema {schema.name}; expected one of {known}"

@@ -198,15 +198,15 @@ def _inverses(triples: Triples) -> dict[str, list[str]]:
     """Relation ids whose triples are exactly another's turned round; the one that leaves items more comes first."""
     leaving = {r: sum(h in triples.items for h, _, _ in known) for r, known in triples.by_relation.items()}
     owners: dict[frozenset[tuple[str, str]], str] = {}
-    found: dict[str, list[str]] = {}
+    inverses: dict[str, list[str]] = {}
     for relation in sorted(triples.by_relation, key=lambda r: (-leaving[r], r)):
         known = triples.by_relation[relation]
         owner = owners.get(frozenset((tail, head) for head, tail, _ in known))
         if owner is not None and len(known) >= _LEAST_TO_MIRROR:
-            found.setdefault(owner, []).append(relation)
+            inverses.setdefault(owner, []).append(relation)
         else:
             owners.setdefault(frozenset((head, tail) for head, tail, _ in known), relation)
-    return found
+    return inverses
 
 
 def _identifiers(relations: set[str], taken: set[str]) -> dict[str, str]:

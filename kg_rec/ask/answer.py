@@ -135,10 +135,10 @@ class Scored:
     @property
     def total(self) -> Floats64:
         """The scores, shape (items,)."""
-        found = self.yours.copy()
+        total = self.yours.copy()
         for *_, values in self.parts:
-            found += values
-        return found
+            total += values
+        return total
 
     def addends(self, item: int) -> tuple[Addend, ...]:
         """The parts of one item's score."""
@@ -163,11 +163,11 @@ class Scorer:
     def has(self, wish: Wish) -> NDArray[np.bool_]:
         """Which items have one of a wish's nodes, or are one of them, shape (items,)."""
         snapshot = self.model.snapshot
-        found = np.zeros(len(snapshot.items), bool)
+        items = np.zeros(len(snapshot.items), bool)
         item = snapshot.schema.item.name
         for node in wish.nodes:
             if node.type == item and wish.relation is None:
-                found[snapshot.items.index(node.key)] = True
+                items[snapshot.items.index(node.key)] = True
                 continue
             index = snapshot.ids[node.type].index(node.key)
             for relation in snapshot.schema.knowledge_relations:
@@ -177,17 +177,17 @@ class Scorer:
                 if relation.name not in self._incidence:
                     self._incidence[relation.name] = incidence(snapshot, relation).tocsc()
                 matrix = self._incidence[relation.name]
-                found[matrix.indices[matrix.indptr[index] : matrix.indptr[index + 1]]] = True
-        return found
+                items[matrix.indices[matrix.indptr[index] : matrix.indptr[index + 1]]] = True
+        return items
 
     def much(self, wish: Wish) -> Floats64:
         """How much of a wish items have, 0 to 1, shape (items,): of "violent", one node is half, two are whole."""
         if wish.must or len(wish.nodes) == 1:
             return self.has(wish).astype(np.float64)
-        found = np.zeros(len(self.model.items))
+        amounts = np.zeros(len(self.model.items))
         for node in wish.nodes:
-            found += self.has(replace(wish, nodes=(node,)))
-        return np.minimum(found / 2, 1.0)
+            amounts += self.has(replace(wish, nodes=(node,)))
+        return np.minimum(amounts / 2, 1.0)
 
     def _said(self, user: int | None) -> Stated | None:
         """What the user said before, where the model is of that user."""
@@ -196,13 +196,13 @@ class Scorer:
 
     def filters(self, request: Request, user: int | None) -> list[tuple[str, NDArray[np.bool_]]]:
         """What every item of the answer has to obey: the words, and which items do, shape (items,)."""
-        found = [(c.said, self.fields.obeys(c)) for c in request.constraints if c.property is not None and c.values]
-        found += [(w.said, self.has(w) if w.wanted else ~self.has(w)) for w in request.wishes if w.must]
+        filters = [(c.said, self.fields.obeys(c)) for c in request.constraints if c.property is not None and c.values]
+        filters += [(w.said, self.has(w) if w.wanted else ~self.has(w)) for w in request.wishes if w.must]
         before = self._said(user)
         if before is not None:
             bound = np.flatnonzero(~before.listed.all(axis=1)).tolist()
-            found += [(before.text(n, request.language).rstrip(".。"), before.listed[n]) for n in bound]
-        return found
+            filters += [(before.text(n, request.language).rstrip(".。"), before.listed[n]) for n in bound]
+        return filters
 
     def score(self, request: Request, user: int | None, left_out: Sequence[int] = ()) -> Scored:
         """Score all items.
@@ -248,26 +248,26 @@ class Scorer:
 
     def _listable(self, user: int | None) -> NDArray[np.bool_]:
         """What may be listed whatever is asked for: what the user did not have and the model's rules allow."""
-        found = self.model.shown.to(user)
+        listable = self.model.shown.to(user)
         if user is not None:
-            found[self.model.seen[[user]].indices] = False
-        return found
+            listable[self.model.seen[[user]].indices] = False
+        return listable
 
     def best(self, scored: Scored, k: int) -> tuple[Suggestion, ...]:
         """The best k of the items allowed, equal ones by index."""
         total = np.where(scored.allowed, scored.total, -np.inf)
         names = self.model.snapshot.names(self.model.snapshot.schema.item.name)
-        found = []
+        suggestions = []
         for rank, place in enumerate(np.argsort(-total, kind="stable")[:k].tolist(), 1):
             if not scored.allowed[place]:
                 break
             key, name = self.model.items.key(place), names[place].as_py()
-            found.append(Suggestion(rank, key, name, float(total[place]), scored.addends(place)))
-        return tuple(found)
+            suggestions.append(Suggestion(rank, key, name, float(total[place]), scored.addends(place)))
+        return tuple(suggestions)
 
     def without_each(self, request: Request, user: int | None) -> list[tuple[str, int]]:
         """Where nothing obeys all: how many items there would be without each thing stated, most first."""
-        found = []
+        counts = []
         filters = self.filters(request, user)
         new = self._listable(user)
         for place, (said, _) in enumerate(filters):
@@ -276,8 +276,8 @@ class Scorer:
                 if other != place:
                     left &= obeys
             if left.any():
-                found.append((said, int(left.sum())))
-        return sorted(found, key=lambda pair: -pair[1])
+                counts.append((said, int(left.sum())))
+        return sorted(counts, key=lambda pair: -pair[1])
 
     def query(self, request: Request) -> tuple[str, Mapping[str, Any]] | None:
         """The filter as a parameterised, read-only Cypher statement, to show; None over a graph that others made.
@@ -332,5 +332,5 @@ def _places(values: Floats64, allowed: NDArray[np.bool_]) -> Floats64:
     if len(known) < 2:
         return np.zeros(len(values))
     below, upto = (np.searchsorted(known, values, side) for side in ("left", "right"))
-    found: Floats64 = np.clip((below + upto - 1) / (len(known) - 1) - 1, -1, 1)
-    return np.where(np.isfinite(values), found, 0.0)
+    places: Floats64 = np.clip((below + upto - 1) / (len(known) - 1) - 1, -1, 1)
+    return np.where(np.isfinite(values), places, 0.0)

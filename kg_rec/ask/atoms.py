@@ -52,7 +52,7 @@ def bare(text: str) -> str:
 
 def atoms(text: str) -> list[Atom]:
     """The atoms of a text, in order."""
-    found = []
+    atoms_of_text = []
     for match in _ATOM.finditer(text):
         kind, written = str(match.lastgroup), match.group()
         plain = bare(written)
@@ -63,8 +63,8 @@ def atoms(text: str) -> list[Atom]:
             plain = plain.replace(",", "")
         elif kind == "word":
             plain = plain.replace("'", "").replace("’", "")
-        found.append(Atom(kind, plain, match.start(), match.end(), written[:1].isupper()))
-    return found
+        atoms_of_text.append(Atom(kind, plain, match.start(), match.end(), written[:1].isupper()))
+    return atoms_of_text
 
 
 def key(text: str) -> Key:

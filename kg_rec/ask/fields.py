@@ -42,17 +42,17 @@ class Fields:
         """Per field the item's property that holds it: the known ones, and every other number by its own name."""
         item = self.snapshot.schema.item
         numbers = {p.name: p for p in item.properties if p.datatype in _NUMBERS and p.use not in ("key", "name")}
-        found = {}
+        by_field = {}
         for field, names in KNOWN.items():
             name = next((n for n in names if n in numbers), None)
             if name is not None:
-                found[field] = numbers.pop(name)
-        return found | numbers
+                by_field[field] = numbers.pop(name)
+        return by_field | numbers
 
     def property_of(self, field: str) -> str | None:
         """Name of the property that holds a field; None where the graph has none."""
-        found = self.properties.get(field)
-        return None if found is None else found.name
+        property_type = self.properties.get(field)
+        return None if property_type is None else property_type.name
 
     @cached_property
     def _columns(self) -> dict[str, Floats64]:
@@ -85,15 +85,15 @@ class Fields:
             raise ArgumentError(f"expected a field of the items, got {constraint.field!r}: {constraint.property!r}")
         if len(constraint.values) != (2 if constraint.op in ("in", "not in") else 1):
             raise ArgumentError(f"expected one number, or two for a range, got {constraint}")
-        found = self.values(constraint.field)
+        values = self.values(constraint.field)
         low, high = constraint.values[0], constraint.values[-1]
         with np.errstate(invalid="ignore"):
             tests = {
-                "<": found < low,
-                "<=": found <= low,
-                ">": found > low,
-                ">=": found >= low,
-                "in": (found >= low) & (found <= high),
-                "not in": (found < low) | (found > high),
+                "<": values < low,
+                "<=": values <= low,
+                ">": values > low,
+                ">=": values >= low,
+                "in": (values >= low) & (values <= high),
+                "not in": (values < low) | (values > high),
             }
         return tests[constraint.op]

@@ -58,9 +58,9 @@ class Lexer:
             for label in {relation.labels.get(words.code), relation.labels.get("en")} - {None}:
                 labels.setdefault(str(label), []).append(relation.name)
         for phrase, meant in words.relation.items():
-            found = tuple(r for label in meant for r in labels.get(label, ()))
-            if found:
-                self.phrases[key(phrase)] = ("relation", found)
+            relations = tuple(r for label in meant for r in labels.get(label, ()))
+            if relations:
+                self.phrases[key(phrase)] = ("relation", relations)
             elif self.phrases[key(phrase)][0] == "relation":  # the graph has no such relation
                 self.phrases[key(phrase)] = ("filler", None)
         for label, some in labels.items():
@@ -78,13 +78,13 @@ class Lexer:
     def tokens(self, text: str) -> tuple[list[Token], list[Atom]]:
         """The tokens of a text, and its atoms."""
         parts = atoms(text)
-        found: list[Token] = []
+        tokens: list[Token] = []
         place = 0
         while place < len(parts):
             token = self._quoted(parts, place, text) or self._token(parts, place, text)
-            found.append(token)
+            tokens.append(token)
             place = token.last
-        return found, parts
+        return tokens, parts
 
     def _quoted(self, parts: Sequence[Atom], place: int, text: str) -> Token | None:
         """A title in quotation marks."""
@@ -93,9 +93,9 @@ class Lexer:
         if end is None or end == place + 1:
             return None
         said = text[parts[place + 1].start : parts[end - 1].end]
-        found = self.names.title(key(said))
-        if found is not None:
-            return Token("title", found, said, place, end + 1)
+        title = self.names.title(key(said))
+        if title is not None:
+            return Token("title", title, said, place, end + 1)
         mention = self.names.nodes.get(key(said)) or self.names.misspelt(key(said), loose=True)
         return Token("node" if mention else "unknown", mention, said, place, end + 1)
 
@@ -141,8 +141,8 @@ class Lexer:
         """The word of the language of which an unknown one is a misspelling: one letter more, fewer, other or moved."""
         if len(word) < 6 or self.names.misspelt((word,), loose=False) is not None:
             return None
-        found = process.extractOne(word, self._long, scorer=OSA.distance, score_cutoff=1)
-        return None if found is None or found[0][0] != word[0] else (found[0],)
+        nearest = process.extractOne(word, self._long, scorer=OSA.distance, score_cutoff=1)
+        return None if nearest is None or nearest[0][0] != word[0] else (nearest[0],)
 
     def _name(self, parts: Sequence[Atom], place: int, text: str) -> Token | None:
         """The longest name at a place: of a node, or of an item of several words."""

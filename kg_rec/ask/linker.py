@@ -77,16 +77,16 @@ class Linker:
         except (AnswerError, BudgetSpentError, LanguageModelError) as error:
             _log.warning("%s: %s", self.model.name, error)
             return Links({}, (words.say["no model"],))
-        found: dict[Key, Mention] = {}
+        mentions: dict[Key, Mention] = {}
         refused: list[str] = []
         for word, name in answer.items():
             nodes = names.called([name]) if isinstance(name, str) else ()
             if word in asked and nodes:
-                found[key(word)] = Mention(nodes, "model")
+                mentions[key(word)] = Mention(nodes, "model")
             elif name is not None or word not in asked:
                 shown = name if isinstance(name, str) else json.dumps(name)
                 refused.append(words.say["refused"].format(_plain(word), _plain(shown)))
-        return Links(found, tuple(refused))
+        return Links(mentions, tuple(refused))
 
     def _request(self, text: str, asked: Sequence[str], kinds: Sequence[str]) -> Request:
         task = json.dumps({"names": list(kinds), "request": text, "words": list(asked)}, ensure_ascii=False)
@@ -108,11 +108,11 @@ class Linker:
 def _kinds(names: Names) -> tuple[str, ...]:
     """The names that a model is shown: those of the smallest node types, whole types only."""
     types = sorted((list(names.of_type(t)) for t in names.types), key=len)
-    found: dict[str, None] = {}
+    kinds: dict[str, None] = {}
     for nodes in types:
-        if 0 < len(nodes) <= KINDS and len(found) + len(nodes) <= MOST_NAMES:
-            found |= {_plain(n.name, MOST_LENGTH): None for n in nodes if n.name.strip()}
-    return tuple(found)
+        if 0 < len(nodes) <= KINDS and len(kinds) + len(nodes) <= MOST_NAMES:
+            kinds |= {_plain(n.name, MOST_LENGTH): None for n in nodes if n.name.strip()}
+    return tuple(kinds)
 
 
 def _grammar(asked: Sequence[str], kinds: Sequence[str]) -> str:
@@ -130,12 +130,12 @@ def _grammar(asked: Sequence[str], kinds: Sequence[str]) -> str:
 def _object(text: str) -> dict[str, object]:
     """The JSON object that a model wrote."""
     try:
-        found = json.loads(text[:_ANSWER])
+        value = json.loads(text[:_ANSWER])
     except (ValueError, RecursionError):
         raise AnswerError("the answer is not JSON") from None
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise AnswerError("the answer is not a JSON object")
-    return found
+    return value
 
 
 def _plain(text: str, most: int = _SHOWN) -> str:

@@ -135,8 +135,8 @@ class Names:
     def _add_other_names(self, words: Words) -> None:
         """Names that the language has for names of the graph, and countries and languages of the world."""
         for said, meant in (*words.names.items(), *_world(words.code)):
-            found = [n for name in meant for n in self._by_name.get(" ".join(key(name)), [])]
-            for node in found:
+            nodes = [n for name in meant for n in self._by_name.get(" ".join(key(name)), [])]
+            for node in nodes:
                 there = self.nodes.get(key(said))
                 if there is None or there.loose:
                     self.nodes[key(said)] = Mention((node,), "alias")
@@ -173,16 +173,16 @@ class Names:
             return None
         if len(typed) < 8:  # one slip of the hand in a short word is more than the ratio allows
             for text, _, place in process.extract(typed, texts, scorer=OSA.distance, score_cutoff=1, limit=3):
-                found = self.nodes[keys[place]]
+                named = self.nodes[keys[place]]
                 slip = len(text) != len(typed) or sorted(text) == sorted(typed) or len(typed) > 5
-                if slip and text[0] == typed[0] and (loose or not found.loose):
-                    return Mention(found.nodes, "fuzzy")
+                if slip and text[0] == typed[0] and (loose or not named.loose):
+                    return Mention(named.nodes, "fuzzy")
         if len(typed) < 5:
             return None
         for _, _, place in process.extract(typed, texts, scorer=fuzz.ratio, score_cutoff=_ALIKE, limit=3):
-            found = self.nodes[keys[place]]
-            if loose or not found.loose:
-                return Mention(found.nodes, "fuzzy")
+            named = self.nodes[keys[place]]
+            if loose or not named.loose:
+                return Mention(named.nodes, "fuzzy")
         return None
 
     def _misspelt_han(self, typed: str) -> Mention | None:

@@ -57,8 +57,8 @@ class Near:
 
     def _vector(self, word: str) -> Floats32:
         assert self._encoder is not None  # noqa: S101  asked by nearest alone
-        found: Floats32 = self._encoder.addends(self._words.article.format(word, self._item))[0].sum(axis=0)
-        return found
+        vector: Floats32 = self._encoder.addends(self._words.article.format(word, self._item))[0].sum(axis=0)
+        return vector
 
     def _nearest(self, word: str) -> Node | None:
         try:

@@ -200,11 +200,11 @@ class Session:
         bounds, item = Bounds(self.asker.scorer.fields), self.asker.model.snapshot.schema.item.name
         what = [a.item for a in asked.anchors] if not self._memory.items else []
         what += [Node(item, s.item, s.name) for s in self._memory.items[:1]]
-        found = []
+        compared = []
         for c in asked.constraints:
             known = None if c.values or not what else bounds.than_item(c.said, c.field, c.op, what[0])
-            found.append(known or c)
-        return replace(asked, constraints=tuple(found))
+            compared.append(known or c)
+        return replace(asked, constraints=tuple(compared))
 
     def _at(self, ranks: Sequence[int]) -> list[Suggestion]:
         items = self._memory.items

@@ -34,23 +34,23 @@ def remarks_of(request: Request, schema: GraphSchema, text: str) -> list[str]:
     """What was taken how, what the graph does not know, and what was not understood."""
     language = request.language
     say = words_of(language).say
-    found = []
+    remarks = []
     taken = [(w.said, w.how, [n.name for n in w.nodes]) for w in request.wishes]
     taken += [(a.said, a.how, [a.item.name]) for a in request.anchors]
     for said, how, names in taken:
         if how in ("fuzzy", "near", "model"):
-            found.append(say["near"].format(said, say["or"].join(dict.fromkeys(names))))
+            remarks.append(say["near"].format(said, say["or"].join(dict.fromkeys(names))))
     item = schema.item
     plural = item.plurals.get(language) or item.labels.get(language) or item.name
     unknown = [c for c in request.constraints if c.property is None]
-    found += [say["no field"].format(say.get(c.field, c.field), plural, c.said) for c in unknown]
+    remarks += [say["no field"].format(say.get(c.field, c.field), plural, c.said) for c in unknown]
     if request.not_understood:
         quoted = "、" if language == "zh" else ", "
-        found.append(say["not understood"].format(quoted.join(f"“{w}”" for w in request.not_understood)))
-    found += request.refused
+        remarks.append(say["not understood"].format(quoted.join(f"“{w}”" for w in request.not_understood)))
+    remarks += request.refused
     if len(text) > MOST:
-        found.append(say["cut"].format(MOST))
-    return found
+        remarks.append(say["cut"].format(MOST))
+    return remarks
 
 
 def text_of(items: Sequence[Suggestion], remarks: Sequence[str], language: str) -> str:

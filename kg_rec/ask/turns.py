@@ -37,9 +37,9 @@ def turn_of(lexer: Lexer, tokens: Sequence[Token], parts: Sequence[Atom], text: 
         return Turn("refine" if any(t.kind == "them" for t in tokens) else "new"), None
     asked = next((t for t in telling[:3] if t.kind in ("why", "why not")), None)
     if asked is not None and all(t.kind in _OF_WHICH for t in telling[: telling.index(asked)]):
-        found = _why(lexer, tokens, parts, text, asked)
-        if found is not None:
-            return found, None
+        turn = _why(lexer, tokens, parts, text, asked)
+        if turn is not None:
+            return turn, None
     kinds = [t.kind for t in telling]
     if kinds[0] == "reset":
         return Turn("new" if set(kinds) & _CONTENT else "reset"), None
@@ -78,11 +78,11 @@ def _item(lexer: Lexer, tokens: Sequence[Token], parts: Sequence[Atom], text: st
         if token.kind == "title":
             best = max(best or (0, token.value[0]), (token.last - token.first, token.value[0]), key=lambda b: b[0])
         elif token.kind in ("unknown", "node", "nearly", "not", "quantity", "filler"):
-            found = lexer.title_at(parts, token.first, text)
-            if found is not None and found[1]:
-                size = found[0].last - found[0].first
+            title = lexer.title_at(parts, token.first, text)
+            if title is not None and title[1]:
+                size = title[0].last - title[0].first
                 if best is None or size > best[0]:
-                    best = (size, found[0].value[0])
+                    best = (size, title[0].value[0])
     return None if best is None else best[1]
 
 

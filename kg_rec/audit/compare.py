@@ -98,7 +98,7 @@ def user_gaps(
         groupings: of these users, members of shape (groups, users).
         config: settings.
     """
-    found = []
+    gaps = []
     for name, values in measured.items():
         known = np.isfinite(values)
         for grouping in groupings:
@@ -106,7 +106,7 @@ def user_gaps(
                 inside, others = values[members & known], values[~members & known]
                 if len(inside) < config.least or len(others) < 2:
                     continue
-                found.append(
+                gaps.append(
                     UserGap(
                         measure=name,
                         by=grouping.name,
@@ -120,7 +120,7 @@ def user_gaps(
                         p=_certain(stats.ttest_ind(inside, others, equal_var=False).pvalue),
                     )
                 )
-    return tuple(found)
+    return tuple(gaps)
 
 
 def exposures(
@@ -139,13 +139,13 @@ def exposures(
         candidates: the items ranked, shape (items,).
         config: settings.
     """
-    found, several = [], len(top) > 1
+    exposures_of_groups, several = [], len(top) > 1
     for grouping in groupings:
         shown, held = exposure(top, grouping.members), merits @ grouping.members.T.astype(np.float64)
         for place, label in enumerate(grouping.labels):
             one, other = shown[:, place], held[:, place]
             merit, items = float(other.mean()), int(grouping.members[place].sum())
-            found.append(
+            exposures_of_groups.append(
                 Exposure(
                     by=grouping.name,
                     group=label,
@@ -162,7 +162,7 @@ def exposures(
                     p=_certain(stats.ttest_1samp(one - other, 0.0).pvalue) if several else None,
                 )
             )
-    return tuple(found)
+    return tuple(exposures_of_groups)
 
 
 def adjusted(

@@ -71,12 +71,12 @@ def user_groupings(model: Recommender, config: AuditConfig, active: Ints) -> tup
             is no number, or one that was asked for makes no two groups.
     """
     asked = config.by or (HISTORY, *Choices(model, 1).properties)
-    found = []
+    groupings = []
     for text in asked:
         name, _, bounds = text.partition("=")
         grouping = _of_users(model, name.strip(), bounds, config, active)
         if len(grouping.labels) >= 2:
-            found.append(grouping)
+            groupings.append(grouping)
         elif config.by and grouping.unknown == len(active):
             raise ArgumentError(
                 f"by {text!r}: expected users with {name.strip()}, got none: the graph has it of no user with "
@@ -88,7 +88,7 @@ def user_groupings(model: Recommender, config: AuditConfig, active: Ints) -> tup
                 f"{len(grouping.labels)} ({grouping.left_out} smaller ones left out); give bounds as in age=18,35 or a "
                 "smaller least"
             )
-    return tuple(found)
+    return tuple(groupings)
 
 
 def _of_users(model: Recommender, name: str, bounds: str, config: AuditConfig, active: Ints) -> Grouping:
@@ -193,7 +193,7 @@ def item_groupings(model: Recommender, config: AuditConfig, candidates: NDArray[
     Raises:
         ArgumentError: no such relation type, or one that was asked for makes no group.
     """
-    found = [by_popularity(np.diff(model.users_of_items.indptr), candidates)]
+    groupings = [by_popularity(np.diff(model.users_of_items.indptr), candidates)]
     main = main_relation(model.snapshot)
     words = config.items or (() if main is None else (main.name,))
     for word in words:
@@ -206,8 +206,8 @@ def item_groupings(model: Recommender, config: AuditConfig, candidates: NDArray[
                 f"items {word!r}: expected at least one group of {config.least} ranked items, got none "
                 f"({grouping.left_out} smaller ones left out); give a smaller least, or another relation type"
             )
-        found.append(grouping)
-    return tuple(found)
+        groupings.append(grouping)
+    return tuple(groupings)
 
 
 def by_popularity(likes: Ints, candidates: NDArray[np.bool_]) -> Grouping:

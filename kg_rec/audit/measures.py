@@ -66,8 +66,8 @@ def calibration(model: Recommender, users: Ints, top: Ints, relation: RelationTy
     own = shares(np.asarray((_liked(model)[users] @ kinds).todense()))
     rows = np.repeat(np.arange(len(users)), (top >= 0).sum(axis=1))
     listed = sparse.csr_array((np.ones(len(rows)), (rows, top[top >= 0])), shape=(len(users), len(model.items)))
-    found = divergence(own, shares(np.asarray((listed @ kinds).todense())))
-    return np.where((own.sum(axis=1) > 0) & (top >= 0).any(axis=1), found, np.nan)
+    distances = divergence(own, shares(np.asarray((listed @ kinds).todense())))
+    return np.where((own.sum(axis=1) > 0) & (top >= 0).any(axis=1), distances, np.nan)
 
 
 def reasons(model: Recommender, users: Ints, top: Ints) -> tuple[Floats64, Floats64]:
@@ -104,13 +104,13 @@ def reasons(model: Recommender, users: Ints, top: Ints) -> tuple[Floats64, Float
 
 def _told(users_of_items: sparse.csc_array, first: Ints, second: Ints) -> Floats64:
     """Of each pair of items those who had both share 1; the sum per user."""
-    found = np.zeros(users_of_items.shape[0])
+    counted = np.zeros(users_of_items.shape[0])
     for start in range(0, len(first), _REASONS):
         part = slice(start, start + _REASONS)
         both = users_of_items[:, first[part]].multiply(users_of_items[:, second[part]]).tocsc()
         counts = np.diff(both.indptr)
-        found += sums(np.repeat(1 / np.maximum(counts, 1), counts), both.indices.astype(np.int64), len(found))
-    return found
+        counted += sums(np.repeat(1 / np.maximum(counts, 1), counts), both.indices.astype(np.int64), len(counted))
+    return counted
 
 
 def measure(model: Recommender, ranking: Ranking, k: int, relation: RelationType | None) -> Mapping[str, Floats64]:
@@ -125,13 +125,13 @@ def measure(model: Recommender, ranking: Ranking, k: int, relation: RelationType
     top = ranking.top[:, :k]
     through, told = reasons(model, ranking.users, top)
     told = told[ranking.users]
-    found = {QUALITY.name: ranking.metrics[f"ndcg@{k}"]}
+    measured = {QUALITY.name: ranking.metrics[f"ndcg@{k}"]}
     if relation is not None:
-        found[CALIBRATION.name] = calibration(model, ranking.users, top, relation)
-    found[FACTS.name] = through
+        measured[CALIBRATION.name] = calibration(model, ranking.users, top, relation)
+    measured[FACTS.name] = through
     if told.any():
-        found[TOLD.name] = told / told.mean()
-    return found
+        measured[TOLD.name] = told / told.mean()
+    return measured
 
 
 def _liked(model: Recommender) -> sparse.csr_array:
@@ -153,5 +153,5 @@ def exposure(top: Ints, members: NDArray[np.bool_]) -> Floats64:
     rows, total = np.nonzero(top >= 0)[0], np.maximum(worth.sum(axis=1), 1e-12)
     shape = (len(top), members.shape[1])
     seen = sparse.csr_array(((worth / total[:, None])[top >= 0], (rows, top[top >= 0])), shape=shape)
-    found: Floats64 = seen @ members.T.astype(np.float64)
-    return found
+    exposures: Floats64 = seen @ members.T.astype(np.float64)
+    return exposures

@@ -122,13 +122,13 @@ def score_gaps(
         each = np.ones((1, len(sd)))
         parts = _taken_apart(model, users[rows], asked, [weights[:, rows], *(each for _ in members)])
         totals = [_plus(one, other) for one, other in zip(totals, parts, strict=True)]
-    found = [
+    gaps = [
         _told(model, "users", *name, totals[0].gap[n], totals[0].parts[n], totals[0].facts[n], most)
         for n, name in enumerate(user_names)
     ]
     for name, one, n in zip(item_names, totals[1:], np.maximum(counted, 1.0), strict=True):
-        found.append(_told(model, "items", *name, one.gap[0] / n, one.parts[0] / n, one.facts[0] / n, most))
-    return tuple(found)
+        gaps.append(_told(model, "items", *name, one.gap[0] / n, one.parts[0] / n, one.facts[0] / n, most))
+    return tuple(gaps)
 
 
 def _group_weights(groupings: Sequence[Grouping], users: int) -> tuple[Floats64, list[tuple[str, str]]]:
@@ -136,8 +136,8 @@ def _group_weights(groupings: Sequence[Grouping], users: int) -> tuple[Floats64,
     names = [(g.name, label) for g in groupings for label in g.labels]
     inside = np.concatenate([np.zeros((0, users), np.bool_), *(g.members for g in groupings)])
     size = inside.sum(axis=1, keepdims=True)
-    found: Floats64 = np.where(inside, 1 / np.maximum(size, 1), -1 / np.maximum(users - size, 1))
-    return found, names
+    weights: Floats64 = np.where(inside, 1 / np.maximum(size, 1), -1 / np.maximum(users - size, 1))
+    return weights, names
 
 
 def _blocks(
@@ -180,7 +180,7 @@ def _taken_apart(
     prior = next((c for c in model.channels if kind_of(c.name).is_prior), None)
     lambda_ = np.zeros(len(model.items)) if prior is None else prior.weight.astype(np.float64)
     reached = [] if prior is None else [(wide @ _gated(p), p.factors.target.astype(np.float64)) for p in model.shared]
-    found = []
+    sums = []
     for f, weight in zip(asked, weights, strict=True):
         parts = [f @ model.base.astype(np.float64), *((f * scores).sum(axis=1) for scores in channels)]
         facts = [np.zeros((len(weight), 0))]
@@ -188,8 +188,8 @@ def _taken_apart(
             told = sparse.csr_array(source.multiply((f * lambda_) @ target))
             facts.append(np.asarray((told.T @ weight.T).T))
         gap = weight @ (f * whole).sum(axis=1)
-        found.append(_Sums(gap, weight @ np.stack(parts, axis=1), np.concatenate(facts, axis=1)))
-    return found
+        sums.append(_Sums(gap, weight @ np.stack(parts, axis=1), np.concatenate(facts, axis=1)))
+    return sums
 
 
 def _gated(paths: GatedPaths) -> sparse.csr_array:

@@ -79,11 +79,11 @@ class AuditReport(Tabular):
         """The gaps of users' groups, a row a measure and group; ``low`` and ``high`` bound the gap with 95 %."""
         words = dict.fromkeys(("measure", "by", "group"), pa.string())
         numbers = dict.fromkeys(("mean", "others", "gap"), pa.float64())
-        found = columns(self.gaps, **words, users=pa.int64(), **numbers, adjusted=pa.float64(), telling=pa.bool_())
+        table = columns(self.gaps, **words, users=pa.int64(), **numbers, adjusted=pa.float64(), telling=pa.bool_())
         for place, name in enumerate(("low", "high")):
             bounds = pa.array([gap.gap_interval[place] for gap in self.gaps], pa.float64())
-            found = found.add_column(found.column_names.index("gap") + 1 + place, name, bounds)
-        return found
+            table = table.add_column(table.column_names.index("gap") + 1 + place, name, bounds)
+        return table
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, without :attr:`people`."""
@@ -204,10 +204,10 @@ def audit(
 
 def _merits(relevant: sparse.csr_array) -> sparse.csr_array:
     """What share of what a user held out each item is, CSR, shape (users, items)."""
-    found = relevant.astype(np.float64)
-    lengths = np.diff(found.indptr)
-    found.data = np.repeat(1 / np.maximum(lengths, 1), lengths)
-    return found
+    merits = relevant.astype(np.float64)
+    lengths = np.diff(merits.indptr)
+    merits.data = np.repeat(1 / np.maximum(lengths, 1), lengths)
+    return merits
 
 
 def _apart(users: int, config: AuditConfig) -> Ints:
@@ -230,7 +230,7 @@ def _people(
 def _labels(grouping: Grouping) -> list[str | None]:
     """The first group of each user that is told of."""
     labels = np.array([*grouping.labels, None], dtype=object)
-    found: NDArray[np.object_] = labels[
+    names: NDArray[np.object_] = labels[
         np.where(grouping.members.any(axis=0), grouping.members.argmax(axis=0), len(grouping.labels))
     ]
-    return list(found)
+    return list(names)

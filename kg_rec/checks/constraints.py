@@ -79,7 +79,7 @@ class _Rule:
 
 @dataclass
 class ConstraintChecker:
-    """RunLedger the queries and collects the findings.
+    """Runs the queries and collects the findings.
 
     Attributes:
         store: an open store.

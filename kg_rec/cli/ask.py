@@ -82,8 +82,8 @@ def ask(
         answers = [session.ask(text, k) for text in requests]
 
     def statement(asked: Request) -> dict[str, object] | None:
-        found = asker.scorer.query(asked)
-        return None if found is None else {"cypher": found[0], "parameters": dict(found[1])}
+        scored = asker.scorer.query(asked)
+        return None if scored is None else {"cypher": scored[0], "parameters": dict(scored[1])}
 
     if as_json:
         print_json({"user": user, "answers": [{**a.to_dict(), "query": statement(a.asked)} for a in answers]})

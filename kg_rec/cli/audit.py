@@ -102,17 +102,17 @@ def audit(
         named = cast("Protocol", protocol)
         chosen = None if split is None else read_split(split, loaded.recommender.snapshot, named)
         rules, choose = read_rules(flags), flags["strength"] is None
-        found = loaded.audit(config, split=chosen, protocol=named, rules=rules, choose=choose, progress=progress)
+        report = loaded.audit(config, split=chosen, protocol=named, rules=rules, choose=choose, progress=progress)
     if as_json:
-        print_json(found.to_dict())
+        print_json(report.to_dict())
     else:
-        print_report(found)
+        print_report(report)
     if out is not None:
         from kg_rec.atomic import new_file
         from kg_rec.audit.page import page
 
         with new_file(out) as path:
-            path.write_text(page(found, f"The model {model}, fitted again to a part of its interactions."), "utf-8")
+            path.write_text(page(report, f"The model {model}, fitted again to a part of its interactions."), "utf-8")
         if not as_json:
             click.echo(f"\nwritten to {out}")
 

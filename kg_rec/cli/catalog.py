@@ -38,7 +38,7 @@ def list_schemas(as_json: bool) -> None:
     from kg_rec.schema import GraphSchema
 
     names = sorted(f.name[:-4] for f in files("kg_rec.graph_schemas").iterdir() if f.name.endswith(".ttl"))
-    found = [GraphSchema.bundled(name) for name in names]
+    schemas = [GraphSchema.bundled(name) for name in names]
     rows = [
         {
             "name": s.name,
@@ -49,7 +49,7 @@ def list_schemas(as_json: bool) -> None:
             "relation_types": len(s.relation_types),
             "languages": " ".join(s.languages),
         }
-        for s in found
+        for s in schemas
     ]
     if as_json:
         print_json({"schemas": rows})

@@ -70,30 +70,30 @@ def compress(model: Path, out: Path, max_drop: float, curve: Path | None, as_jso
         from kg_rec.model import persist
         from kg_rec.trust.compress import compress as compressed
 
-        found = compressed(Model.load(model), max_drop, progress=progress)
+        result = compressed(Model.load(model), max_drop, progress=progress)
         progress(0, None, "writing")
-        found.model.save(out)
+        result.model.save(out)
         if curve is not None:
             from kg_rec.trust.curve import draw
 
-            draw(found, max_drop, curve)
+            draw(result, max_drop, curve)
         before, after = persist.size(model), persist.size(out)
     if as_json:
-        summary = {"model": str(model), "out": str(out), "max_drop": max_drop, **found.to_dict()}
+        summary = {"model": str(model), "out": str(out), "max_drop": max_drop, **result.to_dict()}
         print_json({**summary, "bytes": {"before": before, "after": after}, "smaller": before / after})
         return
-    _print_curve(found)
+    _print_curve(result)
     click.echo(
-        f"\nvalidation NDCG@10 {figure(found.taken.ndcg)}, without compression {figure(found.ndcg)}; "
+        f"\nvalidation NDCG@10 {figure(result.taken.ndcg)}, without compression {figure(result.ndcg)}; "
         f"{_megabytes(before)} to {_megabytes(after)}, {before / after:.1f} times smaller; written to {out}"
     )
 
 
-def _print_curve(found: Compressed) -> None:
+def _print_curve(result: Compressed) -> None:
     rows = []
-    for point in found.curve:
+    for point in result.curve:
         size, drop = f"{point.bytes / 1e6:.2f}", f"{100 * point.drop:+.2f} %"
-        mark = "taken" if point == found.taken else None
+        mark = "taken" if point == result.taken else None
         what = f"{100 * point.keep:g} %", point.bits, point.directions
         rows.append((*what, size, f"{point.smaller:.1f}", figure(point.ndcg), drop, f"{100 * point.error:.2f}", mark))
     columns = ["entries kept", "bits", "directions of texts", "MB", "times smaller", "NDCG@10", "drop", "±", ""]

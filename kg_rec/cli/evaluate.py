@@ -133,8 +133,8 @@ def evaluate(
             inner = staged(progress, name) if protocol == "all" else progress
             lift = () if no_lift else ablate
             reports[name] = measure(data, parts, config, ablations=lift, explanations=told, live=live, progress=inner)
-    found = {name: report.to_dict() for name, report in reports.items()}
-    result = {"protocols": found, "left_out": left_out} if protocol == "all" else found[protocol]
+    record = {name: report.to_dict() for name, report in reports.items()}
+    result = {"protocols": record, "left_out": left_out} if protocol == "all" else record[protocol]
     if out is not None:
         print_json(result, out)
     if as_json:

@@ -79,31 +79,31 @@ def evolve(
             else:
                 _print_change(snapshot, change, lang)
             return
-        found = loaded.evolution(user, config=EvolutionConfig(windows=windows, features=features, seed=seed))
+        evolution = loaded.evolution(user, config=EvolutionConfig(windows=windows, features=features, seed=seed))
     if as_json:
-        print_json(evolution_json(snapshot, found, lang))
+        print_json(evolution_json(snapshot, evolution, lang))
     elif html:
         from kg_rec.people.card import evolution_card
 
-        put(evolution_card(snapshot, found, lang, page=True), out)
+        put(evolution_card(snapshot, evolution, lang, page=True), out)
     else:
-        _print(snapshot, found, lang)
+        _print(snapshot, evolution, lang)
 
 
-def _print(snapshot: Snapshot, found: Evolution, lang: str) -> None:
+def _print(snapshot: Snapshot, evolution: Evolution, lang: str) -> None:
     from kg_rec.people.evolution_words import date_of, tell_drift, tell_strand
 
-    click.echo(tell_drift(snapshot, found, lang))
-    for strand in found.strands:
-        text = tell_strand(snapshot, found, strand, lang)
+    click.echo(tell_drift(snapshot, evolution, lang))
+    for strand in evolution.strands:
+        text = tell_strand(snapshot, evolution, strand, lang)
         if text:
             click.echo(f"  {text}")
-    if not found.windows:
+    if not evolution.windows:
         return
     click.echo()
-    heads = [date_of(window.first) for window in found.windows]
-    rows = [["liked", *(str(window.total) for window in found.windows)]]
-    for strand in found.strands:
+    heads = [date_of(window.first) for window in evolution.windows]
+    rows = [["liked", *(str(window.total) for window in evolution.windows)]]
+    for strand in evolution.strands:
         added = [""] * len(heads) if strand.values is None else [f" ({v:+.3f})" for v in strand.values]
         rows.append([strand.feature.name, *(f"{n}{a}" for n, a in zip(strand.counts, added, strict=True))])
     print_table(["from", *heads], rows, heads)

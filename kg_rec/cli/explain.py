@@ -274,24 +274,24 @@ def _alike(loaded: Model, folder: Path, explanation: Explanation, store: GraphSt
     from kg_rec.snapshot import Snapshot
 
     pairs, steps = text_pairs(explanation.paths), vector_steps(explanation.paths)
-    found: list[Alike | AlikeVectors] = []
+    likenesses: list[Alike | AlikeVectors] = []
     if steps:
         item = loaded.recommender.snapshot.schema.item
         keys = sorted({key for _, *ends in steps for key in ends})
         nodes = store.read_nodes(item.name, keys, columns=sorted({name for name, *_ in steps}))
-        found += alike_vectors(loaded.recommender, steps, nodes)
+        likenesses += alike_vectors(loaded.recommender, steps, nodes)
     if not pairs:
-        return found
-    return found + alike(loaded.recommender, pairs, trained_on=Snapshot.load(part(folder, "snapshot")))
+        return likenesses
+    return likenesses + alike(loaded.recommender, pairs, trained_on=Snapshot.load(part(folder, "snapshot")))
 
 
 def _why_not(model: Model, user: str, item: str, k: int, lang: str, form: str | None) -> str:
     from kg_rec.explain.show import compare
 
-    found, schema = model.why_not(user, item, k), model.recommender.snapshot.schema
+    answer, schema = model.why_not(user, item, k), model.recommender.snapshot.schema
     if form == "json":
-        return dumps(compare.why_not_dict(found, schema, lang))
-    shown = compare.of_why_not(found, schema, lang)
+        return dumps(compare.why_not_dict(answer, schema, lang))
+    shown = compare.of_why_not(answer, schema, lang)
     return compare.to_page(shown) if form == "html" else compare.to_text(shown)
 
 
@@ -300,10 +300,10 @@ def _versus(
 ) -> str:
     from kg_rec.explain.show import compare
 
-    found = model.versus(*asked, config=config, wording=wording)
+    answer = model.versus(*asked, config=config, wording=wording)
     if form == "json":
-        return dumps(compare.versus_dict(found, wording.lang))
-    shown = compare.of_versus(found, wording.lang)
+        return dumps(compare.versus_dict(answer, wording.lang))
+    shown = compare.of_versus(answer, wording.lang)
     return compare.to_page(shown) if form == "html" else compare.to_text(shown)
 
 
@@ -345,12 +345,12 @@ def _without(
 ) -> None:
     from kg_rec.cli.what_if import counterfactual_json, counterfactual_lines
 
-    found, schema = model.counterfactual(user, item, k, margin=margin), model.recommender.snapshot.schema
+    counterfactual, schema = model.counterfactual(user, item, k, margin=margin), model.recommender.snapshot.schema
     as_json = form == "json"
     put(
-        dumps(counterfactual_json(found, schema, lang))
+        dumps(counterfactual_json(counterfactual, schema, lang))
         if as_json
-        else "\n".join(counterfactual_lines(found, schema, lang)),
+        else "\n".join(counterfactual_lines(counterfactual, schema, lang)),
         out,
     )
 
@@ -358,5 +358,5 @@ def _without(
 def _verify(store: GraphStore, explanation: Explanation) -> tuple[str, ...]:
     from kg_rec.explain.show.cypher import mismatches
 
-    found = store.query(explanation.cypher, explanation.parameters)
-    return mismatches(explanation.paths, found)
+    table = store.query(explanation.cypher, explanation.parameters)
+    return mismatches(explanation.paths, table)

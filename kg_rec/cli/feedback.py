@@ -355,23 +355,24 @@ def print_replay(model: Path, graph: str, policy: str, as_json: bool, out: Path 
         recommender = persist.load(model).with_snapshot(export_graph(store, progress))
         posterior = _current(model, recommender).of(EVERYBODY)
         progress(0, None, "replay")
-        found = replay(
+        estimate = replay(
             recommender, policy_of(policy, posterior), log.shown(), log.reactions(), factors=posterior.weights
         )
-    result = asdict(found)
+    result = asdict(estimate)
     if out is not None:
         print_json(result, out)
     if as_json:
         print_json(result)
         return
     click.echo(
-        f"{found.lists:,} lists were replayed, {found.left_out:,} left out; logged: {found.logged:.4f} per list\n"
+        f"{estimate.lists:,} lists were replayed, {estimate.left_out:,} left out; "
+        f"logged: {estimate.logged:.4f} per list\n"
     )
     rows = [
         (name, figure(v.value), f"{v.interval[0]:.4f} … {v.interval[1]:.4f}", f"{v.effective:,.0f}")
-        for name, v in found.estimates.items()
+        for name, v in estimate.estimates.items()
     ]
-    names = [f"value of {found.policy}", "95 % interval", "effective lists"]
+    names = [f"value of {estimate.policy}", "95 % interval", "effective lists"]
     print_table(["estimator", *names], rows, [names[0], names[2]])
     click.echo("\nThese are estimates of what people would do. kg-rec what-if says exactly what the model would do.")
 

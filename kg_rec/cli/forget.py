@@ -68,11 +68,11 @@ def forget(
         places = _places(store, models, files)
         if certificate is not None:
             refuse_unwritable(certificate, map(Path, places))
-        found = {name: place.find(user) for name, place in places.items()}
+        counts = {name: place.find(user) for name, place in places.items()}
         if find:
-            _print_found(found, as_json)
-            ctx.exit(1 if any(found.values()) else 0)
-        if not any(found.values()):
+            _print_found(counts, as_json)
+            ctx.exit(1 if any(counts.values()) else 0)
+        if not any(counts.values()):
             raise NotFoundError(f"no user {user!r} in {', '.join(places)}: there is nothing to forget")
         erased = [place.erase(user, staged(progress, name)) for name, place in places.items()]
         paper, receipt = written(user, erased)
@@ -107,16 +107,16 @@ def _places(store: GraphStore, models: tuple[Path, ...], files: tuple[Path, ...]
     """By name, the graph last: as long as the user is in it, a command that was killed finds where to go on."""
     from kg_rec.trust.places import GraphPlace, ModelPlace, files_of
 
-    found: dict[str, Place] = {str(f.path): f for path in files for f in files_of(path)}
-    found |= {str(folder): ModelPlace(folder) for folder in models}
-    return found | {store.url: GraphPlace(store)}
+    places: dict[str, Place] = {str(f.path): f for path in files for f in files_of(path)}
+    places |= {str(folder): ModelPlace(folder) for folder in models}
+    return places | {store.url: GraphPlace(store)}
 
 
-def _print_found(found: dict[str, dict[str, int]], as_json: bool) -> None:
+def _print_found(counts: dict[str, dict[str, int]], as_json: bool) -> None:
     if as_json:
-        print_json({"found": found})
+        print_json({"found": counts})
         return
-    rows = [(place, kind, count) for place, had in found.items() for kind, count in (had or {"nothing": 0}).items()]
+    rows = [(place, kind, count) for place, had in counts.items() for kind, count in (had or {"nothing": 0}).items()]
     print_table(["place", "what", "count"], rows, ["count"])
 
 
@@ -140,15 +140,15 @@ def certificate(ctx: click.Context, file: Path, user: str | None, receipt: str |
         raise click.UsageError("--user and --receipt go together")
     from kg_rec.trust.certificate import is_of, is_whole, read
 
-    found = read(file)
-    whole = is_whole(found)
-    own = None if user is None or receipt is None else is_of(found, user, receipt)
+    content = read(file)
+    whole = is_whole(content)
+    own = None if user is None or receipt is None else is_of(content, user, receipt)
     if as_json:
-        print_json({"whole": whole, "of_user": own, "at": found["at"], "places": found["places"]})
+        print_json({"whole": whole, "of_user": own, "at": content["at"], "places": content["places"]})
     else:
-        rows = [(place["place"], kind, n) for place in found["places"] for kind, n in place["had"].items()]
+        rows = [(place["place"], kind, n) for place in content["places"] for kind, n in place["had"].items()]
         print_table(["place", "was deleted", "count"], rows, ["count"])
-        click.echo(f"\nwritten {one_line(found['at'])}, {'unchanged since' if whole else 'CHANGED SINCE'}")
+        click.echo(f"\nwritten {one_line(content['at'])}, {'unchanged since' if whole else 'CHANGED SINCE'}")
         if own is not None:
             click.echo(f"{'it is' if own else 'it is NOT'} the certificate of {user}")
     ctx.exit(0 if whole and own is not False else 1)

@@ -43,8 +43,8 @@ def inspect(model: Path, relation: str | None, top: int, as_json: bool) -> None:
     left_out = _left_out(loaded)
     names = [clean_name(_name(loaded, g.relation, g.node), g.node) for g in gates]
     if as_json:
-        found = [{**asdict(g), "name": name} for g, name in zip(gates, names, strict=True)]
-        print_json({"relations": mean, "gates": found, "robust": left_out})
+        rows = [{**asdict(g), "name": name} for g, name in zip(gates, names, strict=True)]
+        print_json({"relations": mean, "gates": rows, "robust": left_out})
         return
     if left_out is not None:
         out = f"{left_out['left_out']:,} of {quantity(left_out['users'], 'user is', 'users are')} not learned from"

@@ -162,13 +162,13 @@ def in_words(_: click.Context, __: click.Parameter, value: Any) -> Any:
 
 def key_values(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, str]]:
     """Callback of an option that is given as key=value, several times: keys and texts of the values."""
-    found = []
+    pairs = []
     for value in values:
         key, separator, text = value.partition("=")
         if not separator or not key.strip():
             raise click.BadParameter(f"expected key=value, got {value!r}")
-        found.append((key.strip(), text))
-    return found
+        pairs.append((key.strip(), text))
+    return pairs
 
 
 class ChannelHelp(click.Option):
@@ -178,9 +178,9 @@ class ChannelHelp(click.Option):
         """The option, and its help with the names of the channels."""
         from kg_rec.model.channels.registry import channel_names
 
-        found = super().get_help_record(ctx)
+        record = super().get_help_record(ctx)
         names = ", ".join(channel_names())
-        return None if found is None else (found[0], f"{found[1]} Channels: {names}.")
+        return None if record is None else (record[0], f"{record[1]} Channels: {names}.")
 
 
 def settings_options(command: F) -> F:

@@ -193,14 +193,14 @@ def _checked(schema: GraphSchema, file: Path, as_json: bool) -> bool:
     """Print the verdict on each line; whether all are accepted."""
     from kg_rec.explain.words.checks import verdicts
 
-    found = verdicts(schema, file)
-    refused = sum(not v.accepted for v in found)
+    judged = verdicts(schema, file)
+    refused = sum(not v.accepted for v in judged)
     if as_json:
-        print_json({"schema": schema.name, "lines": [v.to_dict() for v in found], "refused": refused})
+        print_json({"schema": schema.name, "lines": [v.to_dict() for v in judged], "refused": refused})
     else:
-        for v in found:
+        for v in judged:
             click.echo(f"{v.line}\t{'accepted' if v.accepted else 'refused'}\t{v.phrase}\t{'; '.join(v.reasons)}")
-        click.echo(f"{len(found) - refused:,} accepted, {refused:,} refused")
+        click.echo(f"{len(judged) - refused:,} accepted, {refused:,} refused")
     return not refused
 
 

@@ -42,30 +42,30 @@ def pictures(folder: Path, graph: str, encoder: str, property: str | None, batch
         from kg_rec.model.encoders.image import ImageEncoder
         from kg_rec.pictures import write_pictures
 
-        found = write_pictures(store, folder, ImageEncoder(encoder, batch_size), property=property, progress=progress)
+        written = write_pictures(store, folder, ImageEncoder(encoder, batch_size), property=property, progress=progress)
     if as_json:
         print_json(
             {
-                "property": found.property,
-                "dimensions": found.dimensions,
-                "items": found.items,
-                "files": found.files,
-                "without": found.without,
-                "bad": [{"file": str(b.file), "reason": b.reason} for b in found.bad],
-                "unknown": [str(file) for file in found.unknown],
+                "property": written.property,
+                "dimensions": written.dimensions,
+                "items": written.items,
+                "files": written.files,
+                "without": written.without,
+                "bad": [{"file": str(b.file), "reason": b.reason} for b in written.bad],
+                "unknown": [str(file) for file in written.unknown],
             }
         )
         return
-    for bad in found.bad[:_NAMED]:
+    for bad in written.bad[:_NAMED]:
         note(f"skipped {bad.file}: {bad.reason}")
-    for file in found.unknown[:_NAMED]:
+    for file in written.unknown[:_NAMED]:
         note(f"skipped {file}: no item has the key {file.parent.name if file.parent != folder else file.stem}")
-    more = max(0, len(found.bad) - _NAMED) + max(0, len(found.unknown) - _NAMED)
+    more = max(0, len(written.bad) - _NAMED) + max(0, len(written.unknown) - _NAMED)
     if more:
         note(f"skipped {more:,} files more")
-    shown = quantity(found.items, "item has", "items have")
-    bare = quantity(found.without, "item has", "items have")
+    shown = quantity(written.items, "item has", "items have")
+    bare = quantity(written.without, "item has", "items have")
     click.echo(
-        f"{shown} a vector of {found.dimensions} numbers in {found.property}, from {found.files:,} pictures; "
+        f"{shown} a vector of {written.dimensions} numbers in {written.property}, from {written.files:,} pictures; "
         f"{bare} none"
     )

@@ -86,15 +86,15 @@ def prefer(
     _print(found)
 
 
-def _print(found: dict[str, Any]) -> None:
-    for preference in found["preferences"]:
+def _print(edited: dict[str, Any]) -> None:
+    for preference in edited["preferences"]:
         click.echo(preference["text"])
     click.echo()
-    new = {row["item"] for row in found["entered"]}
-    for row in found["items"]:
+    new = {row["item"] for row in edited["entered"]}
+    for row in edited["items"]:
         mark = "+" if row["item"] in new else " "
         click.echo(f"{mark}{row['rank']:>3}  {row['name']}  ({row['item']})  {row['score']:.4f}")
         for addend in row["addends"] if len(row["addends"]) > 1 else []:
             click.echo(f"      {addend['value']:+.4f}  {addend['text']}")
-    for row in found["left"]:
+    for row in edited["left"]:
         click.echo(f"-     {row['name']}  ({row['item']})")

@@ -64,30 +64,30 @@ def profile(
     with progress_bar() as progress:
         loaded, store = open_model(model, graph, progress, read_only=True)
         try:
-            found = loaded.profile(user, config=ProfileConfig(clauses=clauses))
+            of_user = loaded.profile(user, config=ProfileConfig(clauses=clauses))
             said = () if store is None else Kept.of(store).read(user)
-            found = found.without([p.feature for p in said if p.kind == "struck"])
+            of_user = of_user.without([p.feature for p in said if p.kind == "struck"])
             wrong = None
             if verify and store is not None:
                 progress(0, None, "count in the graph")
-                wrong = found.differences(store)
+                wrong = of_user.differences(store)
         finally:
             if store is not None:
                 store.close()
     if as_json:
-        print_json({**profile_json(found, wording), **({} if wrong is None else {"differences": wrong})})
+        print_json({**profile_json(of_user, wording), **({} if wrong is None else {"differences": wrong})})
     elif html:
-        put(profile_card(found, wording, page=True), out)
+        put(profile_card(of_user, wording, page=True), out)
     else:
-        for clause in found.clauses:
-            click.echo(f"{clause.value:+9.4f}  {tell_clause(found, clause, wording)}")
+        for clause in of_user.clauses:
+            click.echo(f"{clause.value:+9.4f}  {tell_clause(of_user, clause, wording)}")
             if cypher:
-                statement, parameters = found.cypher(clause)
+                statement, parameters = of_user.cypher(clause)
                 click.echo(f"\n{statement}\nparameters: {parameters}\n")
         for preference in said:
             click.echo(tell_preference(loaded.recommender.snapshot.schema, preference, lang))
-        if not found.clauses:
-            click.echo(tell_profile(found, wording))
+        if not of_user.clauses:
+            click.echo(tell_profile(of_user, wording))
         if wrong is not None:
             click.echo("\n".join(wrong) or f"verified: {graph} returns these counts")
     if wrong:

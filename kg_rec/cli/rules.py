@@ -19,16 +19,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _floors(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, float]]:
-    found = []
+    floors = []
     for value in values:
         group, _separator, share = value.rpartition(":")
         try:
-            found.append((group.strip(), float(share)))
+            floors.append((group.strip(), float(share)))
         except ValueError:
             raise click.BadParameter(f"expected GROUP:SHARE such as genre:Documentary:0.1, got {value!r}") from None
-        if not group.strip() or not 0 < found[-1][1] <= 1:
+        if not group.strip() or not 0 < floors[-1][1] <= 1:
             raise click.BadParameter(f"expected GROUP:SHARE with a share above 0, at most 1, got {value!r}")
-    return found
+    return floors
 
 
 _never_option = click.option(
@@ -144,12 +144,12 @@ def _told(model: Model) -> list[dict[str, Any]]:
     from dataclasses import replace
 
     own = model.recommender.config.shown
-    found = []
+    told = []
     for fact in own.never_facts:
         alone = model.with_rules(replace(own, never_facts=(fact,), limits=())).recommender.shown
-        found.append({"rule": f"never {fact}", "items": int((~alone.items).sum())})
+        told.append({"rule": f"never {fact}", "items": int((~alone.items).sum())})
     for n, limit in enumerate(own.limits):
         numbers = model.recommender.shown.limits.of_items[n]
         rule = f"{limit.item} of an item at most {limit.user} of the user"
-        found.append({"rule": rule, "items": int((numbers > float("-inf")).sum())})
-    return found
+        told.append({"rule": rule, "items": int((numbers > float("-inf")).sum())})
+    return told

@@ -133,16 +133,16 @@ def _noised(
     from kg_rec.trust.private_sites import Noised, noised_moments, noised_popularity
 
     if basis is not None:
-        found = noised_moments(data, name, Noised.load(basis, "basis"))
+        noised = noised_moments(data, name, Noised.load(basis, "basis"))
     else:
         budget = Budget(epsilon or 0.0) if delta is None else Budget(epsilon or 0.0, delta)
-        found = noised_popularity(data, name, budget)
-    found.save(out)
-    cost = f"epsilon {found.budget.epsilon:g}, delta {found.budget.delta:g} for both steps together"
+        noised = noised_popularity(data, name, budget)
+    noised.save(out)
+    cost = f"epsilon {noised.budget.epsilon:g}, delta {noised.budget.delta:g} for both steps together"
     if as_json:
-        print_json({"site": name, "out": str(out), "step": found.step, "epsilon": found.budget.epsilon})
+        print_json({"site": name, "out": str(out), "step": noised.step, "epsilon": noised.budget.epsilon})
     else:
-        click.echo(f"{found.step} of {name} with noise, {cost}; written to {out}")
+        click.echo(f"{noised.step} of {name} with noise, {cost}; written to {out}")
 
 
 @site.command("basis", cls=Command, short_help="Make the directions in which sites sum with noise.")
@@ -178,13 +178,13 @@ def site_basis(
         from kg_rec.trust.private_sites import Noised, basis_of
 
         parts = [Noised.load(file, "popularity") for file in files]
-        found = basis_of(PublicPart.of(read_source(ctx, graph, snapshot, progress), config, progress), parts)
-        found.save(out)
-    directions = found.basis.vectors.shape[1]
+        basis = basis_of(PublicPart.of(read_source(ctx, graph, snapshot, progress), config, progress), parts)
+        basis.save(out)
+    directions = basis.basis.vectors.shape[1]
     if as_json:
-        print_json({"out": str(out), "sites": list(found.sites), "directions": directions})
+        print_json({"out": str(out), "sites": list(basis.sites), "directions": directions})
     else:
-        click.echo(f"{directions} directions for {', '.join(found.sites)}; written to {out}")
+        click.echo(f"{directions} directions for {', '.join(basis.sites)}; written to {out}")
 
 
 @site.command("secrets", cls=Command, short_help="Make the secrets that sites mask their sums with.")
@@ -208,11 +208,11 @@ def site_secrets(sites: tuple[str, ...], out: Path, as_json: bool) -> None:
             raise click.UsageError(f"expected the name of a site that can name a file, got {name!r}")
     out.mkdir(parents=True, exist_ok=True)
     files = []
-    for name, found in new_secrets(sites).items():
+    for name, secrets in new_secrets(sites).items():
         file = out / f"{name}.json"
         file.touch(mode=0o600)
         file.chmod(0o600)
-        print_json({"site": name, "secrets": found}, file)
+        print_json({"site": name, "secrets": secrets}, file)
         files.append(str(file))
     if as_json:
         print_json({"files": files})
@@ -225,12 +225,12 @@ def _masks(file: Path, name: str, in_round: str) -> Masks:
     from kg_rec.trust.sites import Masks
 
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        secrets = {other: bytes.fromhex(text) for other, text in found["secrets"].items()}
+        content = json.loads(file.read_text(encoding="utf-8"))
+        secrets = {other: bytes.fromhex(text) for other, text in content["secrets"].items()}
         if min(map(len, secrets.values())) < 16:
             raise ArgumentError("a secret of less than 16 bytes")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{file}: not a file of `kg-rec site secrets` ({error})") from error
-    if found.get("site") != name:
-        raise ConfigError(f"{file}: the secrets of site {found.get('site')}, expected those of {name}")
+    if content.get("site") != name:
+        raise ConfigError(f"{file}: the secrets of site {content.get('site')}, expected those of {name}")
     return Masks(name, secrets, in_round)

@@ -51,14 +51,14 @@ def suspects(model: Path, graph: str | None, fakes: float | None, top: int, as_j
         from kg_rec.trust.suspects import suspects as find
 
         loaded = read_model(model, graph, progress)
-        found = find(loaded.recommender, fakes, progress)
+        suspected = find(loaded.recommender, fakes, progress)
     if as_json:
-        print_json({**asdict(found), "named": [asdict(one) for one in found.named]})
+        print_json({**asdict(suspected), "named": [asdict(one) for one in suspected.named]})
         return
-    _print(found, top)
+    _print(suspected, top)
 
 
-def _print(found: Suspects, top: int) -> None:
+def _print(suspected: Suspects, top: int) -> None:
     figures = ["items", "by chance", "taste", "facts", "overlap", "liked by", "share"]
     rows = [
         (
@@ -73,12 +73,12 @@ def _print(found: Suspects, top: int) -> None:
             f"{one.pushers:,} of {one.holders:,}",
             figure(one.share),
         )
-        for one in found.named[:top]
+        for one in suspected.named[:top]
     ]
     if rows:
         print_table(["user", *figures[:4], "like", "overlap", "item", "liked by", "share"], rows, figures)
         click.echo()
-    usual = f"usual: taste {figure(found.coherence)}" + (
-        "" if found.facts is None else f", facts {figure(found.facts)}"
+    usual = f"usual: taste {figure(suspected.coherence)}" + (
+        "" if suspected.facts is None else f", facts {figure(suspected.facts)}"
     )
-    click.echo(f"{len(found.named):,} of {quantity(found.users, 'user', 'users')} named; {usual}")
+    click.echo(f"{len(suspected.named):,} of {quantity(suspected.users, 'user', 'users')} named; {usual}")

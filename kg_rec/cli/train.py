@@ -224,9 +224,9 @@ def _train_sites(
             names = [part.sites[0] for part in noised]
             about = {"privacy": model.chosen.privacy}
         else:
-            found = [SiteSums.load(path) for path in sites]
-            model, names = train_sites(data, found, _read_choices(choices), config, progress), [s.site for s in found]
-            about = {"masked": bool(found[0].masked)}
+            sums = [SiteSums.load(path) for path in sites]
+            model, names = train_sites(data, sums, _read_choices(choices), config, progress), [s.site for s in sums]
+            about = {"masked": bool(sums[0].masked)}
         save(model, out)
     items = model.shape[1]
     if as_json:
@@ -263,8 +263,8 @@ def _print_choices(choices: Chosen) -> None:
     names = [*choices.warm, *(c for c in choices.cold if c not in choices.warm)]
     rows = []
     for name in names:
-        found = (choices.warm.get(name), choices.cold.get(name), choices.alone.get(name))
-        rows.append((name, *(None if v is None else f"{v:.3f}" for v in found)))
+        numbers = (choices.warm.get(name), choices.cold.get(name), choices.alone.get(name))
+        rows.append((name, *(None if v is None else f"{v:.3f}" for v in numbers)))
     figures = ["λ", "λ of new items", "NDCG@10 alone"]
     print_table(["channel", *figures], rows, figures)
 
@@ -272,5 +272,5 @@ def _print_choices(choices: Chosen) -> None:
 def _disagreement(snapshot: Snapshot, progress: Progress) -> str | None:
     from kg_rec.checks.agreement import agreement, conclusion, graph_fits
 
-    found = agreement(snapshot, progress=progress)
-    return f"warning: {conclusion(found)}" if graph_fits(found) is False else None
+    agreements = agreement(snapshot, progress=progress)
+    return f"warning: {conclusion(agreements)}" if graph_fits(agreements) is False else None

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def _factors(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, float] | None:
-    found = {}
+    factors = {}
     for channel, text in key_values(ctx, option, values):
         try:
-            found[channel] = float(text)
+            factors[channel] = float(text)
         except ValueError as error:
             raise click.BadParameter(f"expected CHANNEL=NUMBER, got {channel}={text}") from error
-    return found or None
+    return factors or None
 
 
 @click.command("what-if", cls=Command, short_help="How would a list change?")
@@ -68,41 +68,44 @@ def what_if(
         raise click.UsageError("--weight goes without --add and --remove; ask for one after the other")
     with progress_bar() as progress:
         loaded = read_model(model, graph, progress, user)
-        found = loaded.what_if(user, added=add, removed=remove, weights=weights, k=k)
+        answer = loaded.what_if(user, added=add, removed=remove, weights=weights, k=k)
     from kg_rec.explain.words.what_if import tell_what_if
 
-    text = tell_what_if(found, loaded.recommender.snapshot.schema, lang)
+    text = tell_what_if(answer, loaded.recommender.snapshot.schema, lang)
     if as_json:
-        print_json({**found.to_dict(), "text": text, "lang": lang})
+        print_json({**answer.to_dict(), "text": text, "lang": lang})
         return
-    _print_changes(found, text)
+    _print_changes(answer, text)
 
 
-def _print_changes(found: WhatIf, text: str) -> None:
+def _print_changes(answer: WhatIf, text: str) -> None:
     click.echo(f"{text}\n")
     rows = []
-    for change in found.changes:
+    for change in answer.changes:
         old, new = ("–" if r is None else str(r) for r in (change.rank, change.rank_after))
         rows.append((new, old, change.name, change.item, f"{change.score_after:.4f}", f"{change.score:.4f}"))
     figures = ["rank", "was", "score", "score was"]
     print_table(["rank", "was", "name", "item", "score", "score was"], rows, figures)
 
 
-def counterfactual_lines(found: Counterfactual, schema: GraphSchema, lang: str) -> list[str]:
+def counterfactual_lines(counterfactual: Counterfactual, schema: GraphSchema, lang: str) -> list[str]:
     """A counterfactual for a terminal: the sentence, what is taken out, the list without it."""
     from kg_rec.explain.words.slots import clean_name
     from kg_rec.explain.words.what_if import tell_counterfactual
 
-    lines = [tell_counterfactual(found, schema, lang)]
-    if found.removed:
-        lines += ["", *(f"  - {clean_name(name)}  ({clean_name(item)})" for item, name in found.removed)]
-        new = {e.item for e in found.replacements}
-        lines += ["", *(f" {'+' if e.item in new else ' '}{e.rank:>3}  {clean_name(e.name)}" for e in found.after)]
+    lines = [tell_counterfactual(counterfactual, schema, lang)]
+    if counterfactual.removed:
+        lines += ["", *(f"  - {clean_name(name)}  ({clean_name(item)})" for item, name in counterfactual.removed)]
+        new = {e.item for e in counterfactual.replacements}
+        lines += [
+            "",
+            *(f" {'+' if e.item in new else ' '}{e.rank:>3}  {clean_name(e.name)}" for e in counterfactual.after),
+        ]
     return lines
 
 
-def counterfactual_json(found: Counterfactual, schema: GraphSchema, lang: str) -> dict[str, Any]:
+def counterfactual_json(counterfactual: Counterfactual, schema: GraphSchema, lang: str) -> dict[str, Any]:
     """The same as plain data."""
     from kg_rec.explain.words.what_if import tell_counterfactual
 
-    return {**found.to_dict(), "text": tell_counterfactual(found, schema, lang), "lang": lang}
+    return {**counterfactual.to_dict(), "text": tell_counterfactual(counterfactual, schema, lang), "lang": lang}

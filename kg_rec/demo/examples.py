@@ -37,7 +37,7 @@ def chosen_explanations(
     users = [u for u in users if lengths[model.recommender.users.index(u)]] or users
     places = dict.fromkeys(round(q * (len(users) - 1)) for q in _EXPLAINED)
     shown: set[tuple[str, ...]] = set()
-    found = []
+    examples = []
     for number, place in enumerate(places):
         progress(number, len(places) + 1, "choose and follow paths")
         user = users[place]
@@ -45,10 +45,10 @@ def chosen_explanations(
         best = max(options, key=lambda e: len({p.pattern for p in e.paths} - shown))
         shown |= {p.pattern for p in best.paths}
         length = int(lengths[model.recommender.users.index(user)])
-        found.append((f"{user}: {length:,} liked", best))
+        examples.append((f"{user}: {length:,} liked", best))
     cold = _cold(model)
     progress(len(places) + 1, len(places) + 1, "choose and follow paths")
-    return found + cold
+    return examples + cold
 
 
 def _cold(model: Model) -> list[tuple[str, Explanation]]:

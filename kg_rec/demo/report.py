@@ -158,7 +158,7 @@ def render(report: ReportData) -> str:
         conclusion=conclusion(report.agreements),
         agreements=[(label_of(snapshot, a.relation), a) for a in report.agreements],
         measures=_measures(report),
-        lift=[(_ABLATIONS.get(name, name), found, _tells(found)) for name, found in report.measured.kg_lift.items()],
+        lift=[(_ABLATIONS.get(name, name), gain, _tells(gain)) for name, gain in report.measured.kg_lift.items()],
         fairness=part_of_page(report.fairness),
         gain=_tells({"drop": report.baseline.gain, "interval": report.baseline.gain_interval}),
         lambdas=_lambdas(report.model),
@@ -201,8 +201,8 @@ def _central(snapshot: Snapshot, words: Language) -> list[tuple[str, str, int, f
     rows = []
     for name, node_type in snapshot.schema.node_types.items():
         if node_type.role == "attribute" and len(snapshot.ids[name]):
-            found = analytics.centrality(snapshot, name).slice(0, 2).to_pylist()
-            rows += [(clean_name(r["name"], r["key"]), words.noun(name), r["degree"], r["pagerank"]) for r in found]
+            nodes = analytics.centrality(snapshot, name).slice(0, 2).to_pylist()
+            rows += [(clean_name(r["name"], r["key"]), words.noun(name), r["degree"], r["pagerank"]) for r in nodes]
     return sorted((r for r in rows if r[2]), key=lambda row: -row[3])[:_CENTRAL]
 
 
@@ -260,7 +260,7 @@ def _lists(report: ReportData) -> list[dict[str, Any]]:
     users = list(dict.fromkeys(t.explanation.user for t in report.examples))
     picked = users if len(users) <= _LISTS else [users[0], users[len(users) // 2], users[-1]]
     rows = report.lists.to_pylist()
-    found = []
+    lists = []
     for user in picked:
         own = [r for r in rows if r["user"] == user]
         u = model.users.index(user)
@@ -283,8 +283,8 @@ def _lists(report: ReportData) -> list[dict[str, Any]]:
             }
             for row, s in zip(own, split, strict=True)
         ]
-        found.append({"user": user, "liked": liked, "zero": -low * scale, "entries": entries})
-    return found
+        lists.append({"user": user, "liked": liked, "zero": -low * scale, "entries": entries})
+    return lists
 
 
 def _bars(split: Mapping[str, float], low: float, scale: float) -> list[tuple[str, float, float]]:

@@ -309,5 +309,5 @@ def lift(full: Ranking, without: Ranking, seed: int) -> dict[str, Any]:
 
 
 def named(progress: Progress, name: str) -> Progress:
-    """Progress told under a name."""
+    """A progress callback that puts a name before each stage."""
     return lambda done, total, what: progress(done, total, f"{name}: {what}")

@@ -59,8 +59,8 @@ def with_reactions(model: Recommender, reactions: pa.Table) -> Recommender:
         reactions: a table of :data:`~kg_rec.feedback.events.REACTED`; rows of unknown users or items are left out.
     """
     edges = model.snapshot.interactions
-    found = reacted(model, edges, reactions, liked_weight(model))
-    return model if found is edges else model.with_interactions(found)
+    after = reacted(model, edges, reactions, liked_weight(model))
+    return model if after is edges else model.with_interactions(after)
 
 
 def liked_weight(model: Recommender) -> float:

@@ -100,29 +100,29 @@ class EventLog:
     def users(self) -> frozenset[str]:
         """Keys of the users of whom there are reactions."""
         user = self.schema.user
-        found = self.store.query(
+        rows = self.store.query(
             f"MATCH {mapping.node(user, 'u')}-[e:{REACTED_TYPE}]->() "
             f"{mapping.where(mapping.conditions(user, 'u'))} RETURN DISTINCT {mapping.key(user, 'u')} AS user",
             limit=_MOST_ROWS,
             timeout=600,
         )
-        return frozenset(found.column("user").to_pylist())
+        return frozenset(rows.column("user").to_pylist())
 
     def kinds(self) -> dict[str, int]:
         """How many reactions of each kind there are."""
-        found = self.store.query(
+        rows = self.store.query(
             f"MATCH ()-[e:{REACTED_TYPE}]->() RETURN e.kind AS kind, count(e) AS n ORDER BY kind", timeout=600
         )
-        return {str(row["kind"]): int(row["n"]) for row in found.to_pylist()}
+        return {str(row["kind"]): int(row["n"]) for row in rows.to_pylist()}
 
     def prune(self, before: int) -> int:
         """Delete all events before a time, Unix seconds; returns how many there were."""
         count = 0
         for kind in (SHOWN_TYPE, REACTED_TYPE):
-            found = self.store.query(
+            rows = self.store.query(
                 f"MATCH ()-[e:{kind}]->() WHERE e.at < $before RETURN count(e) AS n", {"before": before}
             )
-            count += int(found.column("n")[0].as_py())
+            count += int(rows.column("n")[0].as_py())
             self.store.transact([(f"MATCH ()-[e:{kind}]->() WHERE e.at < $before DELETE e", {"before": before})])
         return count
 
@@ -156,7 +156,7 @@ class EventLog:
         start = f"MATCH {mapping.node(user, 'u')}"
         if of is not None:  # the user first, by the key's index
             start = f"MATCH {mapping.keyed(user, 'u', '$of')} MATCH (u)"
-        found = self.store.query(
+        rows = self.store.query(
             f"{start}-[e:{kind}]->{mapping.node(item, 'i')}{where} "
             f"RETURN {mapping.key(user, 'u')} AS user, {mapping.key(item, 'i')} AS item, {values} ORDER BY {order}",
             {
@@ -167,4 +167,4 @@ class EventLog:
             limit=_MOST_ROWS,
             timeout=600,
         )
-        return pa.Table.from_pylist(found.to_pylist(), schema=fields)
+        return pa.Table.from_pylist(rows.to_pylist(), schema=fields)

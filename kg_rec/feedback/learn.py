@@ -99,7 +99,7 @@ def rewards(shown: pa.Table, reactions: pa.Table) -> NDArray[np.float64]:
         else:
             loose[row["user"], row["item"]].append((row["at"], reward))
     rows = shown.select(["list", "user", "item", "at"]).to_pylist()
-    found = np.array([by_list.get((row["list"], row["item"]), 0.0) for row in rows], dtype=np.float64)
+    rewards_of_rows = np.array([by_list.get((row["list"], row["item"]), 0.0) for row in rows], dtype=np.float64)
     places: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for place, row in enumerate(rows):
         if (row["user"], row["item"]) in loose:
@@ -108,8 +108,8 @@ def rewards(shown: pa.Table, reactions: pa.Table) -> NDArray[np.float64]:
         for at, reward in events:
             before = [place for place in places[pair] if place[0] <= at]
             if before:
-                found[max(before)[1]] += reward
-    return found
+                rewards_of_rows[max(before)[1]] += reward
+    return rewards_of_rows
 
 
 def learn(learned: Learned, shown: pa.Table, earned: NDArray[np.float64], segments: Iterable[str]) -> Learned:
@@ -189,8 +189,8 @@ class LearnedFile:
         Raises:
             FeedbackError: the file is not one of this kind.
         """
-        found = self.versions()
-        return found[-1] if found else None
+        versions = self.versions()
+        return versions[-1] if versions else None
 
     def versions(self) -> list[Learned]:
         """All versions that are kept; none where there is no file.
@@ -208,9 +208,9 @@ class LearnedFile:
 
     def add(self, learned: Learned) -> int:
         """Keep one more version; returns how many there are."""
-        found = [*self.versions(), learned][-_KEPT:]
-        self._write(found)
-        return len(found)
+        versions = [*self.versions(), learned][-_KEPT:]
+        self._write(versions)
+        return len(versions)
 
     def rollback(self) -> Learned | None:
         """Take the newest version back; returns the one that holds now, None for the trained model.
@@ -218,11 +218,11 @@ class LearnedFile:
         Raises:
             FeedbackError: there is none to take back.
         """
-        found = self.versions()
-        if not found:
+        versions = self.versions()
+        if not versions:
             raise FeedbackError(f"{self.path}: nothing was learned yet, so there is nothing to take back")
-        self._write(found[:-1])
-        return found[-2] if len(found) > 1 else None
+        self._write(versions[:-1])
+        return versions[-2] if len(versions) > 1 else None
 
     def _write(self, versions: list[Learned]) -> None:
         new = self.path.with_name(f".{self.path.name}.new")

@@ -115,12 +115,12 @@ def propensities(
         places: the list, as places in the pool; -1 for an item that is not in the pool, which has probability 0.
         rng: as for :meth:`Policy.distribution`.
     """
-    found = np.zeros(len(places))
+    chances = np.zeros(len(places))
     for rank, place in enumerate(places):
         if place < 0:
             break  # what comes after an impossible item has probability 0 as well
-        found[rank] = policy.distribution(pool, places[:rank], rng)[place]
-    return found
+        chances[rank] = policy.distribution(pool, places[:rank], rng)[place]
+    return chances
 
 
 @dataclass(frozen=True)

@@ -92,19 +92,19 @@ class Posterior:
     @property
     def weights(self) -> NDArray[np.float64]:
         """What each channel is multiplied by; 1 where feedback agrees with the trained model; shape (c,)."""
-        found: NDArray[np.float64] = self.mean[1:] / self.config.rate
-        return found
+        weights: NDArray[np.float64] = self.mean[1:] / self.config.rate
+        return weights
 
     @property
     def deviations(self) -> NDArray[np.float64]:
         """Standard deviations of :attr:`weights`, shape (c,)."""
-        found: NDArray[np.float64] = np.sqrt(np.diag(self.covariance)[1:]) / self.config.rate
-        return found
+        deviations: NDArray[np.float64] = np.sqrt(np.diag(self.covariance)[1:]) / self.config.rate
+        return deviations
 
     def expected(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Expected rewards of items, shape (p,), for features of shape (p, c)."""
-        found: NDArray[np.float64] = self.mean[0] + (features / self.scale) @ self.mean[1:]
-        return found
+        rewards: NDArray[np.float64] = self.mean[0] + (features / self.scale) @ self.mean[1:]
+        return rewards
 
     def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """n draws of the weights, in the unit of :attr:`weights`, shape (n, c)."""

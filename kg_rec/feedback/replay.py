@@ -128,13 +128,13 @@ def _lists(shown: pa.Table, earned: NDArray[np.float64], model: Recommender) -> 
     by_name: dict[str, list[tuple[int, dict[str, Any], float]]] = {}
     for row, reward in zip(shown.to_pylist(), earned, strict=True):
         by_name.setdefault(row["list"], []).append((row["rank"], row, float(reward)))
-    found = []
+    lists = []
     for entries in by_name.values():
         entries.sort(key=lambda entry: entry[0])
         rows = [row for _, row, _ in entries]
         if [rank for rank, _, _ in entries] != list(range(1, len(entries) + 1)) or rows[0]["user"] not in model.users:
             continue
-        found.append(
+        lists.append(
             _List(
                 model.users.index(rows[0]["user"]),
                 rows[0]["at"],
@@ -145,7 +145,7 @@ def _lists(shown: pa.Table, earned: NDArray[np.float64], model: Recommender) -> 
                 tuple(rows[0]["channels"]),
             )
         )
-    return found
+    return lists
 
 
 def _pools_then(

@@ -66,7 +66,7 @@ class Scorer:
         """The scorer of a plan.
 
         Raises:
-            ModelError: the graph's items are not those of the model.
+            ModelError: a relation type of the model is not in the graph's schema.
             ConfigError: a rule does not fit the model.
         """
         fitted = model.with_snapshot(plan.snapshot)

@@ -20,7 +20,7 @@ from kg_rec.tables import table_formats
 def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress) -> dict[str, Any]:
     """The plan in plain sentences (``lines``), and pairs of a title and a statement (``cypher``).
 
-    RunLedger the job's own queries, to count what they find.
+    Runs the job's own queries, to count what they find.
 
     Raises:
         ConfigError: a file is missing, or a query finds no keys.

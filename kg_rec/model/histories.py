@@ -18,7 +18,7 @@ MOST_LEARNED = 3_000
 def learnable(edges: EdgeTable, seed: int, most: int = MOST_LEARNED) -> EdgeTable:
     """The interactions with at most ``most`` of each user: the latest, and at random among those of one time.
 
-    Who has more is one program, shop or library more often than one person.  Their list is still made from everything.
+    A user with more is more often a program, a shop or a library than one person.  Their list is still made from all.
     """
     counts = np.bincount(edges.source)
     if not len(edges) or counts.max() <= most:

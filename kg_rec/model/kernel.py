@@ -124,7 +124,7 @@ class FactorKernel:
 
 @dataclass(frozen=True)
 class SumKernel:
-    """K = sum of factor times kernel, the columns scaled; for judging what is not yet joined.
+    """K = sum of factor times kernel, each column scaled: a channel beside W, while validation judges the two together.
 
     Attributes:
         parts: factor and kernel of each addend.

@@ -82,7 +82,7 @@ class Directions:
         return np.ldexp(wide, self.exponents.astype(np.int32)[:, None] - _BASIS_BITS).astype(np.float32)
 
     def project(self, vectors: Floats32) -> Floats32:
-        """What is left of other vectors in these directions, shape as given."""
+        """Other vectors projected onto these directions, shape as given."""
         basis = self.basis.astype(np.float64) / 2**_BASIS_BITS
         projected: Floats32 = ((vectors @ basis) @ basis.T).astype(np.float32)
         return projected

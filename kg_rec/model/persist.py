@@ -210,7 +210,7 @@ def file_digest(file: Path) -> str:
 
 
 def _check(model: Recommender) -> None:
-    """Raise ValueError where a part has a shape, a place in the matrix or a number that cannot be."""
+    """Raise ArgumentError where a part has a shape, a place in the matrix or a number that cannot be."""
     n = len(model.items)
     names = [channel.name for channel in model.channels]
     known = model.config.channels

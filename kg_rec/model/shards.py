@@ -25,7 +25,7 @@ class Shards(Protocol):
         ...
 
     def hold(self, value: Any) -> Any:
-        """What stands for a value in several calls of :meth:`map`, so that it is sent to where it is read once."""
+        """A handle of a value for several calls of :meth:`map`, so that the value is sent only once."""
         ...
 
     def map(self, function: Callable[..., U], parts: Iterable[Any], *shared: Any) -> Iterator[U]:

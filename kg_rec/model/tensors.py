@@ -55,7 +55,7 @@ def tensors_of(model: Recommender) -> Tensors:
 
 
 def _kept(model: Recommender, compression: Compression) -> Tensors:
-    """What a compressed model consists of besides what is made of its graph's facts again, packed.
+    """The packed tensors of a compressed model, without what is made of its graph's facts again when it is read.
 
     Raises:
         ModelError: it was taken to a graph with other items or facts since.

@@ -61,9 +61,9 @@ class RobustConfig:
 
     Attributes:
         fakes: the share of users that is expected to be fake, a prior; 0 learns from everybody.
-        alike: from where on between what is usual (0: the median over all users of the Jaccard similarity with the most
-            alike one before them) and the same items (1) a user is nearly identical to one who came before, and so
-            taken for a copy; without times who has more items comes later.
+        alike: from this likeness on, a user is taken for a copy of one who came before: 1 is the same items, 0 the
+            usual overlap (the median over all users of the Jaccard similarity with the most alike one before them).
+            Without times, who has more items counts as coming later.
         least: users with fewer items are never taken for copies: short histories coincide by chance.
         max_items: largest catalogue; the operator is dense.
     """
@@ -107,7 +107,7 @@ def trusted(edges: EdgeTable, shape: tuple[int, int], config: RobustConfig, seed
         edges: positive interactions.
         shape: (users, items).
         config: the defence.
-        seed: which half of the users a user is in.
+        seed: deals the users into two halves; each is judged by what the other one likes.
 
     Raises:
         ModelError: there are too many items.
@@ -131,7 +131,7 @@ def evidence(edges: EdgeTable, shape: tuple[int, int], config: RobustConfig, fak
         shape: (users, items).
         config: what counts as a copy.
         fakes: the share of users that is expected to be fake.
-        seed: which half of the users a user is in.
+        seed: deals the users into two halves; each is judged by what the other one likes.
 
     Raises:
         ModelError: there are too many items.

@@ -77,14 +77,14 @@ def neighbourhood(
     _add(graph, snapshot, *middle, 0)
     frontier = [middle]
     for step in range(1, hops + 1):
-        found: dict[tuple[str, int], None] = {}
+        nodes: dict[tuple[str, int], None] = {}
         for tail, relation, head, outward in _edges_at(snapshot, followed, frontier):
             reached = head if outward else tail
             if distance.setdefault(reached, step) == step:
-                found[reached] = None
+                nodes[reached] = None
                 _add(graph, snapshot, *reached, step)
                 graph.add_edge(_key(snapshot, tail), _key(snapshot, head), key=relation)
-        frontier = list(found)
+        frontier = list(nodes)
     return graph
 
 

@@ -71,8 +71,8 @@ def _scan(rows: NDArray[np.float64], places: Ints) -> Floats64:
     """T at some places of centred sequences, shape (b, n, d) to (b, places)."""
     n = rows.shape[1]
     before = np.cumsum(rows, axis=1)[:, places - 1]
-    found: Floats64 = np.square(before).sum(axis=2) * n / (places * (n - places))
-    return found
+    statistics: Floats64 = np.square(before).sum(axis=2) * n / (places * (n - places))
+    return statistics
 
 
 def directions(matrix: sparse.csr_array) -> Floats64:
@@ -83,5 +83,5 @@ def directions(matrix: sparse.csr_array) -> Floats64:
     if k < 1 or not scaled.nnz or min(scaled.shape) <= _DIRECTIONS:
         return np.asarray(scaled.todense(), dtype=np.float64)
     left, values, _ = svds(scaled.astype(np.float64), k=k, v0=np.ones(min(scaled.shape)))
-    found: Floats64 = left * values
-    return found
+    projected: Floats64 = left * values
+    return projected

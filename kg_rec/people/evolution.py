@@ -313,11 +313,11 @@ class Evolver:
         recent = np.arange(max(0, len(time) - _MOST), len(time))
         least, permutations, seed = self.config.least, self.config.permutations, self.config.seed
         rows = directions(sparse.csr_array(has[recent]))
-        found: ChangePoint | None = change_point(rows, time[recent], least=least, permutations=permutations, seed=seed)
-        if found is None:
+        point: ChangePoint | None = change_point(rows, time[recent], least=least, permutations=permutations, seed=seed)
+        if point is None:
             return None, None
-        at = int(recent[found.place])
-        return Drift(int(time[at]), at, len(time) - at, found.p), at
+        at = int(recent[point.place])
+        return Drift(int(time[at]), at, len(time) - at, point.p), at
 
 
 def _bounds(time: Ints, windows: int) -> NDArray[np.int64]:
@@ -349,12 +349,12 @@ def _differing(counts: Ints, totals: Ints, most: int) -> Ints:
 def _strands(
     profiler: Profiler, chosen: Ints, counts: Ints, values: Floats64 | None, has: sparse.csr_array, at: int | None
 ) -> tuple[Strand, ...]:
-    found = []
+    strands = []
     for n, column in enumerate(chosen.tolist()):
         mine = np.asarray(has[:, [column]].todense()).ravel()
         before = None if at is None else round(float(mine[:at].sum()))
         after = None if at is None else round(float(mine[at:].sum()))
         added = None if values is None else tuple(values[:, n].tolist())
         told = tuple(counts[:, column].tolist())
-        found.append(Strand(profiler.features.feature(column), told, added, before, after))
-    return tuple(found)
+        strands.append(Strand(profiler.features.feature(column), told, added, before, after))
+    return tuple(strands)

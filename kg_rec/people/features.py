@@ -98,8 +98,8 @@ class Features:
     @cached_property
     def items(self) -> Ints:
         """How many items have each feature, shape (features,)."""
-        found: Ints = np.bincount(self.matrix.indices, minlength=self.matrix.shape[1])
-        return found
+        counts: Ints = np.bincount(self.matrix.indices, minlength=self.matrix.shape[1])
+        return counts
 
     @cached_property
     def liked(self) -> sparse.csr_array:
@@ -110,8 +110,8 @@ class Features:
     def everybody(self) -> Ints:
         """Of all likes, how many are of items with each feature, shape (features,)."""
         of_items = np.bincount(self.liked.indices, minlength=self.liked.shape[1]).astype(np.float64)
-        found: Ints = np.rint(of_items @ self.matrix).astype(np.int64)
-        return found
+        counts: Ints = np.rint(of_items @ self.matrix).astype(np.int64)
+        return counts
 
     @property
     def likes(self) -> int:
@@ -143,8 +143,8 @@ class Features:
         items = (self.items if columns is None else self.items[columns]).astype(np.float64)
         inside: Floats64 = np.asarray(scores @ matrix)
         rest = scores.sum(axis=1, keepdims=True) - inside
-        found: Floats64 = inside / items - rest / (len(self.model.items) - items)
-        return found
+        difference: Floats64 = inside / items - rest / (len(self.model.items) - items)
+        return difference
 
     def has(self, feature: Feature) -> NDArray[np.bool_]:
         """Which items have a feature, shape (items,), also one that :attr:`matrix` has no column for.
@@ -155,8 +155,8 @@ class Features:
         if feature.years is not None:
             years = Fields(snapshot).values("year")
             with np.errstate(invalid="ignore"):
-                found: NDArray[np.bool_] = (years >= feature.years[0]) & (years <= feature.years[1])
-            return found
+                inside: NDArray[np.bool_] = (years >= feature.years[0]) & (years <= feature.years[1])
+            return inside
         tied = np.zeros(len(snapshot.items), np.bool_)
         if feature.key not in snapshot.ids.get(feature.type, ()):
             return tied

@@ -76,8 +76,8 @@ class Choices:
     @cached_property
     def active(self) -> NDArray[np.bool_]:
         """Users who liked something, shape (users,)."""
-        found: NDArray[np.bool_] = np.diff(self.liked.indptr) > 0
-        return found
+        active: NDArray[np.bool_] = np.diff(self.liked.indptr) > 0
+        return active
 
     @cached_property
     def users(self) -> int:
@@ -88,8 +88,8 @@ class Choices:
     def shares(self) -> Floats64:
         """Share of the users who liked each item, shape (items,)."""
         counts = np.bincount(self.liked.indices, minlength=self.liked.shape[1])
-        found: Floats64 = counts / max(self.users, 1)
-        return found
+        shares: Floats64 = counts / max(self.users, 1)
+        return shares
 
     @property
     def properties(self) -> dict[str, PropertyType]:
@@ -123,9 +123,9 @@ class Choices:
                 told = ", ".join(known) or "none"
                 kind = self.model.snapshot.schema.user.name
                 raise ArgumentError(f"attribute {name!r}: expected one of those of {kind} in the schema ({told})")
-            found = self._attribute(known[name], value)
-            if found is not None:
-                yield found
+            group = self._attribute(known[name], value)
+            if group is not None:
+                yield group
 
     def _attribute(self, kind: PropertyType, value: Any) -> Group | None:
         if kind.datatype in ("integer", "float"):

@@ -157,8 +157,8 @@ class Served(Tabular):
     @cached_property
     def scores(self) -> Floats64:
         """The score of every item, shape (items,)."""
-        found: Floats64 = self.parts.sum(axis=0)
-        return found
+        scores: Floats64 = self.parts.sum(axis=0)
+        return scores
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -187,8 +187,8 @@ class Served(Tabular):
         allowed = self.allowed & self.model.shown.to_person(self.newcomer.attributes)
         allowed &= True if candidates is None else candidates
         allowed[self.likes] = False
-        found = np.flatnonzero(allowed)
-        best: NDArray[np.int64] = found[np.lexsort((found, -self.scores[found]))[:k]]
+        items = np.flatnonzero(allowed)
+        best: NDArray[np.int64] = items[np.lexsort((items, -self.scores[items]))[:k]]
         return best
 
     def recommend(self, k: int = 10) -> pa.Table:
@@ -218,15 +218,15 @@ class Served(Tabular):
         i = self.model.items.index(item)
         values = iter(self.parts[:, i].tolist())
         chose = round(float(self.everybody[i]) * self.users)
-        found = [Addend("popularity", "", "", next(values), chose, self.users)]
+        addends = [Addend("popularity", "", "", next(values), chose, self.users)]
         for group in self.groups:
             counts = (int(group.chose[i]), group.users)
-            found.append(Addend(group.kind, group.name, group.told(), next(values), *counts))
-        found += [Addend("model", self.model.items.key(j), "", next(values)) for j in self.likes.tolist()]
+            addends.append(Addend(group.kind, group.name, group.told(), next(values), *counts))
+        addends += [Addend("model", self.model.items.key(j), "", next(values)) for j in self.likes.tolist()]
         if self.newcomer.sentence:
-            found.append(Addend("sentence", "", "", next(values)))
-        found += [Addend("said", p.kind, p.feature.name, next(values)) for p in self.said]
-        return tuple(found)
+            addends.append(Addend("sentence", "", "", next(values)))
+        addends += [Addend("said", p.kind, p.feature.name, next(values)) for p in self.said]
+        return tuple(addends)
 
     def statements(self, item: str) -> tuple[tuple[str, dict[str, Any]] | None, ...]:
         """Per addend of an item's score the statement that returns its counts; None where nothing is counted.
@@ -234,12 +234,12 @@ class Served(Tabular):
         See :func:`kg_rec.people.statements.group_statement`.  A like is no reason for itself: it has no counts there.
         """
         schema, groups = self.model.snapshot.schema, iter(self.groups)
-        found = []
+        statements = []
         for addend in self.addends(item):
             group = next(groups) if addend.kind in ("attribute", "like") else None
             counted = addend.users is not None and not (addend.kind == "like" and addend.name == item)
-            found.append(group_statement(schema, group, item) if counted else None)
-        return tuple(found)
+            statements.append(group_statement(schema, group, item) if counted else None)
+        return tuple(statements)
 
     def differences(self, store: GraphStore, item: str) -> tuple[str, ...]:
         """Where a store counts otherwise than the addends of an item say, one line each; empty if it agrees."""
@@ -247,8 +247,8 @@ class Served(Tabular):
         for addend, said in zip(self.addends(item), self.statements(item), strict=True):
             if said is not None:
                 told = {"users": addend.users, "chose": addend.chose}
-                found = differing(store, said, told, "for the newcomer")
-                lines += [f"{addend.kind} {addend.name}: {line}" for line in found]
+                differences = differing(store, said, told, "for the newcomer")
+                lines += [f"{addend.kind} {addend.name}: {line}" for line in differences]
         return tuple(lines)
 
     def without_sensitive(self) -> Served:
@@ -355,10 +355,10 @@ class Welcome:
 
     def lift(self, group: Group) -> Floats64:
         """d_g of every item: how much more often the group chose it, shrunk to everybody; shape (items,)."""
-        found: Floats64 = (group.chose - group.users * self.choices.shares) / (group.users + self.config.prior)
+        lift: Floats64 = (group.chose - group.users * self.choices.shares) / (group.users + self.config.prior)
         if group.kind == "like":
-            found[self.model.items.index(group.name)] = 0
-        return found
+            lift[self.model.items.index(group.name)] = 0
+        return lift
 
     def likeness(self, sentence: str) -> Floats64:
         """<e - m, t_i> of every item, unit vectors, shape (items,); the sentence is not kept anywhere."""
@@ -366,13 +366,13 @@ class Welcome:
         if texts is None or centre is None:
             raise ModelError("the model has no texts, so a sentence says nothing; train it with meaning.encoder=auto")
         embedded = centred_texts(self._encoder.addends(sentence)[0].sum(axis=0)[None], centre)[0]
-        found: Floats64 = texts.astype(np.float64) @ embedded.astype(np.float64)
-        return found
+        cosines: Floats64 = texts.astype(np.float64) @ embedded.astype(np.float64)
+        return cosines
 
     def _operator(self, likes: NDArray[np.int64]) -> Floats64:
         """What each like adds to every item in the trained model, float64, shape (m, items)."""
         ends = (np.arange(len(likes)), likes)
         rows = sparse.csr_array((np.ones(len(likes), np.float32), ends), shape=(len(likes), len(self.model.items)))
-        found = self.model.scores_of(rows) - self.model.base.astype(np.float64)
-        found[ends] = 0
-        return np.asarray(found, dtype=np.float64)
+        scores = self.model.scores_of(rows) - self.model.base.astype(np.float64)
+        scores[ends] = 0
+        return np.asarray(scores, dtype=np.float64)

@@ -81,14 +81,14 @@ class Edited:
     @property
     def allowed(self) -> NDArray[np.bool_]:
         """Items that may be listed, shape (items,)."""
-        found: NDArray[np.bool_] = np.logical_and.reduce(self.listed, axis=0)
-        return found
+        allowed: NDArray[np.bool_] = np.logical_and.reduce(self.listed, axis=0)
+        return allowed
 
     @cached_property
     def scores(self) -> Floats64:
         """s'(u, i), shape (items,)."""
-        found: Floats64 = self.yours + self.parts.sum(axis=0)
-        return found
+        scores: Floats64 = self.yours + self.parts.sum(axis=0)
+        return scores
 
     def best(self, k: int, *, edited: bool = True) -> NDArray[np.int64]:
         """The best k items that the user did not have, best first; without what was said if not ``edited``.
@@ -99,8 +99,8 @@ class Edited:
         if k < 1:
             raise ConfigError(f"expected k of at least 1, got {k}")
         scores = self.scores if edited else self.yours
-        found = np.flatnonzero(~self.out & self.allowed if edited else ~self.out)
-        best: NDArray[np.int64] = found[np.lexsort((found, -scores[found]))[:k]]
+        items = np.flatnonzero(~self.out & self.allowed if edited else ~self.out)
+        best: NDArray[np.int64] = items[np.lexsort((items, -scores[items]))[:k]]
         return best
 
     def recommend(self, k: int = 10) -> pa.Table:
@@ -162,7 +162,7 @@ class Editor:
         words = words_of(request.language).plain
         only, less = (_holds(request, words[kind]) for kind in ("only", "less"))
         schema = self.model.snapshot.schema
-        found, rest = list[Preference](), list[str]()
+        preferences, rest = list[Preference](), list[str]()
         for wish in request.wishes:
             if not (near or wish.must or key(wish.said) in parser.names.nodes):
                 continue
@@ -171,7 +171,7 @@ class Editor:
                 if node.type == schema.item.name:
                     rest.append(wish.said)
                 else:
-                    found.append(Preference(kind, feature_of(schema, node, wish.relation)))
+                    preferences.append(Preference(kind, feature_of(schema, node, wish.relation)))
         for constraint in request.constraints:
             years = _years(constraint)
             if years is None or constraint.property is None:
@@ -179,10 +179,10 @@ class Editor:
                 continue
             wanted: Kind = "only" if only else "less" if less else "more"
             kind = "never" if constraint.op == "not in" else wanted
-            found.append(Preference(kind, Feature.of_years(constraint.property, *years)))
+            preferences.append(Preference(kind, Feature.of_years(constraint.property, *years)))
         rest += [anchor.said for anchor in request.anchors]
         plain = replace(request, constraints=(), anchors=(), not_understood=(*request.not_understood, *rest))
-        return tuple(dict.fromkeys(found)), tuple(remarks_of(plain, schema, text))
+        return tuple(dict.fromkeys(preferences)), tuple(remarks_of(plain, schema, text))
 
     def clause(self, user: str, name: str) -> Preference:
         """The preference that strikes the clause of a user's profile whose feature has this name or key.

@@ -129,8 +129,8 @@ class Profile(Tabular):
         whole, real = pa.int64(), pa.float64()
         counts = {"count": whole, "total": whole, "all_count": whole, "all_total": whole}
         of = columns((c.feature for c in self.clauses), relation=pa.string(), name=pa.string())
-        found = columns(self.clauses, likes=pa.bool_(), **counts, lift=real, evidence=real, value=real)
-        return found.add_column(1, "relation", of["relation"]).add_column(2, "feature", of["name"])
+        table = columns(self.clauses, likes=pa.bool_(), **counts, lift=real, evidence=real, value=real)
+        return table.add_column(1, "relation", of["relation"]).add_column(2, "feature", of["name"])
 
     def without(self, features: Collection[Feature]) -> Profile:
         """The profile without the clauses about some features."""
@@ -171,8 +171,8 @@ class Profiler:
     @cached_property
     def everybody(self) -> Floats64:
         """Of users who liked something, the mean of how much higher items with a feature score, shape (features,)."""
-        found: Floats64 = self._contrast(self._mean)[0]
-        return found
+        averages: Floats64 = self._contrast(self._mean)[0]
+        return averages
 
     @cached_property
     def _mean(self) -> sparse.csr_array:
@@ -223,8 +223,8 @@ class Profiler:
         if inside in (0, len(has)):
             return 0.0
         weight = np.where(has, 1 / inside, -1 / (len(has) - inside))
-        found = [float((self.model.scores_of(row)[0] - self.model.base) @ weight) for row in (history, self._mean)]
-        return found[0] - found[1]
+        worths = [float((self.model.scores_of(row)[0] - self.model.base) @ weight) for row in (history, self._mean)]
+        return worths[0] - worths[1]
 
     def _telling(self, user: int, counts: Ints, total: int, evidence: Floats64) -> Ints:
         """The columns that are told: what is liked, then what is avoided, by evidence.
@@ -236,25 +236,25 @@ class Profiler:
         more = np.flatnonzero(told & (counts > expected) & (counts >= config.least))
         less = np.flatnonzero(told & (counts < expected) & (expected >= config.least))
         mine = sparse.csc_array(self.features.matrix[self.features.liked[[user]].indices])
-        found: list[int] = []
+        telling: list[int] = []
         seen: set[tuple[int, ...]] = set()
         for column in more[np.lexsort((more, -evidence[more]))].tolist():
             items = tuple(mine.indices[mine.indptr[column] : mine.indptr[column + 1]].tolist())
-            if items not in seen and len(found) < config.clauses:
+            if items not in seen and len(telling) < config.clauses:
                 seen.add(items)
-                found.append(column)
-        return np.array([*found, *less[np.lexsort((less, -evidence[less]))][: config.clauses].tolist()], np.int64)
+                telling.append(column)
+        return np.array([*telling, *less[np.lexsort((less, -evidence[less]))][: config.clauses].tolist()], np.int64)
 
     def terms(self, user: int, columns: Ints) -> tuple[Floats64, list[str]]:
         """What each interaction adds to each column, shape (interactions, columns), and the items' keys."""
         row = self.model.histories[[user]]
-        found = np.zeros((row.nnz, len(columns)))
+        terms = np.zeros((row.nnz, len(columns)))
         for start in range(0, row.nnz, _ROWS):
             part = np.arange(start, min(start + _ROWS, row.nnz))
             ends = (np.arange(len(part)), row.indices[part])
             single = sparse.csr_array((row.data[part], ends), shape=(len(part), row.shape[1]))
-            found[part] = self._contrast(single, columns)
-        return found, self.model.items.keys.take(row.indices).to_pylist()
+            terms[part] = self._contrast(single, columns)
+        return terms, self.model.items.keys.take(row.indices).to_pylist()
 
     def _contrast(self, rows: sparse.csr_array, columns: Ints | None = None) -> Floats64:
         scores = self.model.scores_of(rows) - self.model.base.astype(np.float64)
@@ -275,5 +275,5 @@ def log_likelihood(counts: Ints, total: int, all_counts: Ints, all_total: int) -
     with np.errstate(divide="ignore", invalid="ignore"):
         inside = np.where(counts > 0, counts * np.log(counts / (total * share)), 0.0)
         outside = np.where(rest > 0, rest * np.log(rest / (total * (1 - share))), 0.0)
-    found: Floats64 = 2 * (inside + outside)
-    return found
+    ratio: Floats64 = 2 * (inside + outside)
+    return ratio

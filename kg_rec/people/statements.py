@@ -102,9 +102,11 @@ def differing(
         told: count by ``what``.
         where: what told them, as in "in the profile".
     """
-    found = {row["what"]: row["count"] for row in store.query(*statement).to_pylist()}
+    counts = {row["what"]: row["count"] for row in store.query(*statement).to_pylist()}
     return [
-        f"{what} is {n} {where} and {found.get(what)} in the graph" for what, n in told.items() if found.get(what) != n
+        f"{what} is {n} {where} and {counts.get(what)} in the graph"
+        for what, n in told.items()
+        if counts.get(what) != n
     ]
 
 
@@ -127,23 +129,23 @@ def _united(parts: Sequence[tuple[str, list[str]]]) -> str:
 
 
 def _parameters(schema: GraphSchema, feature: Feature, statement: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     if feature.years is None:
-        found["node"] = feature.key
+        parameters["node"] = feature.key
     else:
-        found |= {"low": feature.years[0], "high": feature.years[1]}
+        parameters |= {"low": feature.years[0], "high": feature.years[1]}
     if "$positive_from" in statement:
-        found["positive_from"] = schema.interaction.positive_from
-    return found
+        parameters["positive_from"] = schema.interaction.positive_from
+    return parameters
 
 
 def _with_feature(schema: GraphSchema, feature: Feature) -> list[str]:
     """Lines that hand on each item with a feature, ``n1``, once."""
     item = schema.item
     if feature.years is not None:
-        found = next(p for p in item.properties if p.name == feature.relation)
-        value = mapping.value(item, found, "n1")
-        value = f"{value}.year" if found.datatype == "date" else value
+        known = next(p for p in item.properties if p.name == feature.relation)
+        value = mapping.value(item, known, "n1")
+        value = f"{value}.year" if known.datatype == "date" else value
         bounds = [f"{value} >= $low", f"{value} <= $high", *mapping.conditions(item, "n1")]
         return [f"MATCH {mapping.node(item, 'n1')}{mapping.where(bounds)}", "WITH DISTINCT n1"]
     relation, node = schema.relation_types[feature.relation], schema.node_types[feature.type]

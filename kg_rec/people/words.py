@@ -55,8 +55,8 @@ def tell_served(served: Served, item: str, lang: str = "en", most: int = 3) -> s
         most: addends told; those of size 0 are left out.
     """
     language = speaker(served.model.snapshot.schema, lang)
-    found = sorted(served.addends(item), key=lambda a: -abs(a.value))[:most]
-    return language.gap.join(tell_addend(served, item, addend, lang) for addend in found if addend.value)
+    addends = sorted(served.addends(item), key=lambda a: -abs(a.value))[:most]
+    return language.gap.join(tell_addend(served, item, addend, lang) for addend in addends if addend.value)
 
 
 def remarks(served: Served, lang: str = "en") -> tuple[str, ...]:
@@ -64,8 +64,8 @@ def remarks(served: Served, lang: str = "en") -> tuple[str, ...]:
     language = speaker(served.model.snapshot.schema, lang)
     kind = served.model.snapshot.schema.user.name
     silent = [_item(language, served, n) if k == "like" else language.attribute(kind, n) for k, n in served.silent]
-    found = [("sensitive", [language.attribute(kind, n) for n in served.sensitive]), ("silent", silent)]
-    return tuple(language.person[what].format(names=language.join(names)) for what, names in found if names)
+    lists = [("sensitive", [language.attribute(kind, n) for n in served.sensitive]), ("silent", silent)]
+    return tuple(language.person[what].format(names=language.join(names)) for what, names in lists if names)
 
 
 def _item(language: Language, served: Served, key: str) -> str:

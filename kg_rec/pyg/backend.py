@@ -70,7 +70,7 @@ def remote_backend(
     wanted = None if label is None else label_of(schema, label)
     ids: dict[str, IdMap] = {}
     columns: dict[str, NodeColumns] = {}
-    found: Label | None = None
+    labelled: Label | None = None
     for name, node_type in schema.node_types.items():
         is_item = name == schema.item.name
         read = [p.name for p in number_properties(node_type)] if numbers else []
@@ -81,11 +81,11 @@ def remote_backend(
         columns[name] = NodeColumns.of(node_type, table, numbers=numbers, text=vectors)
         if is_item and label is not None:
             relation = wanted if isinstance(wanted, RelationType) else None
-            found = Label(label, None if relation is not None else classes_of(table.column(label)), relation)
+            labelled = Label(label, None if relation is not None else classes_of(table.column(label)), relation)
     kept = {name: of for name, of in ids.items() if len(of) or not drop_empty}
     relations = [r for r in schema.relation_types.values() if not (drop_empty and _is_empty(store, r))]
     graph = StoreGraph(connection, relations, kept, Cache(cache_mib << 20), reverse=reverse)
-    features = StoreFeatures(connection, graph, kept, Cache(cache_mib << 20), columns, schema.item.name, found)
+    features = StoreFeatures(connection, graph, kept, Cache(cache_mib << 20), columns, schema.item.name, labelled)
     return features, graph
 
 

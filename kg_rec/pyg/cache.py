@@ -81,8 +81,8 @@ class _Shelf:
             return self._parts[0].take(slots)
         firsts = bounds_of(np.array([len(part) for part in self._parts]))
         rows = [np.flatnonzero((slots >= first) & (slots < end)) for first, end in pairwise(firsts)]
-        found = [part.take(slots[r] - first) for part, r, first in zip(self._parts, rows, firsts, strict=False)]
-        return Segments.joined(found).take(np.argsort(np.concatenate(rows), kind="stable"))
+        parts = [part.take(slots[r] - first) for part, r, first in zip(self._parts, rows, firsts, strict=False)]
+        return Segments.joined(parts).take(np.argsort(np.concatenate(rows), kind="stable"))
 
     def add(self, nodes: Ints, values: Segments) -> None:
         """Put nodes that are not here beside the others."""

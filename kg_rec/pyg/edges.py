@@ -40,11 +40,11 @@ def checked(node_type: str, nodes: Any, count: int) -> Ints:
     Raises:
         ArgumentError: one is below 0 or above the last.
     """
-    found = np.atleast_1d(np.asarray(nodes)).astype(np.int64)
-    wrong = found[(found < 0) | (found >= count)]
+    indices = np.atleast_1d(np.asarray(nodes)).astype(np.int64)
+    wrong = indices[(indices < 0) | (indices >= count)]
     if len(wrong):
         raise ArgumentError(f"{node_type}: expected nodes from 0 to {count - 1}, got {wrong[0]}")
-    return found
+    return indices
 
 
 @dataclass(frozen=True)

@@ -139,8 +139,8 @@ class StoreFeatures(FeatureStore):  # type: ignore[misc]
         return bool(self._columns[name].names) and len(self._ids[name]) > 0
 
     def _attributes(self, name: str) -> list[str]:
-        found = ["n_id", "x"] if self._has_x(name) else ["n_id"]
-        return [*found, "y"] if name == self._item and self._label is not None else found
+        names = ["n_id", "x"] if self._has_x(name) else ["n_id"]
+        return [*names, "y"] if name == self._item and self._label is not None else names
 
     def _group(self, attr: TensorAttr) -> str:
         name = attr.group_name

@@ -88,9 +88,9 @@ class StoreGraph(GraphStore):  # type: ignore[misc]
 
     def incoming(self, edge_type: EdgeType, nodes: Ints) -> Incoming:
         """The edges of a type that come to nodes, which are dense indices and may repeat."""
-        found = self._values(edge_type, nodes)
-        source, _, time = found.columns
-        return Incoming(found.bounds, source, time)
+        values = self._values(edge_type, nodes)
+        source, _, time = values.columns
+        return Incoming(values.bounds, source, time)
 
     def links(self, edge_type: EdgeType, nodes: Sequence[int] | Tensor | None = None) -> Links:
         """The edges of a type that come to nodes, by target and source; or all of them, as in the exported graph.
@@ -194,9 +194,9 @@ class StoreGraph(GraphStore):  # type: ignore[misc]
 
     def _table(self, edge_type: EdgeType, nodes: Ints) -> EdgeTable:
         """The edges that come to nodes, by target in the order of ``nodes``, then by source."""
-        found = self._values(edge_type, nodes)
-        sources, weights, times = found.columns
-        return EdgeTable(sources, np.repeat(nodes, np.diff(found.bounds)), weights, times)
+        values = self._values(edge_type, nodes)
+        sources, weights, times = values.columns
+        return EdgeTable(sources, np.repeat(nodes, np.diff(values.bounds)), weights, times)
 
 
 def _tensor(values: NDArray[Any] | None) -> Tensor | None:

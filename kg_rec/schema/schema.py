@@ -162,13 +162,13 @@ class GraphSchema:
 
     @cached_property
     def _by_alias(self) -> dict[str, tuple[tuple[RelationType, bool], ...]]:
-        found: dict[str, list[tuple[RelationType, bool]]] = {}
+        by_alias: dict[str, list[tuple[RelationType, bool]]] = {}
         for relation in self.relation_types.values():
             for name in dict.fromkeys((relation.name, *relation.aliases)):
-                found.setdefault(name, []).append((relation, False))
+                by_alias.setdefault(name, []).append((relation, False))
             for name in relation.inverse_aliases:
-                found.setdefault(name, []).append((relation, True))
-        return {name: tuple(pairs) for name, pairs in found.items()}
+                by_alias.setdefault(name, []).append((relation, True))
+        return {name: tuple(pairs) for name, pairs in by_alias.items()}
 
     def types_of(self, iri: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Which node types the members of an RDF class are.
@@ -187,8 +187,8 @@ class GraphSchema:
 
     def properties_called(self, iri: str) -> tuple[str, ...]:
         """Names of the properties that an RDF predicate gives: those that name its IRI, and that of its local name."""
-        found = (*self._by_property.get(plain(iri), ()), *self._by_property.get(local_name(iri), ()))
-        return tuple(dict.fromkeys(found))
+        names = (*self._by_property.get(plain(iri), ()), *self._by_property.get(local_name(iri), ()))
+        return tuple(dict.fromkeys(names))
 
     @cached_property
     def _by_class(self) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
@@ -201,11 +201,11 @@ class GraphSchema:
 
     @cached_property
     def _by_property(self) -> dict[str, tuple[str, ...]]:
-        found: dict[str, dict[str, None]] = {}
+        by_property: dict[str, dict[str, None]] = {}
         for prop in (p for kind in self.node_types.values() for p in kind.properties):
             for name in (prop.name, *prop.aliases):
-                found.setdefault(name, {})[prop.name] = None
-        return {name: tuple(names) for name, names in found.items()}
+                by_property.setdefault(name, {})[prop.name] = None
+        return {name: tuple(names) for name, names in by_property.items()}
 
     @property
     def languages(self) -> tuple[str, ...]:

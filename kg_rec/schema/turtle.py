@@ -218,12 +218,12 @@ class _Parser:
 
     def _properties(self, subject: Node) -> list[PropertyType]:
         owner = self._local(subject)
-        found = [self._property(shape, owner) for shape in self.graph.objects(subject, SH.property)]
-        names = [p.name for p in found]
+        properties = [self._property(shape, owner) for shape in self.graph.objects(subject, SH.property)]
+        names = [p.name for p in properties]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise SchemaError(f"{self.origin}: {owner}: property {twice[0]} is defined twice")
-        return found
+        return properties
 
     def _property(self, shape: Node, owner: str) -> PropertyType:
         path = self.graph.value(shape, SH.path)
@@ -282,13 +282,13 @@ class _Parser:
 
     def _elsewhere(self, subject: Node, same: URIRef, below: URIRef | None = None) -> tuple[str, ...]:
         """IRIs that a term of the schema is tied to by ``same``, and those tied to it by ``below``."""
-        found = [*self.graph.objects(subject, same), *(self.graph.subjects(below, subject) if below else ())]
-        for term in found:
+        terms = [*self.graph.objects(subject, same), *(self.graph.subjects(below, subject) if below else ())]
+        for term in terms:
             if not isinstance(term, URIRef):
                 raise SchemaError(
                     f"{self.origin}: {self._local(subject)}: {self._local(same)}: expected an IRI, got {term!s:.100}"
                 )
-        return tuple(sorted({plain(str(term)) for term in found}))
+        return tuple(sorted({plain(str(term)) for term in terms}))
 
     def _one(self, subject: Node, predicate: URIRef, shown: str) -> Node:
         values = list(self.graph.objects(subject, predicate))

@@ -35,10 +35,10 @@ class ChannelContract:
         rng = np.random.default_rng(0)
         dense = rng.uniform(0, 2, (4, n)) * (rng.random((4, n)) < 0.3)
         dense[0] = 0
-        found = channel.kernel.scores(sparse.csr_array(dense.astype(np.float32)))
+        scores = channel.kernel.scores(sparse.csr_array(dense.astype(np.float32)))
         expected = dense @ channel.kernel.scores(_identity(n)).astype(np.float64)
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
-        assert not found[0].any()
+        np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+        assert not scores[0].any()
 
     def test_no_item_is_a_reason_for_itself(self, channel: Channel) -> None:
         """The diagonal is 0."""

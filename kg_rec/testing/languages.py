@@ -71,10 +71,10 @@ class LanguageContract:
     def test_every_other_text_is_there(self, spoken: type[Language], texts: str) -> None:
         """The same ones as in English, without a slot that nobody fills."""
         expected: Mapping[str, str] = getattr(language("en"), texts)
-        found: Mapping[str, str] = getattr(spoken, texts)
-        assert set(found) == set(expected)
+        given: Mapping[str, str] = getattr(spoken, texts)
+        assert set(given) == set(expected)
         slots = {slot for text in expected.values() for slot in _SLOT.findall(text)}
-        for name, text in found.items():
+        for name, text in given.items():
             assert text, name
             assert set(_SLOT.findall(text)) <= slots, name
 

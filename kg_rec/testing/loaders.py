@@ -40,10 +40,10 @@ class LoaderContract:
         return {}
 
     def test_help_can_say_what_it_is(self, loader: str) -> None:
-        found = formats()[loader]
-        assert found.name == loader
-        assert "cannot be used" not in found.description
-        for line in (found.description, *found.options.values()):
+        known = formats()[loader]
+        assert known.name == loader
+        assert "cannot be used" not in known.description
+        for line in (known.description, *known.options.values()):
             assert line
             assert "\n" not in line
 

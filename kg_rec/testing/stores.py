@@ -272,9 +272,9 @@ class StoreContract:
     def test_nodes_are_read_by_key(self, store: GraphStore) -> None:
         keys = ["a", "é", "！", "😀", "'"]
         store.write_nodes("Thing", pa.table({"id": keys, "text": keys, "count": range(5), "nums": [[1.0]] * 5}))
-        found = store.read_nodes("Thing", ["😀", "nobody", "！", "'"])
-        assert found.schema == next(iter(store.scan_nodes("Thing"))).schema
-        assert found["id"].to_pylist() == found["text"].to_pylist() == ["'", "！", "😀"]
+        table = store.read_nodes("Thing", ["😀", "nobody", "！", "'"])
+        assert table.schema == next(iter(store.scan_nodes("Thing"))).schema
+        assert table["id"].to_pylist() == table["text"].to_pylist() == ["'", "！", "😀"]
         some = store.read_nodes("Thing", keys, columns=["text", "count"])
         assert some.schema.names == ["id", "count", "text"]
         assert some["count"].to_pylist() == [4, 0, 1, 2, 3]
@@ -290,9 +290,9 @@ class StoreContract:
         for end in ("source", "target"):
             for relation, keys in (("SEEN", ["a", "u1", "nobody"]), ("LIKE", ["b"]), ("SEEN", [])):
                 expected = [e for e in edges_of(store, relation) if e[end] in keys]
-                found = store.read_edges(relation, keys, end=end)
-                assert found.schema.names[:2] == ["source", "target"]
-                assert found.to_pylist() == expected
+                table = store.read_edges(relation, keys, end=end)
+                assert table.schema.names[:2] == ["source", "target"]
+                assert table.to_pylist() == expected
 
     @_RELAXED
     @given(rows=st.lists(THING_ROW, min_size=1, max_size=8, unique_by=lambda r: str(r["id"])))

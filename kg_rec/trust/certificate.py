@@ -75,22 +75,22 @@ def read(path: Path) -> dict[str, Any]:
     """
     expected = f"{path}: expected a certificate that `kg-rec forget --certificate` wrote"
     try:
-        found = parse_json(read_text(path, ConfigError))
+        content = parse_json(read_text(path, ConfigError))
     except ValueError as error:  # no JSON, or a number of thousands of digits
         raise ConfigError(f"{expected}, {error}") from error
-    if not isinstance(found, dict) or not {"user", "at", "places", "sha256"} <= found.keys():
+    if not isinstance(content, dict) or not {"user", "at", "places", "sha256"} <= content.keys():
         raise ConfigError(f"{expected}, got other JSON")
     for name in ("user", "at", "sha256"):
-        if not isinstance(found[name], str):
-            raise ConfigError(f"{expected}; {name}: expected text, got {found[name]!r}")
-    if not isinstance(found["places"], list):
-        raise ConfigError(f"{expected}; places: expected a list, got {found['places']!r}")
-    for i, place in enumerate(found["places"]):
+        if not isinstance(content[name], str):
+            raise ConfigError(f"{expected}; {name}: expected text, got {content[name]!r}")
+    if not isinstance(content["places"], list):
+        raise ConfigError(f"{expected}; places: expected a list, got {content['places']!r}")
+    for i, place in enumerate(content["places"]):
         if not _is_place(place):
             raise ConfigError(
                 f"{expected}; places[{i}]: expected the name of a place and how much it had, got {place!r}"
             )
-    return found
+    return content
 
 
 def _is_place(place: object) -> bool:
@@ -100,14 +100,14 @@ def _is_place(place: object) -> bool:
     return isinstance(had, dict) and all(type(count) is int for count in had.values())
 
 
-def is_whole(found: Mapping[str, Any]) -> bool:
+def is_whole(content: Mapping[str, Any]) -> bool:
     """Whether a certificate says what it said when it was written."""
-    return found.get("sha256") == _digest({name: value for name, value in found.items() if name != "sha256"})
+    return content.get("sha256") == _digest({name: value for name, value in content.items() if name != "sha256"})
 
 
-def is_of(found: Mapping[str, Any], user: str, receipt: str) -> bool:
+def is_of(content: Mapping[str, Any], user: str, receipt: str) -> bool:
     """Whether a certificate is that of a user, by the receipt."""
-    return found.get("user") == _commitment(user, receipt)
+    return content.get("user") == _commitment(user, receipt)
 
 
 def _commitment(user: str, receipt: str) -> str:

@@ -163,9 +163,9 @@ def _curve(whole: Recommender, max_drop: float, progress: Progress) -> tuple[flo
         done += 1
         small = _made(model, keep, bits, directions)
         size = sum(tensor.nbytes for tensor in tensors_of(small).values())
-        found = _per_user(small, validation)
-        error = standard_error(users, found) / ndcg
-        mean = float(found.mean())
+        metric = _per_user(small, validation)
+        error = standard_error(users, metric) / ndcg
+        mean = float(metric.mean())
         return Point(keep, bits, directions, size, bytes_before / size, mean, 1 - mean / ndcg, error)
 
     first, *fewer = [keep for keep in KEEP if keep * entries(model) <= _MOST]
@@ -174,12 +174,12 @@ def _curve(whole: Recommender, max_drop: float, progress: Progress) -> tuple[flo
     others = []
     steps = [(8, dimensions), *((8, d) for d in DIRECTIONS if d < dimensions)]
     for bits, directions in steps:
-        found = tried(first, bits, directions)
-        if found.most > _BEFORE * max_drop:
-            others.append(found)
+        point = tried(first, bits, directions)
+        if point.most > _BEFORE * max_drop:
+            others.append(point)
             break
         others.append(start)
-        start = found
+        start = point
     return ndcg, others, [start, *(tried(keep, start.bits, start.directions) for keep in fewer)]
 
 

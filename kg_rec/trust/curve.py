@@ -9,28 +9,28 @@ from kg_rec.atomic import new_file
 from kg_rec.trust.compress import Compressed
 
 
-def draw(found: Compressed, max_drop: float, path: Path) -> None:
+def draw(result: Compressed, max_drop: float, path: Path) -> None:
     """Draw the curve into a file, whose ending (.png, .svg, .pdf) says how.
 
     Args:
-        found: what was tried.
+        result: what was tried.
         max_drop: the share of NDCG@10 that could be given up; the rest of the picture lies below a line.
         path: the file; an earlier one is replaced.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    ink, soft, taken = theme.LIGHT.ink, theme.LIGHT.soft, found.taken
-    points = [p for p in found.curve if (p.bits, p.directions) == (taken.bits, taken.directions)]
+    ink, soft, taken = theme.LIGHT.ink, theme.LIGHT.soft, result.taken
+    points = [p for p in result.curve if (p.bits, p.directions) == (taken.bits, taken.directions)]
     sizes, figures = [p.bytes / 1e6 for p in points], [p.ndcg for p in points]
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     axes = figure.subplots()
-    errors = [p.error * found.ndcg for p in points]
+    errors = [p.error * result.ndcg for p in points]
     axes.errorbar(sizes, figures, yerr=errors, fmt="o-", color=theme.FOR, ms=4, lw=1.4, elinewidth=0.8)
     axes.plot(taken.bytes / 1e6, taken.ndcg, "o", ms=10, mfc="none", mec=theme.AGAINST, mew=2)
-    lines = {"not compressed": found.ndcg, f"{100 * max_drop:g} % less": found.ndcg * (1 - max_drop)}
+    lines = {"not compressed": result.ndcg, f"{100 * max_drop:g} % less": result.ndcg * (1 - max_drop)}
     for text, height in lines.items():
-        axes.axhline(height, color=ink, lw=0.9, ls="-" if height == found.ndcg else "--", zorder=0)
+        axes.axhline(height, color=ink, lw=0.9, ls="-" if height == result.ndcg else "--", zorder=0)
         axes.annotate(text, (1.01, height), xycoords=axes.get_yaxis_transform(), va="center", size=8, color=soft)
     axes.set_title(
         f"taken: {taken.smaller:.0f} times smaller, NDCG@10 {-100 * taken.drop:+.1f} % ± {100 * taken.error:.1f}",

@@ -57,6 +57,6 @@ def forget(model: Recommender, user: str, progress: Progress = no_progress) -> R
     """
     from kg_rec.model.train.train import fit_again  # torch takes seconds to import
 
-    found = fit_again(model, without_user(model.snapshot, user), progress)
+    fitted = fit_again(model, without_user(model.snapshot, user), progress)
     small = model.compression
-    return found if small is None else compressed(found, small.keep, small.bits, small.text)
+    return fitted if small is None else compressed(fitted, small.keep, small.bits, small.text)

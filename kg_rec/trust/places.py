@@ -81,14 +81,14 @@ class GraphPlace:
     def _found(self, user: str, records: Sequence[Statement]) -> dict[str, int]:
         kind = self.store.schema().user
         start = f"MATCH {mapping.keyed(kind, 'u', '$user')}"
-        found = {}
+        counts = {}
         if kind.pattern is None and self.store.query(f"{start} RETURN 1 AS n", {"user": user}).num_rows:
-            found[kind.name] = 1
+            counts[kind.name] = 1
         rows = self.store.query(
             f"{start} MATCH (u)-[r]-() RETURN type(r) AS type, count(r) AS n ORDER BY type", {"user": user}
         ).to_pylist()
-        found |= {row["type"]: row["n"] for row in rows if kind.pattern is None or row["type"] in OWN_RELATIONS}
-        return found | ({"records of runs": len(records)} if records else {})
+        counts |= {row["type"]: row["n"] for row in rows if kind.pattern is None or row["type"] in OWN_RELATIONS}
+        return counts | ({"records of runs": len(records)} if records else {})
 
     def erase(self, user: str, progress: Progress = no_progress) -> Erased:
         """See :class:`Place`; in one transaction."""
@@ -212,10 +212,10 @@ def files_of(path: Path) -> tuple[FilePlace, ...]:
             raise ConfigError(f"{path}: no such file")
         return (FilePlace(path),)
     endings = (PARQUET.suffix, JSON_LINES.suffix)
-    found = tuple(FilePlace(p) for p in sorted(path.rglob("*")) if p.is_file() and p.suffix in endings)
-    if not found:
+    files = tuple(FilePlace(p) for p in sorted(path.rglob("*")) if p.is_file() and p.suffix in endings)
+    if not files:
         raise ConfigError(f"{path}: expected files ending in {suffixes()}, found none")
-    return found
+    return files
 
 
 def _whose(line: bytes, path: Path) -> str | None:
@@ -225,5 +225,5 @@ def _whose(line: bytes, path: Path) -> str | None:
         raise ConfigError(f"{path}: expected one JSON object a line ({error}); nothing was changed") from error
     if not isinstance(row, dict):
         raise ConfigError(f"{path}: expected one JSON object a line, got {type(row).__name__}; nothing was changed")
-    found = row.get(USER)
-    return None if found is None else str(found)
+    user = row.get(USER)
+    return None if user is None else str(user)

@@ -250,10 +250,10 @@ def projected(liked: sparse.csr_array, basis: Floats64, common: Floats64) -> Flo
         common: the direction that is taken out, shape (directions,).
     """
     unit = common / max(float(np.linalg.norm(common)), 1e-12)
-    found = np.asarray(liked @ basis)
-    found -= np.outer(found @ unit, unit)
-    norms = np.linalg.norm(found, axis=1, keepdims=True)
-    return np.where(norms > 1e-9, found / np.maximum(norms, 1e-9), 0.0)
+    product = np.asarray(liked @ basis)
+    product -= np.outer(product @ unit, unit)
+    norms = np.linalg.norm(product, axis=1, keepdims=True)
+    return np.where(norms > 1e-9, product / np.maximum(norms, 1e-9), 0.0)
 
 
 def without_users(snapshot: Snapshot) -> Snapshot:

@@ -82,15 +82,15 @@ class Noised:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if about.pop("noised") != _FORMAT or about["step"] not in _STEPS:
                 raise ArgumentError("another format")
-            found = cls(about["step"], tuple(about["sites"]), about["items"], Budget(**about["budget"]), tensors)
+            loaded = cls(about["step"], tuple(about["sites"]), about["items"], Budget(**about["budget"]), tensors)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, ConfigError) as error:
             raise ModelError(
                 f"{path}: not a file of `kg-rec site sum --epsilon` or `kg-rec site basis` ({error}); "
                 "sums without noise need --choices"
             ) from error
-        if found.step not in steps:
-            raise ModelError(f"{path}: expected a site's {' or '.join(steps)}, got its {found.step}")
-        return found
+        if loaded.step not in steps:
+            raise ModelError(f"{path}: expected a site's {' or '.join(steps)}, got its {loaded.step}")
+        return loaded
 
 
 def noised_popularity(
@@ -106,8 +106,8 @@ def noised_popularity(
     """
     liked = PublicPart.liked_of(snapshot)
     sigma = looks_of(budget, liked.shape[1])[0].sigma
-    found = noised(popularities(liked), sigma, random or new_noise())
-    return Noised("popularity", (site,), items_digest(snapshot.items), budget, {"popularity": found})
+    noisy = noised(popularities(liked), sigma, random or new_noise())
+    return Noised("popularity", (site,), items_digest(snapshot.items), budget, {"popularity": noisy})
 
 
 def basis_of(public: PublicPart, parts: Sequence[Noised]) -> Noised:
@@ -146,8 +146,8 @@ def noised_moments(snapshot: Snapshot, site: str, basis: Noised, random: np.rand
         raise ModelError(f"the basis is of other items than those of site {site}; load the same items everywhere")
     liked = PublicPart.liked_of(snapshot)
     sigma = looks_of(basis.budget, liked.shape[1])[1].sigma
-    found = noised_symmetric(basis.basis.moments(liked), sigma, random or new_noise())
-    return Noised("moments", (site,), basis.items, basis.budget, {**basis.tensors, "moments": found})
+    noisy = noised_symmetric(basis.basis.moments(liked), sigma, random or new_noise())
+    return Noised("moments", (site,), basis.items, basis.budget, {**basis.tensors, "moments": noisy})
 
 
 def train_noised_sites(public: PublicPart, parts: Sequence[Noised]) -> Recommender:

@@ -138,7 +138,7 @@ def site_sums(snapshot: Snapshot, site: str, config: TrainConfig, masks: Masks |
     near, directed = pair_counts(edges, n, taste.user_power, order, 1.0)
     weights = np.bincount(edges.source)[edges.source] ** -taste.user_power
     scale = weights.sum() / len(edges)
-    found = {
+    sums = {
         "degrees": np.bincount(edges.target, minlength=n),
         "gram": plain.toarray() * scale,
         "near": near.toarray() * scale,
@@ -146,12 +146,11 @@ def site_sums(snapshot: Snapshot, site: str, config: TrainConfig, masks: Masks |
     }
     settings = {"user_power": taste.user_power, "sequence": _plain(order)}
     if masks is not None:
-        found = {
-            name: _fixed(values, len(masks.secrets) + 1) + masks.of(name, values.shape)
-            for name, values in found.items()
+        sums = {
+            name: _fixed(values, len(masks.secrets) + 1) + masks.of(name, values.shape) for name, values in sums.items()
         }
     together = () if masks is None else (masks.round, *sorted([masks.site, *masks.secrets]))
-    return SiteSums(site, items_digest(snapshot.items), settings, found, together)
+    return SiteSums(site, items_digest(snapshot.items), settings, sums, together)
 
 
 def check_once(names: Sequence[str]) -> None:
@@ -223,11 +222,11 @@ def train_sites(
 
 def new_secrets(sites: Sequence[str]) -> dict[str, dict[str, str]]:
     """By site, its secrets with each other site, hexadecimal, from the operating system."""
-    found: dict[str, dict[str, str]] = {site: {} for site in sites}
+    by_site: dict[str, dict[str, str]] = {site: {} for site in sites}
     for place, one in enumerate(sites):
         for other in sites[place + 1 :]:
-            found[one][other] = found[other][one] = secrets.token_hex(32)
-    return found
+            by_site[one][other] = by_site[other][one] = secrets.token_hex(32)
+    return by_site
 
 
 def items_digest(items: IdMap) -> str:

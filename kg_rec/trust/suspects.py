@@ -96,29 +96,29 @@ def suspects(model: Recommender, fakes: float | None = None, progress: Progress 
     if not len(edges):
         raise ModelError("nobody likes anything in this graph: give --graph one with interactions")
     progress(0, 3, "compare histories")
-    found = evidence(edges, model.shape, robust, expected, seed)
+    judged = evidence(edges, model.shape, robust, expected, seed)
     progress(1, 3, "compare with facts")
     x = histories(edges, model.shape, 0)
     facts = _by_facts(model, x)
     progress(2, 3, "add up what users add")
-    named = np.flatnonzero(~found.trusted)
-    named = named[np.lexsort((named, -found.overlap[named], -found.chance[named]))]
+    named = np.flatnonzero(~judged.trusted)
+    named = named[np.lexsort((named, -judged.overlap[named], -judged.chance[named]))]
     holders, pushers = (np.bincount(part.indices, minlength=model.shape[1]) for part in (x, x[named]))
     chance = hypergeom.logsf(pushers - 1, max(model.shape[0], 1), len(named), holders)
     pushed = np.array([own[np.argmin(chance[own])] for own in (x[[u]].indices for u in named.tolist())], np.int64)
     addends, shares = _pushed(model, x, named, pushed)
     told = []
     for place, user in enumerate(named.tolist()):
-        item, twin = int(pushed[place]), int(found.twin[user])
+        item, twin = int(pushed[place]), int(judged.twin[user])
         told.append(
             Suspect(
                 model.users.key(user),
-                int(found.items[user]),
-                float(found.chance[user]),
-                float(found.coherence[user]),
+                int(judged.items[user]),
+                float(judged.chance[user]),
+                float(judged.coherence[user]),
                 None if facts is None else float(facts[user]),
                 None if twin < 0 else model.users.key(twin),
-                float(found.overlap[user]),
+                float(judged.overlap[user]),
                 model.items.key(item),
                 int(holders[item]),
                 int(pushers[item]),
@@ -127,7 +127,7 @@ def suspects(model: Recommender, fakes: float | None = None, progress: Progress 
             )
         )
     usual = None if facts is None else float(np.nanmedian(facts))
-    return Suspects(model.shape[0], expected, float(np.nanmedian(found.coherence)), usual, tuple(told))
+    return Suspects(model.shape[0], expected, float(np.nanmedian(judged.coherence)), usual, tuple(told))
 
 
 def _by_facts(model: Recommender, x: sparse.csr_array) -> Floats64 | None:
@@ -138,11 +138,11 @@ def _by_facts(model: Recommender, x: sparse.csr_array) -> Floats64 | None:
     n = x.shape[1]
     compared = np.sort(np.random.default_rng(model.config.seed).choice(n, min(n, COMPARED), replace=False))
     said = kernel.scores(sparse.csr_array(sparse.eye_array(n, format="csr", dtype=np.float32)), compared)
-    found, some = np.full(x.shape[0], np.nan), np.flatnonzero(np.diff(x.indptr))
+    places, some = np.full(x.shape[0], np.nan), np.flatnonzero(np.diff(x.indptr))
     for user, scores in zip(some.tolist(), scored(x, some, kernel), strict=True):
         items = x.indices[x.indptr[user] : x.indptr[user + 1]]
-        found[user] = placed(scores, items, said[items], items, compared).mean()
-    return found
+        places[user] = placed(scores, items, said[items], items, compared).mean()
+    return places
 
 
 def _pushed(model: Recommender, x: sparse.csr_array, named: Ints, items: Ints) -> tuple[Floats64, Floats64]:

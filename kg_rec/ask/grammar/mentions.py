@@ -45,9 +45,9 @@ def on_unknown(reading: Reading, place: int) -> int:
         if not name or (size == 1 and len(bare(said)) < 2):
             continue
         loose = reading.tokens[place].said[:1].isupper() or reading.kind(place - 1) == "from"
-        found = reading.tools.names.misspelt(name, loose=loose)
-        if found is not None:
-            reading.add_wish(found, said)
+        mention = reading.tools.names.misspelt(name, loose=loose)
+        if mention is not None:
+            reading.add_wish(mention, said)
             return place + size
         if size > 1 and reading.tokens[place].said[:1].isupper():
             title = reading.tools.names.title(name)

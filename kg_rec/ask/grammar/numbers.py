@@ -83,22 +83,22 @@ def than_item(reading: Reading, place: int) -> int | None:
         n = reading.ahead(place + 1, ("filler", "item"))
         if reading.kind(n) != "than" or reading.tokens[n].value is not None:
             return None
-        found = reading.item_from(n + 1)
-        field_op, last = token.value, None if found is None else found[2]
+        anchor = reading.item_from(n + 1)
+        field_op, last = token.value, None if anchor is None else anchor[2]
     else:
-        found = reading.item_from(place + 1)
+        anchor = reading.item_from(place + 1)
         n = (
             len(reading.tokens)
-            if found is None
-            else reading.ahead(found[2], ("filler", "more", "less", "mark", "field"))
+            if anchor is None
+            else reading.ahead(anchor[2], ("filler", "more", "less", "mark", "field"))
         )
         if reading.kind(n) != "than" or reading.tokens[n].value is None:
             return None
         field_op, last = reading.tokens[n].value, n + 1
-    if found is None or last is None:
+    if anchor is None or last is None:
         return None
     said = " ".join(t.said for t in reading.tokens[place:last])
-    constraint = reading.tools.bounds.than_item(said, field_op[0], field_op[1], found[0])
+    constraint = reading.tools.bounds.than_item(said, field_op[0], field_op[1], anchor[0])
     if constraint is None:
         reading.state.lost.append(said)
     else:

@@ -18,10 +18,10 @@ def words_of(language: str) -> Words:
     Raises:
         ConfigError: requests in it are not understood.
     """
-    found = WORDS.get(language)
-    if found is None:
+    words = WORDS.get(language)
+    if words is None:
         raise ConfigError(f"requests are understood in {', '.join(WORDS)}, got the language {language!r}")
-    return found
+    return words
 
 
 def language_of(text: str) -> str:

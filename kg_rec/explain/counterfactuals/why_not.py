@@ -113,7 +113,7 @@ class WhyNot(Tabular):
 def why_not(
     model: Recommender, user: str, item: str, k: int = 10, *, candidates: Sequence[str] | None = None
 ) -> WhyNot:
-    """Why an item is not in a user's top k, and what would bring it in: exact, parameters kept.
+    """Why an item is not in a user's top k, and what would bring it in; exact, the model stays as it is.
 
     Args:
         model: a trained model.

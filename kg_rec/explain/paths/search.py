@@ -110,7 +110,7 @@ def find(model: Recommender, users: Ints, items: Ints, config: ExplainConfig) ->
 
 
 def _told_as_liked(addends: Addends) -> Addends:
-    """The addends with nothing of what speaks against: no path begins with "you liked" at such an item."""
+    """The addends of what was liked: no path begins with "you liked" at an item that was disliked."""
     against = addends.weights < 0
     if not against.any():
         return addends

@@ -135,7 +135,7 @@ class _Reader:
         return {key for kind, key in self.keys.get(_folded(self.found[int(place)]), ()) if kind == item}
 
     def _of(self, match: re.Match[str]) -> bool:
-        """So many of the others who had this item had another one that is on a path with it."""
+        """Whether so many of the others who had this item had another one that is on a path with it."""
         if self.e.lang == "en":
             common, total, every, place = match.groups()
             total = total or every or "1"
@@ -158,7 +158,7 @@ class _Reader:
         return False
 
     def _more(self, match: re.Match[str]) -> bool:
-        """These items and so many more, or so many in all, that the user had share a fact on a path."""
+        """Whether these items of the user and so many more, or so many in all, share a fact on a path."""
         named = [self._items(place) for place in re.findall(_N, match.group(1))]
         total = _whole(match.groups()[-1]) + (len(named) if self.e.lang == "en" else 0)
         for path in self.e.paths:
@@ -192,7 +192,7 @@ class _Reader:
     _share = _told
 
     def _against(self, match: re.Match[str]) -> bool:
-        """How many items speak against it, which most, and what all of them take away of what speaks for it."""
+        """Whether so many items speak against it, these ones most, and take away so much of what speaks for it."""
         named = [self._items(place) for place in re.findall(_N, match.group(1))]
         count = re.search(_INT, re.sub(_N, "", match.group(1)))
         less = sorted(value for value in self._sums().values() if value < 0)
@@ -216,7 +216,7 @@ class _Reader:
         )
 
     def _fashion(self, match: re.Match[str]) -> bool:
-        """How many liked the item in the days before the list, counted in the graph."""
+        """Whether so many liked the item in the days before the list, counted in the graph."""
         fashion, snapshot = self.e.fashion, self.facts.snapshot
         liked = snapshot.liked()
         if fashion is None or liked.time is None:
@@ -247,7 +247,7 @@ def _whole(text: str) -> int:
 
 
 def _folded(name: str) -> str:
-    """A name without what tells apart how it can be written: white space, marks, its length."""
+    """The letters and digits of a name, at most 100: the same, however its spaces and marks are written."""
     kept = "".join(c for c in name if c.isalnum())
     return kept[:100] or name
 

@@ -20,7 +20,7 @@ COLUMNS = ("language", "pattern", "phrase")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """On one line.
+    """What the check says of one line.
 
     Attributes:
         line: its number, from 1.

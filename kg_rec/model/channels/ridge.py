@@ -251,7 +251,7 @@ def columns_of(prior: FactorKernel, items: NDArray[np.int64]) -> NDArray[np.floa
 
 
 def _hollow(matrix: NDArray[np.float64], new: NDArray[np.bool_]) -> MatrixKernel:
-    """Without a diagonal, and without the columns of new items."""
+    """The kernel of a matrix, with zeros on the diagonal and in the columns of new items."""
     hollow = matrix.astype(np.float32)
     hollow[:, new] = 0
     np.fill_diagonal(hollow, 0)  # exactly: no item is a reason for itself

@@ -110,7 +110,7 @@ def fit(
 
 
 def _with_prior(data: TrainingData, chosen: Chosen, config: TrainConfig) -> tuple[TrainingData, tuple[GatedPaths, ...]]:
-    """The data with what the graph says, and the paths that this is the sum of."""
+    """The data with W, and the paths that W is the sum of."""
     for kind in kinds_of(config.channels):
         fitted = kind.fit(data, chosen.channels[kind.name]) if kind.is_prior and kind.name in chosen.channels else None
         if fitted is not None and isinstance(fitted.kernel, FactorKernel):

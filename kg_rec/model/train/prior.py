@@ -13,7 +13,7 @@ from kg_rec.model.kernel import FactorKernel, Kernel, SumKernel
 
 
 def with_prior(data: TrainingData, kinds_used: Sequence[ChannelKind]) -> TrainingData:
-    """The data with what the graph says, as the first channel that can learn it says it."""
+    """The data with W, as the first channel that can learn W says it."""
     for kind in kinds_used:
         best = next(iter(kind.candidates(data)), None) if kind.is_prior else None
         if best is not None and isinstance(best[1], FactorKernel):
@@ -22,9 +22,9 @@ def with_prior(data: TrainingData, kinds_used: Sequence[ChannelKind]) -> Trainin
 
 
 def kernel_with_prior(kind: ChannelKind, kernel: Kernel, data: TrainingData) -> Kernel:
-    """A channel's kernel with the part of the graph that goes with it: the whole operator.
+    """A channel's kernel plus k W: the whole operator B.
 
-    Items without interactions score nothing here: what the graph says of them has a weight of its own.
+    Items without interactions score nothing here: W has a weight of its own for them.
     """
     factor = prior_factor(kind, data.chosen)
     if data.prior is None or not factor:

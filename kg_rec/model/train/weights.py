@@ -69,17 +69,17 @@ class ValidationScores:
         return self.popularity if items is None else self.popularity[items]
 
     def of(self, channel: str, kernel: Kernel) -> Floats32:
-        """Of a channel with the graph's part that goes with it, scaled by popularity, shape (users, items ranked)."""
+        """Scores of a channel with its part of W, scaled by popularity, shape (users, items ranked)."""
         kind = kind_of(channel)
         scale = popularity_scale(kind, self._popularity, self.config, self.data.chosen)
         return kernel_with_prior(kind, kernel, self.data).scores(self.rows, self.validation.items) * scale
 
     def base(self) -> Floats32:
-        """Of popularity alone, shape (users, items ranked)."""
+        """Scores by popularity alone, shape (users, items ranked)."""
         return np.tile(np.log1p(self._popularity).astype(np.float32), (self.rows.shape[0], 1))
 
     def fashion(self) -> dict[str, Floats32]:
-        """Of what is in fashion alone, by name, shape (users, items ranked); nothing where no days are chosen."""
+        """Scores by what is in fashion alone, by name, shape (users, items ranked); none where no days are chosen."""
         if self.lately is None:
             return {}
         return {"fashion": same_for_all(self.validation, self.lately)}

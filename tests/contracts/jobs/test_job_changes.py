@@ -1,4 +1,4 @@
-"""RunLedger of changed users: afterwards every user's list is that of a full run."""
+"""Runs of changed users: afterwards every user's list is that of a full run."""
 
 from __future__ import annotations
 

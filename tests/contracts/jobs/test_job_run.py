@@ -1,4 +1,4 @@
-"""RunLedger of a job: what they write, what readers see, and what is left after faults."""
+"""Runs of a job: what they write, what readers see, and what is left after faults."""
 
 from __future__ import annotations
 
