@@ -107,7 +107,20 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def neo4j_url(pytestconfig: pytest.Config) -> Iterator[str]:
+def own_server(pytestconfig: pytest.Config) -> Iterator[neo4j_server.Server]:
+    """The server of this process of tests; it says within four seconds that it is at work."""
+    alive = {"server.bolt.connection_keep_alive": "2s", "server.bolt.connection_keep_alive_probes": "2"}
+    try:
+        found = neo4j_server.start(alive, short=True)
+    except neo4j_server.ServerError as error:
+        _absent(f"no Neo4j server: {error}")
+    pytestconfig.stash[_SERVER] = found
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="session")
+def neo4j_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """URL of a real server, with its credentials in the environment.
 
     ``KG_REC_TEST_NEO4J_URI`` (with NEO4J_USERNAME and NEO4J_PASSWORD) names a running one, **whose data the tests
@@ -117,26 +130,20 @@ def neo4j_url(pytestconfig: pytest.Config) -> Iterator[str]:
     if given:
         yield given
         return
-    try:
-        server = neo4j_server.start(short=True)
-    except neo4j_server.ServerError as error:
-        _absent(f"no Neo4j server: {error}")
-    pytestconfig.stash[_SERVER] = server
+    server: neo4j_server.Server = request.getfixturevalue("own_server")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEO4J_USERNAME", server.user)
         patch.setenv("NEO4J_PASSWORD", server.password)
         patch.delenv("NEO4J_AUTH_FILE", raising=False)
-        try:
-            yield server.url
-        finally:
-            server.stop()
+        yield server.url
 
 
 @pytest.fixture(scope="session")
 def neo4j_driver(neo4j_url: str) -> Iterator[neo4j.Driver]:
     """A bare driver on the test server, to arrange and to look behind the store's back."""
     auth = (os.environ["NEO4J_USERNAME"], os.environ["NEO4J_PASSWORD"])
-    with neo4j.GraphDatabase.driver(neo4j_url.partition("?")[0], auth=auth) as driver:
+    address = neo4j_url.partition("?")[0]
+    with neo4j.GraphDatabase.driver(address, auth=auth, liveness_check_timeout=0) as driver:  # it may have been halted
         yield driver
 
 
@@ -147,27 +154,17 @@ def clean_neo4j(neo4j_url: str, neo4j_driver: neo4j.Driver) -> str:
     return neo4j_url
 
 
-@pytest.fixture(scope="session")
-def own_server() -> Iterator[neo4j_server.Server]:
-    """A server that tests may stop and start; it says within four seconds that it is at work."""
-    alive = {"server.bolt.connection_keep_alive": "2s", "server.bolt.connection_keep_alive_probes": "2"}
-    try:
-        found = neo4j_server.start(alive, short=True)
-    except neo4j_server.ServerError as error:
-        _absent(f"no Neo4j server: {error}")
-    yield found
-    found.stop()
-
-
 @pytest.fixture
-def server(own_server: neo4j_server.Server, monkeypatch: pytest.MonkeyPatch) -> neo4j_server.Server:
-    """That server, empty, with its credentials in the environment."""
+def server(own_server: neo4j_server.Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[neo4j_server.Server]:
+    """A server that a test may halt and start again, empty, with its credentials in the environment."""
     monkeypatch.setenv("NEO4J_USERNAME", own_server.user)
     monkeypatch.setenv("NEO4J_PASSWORD", own_server.password)
     monkeypatch.delenv("NEO4J_AUTH_FILE", raising=False)
     with neo4j.GraphDatabase.driver(own_server.url, auth=(own_server.user, own_server.password)) as driver:
         neo4j_server.empty_database(driver)
-    return own_server
+    yield own_server
+    if own_server.halted:  # the test failed
+        own_server.go_on()
 
 
 @pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])

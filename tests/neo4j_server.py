@@ -55,6 +55,7 @@ class Server:
     pid: int | None = None
     container: str | None = None
     short: bool = False
+    halted: bool = False
 
     def log_tail(self, lines: int = 40) -> str:
         """The last lines of the server's log."""
@@ -74,6 +75,7 @@ class Server:
 
     def halt(self) -> None:
         """Stop the server and keep its files; :meth:`go_on` starts it again."""
+        self.halted = True
         if self.container:
             _docker("stop", self.container)
         elif self.pid is not None and _is_java(self.pid):
@@ -89,6 +91,7 @@ class Server:
         else:
             self.pid = _launch(self.home, self.short)
         _wait(self)
+        self.halted = False
 
 
 def start(settings: Mapping[str, str] | None = None, *, short: bool = False) -> Server:

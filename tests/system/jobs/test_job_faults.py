@@ -14,6 +14,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,30 +113,32 @@ def test_the_server_is_stopped_and_started_in_the_middle(
     world = make_world(tmp_path, server.url)
     store = connect(server.url)
     start(world.job(retry_seconds=300.0), store, "whole")
-    stopped = threading.Event()
+    middle, goes = threading.Event(), threading.Event()
 
-    def restart_once(done: int, _: int | None, what: str) -> None:
-        if what == "recommend" and done >= 21 and not stopped.is_set():
-            stopped.set()
-            server.halt()
-            threading.Timer(3.0, server.go_on).start()
-
-    record = start(world.job(retry_seconds=300.0), store, "cut", Watch(restart_once))
-    assert stopped.is_set()
-    assert record.state == "done"
-    assert list(world.files("cut").values()) == list(world.files("whole").values())
-    assert edges(store, "cut") == edges(store, "whole")
-    # a run that has no patience fails, and is resumed when the server is back
-    stopped.clear()
+    def pause_once(done: int, _: int | None, what: str) -> None:
+        if what == "recommend" and done >= 21 and not middle.is_set():
+            middle.set()
+            assert goes.wait(120)
 
     def halt_once(done: int, _: int | None, what: str) -> None:
-        if what == "recommend" and done >= 35 and not stopped.is_set():
-            stopped.set()
+        if what == "recommend" and done >= 35 and not goes.is_set():
+            goes.set()
             server.halt()
 
-    with pytest.raises(StoreUnavailableError):
-        start(world.job(retry_seconds=0.0), store, "failed", Watch(halt_once))
-    server.go_on()
+    with ThreadPoolExecutor(1) as pool, closing(connect(server.url)) as other:
+        patient = world.job(name="patient", retry_seconds=300.0)
+        cut = pool.submit(start, patient, other, "cut", Watch(pause_once))
+        assert middle.wait(120)
+        try:
+            with pytest.raises(StoreUnavailableError):  # a run that has no patience fails
+                start(world.job(retry_seconds=0.0), store, "failed", Watch(halt_once))
+        finally:
+            if server.halted:
+                server.go_on()
+        assert cut.result().state == "done"
+    assert list(world.files("cut").values()) == list(world.files("whole").values())
+    assert edges(store, "cut") == edges(store, "whole")
+    # and is resumed when the server is back
     assert len(RunLedger(store).chunks("failed")) in (5, 6)  # the other writer
     assert resume(store, "failed").state == "done"
     assert list(world.files("failed").values()) == list(world.files("whole").values())
