@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from kg_rec import errors
@@ -13,18 +13,23 @@ ROOT = Path(__file__).resolve().parents[2]
 TREE = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    """Every file of the package; ``rglob`` does not follow links, so the two folders at the top are named."""
-    for folder in ("kg_rec", "loaders", "graph_schemas"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def nodes() -> list[tuple[str, ast.ClassDef | ast.Raise]]:
+    """Classes and raises in every file; ``rglob`` does not follow links, so the two folders at the top are named."""
+    return [
+        (str(path.relative_to(ROOT)), node)
+        for folder in ("kg_rec", "loaders", "graph_schemas")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef | ast.Raise)
+    ]
 
 
 def test_no_exception_class_stands_elsewhere() -> None:
     elsewhere = []
-    for path, tree in sources():
-        for node in ast.walk(tree):
-            bases = [ast.unparse(base) for base in node.bases] if isinstance(node, ast.ClassDef) else []
+    for path, node in nodes():
+        if isinstance(node, ast.ClassDef):
+            bases = [ast.unparse(base) for base in node.bases]
             if path != "kg_rec/errors.py" and any(base.endswith(("Error", "Exception")) for base in bases):
                 elsewhere.append(f"{path}:{node.lineno}")
     assert elsewhere == []
@@ -45,11 +50,10 @@ def test_the_docstring_draws_the_tree() -> None:
 def test_the_package_raises_its_own_errors_alone() -> None:
     """Python's own would reach the command line's users as a fault of kg-rec."""
     others = []
-    for path, tree in sources():
-        for node in ast.walk(tree):
-            raised = node.exc.func if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) else None
-            if isinstance(raised, ast.Name) and raised.id in {"ValueError", "TypeError", "KeyError", "RuntimeError"}:
-                others.append(f"{path}:{node.lineno} {raised.id}")
+    for path, node in nodes():
+        raised = node.exc.func if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) else None
+        if isinstance(raised, ast.Name) and raised.id in {"ValueError", "TypeError", "KeyError", "RuntimeError"}:
+            others.append(f"{path}:{node.lineno} {raised.id}")
     assert others == []
 
 

@@ -343,7 +343,7 @@ def test_random_weights_fill_the_phrasebook_by_the_command_line(tmp_path: Path) 
     assert set(report["reasons"]) <= {"it repeats another phrase"}
     book = Phrasebook.load(file, schema=SMALL)
     assert len(book.phrases) == report["accepted"] >= N * len(TONES)
-    result = CliRunner().invoke(main, [*args, "--lang", "zh", "--out", str(again)])
+    result = CliRunner().invoke(main, [*args, "--lang", "zh", "--tone", TONES[-1], "--out", str(again)])
     assert result.exit_code == 0, result.output
     assert file.read_text().endswith(again.read_text())  # the seed decides
     assert again.read_text()

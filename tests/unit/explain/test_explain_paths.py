@@ -77,6 +77,20 @@ def values(e: Explanation) -> dict[object, float]:
     return {(p.channel, p.nodes, p.edges): p.value for p in e.paths}
 
 
+#: What shows some paths by value alone.
+SOME = replace(EVERYTHING, groups=6, paths_per_group=5)
+
+
+@pytest.fixture(scope="module")
+def without_options(model: Recommender) -> dict[tuple[int, int], tuple[Explanation, dict[object, float]]]:
+    """Of each pair its largest paths, and the values of all."""
+
+    def shown(pair: tuple[int, int], config: ExplainConfig) -> Explanation:
+        return explain(model, *keys(model, pair), config=config)
+
+    return {pair: (shown(pair, SOME), values(shown(pair, EVERYTHING))) for pair in mixed(model, 25)}
+
+
 @pytest.mark.parametrize(
     "option",
     [
@@ -91,14 +105,16 @@ def values(e: Explanation) -> dict[object, float]:
     ],
     ids=str,
 )
-def test_options_hide_and_order_paths_and_change_no_value(model: Recommender, option: dict[str, object]) -> None:
-    config = replace(EVERYTHING, groups=6, paths_per_group=5, **option)  # type: ignore[arg-type]
+def test_options_hide_and_order_paths_and_change_no_value(
+    model: Recommender,
+    without_options: dict[tuple[int, int], tuple[Explanation, dict[object, float]]],
+    option: dict[str, object],
+) -> None:
+    config = replace(SOME, **option)  # type: ignore[arg-type]
     differ = 0
-    for pair in mixed(model, 25):
-        user, item = keys(model, pair)
-        plain, every, e = (explain(model, user, item, config=c) for c in (replace(config, **PLAIN), EVERYTHING, config))
+    for pair, (plain, true) in without_options.items():
+        e = explain(model, *keys(model, pair), config=config)
         assert (e.score, e.base, e.terms) == (plain.score, plain.base, plain.terms)
-        true = values(every)
         for path, value in values(e).items():
             assert value == pytest.approx(true[path], rel=1e-9)
         assert e.shown_share <= plain.shown_share + 1e-12
@@ -112,10 +128,6 @@ def test_options_hide_and_order_paths_and_change_no_value(model: Recommender, op
         if config.channels:
             assert {p.channel for p in e.paths} <= set(config.channels)
     assert differ > 5
-
-
-#: What leaves everything shown by value.
-PLAIN = {"max_hops": 5, "blocked": (), "groups_per_pattern": 0, "recency": 0.0, "popularity": 0.0, "channels": ()}
 
 
 def first_of(groups: tuple[PathGroup, ...], channel: str) -> PathGroup | None:

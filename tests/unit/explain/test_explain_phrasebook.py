@@ -21,7 +21,8 @@ from kg_rec.explain.words.sentences import Sentences, sentences_of
 from kg_rec.explain.words.wording import Wording
 from kg_rec.schema import GraphSchema
 
-BUNDLED = ("interactions", "movies", "music")
+#: In which every sentence is derived; of the others one a relation.
+WHOLE = ("interactions", "movies")
 LANGUAGES = ("en", "zh")
 MOVIES = GraphSchema.bundled("movies")
 PATTERNS = {(p.lang, p.key): p for lang in LANGUAGES for p in patterns(MOVIES, lang)}
@@ -34,7 +35,7 @@ OTHERS = "counted none"
 SHARED = Path(__file__).parents[4] / "shared" / "false_phrases.tsv"
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_sentences_that_ship_cover_every_pattern_and_derive(name: str, lang: str) -> None:
     found = patterns(GraphSchema.bundled(name), lang)
@@ -53,7 +54,7 @@ def test_the_sentences_that_ship_cover_every_pattern_and_derive(name: str, lang:
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize(
-    "name", ["books", "finance", "library", "medicine", "news", "shop", "social", "travel", "video"]
+    "name", ["books", "finance", "library", "medicine", "music", "news", "shop", "social", "travel", "video"]
 )
 def test_every_pattern_of_the_other_domains_is_said_and_one_a_relation_derives(name: str, lang: str) -> None:
     schema = GraphSchema.bundled(name)

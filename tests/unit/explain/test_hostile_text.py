@@ -1,8 +1,14 @@
-"""Ten thousand hostile names: none changes more than the place where a name stands."""
+"""Hostile names: none changes more than the place where a name stands.
+
+``KG_REC_NAMES`` sets how many are tried, a few thousand by default::
+
+    KG_REC_NAMES=10000 pytest tests/unit/explain/test_hostile_text.py
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -113,7 +119,7 @@ PARTS = (
 
 
 @cache
-def names(count: int = 10_000) -> tuple[str, ...]:
+def names(count: int = int(os.environ.get("KG_REC_NAMES", "2500"))) -> tuple[str, ...]:
     """The parts, very long texts, and seeded mixtures of parts and random characters."""
     rng = Random(20261122)
     made = [*PARTS, "", " ", "\u200b", "a" * 100_000, "<b>" * 30_000, "\u202e" * 5_000, "\u0301" * 3_000, "电" * 4_000]
@@ -131,9 +137,8 @@ def groups(make: Make, a: str, b: str, person: str) -> list[PathGroup]:
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_ten_thousand_names_fill_one_slot_each(films: Make, lang: str) -> None:
+def test_names_fill_one_slot_each(films: Make, lang: str) -> None:
     """Every sentence is its template, with a clean name in marks in each slot, which no mark of the name ends."""
-    assert len(names()) == 10_000
     spoken = [sentences_of(films.schema, Wording(lang, tone)) for tone in TONES]
     language = spoken[0].language
     reasons = rows(groups(films, "A", "B", "C"), language)
@@ -213,12 +218,11 @@ def outline(explanation: Explanation, shown: tuple[str, str, str, str]) -> tuple
 
 def chunks(step: int = 1) -> list[tuple[str, ...]]:
     """All names, 36 at a time."""
-    every = [*names(), *names()[:8]]
-    assert len(every) % 36 == 0
+    every = [*names(), *names()[: -len(names()) % 36]]
     return [tuple(every[start : start + 36]) for start in range(0, len(every), 36)][::step]
 
 
-@pytest.mark.parametrize(("lang", "step"), [("en", 1), ("zh", 10)])
+@pytest.mark.parametrize(("lang", "step"), [("en", 1), ("zh", 3)])
 def test_no_name_breaks_html_json_markdown_or_a_terminal(films: Make, lang: str, step: int) -> None:
     plain = rendered(films, ["plain"] * 36, lang)
     expected = outline(plain, written(plain, films.schema))
@@ -239,7 +243,7 @@ def test_no_name_breaks_html_json_markdown_or_a_terminal(films: Make, lang: str,
 def test_no_name_is_part_of_the_cypher(films: Make) -> None:
     """Names never are; keys are parameters."""
     expected = ""
-    for n, name in enumerate(names()[::25]):
+    for n, name in enumerate(names()[::6]):
         made = replace(films, user_key=name, item_name=f"{name}{n}")
         told = groups(made, f"{name}a", f"{name}b", f"{name}c")
         item = made.item.key
@@ -254,7 +258,7 @@ def test_no_name_is_part_of_the_cypher(films: Make) -> None:
 @pytest.mark.filterwarnings("ignore:Glyph", "ignore:no installed font", "ignore:Matplotlib currently does not support")
 def test_no_name_disturbs_a_figure(films: Make) -> None:
     plain = rendered(films, ["plain"] * 36, "en").to_figure().axes[0]
-    for n, some in enumerate(chunks(40)):
+    for n, some in enumerate(chunks(10)):
         figure = rendered(films, some, "en").to_figure()
         texts = figure.axes[0].texts
         assert all(text.get_text().isprintable() for text in texts)
@@ -268,7 +272,7 @@ def test_no_name_disturbs_a_figure(films: Make) -> None:
 
 
 def test_networkx_keeps_names_as_they_are(films: Make) -> None:
-    for some in chunks(20):
+    for some in chunks(5):
         graph = rendered(films, some, "en").to_networkx()
         assert graph.nodes["Film", some[0].lower()]["name"] == some[0]
         assert json.loads(json.dumps(nx.node_link_data(graph)))["graph"]["item"] == some[0].lower()
