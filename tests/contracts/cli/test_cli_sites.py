@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,34 +22,41 @@ CHANNELS = ["--set", 'channels=["taste","sequence","knowledge","meaning"]']
 SITES = ("A", "B", "C")
 
 
-@pytest.fixture
-def sites(world: World) -> None:
+@pytest.fixture(scope="module")
+def made(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A graph per site with every third user, and all films; one of all users to compare with; choices of site A."""
+    place = tmp_path_factory.mktemp("sites")
     lines = (world.ratings / "tiny.inter").read_text("utf-8").splitlines()
-    for place, name in enumerate((*SITES, "all")):
-        folder = Path(name)
+    for third, name in enumerate((*SITES, "all")):
+        folder = place / name
         folder.mkdir()
-        rows = [row for row in lines[1:] if name == "all" or int(row.split("\t")[0][1:]) % 3 == place]
+        rows = [row for row in lines[1:] if name == "all" or int(row.split("\t")[0][1:]) % 3 == third]
         (folder / f"{name}.inter").write_text("\n".join([lines[0], *rows]) + "\n", encoding="utf-8")
         (folder / f"{name}.item").write_bytes((world.ratings / "tiny.item").read_bytes())
-        run("load", "recbole", name, "--graph", f"{name}.graph")
-        run("load", "table", world.facts, "--graph", f"{name}.graph")
-    said = run("train", "--graph", "A.graph", "--out", "own", *SMALL, *CHANNELS, "--json").stdout
-    Path("choices.json").write_text(said, encoding="utf-8")
+        run("load", "recbole", folder, "--graph", place / f"{name}.graph")
+        run("load", "table", world.facts, "--graph", place / f"{name}.graph")
+    trained = ["train", "--graph", place / "A.graph", "--out", place / "own", *SMALL, *CHANNELS]
+    (place / "choices.json").write_text(run(*trained, "--json").stdout, encoding="utf-8")
+    return place
 
 
-def summed(names: tuple[str, ...], *more: str) -> None:
+@pytest.fixture
+def sites(made: Path) -> None:
+    """What was made, in the folder of the test."""
+    shutil.copytree(made, ".", dirs_exist_ok=True)
+
+
+def sums(name: str, *more: str) -> list[str]:
+    """What a site does."""
+    options = (*SMALL, *(m.format(name) for m in more))
+    return ["site", "sum", "--graph", f"{name}.graph", "--name", name, "--out", f"{name}.sums", *options]
+
+
+def summed_apart(names: tuple[str, ...], *more: str) -> None:
     """Each site in a process of its own, all at once."""
-    code = "import sys; from kg_rec.cli import main; main(sys.argv[1:])"
-    program = [sys.executable, "-c", code]
-    at_work = [
-        subprocess.Popen(
-            [*program, "site", "sum", "--graph", f"{n}.graph", "--name", n, "--out", f"{n}.sums", *SMALL,
-             *(m.format(n) for m in more)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        )
-        for n in names
-    ]  # fmt: skip
+    program = [sys.executable, "-c", "import sys; from kg_rec.cli import main; main(sys.argv[1:])"]
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    at_work = [subprocess.Popen([*program, *sums(name, *more)], **pipes, text=True) for name in names]
     for process in at_work:
         error = process.communicate(timeout=300)[1]
         assert process.returncode == 0, error
@@ -62,12 +70,13 @@ def central(names: str) -> Recommender:
 
 
 @pytest.mark.parametrize("masked", [True, False])
-def test_three_processes_train_the_model_of_one(sites: None, masked: bool) -> None:
-    more = ()
+def test_three_sites_train_the_model_of_one(sites: None, masked: bool) -> None:
     if masked:
         run("site", "secrets", *SITES, "--out", "secrets")
-        more = ("--secrets", "secrets/{}.json", "--round", "1")
-    summed(SITES, *more)
+        summed_apart(SITES, "--secrets", "secrets/{}.json", "--round", "1")
+    else:
+        for name in SITES:
+            run(*sums(name))
     train = ["train", "--graph", "A.graph", "--out", "together", "--choices", "choices.json", *SMALL, *CHANNELS]
     said = json.loads(run(*train, "--sites", "A.sums", "B.sums", "C.sums", "--json").stdout)
     assert (said["sites"], said["masked"]) == (["A", "B", "C"], masked)
@@ -83,7 +92,8 @@ def test_three_processes_train_the_model_of_one(sites: None, masked: bool) -> No
 
 
 def test_what_does_not_go_together_is_told(sites: None, world: World) -> None:
-    summed(("A", "B"))
+    for name in ("A", "B"):
+        run(*sums(name))
     train = ["train", "--graph", "A.graph", "--out", "together", *SMALL, *CHANNELS]
     assert "sums without noise need --choices" in run(*train, "--sites", "A.sums", code=1).stderr
     assert "--choices needs --sites" in run(*train, "--choices", "choices.json", code=2).stderr
