@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 #: Settings of training, with ``{l2}`` for the penalties to choose from.
-_CONFIG = """
+QUICK = """
 recency = [0.0]
 [taste]
 l2 = {l2}
@@ -45,5 +45,5 @@ def write_split(
         (folder / f"{part}.tsv").write_text("user\titem\tplays\n" + "\n".join(rows) + "\n", encoding="utf-8")
     facts = [f"{key(item)}\tmade_in\t{'odd' if item % 2 else 'even'}" for item in range(items)]
     (folder / "facts.tsv").write_text("item_id\trelation\tname\n" + "\n".join(facts) + "\n", encoding="utf-8")
-    (folder / "quick.toml").write_text(_CONFIG.format(l2=l2), encoding="utf-8")
+    (folder / "quick.toml").write_text(QUICK.format(l2=l2), encoding="utf-8")
     return folder

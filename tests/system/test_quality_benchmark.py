@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import sparse
+from small_split import QUICK
 
 import kg_rec.evaluation.evaluate as evaluate_module
 from benchmarks.quality import alignment
@@ -33,7 +34,13 @@ def folder(tmp_path: Path) -> Path:
             parts[part].append(f"u-{user:x}\tT/{item}#\t{rng.geometric(0.3)}")
     for part, rows in parts.items():
         (tmp_path / f"{part}.tsv").write_text("user\titem\tplays\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    (tmp_path / "quick.toml").write_text(QUICK.format(l2=[5.0, 20.0]), encoding="utf-8")
     return tmp_path
+
+
+def quick(folder: Path) -> list[str]:
+    """The folder, and settings that try little."""
+    return [str(folder), "--config", str(folder / "quick.toml")]
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> dict:
@@ -47,7 +54,8 @@ def test_one_line_of_json_with_every_key(folder: Path, capsys: pytest.CaptureFix
     rows = [f"T/{item}#\tmade_in\t{'odd' if item % 2 else 'even'}" for item in range(40)]
     facts.write_text("item_id\trelation\tname\n" + "\n".join(rows) + "\n", encoding="utf-8")
     out = folder / "line.json"
-    assert main([str(folder), "--facts", str(facts), "--out", str(out), "--peers", "ease", "edlae", "itemknn"]) == 0
+    asked = ["--facts", str(facts), "--out", str(out), "--peers", "ease", "edlae", "itemknn"]
+    assert main([*quick(folder), *asked]) == 0
     result = said(capsys)
     assert json.loads(out.read_text(encoding="utf-8")) == result
     assert {"data", "protocol", "users", "items", "metrics", "valid", "intervals", "chosen", "seconds",
@@ -120,7 +128,7 @@ def test_by_calendar_with_what_is_in_fashion_beside_it(folder: Path, capsys: pyt
         timed = [f"{row.rsplit(chr(9), 1)[0]}\t{86_400 * days[row]}" for row in rows]
         (folder / f"{part}.tsv").write_text("\n".join(["user\titem\ttimestamp", *timed]) + "\n", encoding="utf-8")
     peers = ["ease-recent", "popular-7", "popular-30"]
-    assert main([str(folder), "--protocol", "calendar", "--ablations", "--peers", *peers]) == 0
+    assert main([*quick(folder), "--protocol", "calendar", "--ablations", "--peers", *peers]) == 0
     result = said(capsys)
     assert (result["protocol"], result["live"], result["users"]) == ("calendar", True, 8)
     assert {name: group["users"] for name, group in result["groups"].items()} == {"warm": 2, "cold": 6}
@@ -157,7 +165,7 @@ def test_cold_folds_are_averaged(folder: Path, capsys: pytest.CaptureFixture[str
     rows = [f"T/{item}#\tmade_in\t{'odd' if item % 2 else 'even'}" for item in range(40)]
     facts.write_text("item_id\trelation\tname\n" + "\n".join(rows) + "\n", encoding="utf-8")
     arguments = [str(tmp_path / "folds"), "--protocol", "cold-items", "--facts", str(facts), "--ablations", "no_graph"]
-    assert main(arguments) == 0
+    assert main([*arguments, "--config", str(folder / "quick.toml")]) == 0
     result = said(capsys)
     assert result["protocol"] == "cold-items"
     figures = [fold["metrics"]["ndcg@10"] for fold in result["folds"]]
@@ -292,9 +300,9 @@ def test_what_is_known_is_kept_after_each_step(folder: Path, monkeypatch: pytest
         return real(*args, **kwargs)
 
     monkeypatch.setattr(evaluate_module, "train", stopped)
-    arguments = [str(folder), "--facts", str(facts), "--out", str(out), "--ablations", "no_graph", "no_gnn"]
+    arguments = ["--facts", str(facts), "--out", str(out), "--ablations", "no_graph", "no_gnn"]
     with pytest.raises(KeyboardInterrupt):
-        main(arguments)
+        main([*quick(folder), *arguments])
     result = json.loads(out.read_text(encoding="utf-8"))
     assert not result["complete"]
     assert result["metrics"]["ndcg@10"] > 0.4
