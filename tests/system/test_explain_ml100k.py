@@ -45,11 +45,12 @@ def model(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Recomm
 
 
 def test_rows_are_explanations_on_any_number_of_processes(model: Recommender) -> None:
-    alone = pa.Table.from_batches(explain_lists(model, workers=1), schema=EXPLANATION_FIELDS)
-    shared = pa.Table.from_batches(explain_lists(model, workers=2), schema=EXPLANATION_FIELDS)
-    assert alone.num_rows == 9430
+    users = model.users.keys.to_pylist()[::3]
+    alone = pa.Table.from_batches(explain_lists(model, users, workers=1), schema=EXPLANATION_FIELDS)
+    shared = pa.Table.from_batches(explain_lists(model, users, workers=2), schema=EXPLANATION_FIELDS)
+    assert alone.num_rows == 3150
     assert alone.equals(shared)
-    for row in alone.to_pylist()[::97]:
+    for row in alone.to_pylist()[::31]:
         assert rebuilt(model, row) == explain(model, row["user"], row["item"])
 
 
