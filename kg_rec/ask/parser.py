@@ -2,7 +2,7 @@
 
 The tokens of all languages are of the same kinds, so the grammar is one: a mention (a node, an adjective, an item) is
 unwanted after words such as "without" until the clause ends, wanted otherwise; "or" joins mentions; a bound is read by
-:mod:`kg_rec.ask.quantities`, all else by the rules of :mod:`kg_rec.ask.grammar`.  What no rule takes is looked up as
+:mod:`kg_rec.ask.bounds`, all else by the rules of :mod:`kg_rec.ask.grammar`.  What no rule takes is looked up as
 misspelt, then as near in meaning, and is said to be not understood otherwise.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kg_rec.ask.atoms import Key, clean
+from kg_rec.ask.bounds import Bounds
 from kg_rec.ask.fields import Fields
 from kg_rec.ask.grammar.reading import Reading, Tools
 from kg_rec.ask.grammar.rules import read
@@ -19,7 +20,7 @@ from kg_rec.ask.grammar.state import State
 from kg_rec.ask.lexer import Lexer, Token
 from kg_rec.ask.names import Mention, Names
 from kg_rec.ask.near import Near
-from kg_rec.ask.quantities import Bounds, joined
+from kg_rec.ask.quantities import joined
 from kg_rec.ask.request import Anchor, Constraint, Request, Wish
 from kg_rec.ask.ties import Ties
 from kg_rec.ask.turns import turn_of

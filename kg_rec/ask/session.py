@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from kg_rec.ask.answer import Answer, AskConfig, Scored, Scorer, Suggestion
+from kg_rec.ask.bounds import Bounds
 from kg_rec.ask.linker import Linker
 from kg_rec.ask.parser import Parser
-from kg_rec.ask.quantities import Bounds
 from kg_rec.ask.request import MOST_ITEMS, Anchor, Constraint, Node, Request, Wish
 from kg_rec.ask.tell import remarks_of, suggestion_text, text_of
 from kg_rec.ask.words import language_of, words_of

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from cli_world import run
 from starlette.testclient import TestClient
@@ -55,6 +57,9 @@ SHOP = {lang: Parser(shop(), lang) for lang in ("en", "zh")}
         ("tents that are not expensive", ["Tents"], [], ["price <= ?"], None),
         ("想买跑鞋，Nordal的不要", ["Running shoes"], ["Nordal"], [], None),
         ("tents and knives that Monte didn't make", ["Tents", "Kitchen knives"], ["Monte"], [], None),
+        ("4+ stars keyboards, latest Kirova", ["Keyboards", "Kirova"], [], ["rating >= 4", "year > ?"], None),
+        ("评分四星半以上、两百五以内的耳机", ["Headphones"], [], ["rating >= 4.5", "price <= 250"], None),
+        ("Monte以外的台灯，比一千二百五便宜", ["Desk lamps"], ["Monte"], ["price < 1250"], None),
         ("show me user 7's list, u12, sim-0012", [], [], [], None),
     ],
 )
@@ -81,6 +86,13 @@ def test_a_request_becomes_nodes_and_bounds(
         ("1850年的电影", ["year in 1850 ... 1850"]),
         ("half an hour at most", ["duration <= 30"]),
         ("一个半小时以内", ["duration <= 90"]),
+        ("it doesn't last longer than 100 minutes", ["duration <= 100"]),
+        ("that does not run for more than 90 minutes", ["duration <= 90"]),
+        ("不比1990年早的", ["year >= 1990"]),
+        ("the latest", ["year > ?"]),
+        ("released after the year 2000", ["year > 2000"]),
+        ("from the forties, otherwise from the fifties", ["year in 1940 ... 1959"]),
+        ("from the past ten years", ["year > 1984"]),
         ("from the ninties", ["year in 1990 ... 1999"]),
     ],
 )
@@ -105,6 +117,7 @@ def test_words_for_relations_that_the_graph_lacks_say_nothing(lang: str, text: s
         ("forget it, let's start from scratch", "reset", None, None),
         ("the same, but romance", "refine", None, None),
         ("start over: westerns", "new", None, None),
+        ("what about romance?", "refine", None, None),
     ],
 )
 def test_turns(text: str, kind: str, rank: int | None, name: str | None) -> None:
@@ -118,6 +131,43 @@ def test_as_one_as_another_is_an_item_to_be_like() -> None:
     assert [c.op for c in found.constraints] == [">"]
     said = ASKER.parser("en").parse("westerns that Person 3 did not direct")
     assert [(w.wanted, [n.name for n in w.nodes]) for w in said.wishes] == [(True, ["western"]), (False, ["Person 3"])]
+
+
+def test_of_two_items_one_may_be_what_it_is_not_like() -> None:
+    for text in ("more like Western 3 than Western 6", "more like Western 3 than like Western 6"):
+        found = ASKER.parser("en").parse(text)
+        assert [a.item.name for a in found.anchors] == ["Western 3"]
+        assert [(w.wanted, w.nodes[0].name) for w in found.wishes] == [(False, "Western 6")]
+
+
+def test_a_name_that_begins_with_a_number_is_no_number_of_items() -> None:
+    graph = MODEL.snapshot
+    table = graph.nodes["Film"]
+    names = table.column("title").to_pylist()
+    names[:2] = ["Seven Samurai", "12 Angry Men"]
+    title = table.schema.get_field_index("title")
+    nodes = {**graph.nodes, "Film": table.set_column(title, "title", pa.array(names, pa.string()))}
+    parser = Parser(replace(graph, nodes=nodes), "en")
+    for text, name in (("seven samurai kind of movies", names[0]), ("12 angry men, please", names[1])):
+        found = parser.parse(text)
+        assert ([a.item.name for a in found.anchors], found.count) == ([name], None)
+    assert parser.parse("seven westerns").count == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "like", "unwanted"),
+    [
+        ("something between Western 3 and Western 6", ["Western 3", "Western 6"], []),
+        ("I've already seen Western 3 and Western 6", [], ["Western 3", "Western 6"]),
+        ("I've seen everything by Person 3", [], ["Person 3"]),
+        ("《Person 3》的都看过了", [], ["Person 3"]),
+    ],
+)
+def test_what_stands_between_and_what_was_seen(text: str, like: list[str], unwanted: list[str]) -> None:
+    found = ASKER.parser("zh" if "的" in text else "en").parse(text)
+    assert [a.item.name for a in found.anchors] == like
+    assert [n.name for w in found.wishes if not w.wanted for n in w.nodes] == unwanted
+    assert not [w for w in found.wishes if w.wanted]
 
 
 def test_a_superlative_weighs_by_the_number_and_is_told() -> None:

@@ -49,10 +49,10 @@ def said_before(reading: Reading, place: int) -> int | None:
 
 
 def on_excluded(reading: Reading, place: int) -> int:
-    """What was named in the clause is not wanted: "horror excluded", 恐怖片除外."""
+    """What was named in the clause is not wanted: "horror excluded", 恐怖片除外, 美国以外的."""
     first = min(reading.state.begun, len(reading.state.wishes))
     reading.state.wishes[first:] = [replace(w, wanted=False) for w in reading.state.wishes[first:]]
-    reading.state.mentioned = True
+    reading.state.clause()
     return place + 1
 
 
@@ -60,7 +60,7 @@ def on_comma(reading: Reading, place: int) -> int:
     """A clause ends, unless an enumeration goes on: "no horror, war or drama"."""
     s = reading.state
     enumerated = enumerates(reading, place + 1)
-    anchored = s.anchored
+    anchored = s.anchored and not s.negative
     if not (s.negative and enumerated):
         relation = s.relation if enumerated else ()
         s.clause()
@@ -152,3 +152,16 @@ def on_less(reading: Reading, place: int) -> int:
     reading.state.clause()
     reading.state.soft = -1
     return place + 1
+
+
+def on_than(reading: Reading, place: int) -> int:
+    """Behind an item to be like, an item not to be like: "more like Heat than Fargo"."""
+    if not reading.state.anchored or reading.state.negative:
+        return place + 1
+    reading.state.clause()
+    reading.state.negative = True
+    found = reading.item_from(place + 1)
+    if found is None:
+        return place + 1
+    reading.add_item(found[0], found[1], reading.text[reading.start(place + 1) : reading.end(found[2] - 1)])
+    return found[2]

@@ -39,6 +39,17 @@ def on_title(reading: Reading, place: int) -> int:
     return place + 1
 
 
+def numbered(reading: Reading, place: int) -> int | None:
+    """The place after an item whose name begins with a number, "seven samurai"; None where there is none."""
+    if reading.kind(place) != "quantity":
+        return None
+    found = reading.tools.lexer.title_at(reading.parts, reading.tokens[place].first, reading.text)
+    if found is None or found[0].last <= reading.tokens[place].last:
+        return None
+    reading.add_item(found[0].value[0], found[0].value[1], found[0].said)
+    return reading.after(found[0].last)
+
+
 def tied(reading: Reading, item: Node, relation: int, said: str) -> bool:
     """A wish for what an item is tied to by the relation of a token; False where it is tied to nothing."""
     wanted, relations = not reading.state.negative, reading.tokens[relation].value

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from kg_rec.ask.bounds import negated
 from kg_rec.ask.grammar.reading import Reading
-from kg_rec.ask.quantities import Quantity, negated
+from kg_rec.ask.quantities import Quantity
 from kg_rec.ask.request import MOST_ITEMS
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kg_rec.ask.atoms import Atom, Key, key
+from kg_rec.ask.bounds import Bounds
 from kg_rec.ask.grammar.state import State
 from kg_rec.ask.lexer import Lexer, Token
 from kg_rec.ask.names import Mention, Names
 from kg_rec.ask.near import Near
-from kg_rec.ask.quantities import Bounds
 from kg_rec.ask.request import Anchor, How, Node, Wish
 from kg_rec.ask.ties import Ties
 from kg_rec.ask.words import Words
@@ -131,8 +131,7 @@ class Reading:
             s.mentioned = True
         else:
             s.anchors.append(Anchor(said, item, how))
-            s.anchored = True
-        s.either = False
+        s.anchored, s.either = True, False
 
     def _gather(self, before: Wish, nodes: tuple[Node, ...]) -> None:
         """Join what a list with "or" at its end names: "by Kirova, Almira or Monte" is any of the three."""

@@ -12,6 +12,7 @@ RULES: dict[str, Callable[[Reading, int], int]] = {
     "title": items.on_title,
     "relation": items.on_relation,
     "like": items.on_like,
+    "between": items.on_like,
     "ordinal": items.on_ordinal,
     "not": clauses.on_not,
     "excluded": clauses.on_excluded,
@@ -23,6 +24,7 @@ RULES: dict[str, Callable[[Reading, int], int]] = {
     "only": clauses.on_only,
     "more": clauses.on_more,
     "less": clauses.on_less,
+    "than": clauses.on_than,
     "node": mentions.on_node,
     "nearly": mentions.on_nearly,
     "unknown": mentions.on_unknown,
@@ -53,10 +55,13 @@ def _opening(reading: Reading) -> int:
 def _step(reading: Reading, place: int) -> int:
     """The place after what the token at a place begins."""
     token, s = reading.tokens[place], reading.state
+    named = items.numbered(reading, place)
+    if named is not None:
+        return named
     counted = numbers.few(reading, place)
     if counted is not None:
         return counted
-    if token.kind in ("bound", "field", "around", "between", "recent", "quantity", "than", "ordinal"):
+    if token.kind in ("bound", "field", "around", "between", "recent", "past", "quantity", "than", "ordinal"):
         last = numbers.bound(reading, place)
         if last is not None:
             return last

@@ -19,7 +19,7 @@ class State:
     either: bool = False  # "or" stands before
     relation: tuple[str, ...] = ()
     context: str | None = None
-    anchored: bool = False  # the mention before was an item to be like
+    anchored: bool = False  # the mention before was an item
     anchors: list[Anchor] = field(default_factory=list)
     wishes: list[Wish] = field(default_factory=list)
     constraints: list[Constraint] = field(default_factory=list)

@@ -10,7 +10,7 @@ from typing import Any
 #: Kinds of tokens whose words carry no further value.
 PLAIN = (
     "not", "like", "but", "or", "and", "only", "more", "less", "why", "why not", "another", "reset", "around",
-    "between", "to", "same", "than", "of", "item", "filler", "measure", "from", "half", "decade", "recent", "ask", "them", "people", "absent", "excluded",
+    "between", "to", "same", "than", "of", "item", "filler", "measure", "from", "half", "decade", "recent", "past", "ask", "them", "people", "absent", "excluded",
 )  # fmt: skip
 
 

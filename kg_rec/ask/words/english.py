@@ -5,7 +5,7 @@ from __future__ import annotations
 from kg_rec.ask.words.base import Words, split, spread
 
 _FILLER = """
-top, few, a few, several, a, an, the, some, any, one, i, me, my, mine, we, us, our, you, your, please, pls, thanks, thank you, hi, hello, hey, and so, so,
+ive, i have, top, few, a few, several, a, an, the, some, any, one, i, me, my, mine, we, us, our, you, your, please, pls, thanks, thank you, hi, hello, hey, and so, so,
 something, anything, stuff, one that, ones that, show, show me, give, give me, get, get me, find, find me, recommend, suggest,
 recommend me, suggest me, list, tell me, want, wanted, i want, i want to, id like, i would like, would like, would love,
 id love, like to, looking for, im looking for, i am looking for, look for, need, i need, i need to, searching for, search for, can you, could you,
@@ -14,10 +14,10 @@ with, in, at, for, to watch, to see, watch, see, watching, seeing, buy, to buy, 
 very, really, quite, rather, pretty, bit, a bit, a little, a little bit, little, lot, a lot, lots, lots of, much, kind, kind of, sort,
 sort of, type of, type, that, which, who, whose, this, these, those, it, its, is, are, was, were, be, been, am, im, being,
 thats, make, make it, made, do, does, did, so far, maybe, perhaps, preferably, ideally, possibly, if possible, good, great, nice, best, favourite, favorite,
-from the, set in, as, not only, what about, how about, and what about, let me, lets, let us, mood for, in the mood for, in mood for, feel like, feeling like, im in the mood for,
+from the, set in, as, not only, let me, lets, let us, mood for, in the mood for, in mood for, feel like, feeling like, im in the mood for,
 id rather, anything else, thing, all, every, each, new one, when, whats, what, what else, where, there, here, here is, out, came out, coming out, time, times, someone, somebody, no matter, of course,
 long, old, well, made by, kids of, going, go, they, them, he, she, his, her, their, by the way, okay, ok, yes, yeah, right, actually, anyway, up for, of them, of those, of these, of
-the list, on the list, on that list, in the list, on my list, you recommended, recommended, recommendations, recommendation, did you recommend, is it, come, comes, coming, colour, color, in colour, in color, other, others than, own, should, must, must be, must have, should be, can, could, would, will, lovers, fan, fans, era, period, genre, style of film
+the list, on the list, on that list, in the list, on my list, you recommended, recommended, recommendations, recommendation, did you recommend, is it, come, comes, coming, colour, color, in colour, in color, other, others than, own, should, must, must be, must have, should be, can, could, would, will, lovers, fan, fans, era, period, genre, style of film, plays, playing, acts, acting, appears, appearing, performs, performing
 """
 
 ENGLISH = Words(
@@ -30,7 +30,7 @@ ENGLISH = Words(
             dont want, do not want, dont show me, dont show, do not show, dont give me, dont like, do not like, didnt like, did not like, dont recommend,
             didnt, did not, werent, were not, doesnt, does not, dont, do not, isnt, is not, arent, are not, wasnt, was not, but not, and not, hate, hated, i hate, dislike, disliked, cant stand, can not stand, free of,
             no more, apart from, aside from, besides, rather than, instead of, not any, not a, not with, not from, not by, not in, not the, get rid of, remove, drop, ban, tired of,
-            sick of, had enough of, fed up with, bored of, bored with, never want, never again, never show me, no interest in, uninterested in, not interested in, not really into, not crazy about, not fond of, not a big fan of, not up for, not feeling, had it with, ive had it with, had my fill of, done with, not into, not keen on, not in the mood for, allergic to, could do without, can do without, rather not, steer clear of, stay away from, no fan of, not a fan of, spare me, forget about, ditch, lose the, cut out, cut the, refrain from, non, ruling out, rule out, omit, omitting, lacking, lacks, bar, barring, save for, no longer, hold the
+            sick of, had enough of, fed up with, bored of, bored with, never want, never again, never show me, no interest in, uninterested in, not interested in, not really into, not crazy about, not fond of, not a big fan of, not up for, not feeling, had it with, ive had it with, had my fill of, done with, not into, not keen on, not in the mood for, allergic to, could do without, can do without, rather not, steer clear of, stay away from, no fan of, not a fan of, spare me, forget about, ditch, lose the, cut out, cut the, refrain from, non, ruling out, rule out, omit, omitting, lacking, lacks, bar, barring, save for, no longer, hold the, seen everything by, seen everything from, seen everything with, seen all of, seen all the, seen enough of, already seen, already have, already own, already got
             """
         ),
         "like": split(
@@ -41,8 +41,8 @@ ENGLISH = Words(
             """
         ),
         "but": split("but, however, although, though, yet, except that, only that, while, whereas"),
-        "or": split("or, and or, nor, or even, or else"),
-        "and": split("and, plus, as well as, along with, together with, both, also with"),
+        "or": split("otherwise, failing that, or otherwise, or, and or, nor, or even, or else"),
+        "and": split("what about, how about, and what about, and how about, and, plus, as well as, along with, together with, both, also with"),
         "only": split("only, just, nothing but, exclusively, solely, strictly, purely, limit to, limit it to, restrict to"),
         "more": split("more, more of, much more, a bit more, some more, a little more, even more, way more, slightly more, extra"),
         "less": split("less, fewer, not so, not too, not as, not that, a bit less, a little less, much less, not so much, not too much, less of, tone down, not overly"),
@@ -61,7 +61,8 @@ ENGLISH = Words(
         "from": split("from, by, made in, made by, produced in, shot in, with, starring, featuring, in"),
         "half": split("half, and a half, and half"),
         "decade": split("decade, decades"),
-        "recent": split("past, the past, recent, most recent, latest, in recent"),
+        "recent": split("recent, most recent, the most recent, latest, the latest, in recent"),
+        "past": split("past, the past"),
         "ask": split("recommend, recommend me, suggest, suggest me, i want, i want to, i want to see, i want to watch, i need, looking for, im looking for, i am looking for, find, find me, search for, searching for, id like, i would like, need"),
         "absent": split("missing, absent, left out, omitted, not there, not listed, gone"),
         "excluded": split("excluded, aside, not included, is out, are out, need not apply, out of the question"),
@@ -101,7 +102,7 @@ ENGLISH = Words(
             "cheaper, less expensive, more affordable, less costly, lower priced, lower in price, less pricey, cheap, cheapest, the cheapest, inexpensive, affordable, low cost": ("price", "<"),
             "more expensive, pricier, dearer, costlier, more costly, more upmarket, expensive, most expensive, the most expensive, priciest": ("price", ">"),
             "shorter, not as long, less long, not so long, not that long, short, shortest, the shortest": ("duration", "<"),
-            "longer, longest, the longest": ("duration", ">"),
+            "longer, longest, the longest, last longer, lasts longer, run longer, runs longer, take longer, takes longer": ("duration", ">"),
             "better rated, higher rated, better reviewed, better ratings, better reviews, higher ratings, a better rating, better rating, best rated, the best rated, highest rated, the highest rated, top rated, best reviewed": ("rating", ">"),
             "worse rated, lower rated": ("rating", "<"),
         }
@@ -112,7 +113,7 @@ ENGLISH = Words(
             "price, cost, costs, costing, priced, priced at, that costs, to cost, worth, spend, pay": ("price", None),
             "budget, my budget, price limit, budget of, spend up to, can spend, spending limit": ("price", "<="),
             "rating, ratings, rated, score, scored, reviews, with a rating of, star rating, review score, a rating": ("rating", None),
-            "running time, runtime, length, duration, long, in length, running": ("duration", None),
+            "running time, runtime, length, duration, long, in length, running, run, runs, run for, runs for, lasts, lasting, last for, lasts for": ("duration", None),
         }
     ),
     unit=spread(
@@ -201,11 +202,11 @@ ENGLISH = Words(
     },
     nearly=spread(
         {
-            "funny, funnier, hilarious, comical, humorous, amusing, lighthearted, light hearted, lighter, humor, humour, laughs, silly, sillier, feel good, feelgood, uplifting, cheerful": ("Comedy",),
+            "funny, funnier, hilarious, comical, humorous, amusing, lighthearted, light hearted, light, lighter, humor, humour, laughs, silly, sillier, feel good, feelgood, uplifting, cheerful": ("Comedy",),
             "scary, scarier, frightening, creepy, creepier, terrifying, spooky, spookier, horrific": ("Horror",),
             "romantic, love": ("Romance",),
             "violent, violence, brutal, bloody, bloodier, gory": ("Action", "War", "Horror", "Crime"),
-            "dark, darker, bleak, grim, grimmer": ("Crime", "Thriller", "Horror"),
+            "dark, darker, bleak, grim, grimmer, gloomy, depressing": ("Crime", "Thriller", "Horror"),
             "tense, tenser, suspenseful, gripping, exciting, thrilling, suspense": ("Thriller",),
             "mysterious, puzzling": ("Mystery",),
             "adventurous": ("Adventure",),
