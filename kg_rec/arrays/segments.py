@@ -27,9 +27,15 @@ def ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> Ints:
     return np.arange(bounds[-1]) + np.repeat(np.asarray(starts, dtype=np.int64) - bounds[:-1], lengths)
 
 
+def lengths_of(matrix: Any, rows: Ints) -> Ints:
+    """How many entries some rows of a CSR matrix (or columns of a CSC) have, shape as ``rows``."""
+    found: Ints = matrix.indptr[rows + 1] - matrix.indptr[rows]
+    return found
+
+
 def stored(matrix: Any, rows: Ints, columns: Ints) -> NDArray[np.bool_]:
     """Which of the places (rows[n], columns[n]) a CSR matrix holds, shape (n,)."""
-    lengths = np.diff(matrix.indptr)[rows]
+    lengths = lengths_of(matrix, rows)
     found = matrix.indices[ranges(matrix.indptr[rows], lengths)] == np.repeat(columns, lengths)
     return np.bincount(np.repeat(np.arange(len(rows)), lengths)[found], minlength=len(rows)) > 0
 

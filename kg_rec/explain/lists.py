@@ -176,7 +176,7 @@ def _prepare(model: Recommender) -> None:
     find(model, first, first, ExplainConfig())
     every = np.arange(len(model.items))
     if not model.mapped and all(channel.kernel.transposed is not None for channel in model.channels):
-        model.co_count(every, every)
+        model.interacted.co_count(every, every)
 
 
 def _work(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from kg_rec.arrays.segments import stored, sums
+from kg_rec.arrays.segments import sums
 from kg_rec.arrays.types import Ints
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Explanation
@@ -141,7 +141,7 @@ def assembled(
 
 def notes_of(model: Recommender, addends: Addends) -> list[tuple[str, ...]]:
     """The remarks on each score; see :class:`Explanation`."""
-    had = stored(model.seen, addends.users, addends.items)
+    had = model.interacted.had(addends.users, addends.items)
     empty = np.diff(addends.bounds) == 0
     return [
         (("already_interacted",) if h else ()) + (("no_interactions",) if e else ())

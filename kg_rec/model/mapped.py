@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.arrays.segments import ranges, sums
+from kg_rec.arrays.segments import lengths_of, ranges, sums
 from kg_rec.arrays.topk import masked, topk_candidates, topk_sorted
 from kg_rec.arrays.types import Floats32, Floats64, Ints
 from kg_rec.errors import ModelError
@@ -86,7 +86,7 @@ def _rows(matrix: Matrix, sources: Ints, weights: Floats64) -> Floats64:
     """The weighted sum of some rows, shape (columns,)."""
     total = np.zeros(matrix.shape[1])
     if sparse.issparse(matrix):
-        lengths = np.diff(matrix.indptr)[sources]
+        lengths = lengths_of(matrix, sources)
         for part in _blocks(len(sources), int(lengths.max(initial=0))):
             cells = ranges(matrix.indptr[sources[part]], lengths[part])
             values = matrix.data[cells] * np.repeat(weights[part], lengths[part])

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.arrays.segments import bounds_of, sums
+from kg_rec.arrays.segments import bounds_of, lengths_of, sums
 from kg_rec.arrays.topk import topk_candidates, topk_sorted
 from kg_rec.arrays.types import Floats32, Floats64, Ints
 from kg_rec.errors import ModelError
@@ -121,7 +121,7 @@ class Operator:
         right = self._narrow if candidates is None or candidates.all() else _without(self._narrow, candidates)
         hidden = np.repeat(np.arange(b) * n, np.diff(seen.indptr)) + seen.indices
         slack = 2 * self._rounding(given)
-        addends = bounds_of(np.diff(self.matrix.indptr)[given.indices])[given.indptr]
+        addends = bounds_of(lengths_of(self.matrix, given.indices))[given.indptr]
         top, values = np.empty((b, min(k, n)), np.int64), np.empty((b, min(k, n)))
         tile = max(1, min(b, TILE, _CELLS // max(n, self.source.shape[1])))
         scores, wanted = np.empty((tile, n), np.float32), np.zeros(tile * n, np.bool_)

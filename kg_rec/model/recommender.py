@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.arrays.segments import bounds_of, ranges, sums
+from kg_rec.arrays.segments import bounds_of, sums
 from kg_rec.arrays.topk import masked, topk_candidates, topk_sorted
 from kg_rec.arrays.types import Floats32
 from kg_rec.errors import ModelError
@@ -25,9 +25,9 @@ from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.fashion import Fashion
-from kg_rec.model.histories import histories, weighed
+from kg_rec.model.interacted import Interacted
 from kg_rec.model.item_paths import GatedPaths, Links, links
-from kg_rec.model.kernel import DENSE, Kernel, MatrixKernel
+from kg_rec.model.kernel import Kernel, MatrixKernel
 from kg_rec.model.mapped import MappedOperator
 from kg_rec.model.operator import Operator
 from kg_rec.model.packing import Compression
@@ -166,14 +166,25 @@ class Recommender:
         return len(self.users), len(self.items)
 
     @cached_property
+    def interacted(self) -> Interacted:
+        """Who did what, as the model weighs it."""
+        snapshot = self.snapshot
+        return Interacted(snapshot.edges, snapshot.schema.interaction, self.shape, self.chosen)
+
+    @property
     def histories(self) -> sparse.csr_array:
         """a_uj of every user, CSR, shape (users, items); below 0 for what speaks against."""
-        return weighed(self.snapshot.interactions, self.snapshot.schema.interaction, self.shape, self.chosen)
+        return self.interacted.histories
 
-    @cached_property
+    @property
     def seen(self) -> sparse.csr_array:
         """Everything a user interacted with, liked or not, CSR, shape (users, items)."""
-        return histories(self.snapshot.interactions, self.shape, 0)
+        return self.interacted.seen
+
+    @property
+    def users_of_items(self) -> sparse.csc_array:
+        """Who liked what, binary CSC, shape (users, items): column i lists the users who liked item i."""
+        return self.interacted.users_of_items
 
     @cached_property
     def shown(self) -> Shown:
@@ -206,11 +217,6 @@ class Recommender:
         parts = [(c.kernel, c.weight) for c in self.channels]
         return MappedOperator.of(parts, self.base) if self.mapped else Operator.of(parts, self.base)
 
-    @cached_property
-    def users_of_items(self) -> sparse.csc_array:
-        """Who liked what, binary CSC, shape (users, items): column i lists the users who liked item i."""
-        return histories(self.snapshot.liked(), self.shape, 0).tocsc()
-
     def with_snapshot(self, snapshot: Snapshot) -> Recommender:
         """The same parameters for another state of the graph; see :mod:`kg_rec.model.adapt`.
 
@@ -233,7 +239,11 @@ class Recommender:
         The base stays, so that what is asked about one history does not change what is in fashion;
         :meth:`at` and :meth:`with_snapshot` count that anew.
         """
-        found = replace(self, snapshot=self.snapshot.with_edges(self.snapshot.schema.interaction.name, edges))
+        return self.over(self.snapshot.with_edges(self.snapshot.schema.interaction.name, edges))
+
+    def over(self, snapshot: Snapshot) -> Recommender:
+        """The same parameters over a snapshot that differs in its interactions alone."""
+        found = replace(self, snapshot=snapshot)
         found.__dict__.update({name: self.__dict__[name] for name in _LASTING if name in self.__dict__})
         return found
 
@@ -279,7 +289,7 @@ class Recommender:
 
     def scores(self, users: NDArray[np.int64]) -> NDArray[np.float64]:
         """s(u, i) for users by dense index: float64, shape (len(users), items)."""
-        return self.scores_of(self.histories[users])
+        return self.scores_of(self.interacted.histories_of(users))
 
     def scores_of(self, rows: sparse.csr_array) -> NDArray[np.float64]:
         """Scores for any histories, not only those of the snapshot's users.
@@ -313,12 +323,13 @@ class Recommender:
             ConfigError: a rule of the model does not fit the graph.
         """
         if not self.config.shown:
-            return self.best(self.histories[users], self.seen[users], k, candidates)
+            return self.best(self.interacted.histories_of(users), self.interacted.seen_of(users), k, candidates)
         shape = len(users), min(k, len(self.items))
         top, values = np.full(shape, -1, np.int64), np.full(shape, -np.inf)
         for rows, allowed in self.shown.parts(users, candidates):
             some = users[rows]
-            top[rows], values[rows] = self.best(self.histories[some], self.seen[some], k, allowed)
+            given, seen = self.interacted.histories_of(some), self.interacted.seen_of(some)
+            top[rows], values[rows] = self.best(given, seen, k, allowed)
         return top, values
 
     def best(
@@ -356,11 +367,8 @@ class Recommender:
 
     def addends(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> Addends:
         """Every addend of s(users[p], items[p]) for pairs p, by dense indices."""
-        lengths = np.diff(self.histories.indptr)[users]
-        cells = ranges(self.histories.indptr[users], lengths)
+        lengths, sources, weights = self.interacted.weights_of(users)
         bounds, pairs = bounds_of(lengths), np.repeat(np.arange(len(users)), lengths)
-        sources = self.histories.indices[cells].astype(np.int64)
-        weights = self.histories.data[cells]
         wide = weights.astype(np.float64)
         place = np.repeat(items * len(self.items), lengths) + sources
         values = {}
@@ -369,19 +377,6 @@ class Recommender:
             found = channel.kernel.values(sources, items[pairs]) if transposed is None else transposed.take(place)
             values[channel.name] = wide * found * np.repeat(channel.weight[items].astype(np.float64), lengths)
         return Addends(users, items, self.base[items].astype(np.float64), bounds, pairs, sources, weights, values)
-
-    def co_count(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-        """How many users liked both first[n] and second[n], by dense indices, shape as theirs."""
-        if self._co_counts is None:
-            rows, row = np.unique(second, return_inverse=True)
-            columns, column = np.unique(first, return_inverse=True)
-            return _together(self.users_of_items, rows, columns)[row, column].astype(np.int64)
-        counts, known = self._co_counts
-        missing = np.unique(second[~known[second]])
-        if len(missing):
-            counts[missing] = _together(self.users_of_items, missing, np.arange(len(self.items)))
-            known[missing] = True
-        return counts.ravel().take(second * len(self.items) + first).astype(np.int64)
 
     @cached_property
     def links(self) -> Links:
@@ -401,20 +396,6 @@ class Recommender:
                 for f in self.similarity.factors
             ],
         )
-
-    @cached_property
-    def _co_counts(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]] | None:
-        """Rows of :meth:`co_count` for all second items, and which of them are filled; None for large catalogues."""
-        n = len(self.items)
-        return (np.zeros((n, n), np.int32), np.zeros(n, np.bool_)) if n <= DENSE else None
-
-
-def _together(
-    users_of_items: sparse.csc_array, items: NDArray[np.int64], others: NDArray[np.int64]
-) -> NDArray[np.int32]:
-    """How many users liked each of ``items`` and each of ``others``, shape (len(items), len(others))."""
-    one, other = (users_of_items[:, chosen].astype(np.int32) for chosen in (items, others))
-    return np.asarray((one.T @ other.tocsr()).toarray(), dtype=np.int32)
 
 
 def positions(ids: IdMap, keys: Sequence[str]) -> NDArray[np.int64]:

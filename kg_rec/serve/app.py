@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from kg_rec.errors import ConfigError, FeedbackError, KgRecError, NotFoundError, QueryRefusedError, StoreError
+from kg_rec.model.channels.registry import about_of
 from kg_rec.serve import operator_routes, people_routes, routes
 from kg_rec.serve.config import ServeConfig
 from kg_rec.serve.guard import Guard, problem
@@ -115,8 +116,9 @@ def _operations(app: FastAPI, service: Service) -> None:
         state = service.live.state
         users, items = state.model.recommender.shape
         channels = [c.name for c in state.model.recommender.channels]
-        what = {"kg_rec": version("kg-rec"), "state": state.number, "since": int(state.since)}
-        return {**what, "users": users, "items": items, "channels": channels}
+        titles = {name: dict(about_of(name).titles) for name in channels}
+        what: dict[str, Any] = {"kg_rec": version("kg-rec"), "state": state.number, "since": int(state.since)}
+        return {**what, "users": users, "items": items, "channels": channels, "titles": titles}
 
     @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
     def metrics() -> Response:

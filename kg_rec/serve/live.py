@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -98,20 +98,38 @@ class State:
         return self.segments.get(segment) or self.segments[EVERYBODY]
 
 
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """An embedded graph that is open for writing here, so that nobody else writes to it.
+
+    Attributes:
+        store: it, to be read from.
+        files: its files when it was opened.
+        wrote: whether something was written of a user since.
+    """
+
+    store: GraphStore
+    files: tuple[tuple[str, int, int], ...]
+    wrote: Callable[[str], bool]
+
+
 class Live:
     """A model over a graph that others write to.
 
     Args:
         connect: opens the graph for reading.
         folder: of the model; it is an attribute.
-        mmap: leave what it learned in the file; see :func:`kg_rec.model.persist.load`.
+        mmap: leave what it learned in the file, and make lists from there; see :func:`kg_rec.model.persist.load`.
+        share: leave what it learned in the file, where other processes have it too, but make lists in memory.
     """
 
-    def __init__(self, connect: Callable[[], GraphStore], folder: Path, *, mmap: bool = False) -> None:
-        self._connect, self.folder, self._mmap = connect, folder, mmap
+    def __init__(
+        self, connect: Callable[[], GraphStore], folder: Path, *, mmap: bool = False, share: bool = False
+    ) -> None:
+        self._connect, self.folder, self._mmap, self._share = connect, folder, mmap, share
         self._store: GraphStore | None = None
-        self._lent: GraphStore | None = None
-        self._counted = False
+        self._loan: Loan | None = None
+        self._confirmed: tuple[tuple[str, int, int], ...] = ()
         self._files: tuple[tuple[str, int, int], ...] = ()
         self._url = ""
         self._lock, self._refreshing = threading.Lock(), threading.Lock()
@@ -160,20 +178,18 @@ class Live:
             ModelError: the model cannot.
         """
         with self._refreshing:
-            now = self._state
-            same = now.files and (now.files == _files(self._url) or self._counted)
+            now, loan = self._state, self._loan
+            files = files_of(self._url) if loan is None else loan.files  # what is written meanwhile is no fact
+            same = now.files and files in (now.files, self._confirmed)
             if whole or now.folder != self._stamp() or (not same and self._changed(now)):
                 self._state = self._read(now.number + 1)
+            elif not same:
+                self._confirmed = files  # it is not counted again for these
             return self._state
 
     def _changed(self, state: State) -> bool:
-        """Whether the graph has other counts than a state.
-
-        While it is lent to whoever writes feedback nobody else writes, so it is counted once.
-        """
-        lent, counts = self._lent, self._counts()
-        self._counted = lent is not None and lent is self._lent
-        return state.counts != counts
+        """Whether the graph has other counts than a state."""
+        return state.counts != self._counts()
 
     def of_user(self, user: str, *, reactions: bool = True, said: bool = True) -> tuple[State, Model]:
         """The model with this user's interactions, reactions and statements as they are in the graph now.
@@ -200,7 +216,7 @@ class Live:
         row, edges = recommender.users.index(user), recommender.snapshot.interactions
         known = edges.take(np.arange(*np.searchsorted(edges.source, [row, row + 1])))
         try:
-            unchanged = state.files and state.files == _files(self._url)
+            unchanged = self._unchanged(state, user)
             if said and not unchanged:
                 stated = self.stated(user)
             if unchanged and not (reactions and user in state.reacted):
@@ -217,9 +233,18 @@ class Live:
             return state, model.with_preferences(user, stated)
         return state, model.with_preferences(user, stated, model=with_history(recommender, row, now))
 
+    def _unchanged(self, state: State, user: str) -> bool:
+        """Whether an embedded graph holds of a user what it held when a state was read."""
+        loan = self._loan
+        if loan is not None and state.files == loan.files:
+            return not loan.wrote(user)
+        return bool(state.files) and state.files == files_of(self._url)
+
     def look(self) -> Look:
         """The state, and for an embedded graph its files as they are now: lists that were made of the same hold."""
-        return Look(self._state.number, _files(self._url), time.monotonic())
+        loan = self._loan  # who writes through the service is known by user, and nobody else writes
+        files = files_of(self._url) if loan is None else loan.files
+        return Look(self._state.number, files, time.monotonic())
 
     def reactions(self, user: str) -> pa.Table:
         """What a user did with what was shown; a table of :data:`~kg_rec.feedback.events.REACTED`."""
@@ -254,17 +279,17 @@ class Live:
     def reading(self) -> Iterator[GraphStore]:
         """The open graph, for one thread at a time."""
         with self._lock:
-            if self._lent is not None:
-                yield self._lent
+            if self._loan is not None:
+                yield self._loan.store
                 return
-            if self._store is not None and self._files != _files(self._store.url):
+            if self._store is not None and self._files != files_of(self._store.url):
                 self._store.close()  # a reader of an embedded graph sees it as it was when it was opened
                 self._store = None
             if self._store is None:
-                before = _files(self._url)  # a write while it is opened may be in it or not: it is opened again
+                before = files_of(self._url)  # a write while it is opened may be in it or not: it is opened again
                 self._store = self._connect()
                 self._url = self._store.url
-                self._files = before or _files(self._url)
+                self._files = before or files_of(self._url)
             try:
                 yield self._store
             except StoreError:
@@ -272,12 +297,10 @@ class Live:
                 self._store = None
                 raise
 
-    def lend(self, store: GraphStore | None) -> None:
+    def lend(self, loan: Loan | None) -> None:
         """Read from a graph that is open for writing, which has its own writes at once; None: no longer."""
         with self._lock:
-            if store is not self._lent:
-                self._counted = False
-            self._lent = store
+            self._loan = loan
 
     def keys(self, cypher: str, seconds: float) -> list[str]:
         """The texts of the first column of somebody's Cypher; lists do not wait for it.
@@ -301,9 +324,11 @@ class Live:
             return store.query(cypher, parameters, limit=limit)
 
     def _read(self, number: int) -> State:
-        stamp, loaded = self._stamp(), Model.load(self.folder, mmap=self._mmap)
+        stamp, loaded = self._stamp(), Model.load(self.folder, mmap=self._mmap or self._share)
+        if not self._mmap:
+            loaded = Model(replace(loaded.recommender, mapped=False))
         counts = self._counts(loaded)
-        files = _files(self._url)
+        files = files_of(self._url)
         with closing(self._connect()) as store:  # one of its own: lists do not wait until the whole graph is read
             model = loaded.with_snapshot(export(store))
             users = EventLog(store, loaded.recommender.snapshot.schema).users() if files else frozenset()
@@ -313,7 +338,7 @@ class Live:
         segments = {name: Model(reweighted(model.recommender, p)) for name, p in posteriors.items()}
         for one in (model, *segments.values()):
             if len(one.recommender.users):  # what is computed on first use is computed before anybody waits for it
-                one.recommender.rank(np.array([0]), 1)
+                next(iter(one.explain_lists([one.recommender.users.key(0)], 1, workers=1)), None)
         liked = liked_weight(model.recommender)
         self._past.appendleft((number, int(time.time()), stamp[0]))
         return State(number, model, counts, stamp, time.time(), learned, segments, files, liked, users, said)
@@ -371,13 +396,14 @@ class Live:
         return one_edge_a_pair(edges, relation)[0]
 
 
-def _files(url: str) -> tuple[tuple[str, int, int], ...]:
-    """Name, size and time of the files of an embedded graph; nothing for a server."""
+def files_of(url: str) -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of the files of an embedded graph, without those that lock it; nothing for a server."""
     if "://" in url:
         return ()
     try:
         with os.scandir(url) as found:
-            return tuple(sorted((f.name, s.st_size, s.st_mtime_ns) for f in found if f.is_file() and (s := f.stat())))
+            there = [(f.name, f.stat()) for f in found if ".lock" not in f.name and f.is_file()]
+        return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in there))
     except OSError:
         return ()
 

@@ -20,7 +20,6 @@ from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.single import reasons
 from kg_rec.explain.words.verbalizer import Verbalizer
 from kg_rec.explain.words.wording import Wording
-from kg_rec.recommend import lists_table
 from kg_rec.serve.live import State
 
 #: Lists that are made together at most: the first of them waits for the last.
@@ -118,14 +117,18 @@ class ListMaker:
         recommender = model.recommender
         rows = np.array([recommender.users.index(user) for user in users])
         top, scores = recommender.rank(rows, form.k, allowed)
-        lengths = (top >= 0).sum(axis=1)
+        filled = top >= 0
+        lengths, items = filled.sum(axis=1), top[filled]
+        names = recommender.snapshot.names(recommender.snapshot.schema.item.name)
+        ranks = np.broadcast_to(np.arange(1, top.shape[1] + 1), top.shape)[filled]
+        dense = items.tolist()
+        told = zip(ranks.tolist(), recommender.items.texts(dense), dense, scores[filled].tolist(), strict=True)
         listed: Items = [
-            {name: one[name] for name in ("rank", "item", "name", "score")}
-            for one in lists_table(recommender, rows, top, scores).to_pylist()
+            {"rank": n, "item": key, "name": names[i].as_py(), "score": score} for n, key, i, score in told
         ]
         if form.why:
             speaker = self._speaker(state, model, form.lang)
-            found = reasons(speaker, np.repeat(rows, lengths), top[top >= 0], self._shown)
+            found = reasons(speaker, np.repeat(rows, lengths), items, self._shown)
             for one, reason in zip(listed, found, strict=True):
                 one |= {"base": reason.base, "channels": reason.channels, "why": reason.text}
         ends = np.cumsum(lengths).tolist()

@@ -42,8 +42,9 @@ def runs(request: Request, token: Admin) -> dict[str, Any]:
 @router.get("/v1/drift")
 def drift(request: Request, token: Admin, lang: Lang = "en") -> dict[str, Any]:
     """How what everybody likes changed over time, and whether a change stands out."""
-    model = service_of(request).live.state.model
-    return evolution_json(model.recommender.snapshot, model.evolution(), lang)
+    service = service_of(request)
+    state = service.live.state
+    return evolution_json(state.model.recommender.snapshot, service.drift(state), lang)
 
 
 @router.get("/v1/reactions")

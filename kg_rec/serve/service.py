@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -23,9 +24,10 @@ from kg_rec.errors import StoreError
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.feedback.events import REACTED, EventLog
 from kg_rec.model.recommender import Recommender
+from kg_rec.people.evolution import Evolution
 from kg_rec.serve.config import ServeConfig
 from kg_rec.serve.kept import Changes, Kept, KeptLists
-from kg_rec.serve.live import Live, State
+from kg_rec.serve.live import Live, Loan, State, files_of
 from kg_rec.serve.maker import Form, ListMaker
 from kg_rec.serve.tokens import ANYBODY, Token, holder, read_tokens
 from kg_rec.store.base import GraphStore
@@ -95,8 +97,9 @@ class Service:
         self.maker = ListMaker(self.shown)
         self._names: tuple[int, dict[str, NameIndex]] = (-1, {})
         self._asker: tuple[int, Asker] | None = None
+        self._drift: tuple[int, Evolution] | None = None
         self._audit, self._writing = threading.Lock(), threading.Lock()
-        self._open: GraphStore | None = None
+        self._loan: Loan | None = None
         self._written = 0.0
 
     def names(self) -> dict[str, NameIndex]:
@@ -116,6 +119,12 @@ class Service:
         if self._asker is None or self._asker[0] != state.number:
             self._asker = (state.number, Asker(state.model.recommender))
         return self._asker[1]
+
+    def drift(self, state: State) -> Evolution:
+        """How what everybody likes changed, over a state; tested once, as that takes seconds."""
+        if self._drift is None or self._drift[0] != state.number:
+            self._drift = (state.number, state.model.evolution())
+        return self._drift[1]
 
     def audit(self, token: Token, what: str, user: str) -> None:
         """Write down who looked at whom."""
@@ -148,17 +157,18 @@ class Service:
         A folder that several worker processes write to is let go of at once: each waits for its turn.
         """
         with self._writing, self._turn():
-            if self._open is None:
-                self._open = self.writer()
+            if self._loan is None:
+                since, opened = time.monotonic(), self.writer()
+                self._loan = Loan(opened, files_of(opened.url), lambda user: self.changes.of(user) >= since)
             try:
-                yield self._open
+                yield self._loan.store
             except StoreError:
                 self._let_go()
                 raise
             self._written = time.monotonic()
             if self.live.alone:
                 if self.config.shared is None:
-                    self.live.lend(self._open)
+                    self.live.lend(self._loan)
                 else:
                     self._let_go()
 
@@ -175,7 +185,7 @@ class Service:
     def tidy(self) -> None:
         """Close an embedded graph that nobody sent feedback for since a poll, so that others may write to it."""
         with self._writing:
-            alone = self._open is not None and self.live.alone
+            alone = self._loan is not None and self.live.alone
             if alone and time.monotonic() - self._written >= self.config.poll:
                 self._let_go()
 
@@ -188,9 +198,9 @@ class Service:
 
     def _let_go(self) -> None:
         self.live.lend(None)
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        if self._loan is not None:
+            self._loan.store.close()
+            self._loan = None
 
     def who(self, authorization: str | None) -> Token | None:
         """Who sent an ``Authorization`` header; None where a token is asked for and this is none."""
@@ -224,12 +234,10 @@ class Service:
 
 def _did(recommender: Recommender, user: str) -> bytes:
     """A digest of what a user did and said."""
-    row = recommender.users.index(user)
-    first, last = recommender.histories.indptr[[row, row + 1]]
-    parts = (recommender.histories.indices[first:last], recommender.histories.data[first:last])
-    first, last = recommender.seen.indptr[[row, row + 1]]
+    row = np.array([recommender.users.index(user)])
+    given, seen = recommender.interacted.histories_of(row), recommender.interacted.seen_of(row)
     whole = hashlib.blake2b(digest_size=16)
-    for part in (*parts, recommender.seen.indices[first:last]):
+    for part in (given.indices, given.data, seen.indices):
         whole.update(len(part).to_bytes(8, "little") + part.tobytes())
     if recommender.stated is not None:
         whole.update(recommender.stated.total.tobytes() + recommender.stated.allowed.tobytes())

@@ -42,8 +42,8 @@ class Needs:
     def __init__(self, role: str) -> None:
         self.role = role
 
-    def __call__(self, request: Request) -> Token:
-        """Who asks."""
+    async def __call__(self, request: Request) -> Token:
+        """Who asks; not in a thread of its own, as it waits for nothing."""
         service: Service = request.app.state.service
         token = service.who(request.headers.get("authorization"))
         if token is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -22,7 +23,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from kg_rec.errors import KgRecError, ModelError, StoreUnavailableError
+from kg_rec.errors import ConfigError, KgRecError, ModelError, StoreUnavailableError
 from kg_rec.serve.config import ServeConfig
 from kg_rec.store import connect
 from kg_rec.textfile import parse_json, read_text
@@ -62,7 +63,8 @@ class Application:
         from kg_rec.serve.app import create_app  # it reads the environment that the worker was given
         from kg_rec.serve.live import Live
 
-        live = Live(lambda: connect(self.graph, read_only=True), self.model, mmap=self.mmap)
+        share = self.config.shared is not None and not _compressed(self.model)
+        live = Live(lambda: connect(self.graph, read_only=True), self.model, mmap=self.mmap, share=share)
         app = create_app(live, lambda: connect(self.graph), self.config)
         sys.setswitchinterval(_SWITCH)
         gc.collect()
@@ -109,16 +111,40 @@ def run(make: Application, started: Callable[[int], None]) -> None:
         started(config.port)
         uvicorn.run(app, **{**options, "factory": False})
         return
-    mapped = make.mmap or not _compressed(make.model)
+    _compressed(make.model)  # a folder without a model is told here
     with closing(connect(make.graph, read_only=True)) as store:
         store.schema()
     with TemporaryDirectory(prefix="kg_rec-serve-") as name:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = name  # read by prometheus_client when a worker imports it
-        shared = replace(make, mmap=mapped, config=replace(config, shared=Path(name)))
+        shared = replace(make, config=replace(config, shared=Path(name)))
         served = uvicorn.Config(_Worker(shared), workers=config.workers, timeout_worker_healthcheck=_SILENT, **options)
-        socket = served.bind_socket()
-        started(socket.getsockname()[1])
-        Multiprocess(served, sockets=[socket]).run()
+        with _listening(config) as line:
+            started(line.getsockname()[1])
+            Multiprocess(served, sockets=[line]).run()
+
+
+def _listening(config: ServeConfig) -> socket.socket:
+    """A socket that all workers accept from.
+
+    It names its protocol: only then does asyncio send what is written at once (TCP_NODELAY).  Else each answer waits
+    about 40 ms for the client to acknowledge its head.
+
+    Raises:
+        ConfigError: the port is taken, or the address is none of this machine.
+    """
+    line = socket.socket(
+        socket.AF_INET6 if ":" in config.host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        line.bind((config.host, config.port))
+    except OSError as error:
+        line.close()
+        raise ConfigError(
+            f"cannot listen on {config.host} port {config.port} ({error.strerror}); take another"
+        ) from error
+    line.set_inheritable(True)
+    return line
 
 
 def _compressed(model: Path) -> bool:

@@ -82,7 +82,11 @@ class Snapshot:
 
     def with_edges(self, relation: str, edges: EdgeTable) -> Snapshot:
         """The same graph with other edges of one relation type (a training split, a shuffled graph)."""
-        found = Snapshot(self.schema, self.source, self.nodes, {**self.edges, relation: edges})
+        return self.with_all_edges({**self.edges, relation: edges})
+
+    def with_all_edges(self, edges: Mapping[str, EdgeTable]) -> Snapshot:
+        """The same nodes with other edges, by relation type."""
+        found = Snapshot(self.schema, self.source, self.nodes, edges)
         object.__setattr__(found, "ids", self.ids)  # with the positions of keys, which are found once
         found.__dict__["_names"] = self._names
         return found

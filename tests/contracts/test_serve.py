@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -330,6 +332,16 @@ def test_change_over_time_is_the_librarys(world: World) -> None:
         assert client.get("/v1/drift").json() == evolution_json(MODEL.snapshot, Model(MODEL).evolution())
 
 
+def test_drift_is_tested_once_for_a_state(world: World) -> None:
+    with world.client() as client:
+        first = client.get("/v1/drift").json()
+        live = world.opened[-1]
+        untested = SimpleNamespace(recommender=live.state.model.recommender)  # it would fail if it were tested again
+        live._state = replace(live.state, model=untested)  # type: ignore[arg-type]
+        assert client.get("/v1/drift", params={"lang": "en"}).json() == first
+        assert client.get("/v1/drift", params={"lang": "zh"}).json() != first
+
+
 def test_operators_see_runs_reactions_lessons_audits_and_versions(world: World) -> None:
     run = Run("r1", "nightly", "done", "2026-11-29T01:00:00.000Z", report={"users": 3, "rows": 9, "drift": 0.25})
     with world.client(poll=1000.0) as client:
@@ -522,6 +534,32 @@ def test_a_language_that_is_not_there_is_a_fault_of_the_request(world: World, pa
         answer = client.get(f"/v1/{path}", params=asked)
         assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
         assert "expected one of en, zh" in answer.json()["detail"]
+
+
+def test_feedback_of_one_leaves_what_is_known_of_others(tmp_path: Path) -> None:
+    """An embedded graph that is open for feedback is written to by nobody else, so it is not asked of other users."""
+    with closing(connect(str(tmp_path / "graph"))) as store:
+        fill(store, films())
+    persist.save(MODEL, tmp_path / "model")
+    world = World(str(tmp_path / "graph"), tmp_path / "model")
+    other = {"user": MODEL.users.key(1), "k": 3}
+    with world.client(poll=1000.0) as client:
+        live, asked = world.opened[-1], []
+        before = client.get("/v1/recommendations", params=other)
+        clicked = str(get(client)[0]["item"])
+        client.post("/v1/feedback", json=[{"event": "one", "user": USER, "item": clicked, "kind": "click"}])
+        inner = live.query
+        live.query = lambda *given, **more: asked.append(given) or inner(*given, **more)  # type: ignore[assignment,func-returns-value,method-assign]
+        of_user = live.of_user
+        live.of_user = None  # type: ignore[assignment,method-assign]  # it would fail if it were called
+        assert client.get("/v1/recommendations", params=other).content == before.content
+        live.of_user = of_user  # type: ignore[method-assign]
+        assert live.of_user(str(other["user"]))[1] is live.state.model
+        assert live.refresh() is live.state
+        assert asked == []
+        assert clicked not in [one["item"] for one in get(client)]
+        assert asked != []
+    live.close()
 
 
 def test_others_may_write_when_feedback_has_paused(world: World) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kg_rec.arrays.segments import grouped, largest, stored, sums
+from kg_rec.arrays.segments import grouped, largest, sums
 from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.errors import ModelError
 from kg_rec.explain.paths.candidates import Candidates, Search
@@ -175,9 +175,9 @@ def _co_users(model: Recommender, user: int, sources: Ints, landmarks: Ints, lea
 
     Shape (sources, landmarks).
     """
-    mine = stored(model.users_of_items.tocsr(), np.full(len(landmarks), user), landmarks)
+    mine = np.isin(landmarks, model.interacted.liked_by(user))
     first, second = np.repeat(sources, len(landmarks)), np.tile(landmarks, len(sources))
-    both = model.co_count(first, second).reshape(len(sources), len(landmarks)) - mine
+    both = model.interacted.co_count(first, second).reshape(len(sources), len(landmarks)) - mine
     return np.where(sources[:, None] == landmarks, -1, np.where(both < least, 0, both))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kg_rec.arrays.segments import grouped, largest, ranges, sums
+from kg_rec.arrays.segments import grouped, largest, lengths_of, ranges, sums
 from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.explain.paths.candidates import Candidates, Search
 
@@ -83,7 +83,7 @@ def entities_of_items(search: Search) -> _Ends:
     """What the recommended items have in the graph: where the paths end, if they may be shown and add something."""
     model, items, links = search.model, search.addends.items, search.model.links
     weight = next(c.weight for c in model.channels if c.name == "knowledge").astype(np.float64)
-    lengths = np.diff(links.target.indptr)[items]
+    lengths = lengths_of(links.target, items)
     cells = ranges(links.target.indptr[items], lengths)
     pair, column = np.repeat(np.arange(len(items)), lengths), links.target.indices[cells].astype(np.int64)
     scale = weight[items][pair] * links.weight[column] * links.target.data[cells]
@@ -115,7 +115,7 @@ def segments_of_histories(search: Search, ends: _Ends) -> _Segments:
     other = ~(search.liked[first][mine] & (addends.sources[cells] == addends.items[first][mine]))
     cells, mine = cells[other], mine[other]
     # and the entities of each of them
-    lengths = np.diff(links.source.indptr)[addends.sources[cells]]
+    lengths = lengths_of(links.source, addends.sources[cells])
     steps = ranges(links.source.indptr[addends.sources[cells]], lengths)
     entity = number[links.source.indices[steps]]
     known = np.flatnonzero(entity >= 0)

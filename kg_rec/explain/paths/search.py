@@ -174,7 +174,9 @@ def _popular(model: Recommender, popularity: float) -> Floats64:
 def _co_liked(search: Search, values: Floats64) -> Candidates:
     """Paths you - j - others - item.  A learned weight without a common user has no path: it stays a term."""
     addends = search.addends
-    others = search.model.co_count(addends.sources, addends.items[addends.pairs]) - search.liked[addends.pairs]
+    others = (
+        search.model.interacted.co_count(addends.sources, addends.items[addends.pairs]) - search.liked[addends.pairs]
+    )
     return _of_terms(search, search.forms.crowd, np.where(others >= search.config.least_crowd, values, 0), others)
 
 

@@ -15,7 +15,6 @@ from itertools import islice
 from zlib import crc32
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from kg_rec.explain.path import PathEdge, PathNode
@@ -84,9 +83,8 @@ class Verbalizer:
         """
         spoken, model, addends = self.sentences, self.model, table.addends
         language, every = spoken.language, table.forms.every
-        users = model.users.keys.take(pa.array(addends.users)).to_pylist()
-        items = model.items.keys.take(pa.array(addends.items)).to_pylist()
         owners, dense = addends.users.tolist(), addends.items.tolist()
+        users, items = model.users.texts(owners), model.items.texts(dense)
         scores, positive = table.score.tolist(), table.positive.tolist()
         net = np.sum(list(addends.values.values()), axis=0) if addends.values else np.zeros(len(addends.pairs))
         speaking = np.bincount(addends.pairs[net > 0], minlength=len(users)).tolist()
@@ -285,8 +283,7 @@ class Verbalizer:
 
     def _others_who_liked(self, item: int) -> int:
         """How many users besides the one who is told liked an item of theirs."""
-        indptr = self.model.users_of_items.indptr
-        return int(indptr[item + 1] - indptr[item]) - 1
+        return int(self.model.interacted.likes[item]) - 1
 
     def _rate(self, item: int) -> str:
         found = self._numbers.get((-1, item))

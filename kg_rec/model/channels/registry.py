@@ -81,7 +81,7 @@ def kind_of(name: str) -> ChannelKind:
     Raises:
         ModelError: there is none.
     """
-    if name not in channel_names():
+    if name not in SHIPPED and name not in channel_names():
         raise ModelError(f"unknown channel {name!r}; expected some of {sorted(channel_names())}")
     return _registered.get(name) or _loaded(name)
 

@@ -29,7 +29,10 @@ async function show(name) {
   if (name !== null) await views[name].open();
 }
 const open = told(async (name) => {
-  if (state.channels.length === 0) state.channels = ["base", ...(await ask("/v1/version")).channels];
+  if (state.channels.length === 0) {
+    const served = await ask("/v1/version");
+    Object.assign(state, { channels: ["base", ...served.channels], titles: served.titles });
+  }
   await show(name);
 });
 for (const name of Object.keys(views)) $(`to-${name}`).addEventListener("click", () => open(name));

@@ -3,7 +3,7 @@ import { words } from "./words.js";
 
 export const $ = (id) => document.getElementById(id);
 export const state = {
-  lang: "en", user: null, name: "", found: null, list: [], item: null, channels: [], explanation: null,
+  lang: "en", user: null, name: "", found: null, list: [], item: null, channels: [], titles: {}, explanation: null,
   removed: new Set(), added: new Map(), weights: {}, requests: [],
 };
 const colours = ["#2a6fbb", "#2e8b6f", "#8a5fb5", "#c0842b", "#b0476a", "#5b7083", "#7a8b2e"];
@@ -13,9 +13,10 @@ export const reaction = (kind) => words[state.lang].feedback[kind] ?? kind;
 const locale = () => (state.lang === "zh" ? "zh-CN" : "en-GB");
 export const number = (value, digits = 2) => value.toLocaleString(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits });
 export const day = (seconds) => new Date(1000 * seconds).toLocaleDateString(locale(), { year: "numeric", month: "short", day: "numeric", timeZone: "UTC" });
+export const hour = (seconds) => new Date(1000 * seconds).toLocaleString(locale(), { dateStyle: "short", timeStyle: "short", timeZone: "UTC" });
 export const moment = (seconds) => new Date(1000 * seconds).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" });
 export const colour = (channel) => colours[Math.max(0, state.channels.indexOf(channel)) % colours.length];
-export const channelName = (channel) => (channel === "base" ? t("base") : channel);
+export const channelName = (channel) => (channel === "base" ? t("base") : state.titles[channel]?.[state.lang] ?? state.titles[channel]?.en ?? channel);
 
 export const make = (tag, text, attributes = {}) => {
   const element = document.createElement(tag);
@@ -33,11 +34,19 @@ export const drawing = (width, height, label) => {
   const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
   return { svg, add: (...what) => svg.append(element(...what)) };
 };
-export const cut = (text, most) => ([...text].length > most ? `${[...text].slice(0, Math.max(1, most - 1)).join("")}…` : text);
+const ruler = document.createElement("canvas").getContext("2d");
+/** A text as far as it fits into some pixels of a picture. */
+export const cut = (text, room) => {
+  ruler.font = `13px ${getComputedStyle(document.body).fontFamily}`;
+  const letters = [...text];
+  if (ruler.measureText(text).width <= room) return text;
+  while (letters.length > 1 && ruler.measureText(`${letters.join("")}…`).width > room) letters.pop();
+  return `${letters.join("").trimEnd()}…`;
+};
 
 /** A table that becomes one block a row on a phone: columns of [title, value of a row, class]. */
 export const table = (columns, rows, caption) => {
-  const made = make("table", undefined, { class: "cards", role: "table" }), top = make("thead", undefined, { role: "rowgroup" });
+  const made = make("table", undefined, { class: columns.length > 4 ? "cards many" : "cards", role: "table" }), top = make("thead", undefined, { role: "rowgroup" });
   const head = make("tr", undefined, { role: "row" }), body = make("tbody", undefined, { role: "rowgroup" });
   if (caption) made.append(make("caption", caption));
   head.append(...columns.map(([title, , kind]) => (title ? make("th", title, { scope: "col", role: "columnheader", class: kind ?? "" }) : make("td", "", { role: "cell" }))));

@@ -1,5 +1,5 @@
 // A user, or everybody, over time.
-import { $, ask, day, drawing, number, of, state, t, table } from "./core.js";
+import { $, ask, cut, day, drawing, hour, number, of, state, t, table } from "./core.js";
 
 let found = null;
 
@@ -13,10 +13,11 @@ export async function open() {
 }
 export function picture() { if (found) course($("time-picture"), found); }
 
-const ends = (window) => t("window", day(window.first), day(window.last));
+/** How the times of some windows are told: by day, and by hour where two of them begin on one day. */
+const clock = (windows) => (windows.some((one, n) => n && day(one.first) === day(windows[n - 1].first)) ? hour : day);
 export const windows = (evolution) => table([
   [t("feature"), (row) => row.feature.name],
-  ...evolution.windows.map((window, n) => [ends(window), (row) => t("liked", row.counts[n], window.total), "number"]),
+  ...evolution.windows.map((window, n) => [t("window", ...[window.first, window.last].map(clock(evolution.windows))), (row) => t("liked", row.counts[n], window.total), "number"]),
 ], evolution.features);
 
 /** A row a feature, a bar a window: the share of what was liked then; drawn anew for each width. */
@@ -29,7 +30,7 @@ export function course(place, evolution) {
   const { svg, add } = drawing(width, features.length * row + 24, features.map((one) => one.text || one.feature.name).join(" "));
   features.forEach((one, r) => {
     const top = r * row, ground = top + head + high;
-    add("text", { x: 0, y: narrow ? top + 15 : ground - 4, class: "name" }, one.feature.name.length > 22 && !narrow ? `${one.feature.name.slice(0, 21)}…` : one.feature.name);
+    add("text", { x: 0, y: narrow ? top + 15 : ground - 4, class: "name" }, cut(one.feature.name, (narrow ? width : side) - 20));
     windows.forEach((_, n) => {
       const tall = (high - 16) * (share(one, n) / most), x = side + n * room + 2;
       add("rect", { x, y: ground - tall, width: room - 6, height: Math.max(tall, 1), class: "fill" });
@@ -38,6 +39,6 @@ export function course(place, evolution) {
     add("path", { class: "edge", d: `M ${side} ${ground} H ${width}` });
   });
   windows.forEach((window, n) => add("text", { x: side + n * room + (room - 6) / 2, y: features.length * row + 14, "text-anchor": "middle", class: "small" },
-    narrow ? new Date(1000 * window.first).toISOString().slice(2, 10) : day(window.first)));
+    narrow ? new Date(1000 * window.first).toISOString().slice(...(clock(windows) === hour ? [5, 16] : [2, 10])).replace("T", " ") : clock(windows)(window.first)));
   place.replaceChildren(svg);
 }

@@ -63,7 +63,7 @@ export function picture() {
       const x = narrow ? 1 : n * room + 1, top = narrow ? y + n * step : y;
       if (n) add("path", { class: "edge", stroke: colour(path.channel), d: narrow ? `M ${width / 2} ${top - 14} V ${top}` : `M ${x - gap} ${top + 14} H ${x}` });
       add("rect", { x, y: top, width: box - 1, height: 28, rx: 4, class: n === 0 || n === path.nodes.length - 1 ? "end" : "" });
-      add("text", { x: x + box / 2, y: top + 19, "text-anchor": "middle" }, cut(String(shown(node, n)), Math.floor(box / 7.6)));
+      add("text", { x: x + box / 2, y: top + 19, "text-anchor": "middle" }, cut(String(shown(node, n)), box - 12));
     });
     y += heights[row];
   });

@@ -29,6 +29,8 @@ _LOG = "graph.kgl-wal"
 _OURS = (GRAPH, "lock")
 #: The file of the engine that kg_rec had before.
 _OLD = "graph.lbug"
+#: What KGLite says where a writer put another checkpoint in place meanwhile, and how often it is tried in all.
+_CHANGED, _TRIES = "changed while it was loading", 20
 #: Memory that a byte of the log takes when it is read again.
 _LOG_FACTOR = 6
 
@@ -92,6 +94,16 @@ def open_for_reading(folder: Path) -> kglite.KnowledgeGraph:
         StoreError: they are damaged, or do not fit into memory.
     """
     require_memory(_memory_needed(folder), f"{folder}: opening the graph")
+    for _ in range(_TRIES - 1):
+        try:
+            return _read(folder)
+        except StoreError as error:
+            if _CHANGED not in str(error):
+                raise
+    return _read(folder)
+
+
+def _read(folder: Path) -> kglite.KnowledgeGraph:
     try:
         with tempfile.TemporaryDirectory(prefix="kg_rec-") as name:
             here = Path(name)

@@ -9,6 +9,7 @@ import pytest
 from toy_graph import everything
 
 from kg_rec.api import Model
+from kg_rec.model.interacted import _together, _together_few
 from kg_rec.model.one_user import with_history
 from kg_rec.snapshot import EdgeTable
 
@@ -54,12 +55,41 @@ def test_it_is_the_model_that_is_made_anew(seed: int) -> None:
         assert np.array_equal(one.indptr, other.indptr)
         assert np.array_equal(one.indices, other.indices)
         assert np.array_equal(one.data, other.data)
+    items = np.arange(len(MODEL.items))
+    first, second = np.repeat(items, len(items)), np.tile(items, len(items))
+    one, other = slow.interacted, fast.interacted
+    assert np.array_equal(one.likes, other.likes)
+    assert np.array_equal(one.co_count(first, second), other.co_count(first, second))
+    for who in ([user], [user, user], [user, 0 if user else 1]):
+        users = np.array(who)
+        assert np.array_equal(one.histories_of(users).toarray(), other.histories_of(users).toarray())
+        assert np.array_equal(one.seen_of(users).toarray(), other.seen_of(users).toarray())
+        for a, b in zip(one.weights_of(users), other.weights_of(users), strict=True):
+            assert np.array_equal(a, b)
+        assert np.array_equal(one.had(users, items[: len(users)]), other.had(users, items[: len(users)]))
     for a, b in zip(vars(slow.snapshot.interactions).values(), vars(fast.snapshot.interactions).values(), strict=True):
         assert (a is None and b is None) or np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     key = MODEL.users.key(user)
     one, other = (next(iter(Model(m).explain_lists([key], 5, workers=1))).to_pylist() for m in (slow, fast))
     assert one == other
     assert with_history(fast, user, EDGES.take(EDGES.source == user)).snapshot.digest == MODEL.snapshot.digest
+
+
+def test_what_the_user_did_costs_nothing_of_what_others_did() -> None:
+    user = int(EDGES.source[0])
+    mine = EDGES.take(EDGES.source == user)
+    found = with_history(MODEL, user, mine.take(np.arange(len(mine) - 1)))
+    next(iter(Model(found).explain_lists([MODEL.users.key(user)], 5, workers=1)))
+    assert not {"histories", "seen", "users_of_items"} & set(found.interacted.__dict__)
+    assert "_interactions" not in vars(found.snapshot.edges)  # those of all were not joined
+
+
+def test_few_items_are_counted_as_many_are() -> None:
+    users_of_items = MODEL.interacted.users_of_items
+    some, others = np.array([3, 0, 5]), np.array([1, 5, 4, 0])
+    few = _together_few(users_of_items, some, others)
+    assert np.array_equal(few, _together(users_of_items, some, others))
+    assert few.any()
 
 
 def test_a_weight_where_there_were_none() -> None:
