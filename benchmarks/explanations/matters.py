@@ -87,7 +87,8 @@ def _leads(model: Recommender, sources: NDArray[np.int64], item: int, path: Path
     """Which interactions have a path of this pattern to the item: others who liked both, a shared node, or a text."""
     if len(path.nodes) > 3 and path.nodes[2].key is None:
         end = item if len(path.nodes) == 4 else model.items.index(str(path.nodes[3].key))
-        both: NDArray[np.bool_] = (model.interacted.co_count(sources, np.full(len(sources), end)) > 0) & (sources != end)
+        together = model.interacted.co_count(sources, np.full(len(sources), end))
+        both: NDArray[np.bool_] = (together > 0) & (sources != end)
         return both
     if path.edges[1].type is None:
         return np.ones(len(sources), dtype=bool)
