@@ -4,6 +4,8 @@
     python -m benchmarks.trust $D/splits/random --items $D/ml-100k.item --facts $D/dbpedia_facts.tsv --json
 
 DIR holds train.tsv, valid.tsv and test.tsv; of several folders the figures are averaged.  Trained on train alone.
+``_low`` and ``_high`` end names of 95 % bootstrap intervals over the test users, ``_spread`` those of standard
+deviations over draws of the noise or over the models attacked.
 """
 
 from __future__ import annotations
@@ -24,10 +26,12 @@ from scipy.special import ndtr
 from benchmarks.quality.graph import Files, build, split_of
 from benchmarks.quality.linear import LinearAutoencoder
 from benchmarks.trust.membership import membership_auc
+from benchmarks.trust.small import test_of
 from benchmarks.trust.trained import SITES, of_trained
 from kg_rec.arrays.types import Floats64
 from kg_rec.cli.console import progress_bar
 from kg_rec.errors import KgRecError
+from kg_rec.evaluation.bootstrap import bootstrap
 from kg_rec.metrics import ValidationSet
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.histories import histories
@@ -69,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
                 found.append(measure(snapshot, split, options))
                 config = TrainConfig() if options.config is None else TrainConfig.from_toml(options.config)
                 shape = (len(snapshot.users), len(snapshot.items))
-                found[-1] |= of_trained(snapshot, split, config, *_test(split, shape), progress)
+                found[-1] |= of_trained(snapshot, split, config, *test_of(split, shape), progress)
     except KgRecError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -82,7 +86,7 @@ def measure(snapshot: Snapshot, split: Split, options: argparse.Namespace) -> di
     """Figures of one split."""
     shape = (len(snapshot.users), len(snapshot.items))
     seen = snapshot.with_edges(snapshot.schema.interaction.name, split.train)
-    judge, rows = _test(split, shape)
+    judge, rows = test_of(split, shape)
     delta = options.delta or 10.0 ** np.floor(-np.log10(10 * shape[0]))
     result: dict[str, float] = {"users": shape[0], "delta": delta}
     random = np.random.default_rng(options.seed)
@@ -91,9 +95,8 @@ def measure(snapshot: Snapshot, split: Split, options: argparse.Namespace) -> di
         figures = []
         for _ in range(options.runs):
             model = train_private(seen, Budget(epsilon, delta), random=random)
-            figures.append(judge.ndcg(replace(model, snapshot=seen).scores(rows).astype(np.float32)))
-        result[f"epsilon{epsilon:g}_ndcg"] = statistics.fmean(figures)
-        result[f"epsilon{epsilon:g}_ndcg_spread"] = statistics.pstdev(figures)
+            figures.append(judge.per_user(replace(model, snapshot=seen).scores(rows).astype(np.float32)))
+        result |= summary(f"epsilon{epsilon:g}_ndcg", figures, options.seed)
     result |= sites_with_noise(seen, split.train, Budget(3.0, delta), judge, rows, options)
     liked = histories(split.train, shape, 0).astype(np.float64)
     popularity = np.tile(np.bincount(split.train.target, minlength=shape[1]).astype(np.float32), (len(rows), 1))
@@ -111,8 +114,8 @@ def measure(snapshot: Snapshot, split: Split, options: argparse.Namespace) -> di
     def open_(given: sparse.csr_array, _: np.random.Generator) -> Callable[[sparse.csr_array], Floats64]:
         return LinearAutoencoder(given, 200.0, 0.33).scores
 
-    result["membership_auc"] = membership_auc(liked, private, options.models, options.seed)
-    result["membership_auc_not_private"] = membership_auc(liked, open_, options.models, options.seed)
+    for name, attacked in (("membership_auc", private), ("membership_auc_not_private", open_)):
+        result[name], result[f"{name}_spread"] = membership_auc(liked, attacked, options.models, options.seed)
     # what nobody can exceed who sees the model alone, even with everybody else's histories in hand
     result["membership_auc_bound"] = float(ndtr(mu_of(Budget(1.0, delta)) / np.sqrt(2)))
     return result
@@ -135,17 +138,21 @@ def sites_with_noise(
         basis = basis_of(public, first)
         moments = [noised_moments(graph, site, basis, random) for site, graph in parts.items()]
         model = train_noised_sites(public, moments)
-        figures.append(judge.ndcg(replace(model, snapshot=seen).scores(rows).astype(np.float32)))
-    spread = statistics.pstdev(figures)
-    return {"sites_epsilon3_ndcg": statistics.fmean(figures), "sites_epsilon3_ndcg_spread": spread}
+        figures.append(judge.per_user(replace(model, snapshot=seen).scores(rows).astype(np.float32)))
+    return summary("sites_epsilon3_ndcg", figures, options.seed)
 
 
-def _test(split: Split, shape: tuple[int, int]) -> tuple[ValidationSet, np.ndarray[Any, Any]]:
-    """Test users: what is masked, what is to be found, among what; and their dense indices."""
-    relevant = histories(split.test, shape, 0)
-    rows = np.flatnonzero(np.diff(relevant.indptr))
-    given, masked = histories(split.train, shape, 0)[rows], histories(split.masked("test"), shape, 0)[rows]
-    return ValidationSet(given, masked, relevant[rows], split.test_candidates), rows
+def summary(name: str, figures: list[Floats64], seed: int) -> dict[str, float]:
+    """Mean over draws of the noise and users, 95 % interval over users, and standard deviation over draws.
+
+    Args:
+        name: of the figure.
+        figures: by draw, NDCG@10 of each user.
+        seed: of the bootstrap.
+    """
+    low, high = bootstrap(np.mean(figures, axis=0), seed)
+    spread = float(np.std([drawn.mean() for drawn in figures]))
+    return {name: float(np.mean(figures)), f"{name}_low": low, f"{name}_high": high, f"{name}_spread": spread}
 
 
 if __name__ == "__main__":

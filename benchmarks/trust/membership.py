@@ -22,8 +22,8 @@ ATTACKED = 6
 Fit = Callable[[sparse.csr_array, np.random.Generator], Callable[[sparse.csr_array], Floats64]]
 
 
-def membership_auc(histories: sparse.csr_array, fit: Fit, models: int, seed: int) -> float:
-    """Area under the ROC curve of the attack, averaged over the models attacked; 0.5 is chance.
+def membership_auc(histories: sparse.csr_array, fit: Fit, models: int, seed: int) -> tuple[float, float]:
+    """Area under the ROC curve of the attack, 0.5 is chance: mean and standard deviation over the models attacked.
 
     Args:
         histories: binary CSR, shape (users, items).
@@ -39,11 +39,9 @@ def membership_auc(histories: sparse.csr_array, fit: Fit, models: int, seed: int
     inside[models:] = random.random((ATTACKED, users)) < 0.5
     figures = np.stack([_figure(histories, fit(histories[np.flatnonzero(row)], random)) for row in inside])
     shadows, known = figures[:models], inside[:models]
-    return float(
-        np.mean(
-            [_auc(_ratio(f, shadows, known), row) for f, row in zip(figures[models:], inside[models:], strict=True)]
-        )
-    )
+    pairs = zip(figures[models:], inside[models:], strict=True)
+    areas = [_auc(_ratio(figure, shadows, known), row) for figure, row in pairs]
+    return float(np.mean(areas)), float(np.std(areas))
 
 
 def _figure(histories: sparse.csr_array, scores: Callable[[sparse.csr_array], Floats64]) -> Floats64:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from small_split import write_split
 
+from benchmarks.trust import small
 from benchmarks.trust.__main__ import main
 
 
@@ -39,6 +40,24 @@ def test_one_line_of_json_with_every_key(folder: Path, capsys: pytest.CaptureFix
     assert found["compress_ratio"] > 1
     assert found["compress_ratio"] == found["compress_bytes_before"] / found["compress_bytes_after"]
     assert found["compress_ndcg_drop"] == 1 - found["compress_ndcg_after"] / found["compress_ndcg_before"]
+    for figure in ("epsilon3_ndcg", "epsilon1_ndcg", "sites_epsilon3_ndcg", "compress_ndcg_drop"):
+        assert found[f"{figure}_low"] <= found[figure] <= found[f"{figure}_high"]
     assert found["compress_valid_drop"] <= 0.01
     for name in ("whole", "small", "mapped"):
         assert found[f"{name}_list_ms"] > 0
+
+
+def test_a_generated_catalogue_is_chosen_by_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+    """Most of what a user chose is of few items' neighbourhoods; the figures are those of the model that is saved."""
+    graph = small.catalogue(300, 150, 6_000, seed=1, kinds=10, chosen=2)
+    again = small.catalogue(300, 150, 6_000, seed=1, kinds=10, chosen=2)
+    assert graph.interactions.source.tolist() == again.interactions.source.tolist()
+    together = np.zeros((150, 300))
+    together[graph.interactions.source, graph.interactions.target] = 1
+    alike = np.corrcoef(together.T[together.sum(axis=0) > 5])
+    assert (alike > 0.3).mean() > 0.05  # pairs of one kind: a tenth of all
+    arguments = ["--items", "300", "--users", "150", "--interactions", "6000", "--json"]
+    assert small.main(arguments) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["compress_ratio"] > 1
+    assert figures["compress_ndcg_before"] > 0.1
