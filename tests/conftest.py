@@ -10,6 +10,7 @@ With ``KG_REC_REQUIRE_ALL=1`` a missing server, browser or missing data is a fai
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import sys
 from collections.abc import Generator, Iterator
@@ -59,6 +60,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(next(tier for tier, name in TIERS.items() if name == folder))
     order = list(TIERS)
     items.sort(key=lambda item: max(order.index(tier) for tier in order if item.get_closest_marker(tier)))
+
+
+def pytest_collection_finish() -> None:
+    """A million objects of what was imported stay: they need not be looked through again."""
+    gc.collect()
+    gc.freeze()
 
 
 _unit_test: str | None = None

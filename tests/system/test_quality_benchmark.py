@@ -54,8 +54,7 @@ def test_one_line_of_json_with_every_key(folder: Path, capsys: pytest.CaptureFix
     rows = [f"T/{item}#\tmade_in\t{'odd' if item % 2 else 'even'}" for item in range(40)]
     facts.write_text("item_id\trelation\tname\n" + "\n".join(rows) + "\n", encoding="utf-8")
     out = folder / "line.json"
-    asked = ["--facts", str(facts), "--out", str(out), "--peers", "ease", "edlae", "itemknn"]
-    assert main([*quick(folder), *asked]) == 0
+    assert main([str(folder), "--facts", str(facts), "--out", str(out), "--peers", "ease", "edlae", "itemknn"]) == 0
     result = said(capsys)
     assert json.loads(out.read_text(encoding="utf-8")) == result
     assert {"data", "protocol", "users", "items", "metrics", "valid", "intervals", "chosen", "seconds",
