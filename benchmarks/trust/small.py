@@ -118,8 +118,13 @@ def test_of(split: Split, shape: tuple[int, int]) -> tuple[ValidationSet, np.nda
     return ValidationSet(given, masked, relevant[rows], split.test_candidates), rows
 
 
-def catalogue(items: int, users: int, interactions: int, seed: int, kinds: int = 100, chosen: int = 4) -> Snapshot:
-    """A graph in which each user chooses, nine times of ten, among the items of ``chosen`` of the ``kinds``."""
+def catalogue(
+    items: int, users: int, interactions: int, seed: int, kinds: int = 100, chosen: int = 4, *, facts: bool = False
+) -> Snapshot:
+    """A graph in which each user chooses, nine times of ten, among the items of ``chosen`` of the ``kinds``.
+
+    With ``facts`` the kinds are in the graph, as categories.
+    """
     rng = np.random.default_rng(seed)
     popularity = (rng.permutation(items) + 10.0) ** -0.6
     kind = rng.integers(0, kinds, items)
@@ -134,16 +139,19 @@ def catalogue(items: int, users: int, interactions: int, seed: int, kinds: int =
     place = np.searchsorted(cumulated, low + rng.random(interactions) * (high - low), side="right") - 1
     pairs = np.unique(user * items + order[np.minimum(place, items - 1)])
     schema = GraphSchema.bundled("interactions")
-    counts, nodes = {schema.user.name: users, schema.item.name: items}, {}
+    counts = {schema.user.name: users, schema.item.name: items, "Category": kinds if facts else 0}
+    nodes = {}
     for name, node_type in schema.node_types.items():
         count = counts.get(name, 0)
         keys = pa.array([f"{n:06d}" for n in range(count)], pa.string())
         columns = {p.name: keys if p.name == node_type.key else pa.nulls(count) for p in node_type.properties}
         nodes[name] = pa.table(columns)
     none = np.zeros(0, np.int64)
-    nothing = {name: EdgeTable(none, none) for name in schema.relation_types}
+    others = {name: EdgeTable(none, none) for name in schema.relation_types}
+    if facts:
+        others["HAS_CATEGORY"] = EdgeTable(np.arange(items), kind)
     edges = EdgeTable(pairs // items, pairs % items, np.full(len(pairs), 5, np.float32), np.arange(len(pairs)))
-    return Snapshot(schema, "a generated catalogue", nodes, {**nothing, schema.interaction.name: edges})
+    return Snapshot(schema, "a generated catalogue", nodes, {**others, schema.interaction.name: edges})
 
 
 def main(arguments: list[str] | None = None) -> int:

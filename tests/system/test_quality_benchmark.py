@@ -10,7 +10,7 @@ from scipy import sparse
 from small_split import QUICK
 
 import kg_rec.evaluation.evaluate as evaluate_module
-from benchmarks.quality import alignment
+from benchmarks.quality import alignment, size
 from benchmarks.quality.__main__ import main
 from benchmarks.quality.graph import Files, build, split_of
 from benchmarks.quality.linear import ItemKnn, LinearAutoencoder
@@ -96,6 +96,15 @@ def test_what_alignment_does_to_the_prior(folder: Path, capsys: pytest.CaptureFi
         assert aligned[name]["gain"] == pytest.approx(gain, abs=2e-4)
     shares = [found["gates"]["LOT"] / sum(map(abs, found["gates"].values())) for found in (plain, aligned)]
     assert shares[1] > shares[0]
+
+
+def test_a_generated_catalogue_is_fitted_and_timed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert size.main(["--items", "300", "--users", "200", "--interactions", "6000", "--json"]) == 0
+    result = said(capsys)
+    assert result["fit_seconds"] > 0
+    assert result["fit_cpu_seconds"] > 0
+    assert result["peak_memory_mb"] > 100
+    assert result["ndcg@10"] > 0.05  # ten of 300 at random find a thirtieth of one
 
 
 def test_cold_users_are_served_from_likes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
