@@ -238,6 +238,8 @@ def test_why_not_and_which_of_two_are_told(page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation_in_any_view(page: Page, scheme: Literal["light", "dark"]) -> None:
     page.emulate_media(color_scheme=scheme)
+    before = page.viewport_size
+    assert before is not None
     opened = {
         "Profile": "#edited table",
         "Over time": "#time-picture svg",
@@ -262,8 +264,14 @@ def test_axe_finds_no_violation_in_any_view(page: Page, scheme: Literal["light",
             expect(page.locator(opened[view])).to_be_visible()
             for summary in page.locator("main summary:visible").all():
                 summary.click()
-            wide, shown = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-            assert wide <= shown, view
+            for side in (768, before["width"]):
+                page.set_viewport_size({"width": side, "height": 900})
+                told = page.evaluate(
+                    "[document.documentElement.scrollWidth, [...document.querySelectorAll('main tbody th')]"
+                    ".filter((one) => one.offsetParent && one.clientWidth < 60).map((one) => one.textContent)]"
+                )
+                assert told[0] <= side, (view, side)
+                assert told[1] == [], "a column of one letter a line"
         found = Axe().run(page).response
         told = [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in found["violations"]]
         assert told == [], view

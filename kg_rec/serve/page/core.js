@@ -11,7 +11,7 @@ const colours = ["#2a6fbb", "#2e8b6f", "#8a5fb5", "#c0842b", "#b0476a", "#5b7083
 export const t = (key, ...values) => values.reduce((text, value) => text.replace("{}", () => value), words[state.lang][key]);
 export const reaction = (kind) => words[state.lang].feedback[kind] ?? kind;
 const locale = () => (state.lang === "zh" ? "zh-CN" : "en-GB");
-export const number = (value, digits = 2) => value.toLocaleString(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits });
+export const number = (value, digits = 2) => value.toLocaleString(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative" });
 export const day = (seconds) => new Date(1000 * seconds).toLocaleDateString(locale(), { year: "numeric", month: "short", day: "numeric", timeZone: "UTC" });
 export const hour = (seconds) => new Date(1000 * seconds).toLocaleString(locale(), { dateStyle: "short", timeStyle: "short", timeZone: "UTC" });
 export const moment = (seconds) => new Date(1000 * seconds).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" });

@@ -1,5 +1,5 @@
 // For operators: the model and its states, runs, drift, feedback, fairness.  Each part is asked for by itself.
-import { $, ask, bar, channelName, day, make, moment, number, state, t, table } from "./core.js";
+import { $, ask, bar, channelName, day, make, moment, number, reaction, state, t, table } from "./core.js";
 import { course, windows } from "./time.js";
 
 let drifted = null;
@@ -57,7 +57,7 @@ function drift(found) {
 function reactions(found) {
   const kinds = Object.entries(found.kinds), most = Math.max(...kinds.map(([, count]) => count), 1);
   const told = kinds.length ? table([
-    [t("kind"), ([kind]) => kind],
+    [t("kind"), ([kind]) => reaction(kind)],
     [t("count"), ([, count]) => number(count, 0), "number"],
     ["", ([, count]) => bar(count, most), "wide"],
   ], kinds) : make("p", t("noReactions"));
