@@ -32,6 +32,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -125,7 +126,7 @@ async def _measured(
     with _served([*uvicorn, "--port"]) as (port, _):
         progress(0, None, "ask an application that does nothing")
         echo = await at_rate(port, lists(anybody()), options.rate, options.seconds)
-        _, echoes = await as_fast(port, lists(iter(hot * 1_000_000)), options.seconds)
+        _, echoes = await as_fast(port, lists(cycle(hot)), options.seconds)
     serve = [sys.executable, "-c", "from kg_rec.cli import main; main()", "serve", str(model), "--graph", graph]
     serve += ["--workers", str(options.workers)]
     with _served([*serve, "--port"]) as (port, pid):
@@ -135,7 +136,7 @@ async def _measured(
         memory = [_resident(pid)]
         progress(0, None, "lists that are kept")
         await as_fast(port, lists(iter(hot)), 60.0, connections=1, most=len(hot))
-        kept, per_second = await as_fast(port, lists(iter(hot * 1_000_000)), options.seconds)
+        kept, per_second = await as_fast(port, lists(cycle(hot)), options.seconds)
         progress(0, None, "dismissals")
         fresh = await changed(port, anybody(), options.fresh, path)
         memory.append(_resident(pid))

@@ -1,14 +1,15 @@
 """Lists with their reasons, made together where they are asked for at the same moment.
 
 Most of the cost of a list is the same for one and for ten of them.  While one batch is made, what is asked for gathers,
-and is the next batch: a service that is asked much makes larger batches, each list at a smaller cost.
+and is the next batch: a service that is asked much makes larger batches, each list at a smaller cost.  Whoever asks
+first makes the batch, so a list that is asked for alone changes no thread.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +63,7 @@ class ListMaker:
 
     def __init__(self, shown: ExplainConfig) -> None:
         self._shown = shown
-        self._worker = ThreadPoolExecutor(1, "kg_rec-lists")
+        self._making = threading.Lock()
         self._waiting: dict[tuple[int, Form], _Batch] = {}
         self._lock = threading.Lock()
         self._speakers: tuple[int, dict[str, Verbalizer]] = (-1, {})
@@ -81,19 +82,18 @@ class ListMaker:
         found, key = Future[Items](), (id(model), form)
         with self._lock:
             batch = self._waiting.get(key)
-            if batch is None or len(batch.asked) >= _TOGETHER:
+            first = batch is None or len(batch.asked) >= _TOGETHER
+            if batch is None or first:
                 batch = self._waiting[key] = _Batch(state, model, form, [])
-                self._worker.submit(self._run, key, batch)
             batch.asked.append((user, found))
+        if first:
+            with self._making:
+                self._run(key, batch)
         return found.result()
 
     def of(self, state: State, model: Model, user: str, form: Form, allowed: NDArray[np.bool_] | None = None) -> Items:
         """:meth:`items` made alone, of the items ``allowed``, shape (items,); None for all."""
         return self._made(state, model, [user], form, allowed)[0]
-
-    def close(self) -> None:
-        """Make no more lists."""
-        self._worker.shutdown()
 
     def _run(self, key: tuple[int, Form], batch: _Batch) -> None:
         with self._lock:

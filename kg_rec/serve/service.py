@@ -192,7 +192,6 @@ class Service:
     def close(self) -> None:
         """Let go of the graph."""
         self.live.close()
-        self.maker.close()
         with self._writing:
             self._let_go()
 

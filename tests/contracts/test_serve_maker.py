@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -25,22 +24,17 @@ USERS = MODEL.recommender.users.keys.to_pylist()[:6]
 
 
 @pytest.fixture
-def maker() -> Iterator[ListMaker]:
-    made = ListMaker(ExplainConfig())
-    yield made
-    made.close()
+def maker() -> ListMaker:
+    return ListMaker(ExplainConfig())
 
 
 def asked_while_busy(maker: ListMaker, asks: list[tuple[str, Form]]) -> list[object]:
     """What each gets where all ask while the one who makes lists is held up."""
-    held = threading.Event()
-    holding = maker._worker.submit(held.wait, 30)
     with ThreadPoolExecutor(len(asks)) as pool:
-        found = [pool.submit(maker.items, STATE, MODEL, *ask) for ask in asks]
-        while sum(len(batch.asked) for batch in list(maker._waiting.values())) < len(asks):
-            threading.Event().wait(0.001)
-        held.set()
-        assert holding.result()
+        with maker._making:
+            found = [pool.submit(maker.items, STATE, MODEL, *ask) for ask in asks]
+            while sum(len(batch.asked) for batch in list(maker._waiting.values())) < len(asks):
+                threading.Event().wait(0.001)
         return [one.exception() or one.result() for one in found]
 
 
