@@ -202,7 +202,15 @@ class Simulation:
 
 @dataclass(frozen=True)
 class _World:
-    """Draws that all viewers share: (F,), (F,), (C,), (C, features) and (C, 30) people."""
+    """What is drawn once for all viewers; F films, C communities.
+
+    Attributes:
+        log_popularity: of each film, (F,).
+        quality: of each film, (F,).
+        shares: of the viewers that each community has, (C,).
+        tastes: of each community for each feature of films, (C, features).
+        favourites: people whom each community likes, (C, 30).
+    """
 
     log_popularity: np.ndarray
     quality: np.ndarray

@@ -210,7 +210,7 @@ def _pick(chunk: Chunk, columns: Mapping[str, str]) -> pa.Table:
 
 
 def _takeable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Arrow has no way to take rows of a view."""
+    """The column in a type whose rows can be picked; Arrow cannot pick rows of a view of texts or bytes."""
     views = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
     return column.cast(views[column.type]) if column.type in views else column
 

@@ -19,7 +19,7 @@ from kg_rec.settings import from_dict
 from kg_rec.store import GraphStore, connect
 from kg_rec.store.ledger import RunLedger
 
-#: RunLedger a test on each store.
+#: Runs a test on each store.
 both_stores = pytest.mark.parametrize(
     "world", ["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)], indirect=True
 )

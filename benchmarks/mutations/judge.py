@@ -1,11 +1,13 @@
 """A run of pytest that measures which test executes which statement, and then judges changes, each in a fork of it.
 
 The tests are imported once; a fork takes over the changed code and runs the tests that execute its statement, the
-quickest first, until one fails.
+quickest first, until one fails.  At the end those that failed run in forks without any change: one that fails there
+too proves nothing.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -76,7 +78,6 @@ class Judge:
         if known.exists():
             before = Touched(**json.loads(known.read_text(encoding="utf-8")))
             self.touched = before if before.of == of else self.touched
-        self._sound = set(self.touched.killed.values())
         self._switch: Callable[[str], None] = lambda _: None
 
     @pytest.hookimpl(tryfirst=True)
@@ -92,16 +93,30 @@ class Judge:
         if toys := sys.modules.get("toy_graph"):
             toys.everything()  # made once here, not in each fork
         running = Running.here()
+        gc.freeze()  # so that forks share what there is
         items = {item.nodeid: item for item in session.items}
-        for change in self.changes:
-            source = sources[change.path]
-            names = self.touched.tests.get(f"{change.path}:{first_line(source, change.line)}", [])
-            tests = [items[name] for name in sorted(names, key=self.touched.seconds.__getitem__) if name in items]
-            if self.touched.killed.get(str(change)) in items:
-                verdict = "killed"
-            else:
-                verdict = self._verdict(running, root, change, source, tests) if tests else "untested"
-            self.told(change, verdict, len(tests))
+        left = self.changes
+        while left:
+            verdicts: list[tuple[Mutation, str, int]] = []
+            for change in left:
+                source = sources[change.path]
+                names = self.touched.tests.get(f"{change.path}:{first_line(source, change.line)}", [])
+                tests = [items[name] for name in sorted(names, key=self.touched.seconds.__getitem__) if name in items]
+                verdict = "killed" if self.touched.killed.get(str(change)) in items else "untested"
+                if tests and verdict == "untested":
+                    verdict, killer = self._verdict(running, root, change, source, tests)
+                    self.say(f"{verdict} {change} {killer or ''}")
+                verdicts.append((change, verdict, len(tests)))
+            for of_models in (True, False):
+                some = [c for c, v, _ in verdicts if v == "killed" and of_models != c.path.startswith(_NOT_OF_MODELS)]
+                killers = sorted({self.touched.killed[str(c)] for c in some})
+                if killers:
+                    path = some[0].path
+                    self._controlled(running, root, path, sources[path], [items[name] for name in killers])
+            left = [c for c, v, _ in verdicts if v == "killed" and str(c) not in self.touched.killed]
+            for change, verdict, count in verdicts:
+                if change not in left:
+                    self.told(change, verdict, count)
         return True
 
     @pytest.hookimpl(wrapper=True)
@@ -163,23 +178,27 @@ class Judge:
     def _keep(self) -> None:
         self.known.write_text(json.dumps(vars(self.touched)), encoding="utf-8")
 
-    def _verdict(self, running: Running, root: Path, change: Mutation, source: str, tests: list[pytest.Item]) -> str:
-        """What the tests say of a change; one that fails in a fork without it too is not asked again."""
-        while True:
-            asked = [item for item in tests if item.nodeid not in self.touched.failing]
-            verdict, killer = self._fork(running, root, change.path, change.applied(source), asked)
-            if killer is not None and killer not in self._sound:
-                control, _ = self._fork(
-                    running, root, change.path, source, [item for item in asked if item.nodeid == killer]
-                )
-                if control != "survived":
-                    self.touched.failing.append(killer)
-                    continue
-                self._sound.add(killer)
-            if killer is not None:
-                self.touched.killed[str(change)] = killer
+    def _verdict(
+        self, running: Running, root: Path, change: Mutation, source: str, tests: list[pytest.Item]
+    ) -> tuple[str, str | None]:
+        """What the tests say of a change, and the test that fails."""
+        asked = [item for item in tests if item.nodeid not in self.touched.failing]
+        verdict, killer = self._fork(running, root, change.path, change.applied(source), asked)
+        if killer is not None:
+            self.touched.killed[str(change)] = killer
             self._keep()
-            return verdict
+        return verdict, killer
+
+    def _controlled(self, running: Running, root: Path, path: str, source: str, killers: list[pytest.Item]) -> None:
+        """Find the tests that fail in a fork without any change too; they are not asked again."""
+        while killers:
+            _, failing = self._fork(running, root, path, source, killers)
+            if failing is None:
+                return
+            self.touched.failing.append(failing)
+            self.touched.killed = {c: name for c, name in self.touched.killed.items() if name != failing}
+            self._keep()
+            killers = [item for item in killers if item.nodeid != failing]
 
     def _fork(
         self, running: Running, root: Path, path: str, source: str, tests: list[pytest.Item]
@@ -192,6 +211,7 @@ class Judge:
             code = 2
             try:
                 os.setsid()
+                gc.disable()
                 resource.setrlimit(resource.RLIMIT_CPU, (int(self.limit) + 1, int(self.limit) + 2))
                 signal.signal(signal.SIGXCPU, lambda *_: os._exit(4))
                 running.put(str(root / path), source)
@@ -215,7 +235,7 @@ class Judge:
             last = begun.read().split()
         if ended in _SAID:
             return _SAID[ended], None
-        return "killed", tests[int(last[-1])].nodeid if last else None
+        return ("killed", tests[int(last[-1])].nodeid) if last else ("outside", None)
 
     def _waited(self, pid: int) -> int | None:
         """The exit code of a process; None where the time is over, on the clock ten times the processor's."""

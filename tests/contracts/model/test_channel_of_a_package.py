@@ -43,6 +43,11 @@ class TogetherConfig:
     powers: tuple[float, ...] = (0.5, 1.0)
 
 
+@dataclass(frozen=True, slots=True)
+class SilentConfig:
+    """None."""
+
+
 class Together(ChannelKind):
     """How many users liked both."""
 
@@ -177,3 +182,24 @@ def test_an_installed_package_can_bring_one(tmp_path: Path) -> None:
         "['taste', 'relational', 'sequence', 'knowledge', 'meaning', 'vectors', 'together']",
         "{'powers': (0.5, 1.0)}",
     ]
+
+
+class Silent(Together):
+    """Has nothing to say of any graph."""
+
+    name = "silent"
+    table = "silent"
+    settings = SilentConfig
+
+    def candidates(self, data: TrainingData) -> Iterator[tuple[Mapping[str, Any], Kernel]]:
+        return iter(())
+
+
+def test_a_channel_that_has_nothing_to_say_is_left_out() -> None:
+    register(Silent())
+    try:
+        model = train(films(), replace(WITH, channels=("taste", "silent")))
+    finally:
+        unregister("silent")
+    assert "silent" not in model.chosen.warm
+    assert "taste" in model.chosen.warm

@@ -12,10 +12,11 @@ from toy_graph import everything, pairs, with_user
 import kg_rec.explain.paths.search as search_module
 import kg_rec.model.kernel as kernel_module
 import kg_rec.model.recommender as recommender_module
-from kg_rec.errors import ConfigError
+from kg_rec.errors import ConfigError, ModelError
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import PathGroup
+from kg_rec.explain.paths.cold import shared_with
 from kg_rec.explain.paths.metrics import entity_popularity, interaction_recency
 from kg_rec.explain.paths.search import find
 from kg_rec.explain.single import explain, path_groups
@@ -283,3 +284,8 @@ def test_a_large_catalogue_gives_the_same(model: Recommender, monkeypatch: pytes
         assert found.score == pytest.approx(expected.score, rel=1e-6)
         assert [p.nodes for p in found.paths] == [p.nodes for p in expected.paths]
         assert [p.value for p in found.paths] == pytest.approx([p.value for p in expected.paths], rel=1e-5)
+
+
+def test_new_items_have_no_paths_in_a_model_that_places_none() -> None:
+    with pytest.raises(ModelError, match="expected a model with a regression for items without interactions"):
+        shared_with(replace(everything(), regression=None), 0)

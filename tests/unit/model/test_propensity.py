@@ -15,7 +15,14 @@ from kg_rec.errors import ConfigError
 from kg_rec.model.channels.base import PRIOR_FACTOR
 from kg_rec.model.channels.taste import TASTE, TasteConfig
 from kg_rec.model.kernel import Kernel, MatrixKernel
-from kg_rec.model.propensity import PropensityConfig, inverse_weighted, node_features, of_graph, propensities
+from kg_rec.model.propensity import (
+    PropensityConfig,
+    inverse_weighted,
+    node_features,
+    of_graph,
+    propensities,
+    weighted_error,
+)
 from kg_rec.snapshot import Snapshot
 
 CONFIG = TasteConfig(l2=(7.0,), dropout=0.25, user_power=0.0, prior=(0.0,), popularity=(0.0,))
@@ -109,3 +116,9 @@ def test_a_strength_is_taken_only_where_it_ranks_better() -> None:
         assert numbers.get("propensity") == expected
     with pytest.raises(ConfigError, match=r"taste.propensity: expected numbers from 0 to 1"):
         TasteConfig(propensity=(2.0,))
+
+
+def test_an_error_weighed_by_propensities_counts_what_is_rarely_chosen_for_more() -> None:
+    errors, p = np.array([1.0, 3.0]), np.array([0.5, 0.25])
+    assert weighted_error(errors, p) == (1 * 2 + 3 * 4) / (2 + 4)
+    assert weighted_error(errors, np.array([0.2, 0.2])) == 2.0

@@ -200,3 +200,13 @@ def test_addends_of_tokens_sum_to_the_embedding(encoder: TextEncoder, text: str)
     np.testing.assert_allclose(addends.sum(axis=0), encoder.encode([text])[0], atol=1e-5)
     assert places[0] == places[-1] == (0, 0)
     assert all(0 <= start < end <= len(text) for start, end in places[1:-1])
+
+
+def test_a_tokenizer_that_does_not_tell_where_tokens_stand_is_refused(encoder: TextEncoder) -> None:
+    class Slow:
+        is_fast = False
+
+    other = replace(encoder)
+    vars(other)["_parts"] = (Slow(), None)
+    with pytest.raises(ModelError, match="expected a fast tokenizer"):
+        other.addends("a film")
