@@ -93,8 +93,8 @@ def write_pictures(
     unknown = [file for key, some in files.items() if key not in known_keys for file in some]
     shown = {key: some for key, some in files.items() if key in known_keys}
     flat = [file for some in shown.values() for file in some]
-    found, bad = encoder.encode(flat, progress)
-    made = _means(shown, found)
+    encoded, bad = encoder.encode(flat, progress)
+    made = _means(shown, encoded)
     table = pa.table({item.key: list(made), name: pa.array(list(made.values()), pa.list_(pa.float64()))})
     for start in range(0, len(table), _ROWS):
         store.write_nodes(item.name, table.slice(start, _ROWS))

@@ -274,8 +274,8 @@ def _load(
                 name, count, write = batch.relation, edges, store.write_edges
                 table = checker.edges(name, batch.table, origin, batch.repeats)
                 if name == chosen.interaction.name and chosen.interaction.weight in table.column_names:
-                    found = table[chosen.interaction.weight].drop_null().value_counts()
-                    weights.update({w["values"]: w["counts"] for w in found.to_pylist()})
+                    values = table[chosen.interaction.weight].drop_null().value_counts()
+                    weights.update({w["values"]: w["counts"] for w in values.to_pylist()})
             for piece in _pieces(table):
                 written = write(name, piece)
                 count[name] += written

@@ -103,8 +103,8 @@ class Terms:
         return self._types(term), self._properties(term), self._relations(term)
 
     def _types(self, iri: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        found = [self._schema.types_of(term) for term in self._with_above(iri)]
-        return next((types for types in found if any(types)), ((), ()))
+        several = [self._schema.types_of(term) for term in self._with_above(iri)]
+        return next((types for types in several if any(types)), ((), ()))
 
     def _properties(self, iri: str) -> tuple[str, ...]:
         if iri == LABEL:

@@ -233,9 +233,9 @@ def _clean_years(context: LoadContext, items: Chunk, year: str, title: str) -> C
     years, titles = items.table[year].to_pylist(), items.table[title].to_pylist()
     for row, text in enumerate(years):
         if text and not text.isdigit():
-            titles[row], found = split_title(titles[row])
-            years[row] = "" if found is None else str(found)
-            context.unmapped[f".item column {year}: no year"] += found is None
+            titles[row], in_title = split_title(titles[row])
+            years[row] = "" if in_title is None else str(in_title)
+            context.unmapped[f".item column {year}: no year"] += in_title is None
     table = items.table.set_column(items.table.column_names.index(year), year, pa.array(years, pa.string()))
     return Chunk(table.set_column(table.column_names.index(title), title, pa.array(titles, pa.string())), items.origin)
 

@@ -257,13 +257,13 @@ def _facts(context: LoadContext, rule: FactRule, chunk: Chunk) -> Iterator[NodeB
     for name in sorted(pc.unique(relations).to_pylist(), key=lambda n: n or ""):
         rows = pc.indices_nonzero(pc.equal(relations, name) if name is not None else pc.is_null(relations))
         part = Chunk(raw.take(rows), chunk.origin.take(rows))
-        found = schema.relations_called(rule.names.get(name or "", name or ""))
-        if len(found) != 1:
-            fault = _unknown_relation(schema, name, found)
+        meant = schema.relations_called(rule.names.get(name or "", name or ""))
+        if len(meant) != 1:
+            fault = _unknown_relation(schema, name, meant)
             for row, line in zip(part.table.to_pylist(), part.origin.lines.to_pylist(), strict=True):
                 context.faults.add(chunk.origin.path, line, fault, [row["source"], name, row["target"]])
             continue
-        kind, inverted = found[0]
+        kind, inverted = meant[0]
         if inverted:
             turned = pa.table({"source": part.table["target"], "target": part.table["source"]})
             part = Chunk(turned, part.origin)

@@ -68,8 +68,8 @@ def show_schema(name: str, as_json: bool) -> None:
     """
     from kg_rec.schema import GraphSchema
 
-    found = GraphSchema.find(name)
+    known = GraphSchema.find(name)
     if as_json:
-        print_json({"name": found.name, "labels": dict(found.labels), "turtle": found.turtle})
+        print_json({"name": known.name, "labels": dict(known.labels), "turtle": known.turtle})
     else:
-        click.echo(found.turtle, nl=not found.turtle.endswith("\n"))
+        click.echo(known.turtle, nl=not known.turtle.endswith("\n"))

@@ -228,8 +228,8 @@ def _print_report(report: PhraseReport) -> None:
         print_table(["sentences", "rejected because", "such as"], most[:15])
         worst = sorted((p for p in report.patterns if p.rejected), key=lambda p: -p.rejected)[:10]
         click.echo()
-        found = [(p.rejected, p.lang, p.tone, p.pattern, p.accepted) for p in worst]
-        print_table(["rejected", "language", "tone", "pattern", "accepted"], found)
+        table = [(p.rejected, p.lang, p.tone, p.pattern, p.accepted) for p in worst]
+        print_table(["rejected", "language", "tone", "pattern", "accepted"], table)
     click.echo(
         f"\n{report.accepted:,} phrases added to {report.file} in {report.requests:,} requests; "
         f"{report.rejected:,} rejected; {report.fallback:,} of {len(report.patterns):,} patterns left to the grammar"

@@ -84,15 +84,15 @@ def check_schema(ctx: click.Context, file: str, graph: str | None, as_json: bool
     from kg_rec.schema import GraphSchema
     from kg_rec.store.mapping import check_mapping
 
-    found = GraphSchema.find(file)
-    check_mapping(found)
+    wanted = GraphSchema.find(file)
+    check_mapping(wanted)
     findings: tuple[Finding, ...] = ()
     if graph is not None:
         with opened(graph) as store:
-            findings = contradictions(store, found)
+            findings = contradictions(store, wanted)
     broken = sum(f.violation for f in findings)
     if as_json:
-        print_json({"schema": found.name, "ok": not broken, "findings": [asdict(f) for f in findings]})
+        print_json({"schema": wanted.name, "ok": not broken, "findings": [asdict(f) for f in findings]})
     else:
         for finding in findings:
             click.echo(finding.line())
@@ -115,13 +115,13 @@ def apply_schema(file: str, graph: str, as_json: bool) -> None:
     from kg_rec.checks.manage import apply
     from kg_rec.schema import GraphSchema
 
-    found = GraphSchema.find(file)
+    wanted = GraphSchema.find(file)
     with opened(graph, read_only=False, create=True) as store:
-        apply(store, found)
+        apply(store, wanted)
     if as_json:
-        print_json({"graph": graph, "schema": found.name})
+        print_json({"graph": graph, "schema": wanted.name})
         return
-    click.echo(f"{graph} has the schema {found.name} now; next: kg-rec train --graph {graph} --out model")
+    click.echo(f"{graph} has the schema {wanted.name} now; next: kg-rec train --graph {graph} --out model")
 
 
 @schema.command("diff", cls=Command)

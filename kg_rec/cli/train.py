@@ -147,14 +147,14 @@ def train(
             model = train_model(data, config, split=chosen, progress=progress, log_file=log, shards=shards)
         progress(0, None, "writing")
         model.save(out)
-    found = model.recommender.chosen
+    of_model = model.recommender.chosen
     users, items = model.recommender.shape
     if as_json:
-        summary = {"model": str(out), "users": users, "items": items, "valid": {"ndcg@10": found.valid}}
-        print_json({**summary, "warning": warning, "choices": found.to_dict()})
+        summary = {"model": str(out), "users": users, "items": items, "valid": {"ndcg@10": of_model.valid}}
+        print_json({**summary, "warning": warning, "choices": of_model.to_dict()})
         return
-    _print_choices(found)
-    click.echo(f"\nvalidation NDCG@10 {figure(found.valid)}; {users:,} users, {items:,} items; written to {out}")
+    _print_choices(of_model)
+    click.echo(f"\nvalidation NDCG@10 {figure(of_model.valid)}; {users:,} users, {items:,} items; written to {out}")
 
 
 def _robust(config: TrainConfig) -> TrainConfig:

@@ -221,9 +221,9 @@ def _measures(report: ReportData) -> list[dict[str, Any]]:
     ]
 
 
-def _tells(found: Mapping[str, Any]) -> str:
+def _tells(gain: Mapping[str, Any]) -> str:
     """What a difference with its interval allows to say."""
-    low, high = found["interval"]
+    low, high = gain["interval"]
     if low > 0:
         return "better"
     return "worse" if high < 0 else "no difference can be told"

@@ -134,14 +134,14 @@ def show(
     config = config or ExploreConfig()
     names = list(channel_names(model))
     places = positions(model.users, users)
-    found: dict[int, Pool] = {}
+    by_user: dict[int, Pool] = {}
     for some, allowed in model.shown.parts(places, candidates):
         mine = places[some]
         own = pools(model, model.histories[mine], model.seen[mine], max(config.pool, k), allowed, factors)
-        found.update(zip(some.tolist(), own, strict=True))
+        by_user.update(zip(some.tolist(), own, strict=True))
     rows: list[dict[str, object]] = []
     for n, (user, place) in enumerate(zip(users, places, strict=True)):
-        whole = found[n]
+        whole = by_user[n]
         if not len(whole):
             continue
         pool = whole.within(k, config.most_loss)

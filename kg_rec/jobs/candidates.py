@@ -98,12 +98,12 @@ def allowed_items(
             if store is None:
                 raise ConfigError(f"candidates.{name}: Cypher needs a graph to ask; give --graph")
             keys = queried_keys(store, text, f"candidates.{name}")
-            found = items.mask(keys)
-            if keys and not found.any():
+            named = items.mask(keys)
+            if keys and not named.any():
                 raise ConfigError(
                     f"candidates.{name}: expected keys of items, got {keys[0]!r}, and no other is one either"
                 )
-            apply(f"{name}[{n}]", found if name == "only" else ~found)
+            apply(f"{name}[{n}]", named if name == "only" else ~named)
     for n, group in enumerate(config.never_facts):
         apply(f"never_facts[{n}]", ~items_of_group(snapshot, group, f"candidates.never_facts[{n}]")[1])
     if config.allow_file:

@@ -30,12 +30,12 @@ def divergence(own: Floats64, shown: Floats64) -> Floats64:
     """
     mixed = (1 - _SMOOTH) * shown + _SMOOTH * own
     with np.errstate(divide="ignore", invalid="ignore"):
-        found: Floats64 = np.where(own > 0, own * np.log(own / mixed), 0.0).sum(axis=-1)
-    return found
+        nats: Floats64 = np.where(own > 0, own * np.log(own / mixed), 0.0).sum(axis=-1)
+    return nats
 
 
 def shares(counts: Floats64) -> Floats64:
     """Rows scaled to sum to 1; rows of zeros stay."""
     total = counts.sum(axis=-1, keepdims=True)
-    found: Floats64 = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
-    return found
+    scaled: Floats64 = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
+    return scaled

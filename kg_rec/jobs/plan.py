@@ -105,8 +105,8 @@ def make_plan(
             _log.warning("%s changed since the last run: the lists of all users are made anew", changed)
             common["base"] = []  # it adds to no run: readers see its lists alone, and the next run compares with it
         else:
-            found = changes(snapshot, users, digests, RunLedger(store), base)
-            gone, users, digests = found.gone, users[found.users], digests[found.users]
+            since_base = changes(snapshot, users, digests, RunLedger(store), base)
+            gone, users, digests = since_base.gone, users[since_base.users], digests[since_base.users]
     elif job.changed_since:
         chosen = np.isin(users, touched(snapshot, int(job.changed_since)))
         users, digests = users[chosen], digests[chosen]

@@ -326,19 +326,19 @@ def _numbers(after: Snapshot, name: str, scale: float) -> Floats32:
 def _profile(model: Trained, after: Snapshot, place: NDArray[np.int64]) -> Floats32:
     """Profiles of the items there are now: as in training, and for new ones on the scales of training."""
     old = model.similarity.profile
-    found = cast("Floats32", _rows(old, place))
+    filled = cast("Floats32", _rows(old, place))
     new = place < 0
     relations = [model.snapshot.schema.relation_types[f.relation] for f in model.similarity.factors]
     if not old.shape[1] or not new.any():
-        return found
+        return filled
     exponent = model.config.of(KnowledgeConfig).degree_exponent
     pairs = [(incidence(model.snapshot, r), _for_old_nodes(model.snapshot, after, r)) for r in relations]
     of_new = profile(
         [before for before, _ in pairs], exponent, model.config.cold, len(old), [now[new] for _, now in pairs]
     )
     if of_new.shape[1] == old.shape[1]:  # else the model was adapted before: a new item is then taken for average
-        found[new] = of_new
-    return found
+        filled[new] = of_new
+    return filled
 
 
 def _for_old_nodes(before: Snapshot, after: Snapshot, relation: RelationType) -> sparse.csr_array:

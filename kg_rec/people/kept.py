@@ -105,12 +105,12 @@ class Kept:
                 continue
             named = next((p for p in node_type.properties if p.use == "name"), node_type.properties[0])
             key = mapping.key(node_type, "n")
-            found = self.store.query(
+            answer = self.store.query(
                 f"{who}{mapping.node(node_type, 'n')}{mapping.where(mapping.conditions(node_type, 'n'))} {said}"
                 f"e.relation AS relation, {key} AS key, {mapping.value(node_type, named, 'n')} AS name",
                 parameters,
             ).to_pylist()
-            rows += [(r, Feature(r["relation"], node_type.name, r["key"], str(r["name"] or r["key"]))) for r in found]
+            rows += [(r, Feature(r["relation"], node_type.name, r["key"], str(r["name"] or r["key"]))) for r in answer]
         years = self.store.query(
             f"{who}(n:{_YEARS}) {said}e.relation AS relation, n.low AS low, n.high AS high", parameters
         ).to_pylist()

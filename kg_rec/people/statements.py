@@ -54,8 +54,8 @@ def timed_statement(schema: GraphSchema, user: str | None, feature: Feature) -> 
     """
     if schema.interaction.time is None or schema.interaction.repeats is not None:
         return None
-    found = next(p for p in schema.interaction.properties if p.use == "time")
-    time = mapping.edge_value(schema.interaction, found, "n0", "n1", "e0")
+    stamp = next(p for p in schema.interaction.properties if p.use == "time")
+    time = mapping.edge_value(schema.interaction, stamp, "n0", "n1", "e0")
     during, who = [f"{time} >= $since", f"{time} <= $until"], None if user is None else "$user"
     parts = [
         ("count", [*_with_feature(schema, feature), *_liked(schema, user=who, item="", also=during)]),
@@ -112,8 +112,8 @@ def differing(
 
 def _shared(schema: GraphSchema, group: Group) -> tuple[list[str], dict[str, Any]]:
     """Conditions that a user ``n0`` shares the attribute of a group, and their parameters."""
-    found = next(p for p in schema.user.properties if p.name == group.name)
-    value = mapping.value(schema.user, found, "n0")
+    attribute = next(p for p in schema.user.properties if p.name == group.name)
+    value = mapping.value(schema.user, attribute, "n0")
     if isinstance(group.low, str):
         text = f"toLower(trim(toString({value})))"
         return [f"{text} STARTS WITH $shared" if group.code else f"{text} = $shared"], {"shared": group.low.lower()}

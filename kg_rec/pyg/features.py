@@ -168,8 +168,8 @@ class StoreFeatures(FeatureStore):  # type: ignore[misc]
         table = pa.table({})
         if properties:
             keys = ids.keys.take(pa.array(nodes))
-            found = self._connection.store.read_nodes(name, keys.to_pylist(), columns=properties)
-            table = found.take(pc.index_in(keys, found.column(0)))  # no value of a node that is gone
+            rows = self._connection.store.read_nodes(name, keys.to_pylist(), columns=properties)
+            table = rows.take(pc.index_in(keys, rows.column(0)))  # no value of a node that is gone
         x = columns.rows(table, nodes) if self._has_x(name) else None
         y = class_indices(table[label.name], label.classes) if label is not None else None
         return Segments(np.arange(len(nodes) + 1), (x, y))

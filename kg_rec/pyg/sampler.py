@@ -161,36 +161,36 @@ class _Walk:
     def sampled(self, seeds: Mapping[str, Tensor], times: Mapping[str, Tensor] | None) -> HeteroSamplerOutput:
         """The subgraph around seeds, by node type, each with its time, if they have one."""
         counts = self._edges.node_counts
-        found = {name: _Found(count) for name, count in counts.items()}
+        reached = {name: _Found(count) for name, count in counts.items()}
         begun = 0
         for name, tensor in seeds.items():
             nodes = checked(name, tensor, counts[name])
-            found[name].begin(nodes, begun + np.arange(len(nodes)) if self._disjoint else np.zeros(len(nodes), int))
+            reached[name].begin(nodes, begun + np.arange(len(nodes)) if self._disjoint else np.zeros(len(nodes), int))
             begun += len(nodes)
-        for nodes_found in found.values():
+        for nodes_found in reached.values():
             nodes_found.go_on()
         if times is not None:
             self._times = np.concatenate([times[name].numpy().astype(np.int64) for name in seeds])
         walked: dict[EdgeType, list[tuple[Ints, Ints, Ints | None]]] = {kind: [] for kind in self._most}
         for hop in range(max(map(len, self._most.values()), default=0)):
             for edge_type, most in self._most.items():
-                walked[edge_type].append(self._step(edge_type, most[hop], found))
-            for nodes_found in found.values():
+                walked[edge_type].append(self._step(edge_type, most[hop], reached))
+            for nodes_found in reached.values():
                 nodes_found.go_on()
-        return self._output(found, walked)
+        return self._output(reached, walked)
 
-    def _step(self, edge_type: EdgeType, most: int, found: Mapping[str, _Found]) -> tuple[Ints, Ints, Ints | None]:
+    def _step(self, edge_type: EdgeType, most: int, reached: Mapping[str, _Found]) -> tuple[Ints, Ints, Ints | None]:
         """Local rows, local columns and positions of the edges that one hop takes of one type."""
         source, _, target = edge_type
-        columns = found[target].frontier if most else np.empty(0, np.int64)
-        nodes, batch = found[target].nodes[columns], found[target].batch[columns]
+        columns = reached[target].frontier if most else np.empty(0, np.int64)
+        nodes, batch = reached[target].nodes[columns], reached[target].batch[columns]
         incoming = self._edges.incoming(edge_type, nodes)
         owner = np.repeat(np.arange(len(nodes)), np.diff(incoming.bounds))
         rows = np.flatnonzero(self._allowed(edge_type, incoming, nodes[owner], batch[owner]))
         owner = owner[rows]
         kept = _drawn(self._rng, owner, len(nodes), most)
         rows, owner = rows[kept], owner[kept]
-        local = found[source].add(incoming.source[rows], batch[owner])
+        local = reached[source].add(incoming.source[rows], batch[owner])
         return local, columns[owner], None if incoming.position is None else incoming.position[rows]
 
     def _allowed(self, edge_type: EdgeType, incoming: Incoming, target: Ints, batch: Ints) -> NDArray[np.bool_]:
@@ -206,7 +206,7 @@ class _Walk:
         return source * self._edges.node_counts[edge_type[2]] + target
 
     def _output(
-        self, found: Mapping[str, _Found], walked: Mapping[EdgeType, list[tuple[Ints, Ints, Ints | None]]]
+        self, reached: Mapping[str, _Found], walked: Mapping[EdgeType, list[tuple[Ints, Ints, Ints | None]]]
     ) -> HeteroSamplerOutput:
         rows: dict[EdgeType, Tensor] = {}
         columns: dict[EdgeType, Tensor] = {}
@@ -216,14 +216,14 @@ class _Walk:
             columns[kind] = _tensor([column for _, column, _ in hops])
             known = [position for _, _, position in hops if position is not None]
             positions[kind] = _tensor(known) if len(known) == len(hops) else None
-        batch = {name: torch.from_numpy(nodes.batch) for name, nodes in found.items()} if self._disjoint else None
+        batch = {name: torch.from_numpy(nodes.batch) for name, nodes in reached.items()} if self._disjoint else None
         return HeteroSamplerOutput(
-            node={name: torch.from_numpy(nodes.nodes) for name, nodes in found.items()},
+            node={name: torch.from_numpy(nodes.nodes) for name, nodes in reached.items()},
             row=rows,
             col=columns,
             edge=positions,
             batch=batch,
-            num_sampled_nodes={name: np.diff(nodes.steps).tolist() for name, nodes in found.items()},
+            num_sampled_nodes={name: np.diff(nodes.steps).tolist() for name, nodes in reached.items()},
             num_sampled_edges={kind: [len(row) for row, _, _ in hops] for kind, hops in walked.items()},
         )
 

@@ -216,9 +216,9 @@ class GraphSchema:
 
 def _check_whole(schema: GraphSchema, names: list[str], origin: str) -> None:
     for role, kind in (("user", "kr:UserType"), ("item", "kr:ItemType")):
-        found = [t.name for t in schema.node_types.values() if t.role == role]
-        if len(found) != 1:
-            raise SchemaError(f"{origin}: expected one node type of type {kind}, got {found or 'none'}")
+        of_role = [t.name for t in schema.node_types.values() if t.role == role]
+        if len(of_role) != 1:
+            raise SchemaError(f"{origin}: expected one node type of type {kind}, got {of_role or 'none'}")
     interactions = [r.name for r in schema.relation_types.values() if r.interaction]
     if len(interactions) != 1:
         raise SchemaError(f"{origin}: expected one kr:InteractionType, got {interactions or 'none'}")

@@ -41,14 +41,14 @@ def one_edge_a_pair(edges: EdgeTable, relation: RelationType) -> tuple[EdgeTable
         return _single(edges, relation), 0
     starts = np.flatnonzero(new)
     ends = np.append(starts[1:], len(edges))
-    found = edges.take(ends - 1)
+    merged = edges.take(ends - 1)
     times = None if edges.time is None else np.maximum.reduceat(edges.time, starts)
-    weights = found.weight
+    weights = merged.weight
     if edges.weight is not None and relation.repeats in ("sum", "count"):
         each = _each(edges.weight, relation).astype(np.float64)
         weights = np.add.reduceat(each, starts).astype(np.float32)
     kept = _kept(edges.time, starts) if relation.repeats == "count" else None
-    return EdgeTable(found.source, found.target, weights, times, kept), int((ends - starts > 1).sum())
+    return EdgeTable(merged.source, merged.target, weights, times, kept), int((ends - starts > 1).sum())
 
 
 def _kept(time: NDArray[np.int64] | None, starts: NDArray[np.int64]) -> pa.LargeListArray | None:

@@ -64,8 +64,8 @@ def path_metrics(snapshot: Snapshot, lists: Mapping[str, Sequence[Path | None]],
     known = [popularity[node] for node in shared if node[1] is not None]
     recency = []
     for user, paths in explained.items():
-        found = interaction_recency(snapshot, user)
-        recency += [found.get(p.nodes[1].key or "", 0.0) for p in paths]
+        by_item = interaction_recency(snapshot, user)
+        recency += [by_item.get(p.nodes[1].key or "", 0.0) for p in paths]
     types = {name for name, edges in snapshot.edges.items() if len(edges)} | {_last(p) for p in every}
     patterns = {_relations(p) for p in every}
     return {

@@ -173,13 +173,13 @@ def of_neighbours(
     targets = None if wanted is None else sparse.csr_array(wanted.T)  # row i: what item i shares with the others
     asked = np.arange(n) if items is None else items
     blocks = [asked[part] for part in row_ranges(len(asked), min(_ITEMS, shards.rows))]
-    found, done = [], 0
+    parts, done = [], 0
     for block, part in zip(blocks, shards.map(_ridges, blocks, g, targets, penalty, neighbours, prior), strict=True):
         progress(done, len(asked), "taste")
-        found.append(part)
+        parts.append(part)
         done += len(block)
-    ends = (np.concatenate([rows for rows, _, _ in found]), np.concatenate([columns for _, columns, _ in found]))
-    values = np.concatenate([data for _, _, data in found], axis=1)
+    ends = (np.concatenate([rows for rows, _, _ in parts]), np.concatenate([columns for _, columns, _ in parts]))
+    values = np.concatenate([data for _, _, data in parts], axis=1)
     kernels = [MatrixKernel(sparse.csr_array((v, ends), shape=(n, n))) for v in values]
     return Rest(kernels[0], kernels[1] if prior is not None else None)
 

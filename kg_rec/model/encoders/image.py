@@ -145,9 +145,9 @@ class ImageEncoder:
             keys.append(key)
         if not images:
             return
-        found = self._forward(images)
-        vectors[places] = found
-        cache.keep((key, vector.tobytes()) for key, vector in zip(keys, found, strict=True))
+        encoded = self._forward(images)
+        vectors[places] = encoded
+        cache.keep((key, vector.tobytes()) for key, vector in zip(keys, encoded, strict=True))
 
     def _opened(self, content: bytes) -> Image | str:
         """The picture upright and in colours, or why there is none."""

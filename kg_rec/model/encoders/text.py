@@ -66,12 +66,12 @@ def text_parts(snapshot: Snapshot) -> list[list[tuple[str, str]]]:
         names = snapshot.nodes[other].column(shown).to_pylist()
         edges = snapshot.edges[relation.name]
         ends = (edges.source, edges.target) if forward else (edges.target, edges.source)
-        found: dict[int, list[str]] = {}
+        by_item: dict[int, list[str]] = {}
         for i, a in zip(ends[0].tolist(), ends[1].tolist(), strict=True):
             if names[a]:
-                found.setdefault(i, []).append(names[a])
+                by_item.setdefault(i, []).append(names[a])
         label = (relation.labels if forward else relation.inverse_labels or relation.labels).get("en", relation.name)
-        for i, some in found.items():
+        for i, some in by_item.items():
             parts[i].append((relation.name, f"{label}: {', '.join(some[:_NAMES_PER_RELATION])}"))
     return parts
 
