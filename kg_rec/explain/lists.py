@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -279,7 +278,7 @@ def _paths(model: Recommender, table: PathTable) -> pa.StructArray:
         [pa.array([*types, schema.user.name]).take(pa.array(kind % (len(types) + 1))), keys, names, pa.array(count)],
         fields=list(_NODE),
     )
-    steps = pa.array([[asdict(e) for e in f.edges] for f in forms], pa.list_(_STEP))
+    steps = pa.array([[(e.type, e.forward, e.alike) for e in f.edges] for f in forms], pa.list_(_STEP))
     relations = steps.take(pa.array(form))
     channels = pa.array([f.channel for f in forms], pa.string()).take(pa.array(form))
     together = pa.array([f.together or (f.channel,) for f in forms], pa.list_(pa.string())).take(pa.array(form))

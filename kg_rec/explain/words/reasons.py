@@ -2,71 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kg_rec.arrays.segments import bounds_of, largest, sums
+from kg_rec.arrays.segments import bounds_of, grouped, largest, ranges, sums
+from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.explain.paths.forms import PathPattern
 from kg_rec.explain.paths.search import PathTable
 from kg_rec.explain.words.patterns import Link
 
 #: Names in a list before the others are counted.
 MAX_NAMED = 3
+#: What speaks against an item is told from this share of what speaks for it.
+AGAINST = 0.1
 #: An item of the user that takes away this share of what speaks for an item is named among those against it.
 AGAINST_EACH = 0.01
 #: Most of them that are named.
 MAX_AGAINST = 2
 
 
-@dataclass(slots=True)
-class Reason:
-    """The paths that one sentence tells.
+@dataclass(frozen=True)
+class Several:
+    """Some nodes of each reason: those of reason r are ``values[bounds[r]:bounds[r + 1]]``, each once, in order."""
+
+    bounds: Ints
+    values: Ints
+
+    @property
+    def counts(self) -> Ints:
+        """How many each reason has."""
+        return np.diff(self.bounds)
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """What sentences tell, one element each: the paths of a group, or of groups that differ in the shared attribute.
 
     Attributes:
-        form: the form of all paths, besides the channel, as the table numbers it.
-        rows: for each path (j, t, entity), in order: how many others.
-        share: of all paths together.
+        pair: the score, ascending; the reasons of a score stand in order.
+        place: how many reasons of the score stand before.
+        form: the form of all its paths, besides the channel, as the table numbers it.
+        share: of all its paths together.
+        liked: the user's items j that they lead through; dense indices.
+        others: how many others the path through each of these leads through, the first where there are several; as
+            long as ``liked.values``.
+        bridges: the known items t.
+        shared: the shared attributes.
     """
 
-    form: int
-    rows: dict[tuple[int, int, int], int]
-    share: float = 0.0
+    pair: Ints
+    place: Ints
+    form: Ints
+    share: Floats64
+    liked: Several
+    others: Ints
+    bridges: Several
+    shared: Several
 
 
-def reasons(table: PathTable, described: bool, most: int) -> Iterator[list[Reason]]:
+def reasons(table: PathTable, described: bool, most: int, least: float) -> Reasons:
     """What is told of each score, in order: groups of equal steps together, attributes of the same items too.
 
     Args:
         table: the paths.
         described: see :func:`link_of`.
         most: reasons of a score.
+        least: share of a reason; the first of a score is told in any case.
     """
-    forms, entities, every = table.form.tolist(), table.entity.tolist(), table.forms.every
-    shared = {form: link_of(every[form], described) == "shared" for form in set(forms)}
-    bridged = {form: every[form].bridged for form in shared}
+    every, form = table.forms.every, table.form
+    shares = np.array([link_of(f, described) == "shared" for f in every])
+    bridged = np.array([f.bridged for f in every])
+    reason = _merged(table, shares, bridged)
+    _, first = np.unique(reason, return_index=True)
+    pair = np.repeat(np.arange(len(table.groups) - 1), np.diff(table.groups))[first]
+    share = sums(table.total_share, reason, len(first))
+    place = _places(pair)
+    told = np.flatnonzero((place < most) & ((place == 0) | (share >= least)))
+    number = np.full(len(first), -1)
+    number[told] = np.arange(len(told))
+    reason = number[reason]
+    groups = grouped(reason + 1, len(told) + 1)[0]
+    groups = groups[reason[groups] >= 0]
+    of_group, lengths = reason[groups], np.diff(table.paths)[groups]
+    paths, of_path = ranges(table.paths[groups], lengths), np.repeat(of_group, lengths)
+    sharing, over = shares[form[groups]], np.repeat(bridged[form[groups]], lengths)
+    liked, at = _each_once(table.source[paths], of_path, len(told))
+    return Reasons(
+        pair=pair[told],
+        place=_places(pair[told]),
+        form=form[first[told]],
+        share=share[told],
+        liked=liked,
+        others=table.others[paths][at],
+        bridges=_each_once(table.bridge[paths][over], of_path[over], len(told))[0],
+        shared=_each_once(table.entity[groups][sharing], of_group[sharing], len(told))[0],
+    )
+
+
+def _merged(table: PathTable, shares: NDArray[np.bool_], bridged: NDArray[np.bool_]) -> Ints:
+    """The reason that each group belongs to; reasons are numbered by their first group."""
+    form, start, lengths = table.form, table.paths[:-1], np.diff(table.paths)
     steps: dict[object, int] = {}
-    step_of = {form: steps.setdefault(every[form].edges, form) for form in sorted(shared)}
-    groups, paths = table.groups.tolist(), table.paths.tolist()
-    sources, others, bridges, shares = (x.tolist() for x in (table.source, table.others, table.bridge, table.share))
-    for pair in range(len(groups) - 1):
-        told: dict[tuple[int, object], Reason] = {}
-        for group in range(groups[pair], groups[pair + 1]):
-            form, entity = forms[group], entities[group]
-            start, stop = paths[group], paths[group + 1]
-            alike: object = None
-            if bridged[form]:
-                alike = entity if shared[form] else bridges[start]
-            elif shared[form]:
-                few = stop - start <= MAX_NAMED  # the items that have the fact are counted where they are many
-                alike = frozenset(sources[start:stop]) if few else entity
-            reason = told.setdefault((step_of[form], alike), Reason(form, {}))
-            for path in range(start, stop):  # several channels may know a row
-                reason.rows[sources[path], bridges[path], entity] = others[path]
-                reason.share += shares[path]
-        yield list(told.values())[:most]
+    step = np.array([steps.setdefault(f.edges, n) for n, f in enumerate(table.forms.every)])[form]
+    pair = np.repeat(np.arange(len(table.groups) - 1), np.diff(table.groups))
+    alike = np.full((MAX_NAMED + 1, len(form)), -1)
+    alike[0] = np.where(shares[form], table.entity, np.where(bridged[form], table.bridge[start], -1))
+    # the items that have the fact are counted where they are many; where they are few, they are what is alike
+    few = np.flatnonzero(shares[form] & ~bridged[form] & (lengths <= MAX_NAMED))
+    named = np.full((MAX_NAMED, len(few)), -1)
+    for n in range(MAX_NAMED):
+        there = lengths[few] > n
+        named[n, there] = table.source[start[few[there]] + n]
+    alike[0, few], alike[1:, few] = -1, np.sort(named, axis=0)
+    keys = np.stack([pair, step, *alike])
+    order = np.lexsort(keys[::-1])
+    new = np.concatenate([np.ones(min(1, len(order)), np.bool_), (np.diff(keys[:, order]) != 0).any(axis=0)])
+    first = order[new]  # equal ones stand as they did
+    number = np.empty(len(first), np.int64)
+    number[np.argsort(first)] = np.arange(len(first))
+    found = np.empty(len(order), np.int64)
+    found[order] = number[np.cumsum(new) - 1]
+    return found
+
+
+def _places(pair: Ints) -> Ints:
+    """How many elements of the same score stand before each; ``pair`` ascends."""
+    return np.arange(len(pair)) - np.searchsorted(pair, pair)
+
+
+def _each_once(values: Ints, reason: Ints, count: int) -> tuple[Several, Ints]:
+    """The values of each reason without repetition, and where they were; ``reason`` ascends."""
+    code = reason * (int(values.max(initial=0)) + 1) + values
+    first = np.sort(np.unique(code, return_index=True)[1])
+    return Several(bounds_of(np.bincount(reason[first], minlength=count)), values[first]), first
 
 
 def link_of(form: PathPattern, described: bool) -> Link:
@@ -91,29 +161,41 @@ class Against:
     Attributes:
         count: how many of the user's items do.
         named: those of them that matter most, most first; dense indices, at most :data:`MAX_AGAINST`.
+        disliked: those of the named that the user did not like.
         share: how much all of them take away, by what speaks for the item.
     """
 
     count: int
-    named: tuple[int, ...]
+    named: list[int]
+    disliked: list[int]
     share: float
 
 
-def against(table: PathTable, net: NDArray[np.float64]) -> list[Against | None]:
-    """What speaks against each item of a table; None where nothing does, or nothing speaks for it.
+def against(table: PathTable, net: Floats64) -> dict[int, Against]:
+    """What speaks against items of a table, where it matters: from :data:`AGAINST` on, and for scores of at most 0.
 
     Args:
         table: the paths.
         net: the sum of each addend over the channels.
+
+    Returns:
+        By the number of the score; none where nothing speaks for the item.
     """
     addends, count = table.addends, len(table.score)
     less = np.maximum(-net, 0)
-    numbers = np.bincount(addends.pairs[less > 0], minlength=count).tolist()
-    share = np.divide(sums(less, addends.pairs, count), table.positive, out=np.zeros(count), where=table.positive > 0)
-    strong = np.flatnonzero((less > 0) & (less >= AGAINST_EACH * table.positive[addends.pairs]))
-    most, bounds = largest(less[strong], bounds_of(np.bincount(addends.pairs[strong], minlength=count)), MAX_AGAINST)
-    named, starts = addends.sources[strong[most]].tolist(), bounds.tolist()
-    return [
-        Against(n, tuple(named[starts[pair] : starts[pair + 1]]), much) if n and much else None
-        for pair, (n, much) in enumerate(zip(numbers, share.tolist(), strict=True))
-    ]
+    taken = sums(less, addends.pairs, count)
+    share = np.divide(taken, table.positive, out=np.zeros(count), where=table.positive > 0)
+    told = (share > 0) & ((table.score <= 0) | (share >= AGAINST))
+    speaking = np.flatnonzero((less > 0) & told[addends.pairs])
+    pairs, less = addends.pairs[speaking], less[speaking]
+    strong = less >= AGAINST_EACH * table.positive[pairs]
+    most, bounds = largest(less[strong], bounds_of(np.bincount(pairs[strong], minlength=count)), MAX_AGAINST)
+    at = speaking[strong][most]
+    named, liked = addends.sources[at].tolist(), (addends.weights[at] > 0).tolist()
+    which = np.flatnonzero(told)
+    columns = np.bincount(pairs, minlength=count)[which], share[which], bounds[which], bounds[which + 1]
+    found = {}
+    for pair, number, much, start, stop in zip(which.tolist(), *(x.tolist() for x in columns), strict=True):
+        disliked = [j for j, fine in zip(named[start:stop], liked[start:stop], strict=True) if not fine]
+        found[pair] = Against(number, named[start:stop], disliked, much)
+    return found

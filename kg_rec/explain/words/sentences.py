@@ -94,12 +94,16 @@ class Sentences:
 
     def remark(self, name: str, texts: Mapping[str, str]) -> str:
         """A sentence about the score as a whole; see :attr:`Language.remarks`."""
+        return self.template(name).fill(texts)
+
+    def template(self, name: str) -> Template:
+        """The sentence of a remark, taken apart."""
         found = self._remarks.get(name)
         if found is None:
             words = self.language.words((), "none", False, False)
             text = re.sub(r"\{(\w+)\}", lambda m: words[m.group(1)][0], self.language.remarks[name])
             found = self._remarks[name] = Template.parse(text)
-        return found.fill(texts)
+        return found
 
 
 def sentences_of(schema: GraphSchema, wording: Wording) -> Sentences:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 #: Longest name shown, in characters; a longer one ends in an ellipsis.
@@ -51,7 +52,21 @@ class Template:
         said = self.start
         for what, after in self.parts:
             said += texts[what] + after
-        return said if self.start else said[:1].upper() + said[1:]
+        return said if self.start else _capital(said)
+
+    def filler(self, order: Sequence[str]) -> Callable[..., str]:
+        """:meth:`fill` as a function of the texts in a fixed order, for many of them; all of the order are passed."""
+        place = {what: n for n, what in enumerate(order)}
+        plain = [
+            part.replace("{", "{{").replace("}", "}}") for part in (self.start, *(after for _, after in self.parts))
+        ]
+        slots = [f"{{{place[what]}}}" for what, _ in self.parts]
+        fill = "".join(chain(*zip(plain, [*slots, ""], strict=True))).format
+        return fill if self.start else lambda *texts: _capital(fill(*texts))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def clean_name(name: str | None, fallback: str | None = None, *, longest: int | None = MAX_NAME) -> str:

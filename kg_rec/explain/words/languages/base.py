@@ -66,6 +66,7 @@ class Language:
 
     def __init__(self, schema: GraphSchema) -> None:
         self.schema = schema
+        self._nouns: dict[tuple[str, bool], str] = {}
 
     # --- the schema's words ---------------------------------------------------------------------------
 
@@ -79,9 +80,13 @@ class Language:
 
     def noun(self, node_type: str, count: int = 1) -> str:
         """What a node of this type is called, in the form for so many; the type's name where it has no label."""
-        found = self.type(node_type)
-        label = found.labels.get(self.code, found.name)
-        return _word(label if _one(self.locale, count) else found.plurals.get(self.code, label))
+        key = node_type, _one(self.locale, count)
+        noun = self._nouns.get(key)
+        if noun is None:
+            found = self.type(node_type)
+            label = found.labels.get(self.code, found.name)
+            noun = self._nouns[key] = _word(label if key[1] else found.plurals.get(self.code, label))
+        return noun
 
     def did(self) -> str:
         """Verb phrase of the interaction with ``{}`` for the item: "liked {}"."""
@@ -163,16 +168,7 @@ class Language:
 
     def join(self, names: Sequence[str], *, either: bool = False) -> str:
         """Names as a list: "A, B, and C"; joined with "or" where ``either``."""
-        if len(names) == 1:
-            return names[0]
-        pair, start, middle, end = _lists(self.locale, either)
-        if len(names) == 2:
-            return f"{pair[0]}{names[0]}{pair[1]}{names[1]}{pair[2]}"
-        text = names[0]
-        for n, name in enumerate(names[1:], start=2):
-            before, between, after = end if n == len(names) else start if n == 2 else middle
-            text = f"{before}{text}{between}{name}{after}"
-        return text
+        return names[0] if len(names) == 1 else _list(self.locale, either, len(names)) % tuple(names)
 
     def listed(self, names: Sequence[str], others: int, node_type: str) -> str:
         """Names of which ``others`` more are counted: "A, B, and 67 other films"."""
@@ -358,10 +354,20 @@ def _percent(locale: str, share: float, digits: int) -> str:
 
 
 @cache
-def _lists(locale: str, either: bool) -> tuple[list[str], ...]:
-    """CLDR's patterns of a list, each as the texts around its two places: a pair, its start, middle and end."""
+def _list(locale: str, either: bool, count: int) -> str:
+    """CLDR's pattern of a list of so many, at least two; ``%s`` stands for each."""
     patterns = Locale.parse(locale).list_patterns["or" if either else "standard"]
-    return tuple(re.split(r"\{[01]\}", str(patterns[place])) for place in ("2", "start", "middle", "end"))
+
+    def put(place: str, first: str, second: str) -> str:
+        before, between, after = (part.replace("%", "%%") for part in re.split(r"\{[01]\}", str(patterns[place])))
+        return f"{before}{first}{between}{second}{after}"
+
+    if count == 2:
+        return put("2", "%s", "%s")
+    text = put("start", "%s", "%s")
+    for _ in range(count - 3):
+        text = put("middle", text, "%s")
+    return put("end", text, "%s")
 
 
 @cache
