@@ -79,7 +79,11 @@ class Fillings:
     @cached_property
     def items(self) -> Kept[int, str]:
         """The names of items by dense index."""
-        return self.names[self.model.snapshot.schema.item.name]
+        return self.names[self._item]
+
+    @cached_property
+    def _item(self) -> str:
+        return self.model.snapshot.schema.item.name
 
     @cached_property
     def people(self) -> Kept[tuple[int, int], str]:
@@ -149,16 +153,18 @@ class Fillings:
             texts[n] = self.people_of[key]
         found = self._joined(texts, bounds, leads == LEADS.index("crowd"))
         histories: dict[int, frozenset[int]] = {}
-        for n in np.flatnonzero(many).tolist():
-            pair, fact = int(reasons.pair[n]), int(reasons.shared.values[reasons.shared.bounds[n]])
-            user, item, last = int(addends.users[pair]), int(addends.items[pair]), forms[reasons.form[n]].edges[-1]
-            if user not in histories:
+        chosen = np.flatnonzero(many)
+        pairs, facts = reasons.pair[chosen], reasons.shared.values[reasons.shared.bounds[chosen]]
+        columns = chosen, pairs, addends.users[pairs], addends.items[pairs], reasons.form[chosen], facts, bounds[chosen]
+        for n, pair, user, item, form, fact, start in zip(*(x.tolist() for x in columns), strict=True):
+            history = histories.get(user)
+            if history is None:
                 mine = slice(addends.bounds[pair], addends.bounds[pair + 1])
-                histories[user] = frozenset(addends.sources[mine][addends.weights[mine] > 0].tolist())
-            having, history = self.having[last.type or "", last.forward][fact], histories[user]
-            total = len(having & history) - (item in having and item in history)
-            named = texts[bounds[n] : bounds[n + 1]]
-            found[n] = self.language.listed(named, total - len(named), self.model.snapshot.schema.item.name)
+                history = histories[user] = frozenset(addends.sources[mine][addends.weights[mine] > 0].tolist())
+            last = forms[form].edges[-1]
+            having = self.having[last.type or "", last.forward][fact]
+            others = len(having & history) - (item in having and item in history) - (MAX_NAMED - 1)
+            found[n] = self.language.listed(texts[start : start + MAX_NAMED - 1], others, self._item)
         return found
 
     def _shared(self, reasons: Reasons, forms: Sequence[PathPattern]) -> list[str]:

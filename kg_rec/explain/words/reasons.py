@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,11 +192,10 @@ def against(table: PathTable, net: Floats64) -> dict[int, Against]:
     strong = less >= AGAINST_EACH * table.positive[pairs]
     most, bounds = largest(less[strong], bounds_of(np.bincount(pairs[strong], minlength=count)), MAX_AGAINST)
     at = speaking[strong][most]
-    named, liked = addends.sources[at].tolist(), (addends.weights[at] > 0).tolist()
+    named, bad = addends.sources[at].tolist(), (addends.weights[at] <= 0).tolist()
     which = np.flatnonzero(told)
     columns = np.bincount(pairs, minlength=count)[which], share[which], bounds[which], bounds[which + 1]
-    found = {}
-    for pair, number, much, start, stop in zip(which.tolist(), *(x.tolist() for x in columns), strict=True):
-        disliked = [j for j, fine in zip(named[start:stop], liked[start:stop], strict=True) if not fine]
-        found[pair] = Against(number, named[start:stop], disliked, much)
-    return found
+    return {
+        pair: Against(number, named[start:stop], [*compress(named[start:stop], bad[start:stop])], much)
+        for pair, number, much, start, stop in zip(which.tolist(), *(x.tolist() for x in columns), strict=True)
+    }

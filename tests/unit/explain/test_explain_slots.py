@@ -70,3 +70,11 @@ def test_clean_name_is_one_short_visible_line(name: str) -> None:
     assert 0 < len(clean) <= MAX_NAME
     assert clean.isprintable()
     assert clean == clean_name(clean)
+
+
+def test_many_sentences_are_filled_as_one_is() -> None:
+    order = ("FILM_1", "FILM_2", "COUNT_1")
+    texts = dict(zip(order, ("“{0}”", "[FILM_1] {}", "all 5"), strict=True))
+    for sentence in ("You liked [FILM_2] {so}, %s.", "[COUNT_1] liked [FILM_1].", "[COUNT_1]", "{}"):
+        template = Template.parse(sentence)
+        assert template.filler(order)(*texts.values()) == template.fill(texts)
