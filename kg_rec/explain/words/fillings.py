@@ -106,8 +106,8 @@ class Fillings:
     @cached_property
     def _others(self) -> Kept[int, int]:
         """By item: how many users besides the one who is told liked it, where that one did."""
-        bounds = self.model.users_of_items.indptr
-        return Kept(lambda item: int(bounds[item + 1] - bounds[item]) - 1, _COUNTS)
+        likes = self.model.interacted.likes
+        return Kept(lambda item: int(likes[item]) - 1, _COUNTS)
 
     def of_reasons(
         self, reasons: Reasons, addends: Addends, forms: Sequence[PathPattern], *, shares: bool
@@ -202,8 +202,8 @@ def leads_of(reasons: Reasons, forms: Sequence[PathPattern]) -> Ints:
 
 
 def _named(snapshot: Snapshot, say: Callable[[PathNode], str], node_type: str) -> Kept[int, str]:
-    keys, names = snapshot.ids[node_type].keys, snapshot.names(node_type)
-    return Kept(lambda index: say(PathNode(node_type, keys[index].as_py(), names[index].as_py())))
+    key, name = snapshot.ids[node_type].key, partial(snapshot.name, node_type)
+    return Kept(lambda index: say(PathNode(node_type, key(index), name(index))))
 
 
 def _having(snapshot: Snapshot, edge: tuple[str, bool]) -> Kept[int, frozenset[int]]:

@@ -14,7 +14,6 @@ from functools import cached_property
 from zlib import crc32
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from kg_rec.arrays.segments import bounds_of, sums
@@ -121,7 +120,7 @@ class Verbalizer:
 
     def _said(self, table: PathTable, some: Reasons, unnamed: NDArray[np.bool_]) -> list[str]:
         """A sentence for each reason; the first one of a score names the item where that is ``unnamed`` so far."""
-        addends, forms = table.addends, table.forms.every
+        addends, forms, model = table.addends, table.forms.every, self.model
         weight = np.full(len(some.pair), len(WEIGHTS) + 1)
         if self.sentences.tone != "audit":
             weighed = np.bincount(some.pair, minlength=len(unnamed))[some.pair] > 1
@@ -131,8 +130,8 @@ class Verbalizer:
         code = np.ravel_multi_index(keys, (len(forms), len(LEADS), 2, 2, len(WEIGHTS) + 2))
         _, first, which = np.unique(code, return_index=True, return_inverse=True)
         known = [self._fillers(forms[f], LEADS[lead], bool(s), bool(n), w) for f, lead, s, n, w in keys[:, first].T]
-        of = (self.model.users.keys.take(pa.array(addends.users)), self.model.items.keys.take(pa.array(addends.items)))
-        seeds = np.array([seed_of(*pair) for pair in zip(*(keys.to_pylist() for keys in of), strict=True)], np.int64)
+        users, items = model.users.texts(addends.users.tolist()), model.items.texts(addends.items.tolist())
+        seeds = np.array([seed_of(*keys) for keys in zip(users, items, strict=True)], np.int64)
         seed = (seeds[some.pair] + some.place).tolist()
         texts = self.fillings.of_reasons(some, addends, forms, shares=self.sentences.tone == "audit")
         sentences = [known[n] for n in which.tolist()]
