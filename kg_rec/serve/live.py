@@ -121,17 +121,26 @@ class Live:
         folder: of the model; it is an attribute.
         mmap: leave what it learned in the file, and make lists from there; see :func:`kg_rec.model.persist.load`.
         share: leave what it learned in the file, where other processes have it too, but make lists in memory.
+        hosted: the graph as another process has it open for reading and writing (:mod:`kg_rec.serve.hosted`); it is an
+            attribute.
     """
 
     def __init__(
-        self, connect: Callable[[], GraphStore], folder: Path, *, mmap: bool = False, share: bool = False
+        self,
+        connect: Callable[[], GraphStore],
+        folder: Path,
+        *,
+        mmap: bool = False,
+        share: bool = False,
+        hosted: GraphStore | None = None,
     ) -> None:
+        self.hosted = hosted
         self._connect, self.folder, self._mmap, self._share = connect, folder, mmap, share
         self._store: GraphStore | None = None
         self._loan: Loan | None = None
         self._confirmed: tuple[tuple[str, int, int], ...] = ()
         self._files: tuple[tuple[str, int, int], ...] = ()
-        self._url = ""
+        self._url = "" if hosted is None else hosted.url
         self._lock, self._refreshing = threading.Lock(), threading.Lock()
         self._stopped = threading.Event()
         self.fault: str | None = None
@@ -270,6 +279,8 @@ class Live:
     def close(self) -> None:
         """Stop watching and let go of the graph."""
         self._stopped.set()
+        if self.hosted is not None:
+            self.hosted.close()
         with self._lock:
             if self._store is not None:
                 self._store.close()
@@ -278,6 +289,9 @@ class Live:
     @contextmanager
     def reading(self) -> Iterator[GraphStore]:
         """The open graph, for one thread at a time."""
+        if self.hosted is not None:
+            yield self.hosted
+            return
         with self._lock:
             if self._loan is not None:
                 yield self._loan.store

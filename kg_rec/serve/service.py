@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import threading
@@ -152,11 +151,11 @@ class Service:
 
     @contextmanager
     def _writable(self) -> Iterator[GraphStore]:
-        """The graph for writing, for one thread at a time; it stays open for the next, and is read from meanwhile.
-
-        A folder that several worker processes write to is let go of at once: each waits for its turn.
-        """
-        with self._writing, self._turn():
+        """The graph for writing, for one thread at a time; it stays open for the next, and is read from meanwhile."""
+        if self.live.hosted is not None:
+            yield self.live.hosted
+            return
+        with self._writing:
             if self._loan is None:
                 since, opened = time.monotonic(), self.writer()
                 self._loan = Loan(opened, files_of(opened.url), lambda user: self.changes.of(user) >= since)
@@ -167,20 +166,7 @@ class Service:
                 raise
             self._written = time.monotonic()
             if self.live.alone:
-                if self.config.shared is None:
-                    self.live.lend(self._loan)
-                else:
-                    self._let_go()
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """The turn of this process among the workers to write to a graph that has one writer."""
-        if self.config.shared is None or not self.live.alone:
-            yield
-            return
-        with (self.config.shared / "turn").open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # the system lets go of it with the file, also where the process is killed
-            yield
+                self.live.lend(self._loan)
 
     def tidy(self) -> None:
         """Close an embedded graph that nobody sent feedback for since a poll, so that others may write to it."""

@@ -12,12 +12,12 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
@@ -30,6 +30,8 @@ from kg_rec.textfile import parse_json, read_text
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from kg_rec.store.base import GraphStore
 
 _log = logging.getLogger(__name__)
 #: Seconds that a thread may keep others waiting: an answer passes through several, each of which waits its turn.
@@ -61,10 +63,14 @@ class Application:
             KgRecError: model, graph or tokens cannot be read.
         """
         from kg_rec.serve.app import create_app  # it reads the environment that the worker was given
+        from kg_rec.serve.hosted import Hosted
         from kg_rec.serve.live import Live
 
         share = self.config.shared is not None and not _compressed(self.model)
-        live = Live(lambda: connect(self.graph, read_only=True), self.model, mmap=self.mmap, share=share)
+        folder, hosted = self.config.shared, None
+        if folder is not None and _in_folder(self.graph):
+            hosted = cast("GraphStore", Hosted(folder, self.graph))  # as much of one as lists and feedback need
+        live = Live(lambda: connect(self.graph, read_only=True), self.model, mmap=self.mmap, share=share, hosted=hosted)
         app = create_app(live, lambda: connect(self.graph), self.config)
         sys.setswitchinterval(_SWITCH)
         gc.collect()
@@ -118,9 +124,30 @@ def run(make: Application, started: Callable[[int], None]) -> None:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = name  # read by prometheus_client when a worker imports it
         shared = replace(make, config=replace(config, shared=Path(name)))
         served = uvicorn.Config(_Worker(shared), workers=config.workers, timeout_worker_healthcheck=_SILENT, **options)
-        with _listening(config) as line:
+        with _listening(config) as line, _hosting(make.graph, Path(name), config.poll):
             started(line.getsockname()[1])
             Multiprocess(served, sockets=[line]).run()
+
+
+def _in_folder(graph: str) -> bool:
+    """Whether a graph is in a folder, which one process at a time writes to."""
+    return "://" not in graph
+
+
+@contextmanager
+def _hosting(graph: str, folder: Path, poll: float) -> Iterator[None]:
+    """An embedded graph open in this process for all workers; nothing for a server."""
+    if not _in_folder(graph):
+        yield
+        return
+    from kg_rec.serve.hosted import Host
+
+    host = Host(lambda: connect(graph, read_only=True), lambda: connect(graph), poll)
+    host.listen(folder)
+    try:
+        yield
+    finally:
+        host.close()
 
 
 def _listening(config: ServeConfig) -> socket.socket:
