@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
@@ -24,7 +25,7 @@ from kg_rec.serve.live import files_of
 from kg_rec.store.base import GraphStore, Statement
 
 #: The socket in the folder that the processes share.
-SOCKET = "graph"
+SOCKET = "graph.socket"
 
 
 class Host:
@@ -38,6 +39,7 @@ class Host:
 
     def __init__(self, read: Callable[[], GraphStore], write: Callable[[], GraphStore], idle: float) -> None:
         self._read, self._write, self._idle = read, write, idle
+        self._listener: Listener | None = None
         self._reader: GraphStore | None = None
         self._writer: GraphStore | None = None
         self._files: tuple[tuple[str, int, int], ...] = ()
@@ -45,11 +47,12 @@ class Host:
 
     def listen(self, folder: Path) -> None:
         """Answer on a socket in a folder, in threads that end with this process."""
-        listener = Listener(str(folder / SOCKET), "AF_UNIX")
+        listener = self._listener = Listener(str(folder / SOCKET), "AF_UNIX", backlog=64)
 
         def accept() -> None:
-            while True:
-                threading.Thread(target=self._serve, args=(listener.accept(),), daemon=True).start()
+            with suppress(OSError):  # it was closed
+                while True:
+                    threading.Thread(target=self._serve, args=(listener.accept(),), daemon=True).start()
 
         def tidy() -> None:
             while not self._over.wait(self._idle):
@@ -61,8 +64,11 @@ class Host:
             threading.Thread(target=work, name=f"kg_rec-{work.__name__}", daemon=True).start()
 
     def close(self) -> None:
-        """Let go of the graph."""
+        """Let go of the graph, and of the socket."""
         self._over.set()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         with self._turn:
             self._let_go()
             if self._reader is not None:
