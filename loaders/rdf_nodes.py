@@ -152,10 +152,10 @@ class Nodes:
         """How near a language is to the one asked for, 0 the nearest; None for another one."""
         if language is None:
             return 1
-        found, wanted = language.lower(), self.options.language
-        if found == wanted:
+        said, wanted = language.lower(), self.options.language
+        if said == wanted:
             return 0
-        return 2 if found.split("-")[0] == wanted.split("-")[0] else None
+        return 2 if said.split("-")[0] == wanted.split("-")[0] else None
 
     def _add_type(self, s: Statement, kind: str, wanted: frozenset[str] | None, unmapped: Counter[str]) -> None:
         sure, some = self.terms.types(kind)
@@ -186,7 +186,7 @@ class Nodes:
         open_ones = {iri: some for iri, some in open_ones.items() if len(some) > 1}
         if not open_ones:
             return
-        found: dict[str, set[str]] = defaultdict(set)
+        kinds: dict[str, set[str]] = defaultdict(set)
 
         def may(iri: str | None, kind: str) -> bool:
             return iri is None or kind in self.kinds.get(iri, open_ones.get(iri, (kind,)))
@@ -197,10 +197,10 @@ class Nodes:
                 if may(source_iri, kind.source) and may(target_iri, kind.target):
                     for iri, its in ((source_iri, kind.source), (target_iri, kind.target)):
                         if iri in open_ones:
-                            found[iri].add(its)
+                            kinds[iri].add(its)
         for iri, some in open_ones.items():
-            if iri in found:
-                self.kinds[iri] = tuple(t for t in some if t in found[iri])
+            if iri in kinds:
+                self.kinds[iri] = tuple(t for t in some if t in kinds[iri])
             else:
                 self.context.unmapped[f"nodes that may be {' or '.join(some)}, as no relation tells which"] += 1
 

@@ -29,15 +29,15 @@ def ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> Ints:
 
 def lengths_of(matrix: Any, rows: Ints) -> Ints:
     """How many entries some rows of a CSR matrix (or columns of a CSC) have, shape as ``rows``."""
-    found: Ints = matrix.indptr[rows + 1] - matrix.indptr[rows]
-    return found
+    lengths: Ints = matrix.indptr[rows + 1] - matrix.indptr[rows]
+    return lengths
 
 
 def stored(matrix: Any, rows: Ints, columns: Ints) -> NDArray[np.bool_]:
     """Which of the places (rows[n], columns[n]) a CSR matrix holds, shape (n,)."""
     lengths = lengths_of(matrix, rows)
-    found = matrix.indices[ranges(matrix.indptr[rows], lengths)] == np.repeat(columns, lengths)
-    return np.bincount(np.repeat(np.arange(len(rows)), lengths)[found], minlength=len(rows)) > 0
+    matches = matrix.indices[ranges(matrix.indptr[rows], lengths)] == np.repeat(columns, lengths)
+    return np.bincount(np.repeat(np.arange(len(rows)), lengths)[matches], minlength=len(rows)) > 0
 
 
 def sums(values: NDArray[np.float64], segments: Ints, count: int) -> NDArray[np.float64]:
@@ -87,5 +87,5 @@ def largest(values: NDArray[np.float64], bounds: Ints, most: int) -> tuple[Ints,
     count = len(bounds) - 1
     if not positions:
         return np.empty(0, dtype=np.int64), np.zeros(count + 1, dtype=np.int64)
-    order, found = grouped(np.concatenate(segments), count)
-    return np.concatenate(positions)[order], found
+    order, segment_bounds = grouped(np.concatenate(segments), count)
+    return np.concatenate(positions)[order], segment_bounds

@@ -164,7 +164,7 @@ def path_groups(model: Recommender, table: PathTable) -> list[tuple[PathGroup, .
     form_of, entity_of = table.form.tolist(), table.entity.tolist()
     group_bounds, path_bounds = table.groups.tolist(), table.paths.tolist()
     totals, total_shares = table.total.tolist(), table.total_share.tolist()
-    found = []
+    of_scores = []
     for pair, item in enumerate(items.tolist()):
         start, end = PathNode(user_type, you[pair], you[pair]), works[item]
         groups = []
@@ -186,8 +186,8 @@ def path_groups(model: Recommender, table: PathTable) -> list[tuple[PathGroup, .
                     )
                 )
             groups.append(PathGroup(tuple(paths), totals[group], total_shares[group]))
-        found.append(tuple(groups))
-    return found
+        of_scores.append(tuple(groups))
+    return of_scores
 
 
 def _nodes(model: Recommender, node_type: str, indices: Ints) -> dict[int, PathNode]:

@@ -45,10 +45,10 @@ class MappedOperator:
 
     def scores(self, histories: sparse.csr_array) -> Floats64:
         """All scores, shape (b, n)."""
-        found = np.empty(histories.shape)
+        scores = np.empty(histories.shape)
         for user in range(histories.shape[0]):
-            found[user] = self._scores(histories, user)
-        return found
+            scores[user] = self._scores(histories, user)
+        return scores
 
     def best(
         self, histories: sparse.csr_array, seen: sparse.csr_array, k: int, candidates: NDArray[np.bool_] | None = None
@@ -57,9 +57,9 @@ class MappedOperator:
         b, n = histories.shape
         top, values = np.empty((b, min(k, n)), np.int64), np.empty((b, min(k, n)))
         for user in range(b):
-            found = masked(self._scores(histories, user)[None], seen[[user]], candidates)
-            cells = topk_candidates(found, k)
-            top[user], values[user] = (part[0] for part in topk_sorted(cells, found.take(cells), found.shape, k))
+            scores = masked(self._scores(histories, user)[None], seen[[user]], candidates)
+            cells = topk_candidates(scores, k)
+            top[user], values[user] = (part[0] for part in topk_sorted(cells, scores.take(cells), scores.shape, k))
         return top, values
 
     def _scores(self, histories: sparse.csr_array, user: int) -> Floats64:
@@ -99,26 +99,26 @@ def _rows(matrix: Matrix, sources: Ints, weights: Floats64) -> Floats64:
 
 def _times(matrix: Matrix, vector: Floats64) -> Floats64:
     """matrix @ vector, shape (rows,)."""
-    found = np.empty(matrix.shape[0])
+    product = np.empty(matrix.shape[0])
     wide = -(-matrix.nnz // max(matrix.shape[0], 1)) if sparse.issparse(matrix) else matrix.shape[1]
     for part in _blocks(matrix.shape[0], wide):
         if sparse.issparse(matrix):
             bounds = matrix.indptr[part.start : part.stop + 1]
             cells = slice(bounds[0], bounds[-1])
             rows = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
-            found[part] = sums(matrix.data[cells] * vector[matrix.indices[cells]], rows, len(bounds) - 1)
+            product[part] = sums(matrix.data[cells] * vector[matrix.indices[cells]], rows, len(bounds) - 1)
         else:
-            found[part] = matrix[part].astype(np.float64) @ vector
-    return found
+            product[part] = matrix[part].astype(np.float64) @ vector
+    return product
 
 
 def _products(source: Matrix, target: Matrix, items: Ints) -> Floats64:
     """<source_j, target_j>, shape (items,)."""
-    found = np.empty(len(items))
+    products = np.empty(len(items))
     for part in _blocks(len(items), source.shape[1]):
         left, right = source[items[part]].astype(np.float64), target[items[part]].astype(np.float64)
-        found[part] = (left * right).sum(axis=1)
-    return found
+        products[part] = (left * right).sum(axis=1)
+    return products
 
 
 def _blocks(rows: int, wide: int) -> Iterator[slice]:

@@ -149,24 +149,26 @@ class Operator:
     def _sparse(self, given: sparse.csr_array, first: int, last: int, tile: int) -> tuple[Ints, Floats64]:
         """The addends a_uj M_ji of rows u of a: cells u n + i, where u counts from each tile, and their values."""
         part = slice(given.indptr[first], given.indptr[last])
-        found = self.matrix[given.indices[part]]
-        lengths = np.diff(found.indptr)
-        starts = np.repeat(np.arange(last - first) % tile * found.shape[1], np.diff(given.indptr[first : last + 1]))
-        found.data *= np.repeat(given.data[part], lengths)
-        return found.indices + np.repeat(starts, lengths), found.data
+        rows_of_matrix = self.matrix[given.indices[part]]
+        lengths = np.diff(rows_of_matrix.indptr)
+        starts = np.repeat(
+            np.arange(last - first) % tile * rows_of_matrix.shape[1], np.diff(given.indptr[first : last + 1])
+        )
+        rows_of_matrix.data *= np.repeat(given.data[part], lengths)
+        return rows_of_matrix.indices + np.repeat(starts, lengths), rows_of_matrix.data
 
     def _factors(self, dense: Floats64, features: Floats64 | None, cells: Ints) -> Floats64:
         """<a_u L, R_i> + <a_u P, Q_i> of cells row n + item, each by itself."""
-        found = np.empty(len(cells))
+        values = np.empty(len(cells))
         for start in range(0, len(cells), _PAIRS):
             part = slice(start, start + _PAIRS)
             row, item = np.divmod(cells[part], self.right.shape[0])
-            found[part] = np.einsum("pd,pd->p", dense[row], self.right[item])
+            values[part] = np.einsum("pd,pd->p", dense[row], self.right[item])
             if features is not None:
                 target = self.target[item]
                 pair = np.repeat(np.arange(len(item)), np.diff(target.indptr))
-                found[part] += sums(target.data * features[row[pair], target.indices], pair, len(item))
-        return found
+                values[part] += sums(target.data * features[row[pair], target.indices], pair, len(item))
+        return values
 
     def _rounding(self, given: sparse.csr_array) -> Floats64:
         """A bound of the error of scores in single precision, shape (b,).
@@ -184,8 +186,8 @@ class Operator:
         """The most that the addends of one interaction of weight 1 can be, in absolute values, shape (n,)."""
         right, target = np.linalg.norm(self.right, axis=1), np.sqrt((self.target**2).sum(axis=1))
         source = np.sqrt((self.source**2).sum(axis=1))
-        found = np.linalg.norm(self.left, axis=1) * right.max(initial=0) + source * target.max(initial=0)
-        return np.asarray(found + abs(self.matrix).max(axis=1).toarray().ravel(), dtype=np.float64)
+        reach = np.linalg.norm(self.left, axis=1) * right.max(initial=0) + source * target.max(initial=0)
+        return np.asarray(reach + abs(self.matrix).max(axis=1).toarray().ravel(), dtype=np.float64)
 
     @cached_property
     def _narrow(self) -> Floats32:
@@ -216,12 +218,12 @@ def _parts(addends: Ints) -> Iterator[tuple[int, int]]:
 
 def _without(narrow: Floats32, candidates: NDArray[np.bool_]) -> Floats32:
     """A base of -inf for what is no candidate."""
-    found = narrow.copy()
-    found[-1, ~candidates] = -np.inf
-    return found
+    bare = narrow.copy()
+    bare[-1, ~candidates] = -np.inf
+    return bare
 
 
 def _scaled(matrix: sparse.csr_array, scale: Floats64) -> sparse.csr_array:
-    found = sparse.csr_array(matrix, dtype=np.float64)
-    found.data = found.data * np.repeat(scale, np.diff(found.indptr))
-    return found
+    scaled = sparse.csr_array(matrix, dtype=np.float64)
+    scaled.data = scaled.data * np.repeat(scale, np.diff(scaled.indptr))
+    return scaled

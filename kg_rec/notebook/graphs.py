@@ -101,13 +101,13 @@ def item_graph(snapshot: Snapshot, relation: str) -> nx.Graph[str]:
     Raises:
         ConfigError: no such relation type, or it does not touch the items.
     """
-    (found,) = _relations(snapshot, [relation])
+    (tied,) = _relations(snapshot, [relation])
     item = snapshot.schema.item.name
-    if item not in (found.source, found.target):
-        raise ConfigError(f"expected a relation type of {item}, got {relation} from {found.source} to {found.target}")
-    edges = snapshot.liked() if found.interaction else snapshot.edges[relation]
-    items, others = (edges.source, edges.target) if found.source == item else (edges.target, edges.source)
-    other = found.target if found.source == item else found.source
+    if item not in (tied.source, tied.target):
+        raise ConfigError(f"expected a relation type of {item}, got {relation} from {tied.source} to {tied.target}")
+    edges = snapshot.liked() if tied.interaction else snapshot.edges[relation]
+    items, others = (edges.source, edges.target) if tied.source == item else (edges.target, edges.source)
+    other = tied.target if tied.source == item else tied.source
     n = len(snapshot.items)
     matrix = _binary(items, others, (n, len(snapshot.ids[other])))
     shared = sparse.coo_array(sparse.triu(matrix + matrix.T if other == item else matrix @ matrix.T, k=1))

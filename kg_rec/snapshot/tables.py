@@ -161,5 +161,5 @@ def counts_against(edges: EdgeTable, interaction: RelationType) -> NDArray[np.bo
 
 def positive(edges: EdgeTable, interaction: RelationType) -> EdgeTable:
     """Of some interactions those that count as positive; see :meth:`kg_rec.snapshot.Snapshot.liked`."""
-    found = counts_as_positive(edges, interaction)
-    return edges if found.all() else edges.take(found)
+    liked = counts_as_positive(edges, interaction)
+    return edges if liked.all() else edges.take(liked)

@@ -82,19 +82,19 @@ def cold_groups(search: Search, pairs: Ints) -> tuple[Candidates, Floats64]:
     Raises:
         ModelError: the model's relational channel is no product of embeddings.
     """
-    found, totals = _paths(search, pairs)
-    shown = np.flatnonzero(search.shown[found.form])
-    pair, form, key = found.pair[shown], found.form[shown], found.key[shown]
+    paths, totals = _paths(search, pairs)
+    shown = np.flatnonzero(search.shown[paths.form])
+    pair, form, key = paths.pair[shown], paths.form[shown], paths.key[shown]
     code = (pair * len(search.shown) + form) * (int(key.max(initial=0)) + 2) + key + 1
     _, first, group = np.unique(code, return_index=True, return_inverse=True)
     order, bounds = grouped(group, len(first))
     shown_first = shown[first]
-    entity, shown = found.entity[shown_first], shown[order]
-    rank = found.value[shown]
+    entity, shown = paths.entity[shown_first], shown[order]
+    rank = paths.value[shown]
     if search.config.recency:
-        rank = rank * search.recent[found.cell[shown]]
+        rank = rank * search.recent[paths.cell[shown]]
     if search.config.popularity:
-        rank = rank * np.append(search.popular, 1.0)[np.maximum(found.column[shown], -1)]  # likeness has none
+        rank = rank * np.append(search.popular, 1.0)[np.maximum(paths.column[shown], -1)]  # likeness has none
     best, bounds = largest(rank, bounds, search.config.paths_per_group)
     part = Candidates(
         pair=pair[first],
@@ -105,13 +105,13 @@ def cold_groups(search: Search, pairs: Ints) -> tuple[Candidates, Floats64]:
         stop=bounds[1:],
         scale=np.ones(len(first)),
         common=np.where(
-            entity >= 0, np.append(search.model.links.commonness, 0)[np.maximum(found.column[shown_first], -1)], 0
+            entity >= 0, np.append(search.model.links.commonness, 0)[np.maximum(paths.column[shown_first], -1)], 0
         ),
         rank=sums(rank[best], np.repeat(np.arange(len(first)), np.diff(bounds)), len(first)),
-        source=search.addends.sources[found.cell[shown[best]]],
-        bridge=found.bridge[shown[best]],
-        others=found.others[shown[best]],
-        unit=found.value[shown[best]],
+        source=search.addends.sources[paths.cell[shown[best]]],
+        bridge=paths.bridge[shown[best]],
+        others=paths.others[shown[best]],
+        unit=paths.value[shown[best]],
     )
     return part, totals
 

@@ -95,18 +95,18 @@ def find(model: Recommender, users: Ints, items: Ints, config: ExplainConfig) ->
             positive += sums(np.maximum(addend, 0), addends.pairs, count)
         if channel in search.channels and kind_of(channel).paths == "co-users":
             together += np.where(addends.weights < 0, 0, values)
-    found = [_co_liked(search, together)]
+    searches = [_co_liked(search, together)]
     for (channel, by), form in search.forms.alike.items():
         if channel in search.channels:
             values = search.addends.values[channel] if by is None else np.where(addends.weights < 0, 0, of_vectors[by])
-            found.append(_similar(search, form, values))
+            searches.append(_similar(search, form, values))
     if "knowledge" in search.channels:
-        found.append(knowledge_groups(search))
+        searches.append(knowledge_groups(search))
     if cold.any():
         part, totals = cold_groups(search, np.flatnonzero(cold))
         positive[cold] += totals
-        found += [part] if "relational" in search.channels else []
-    return _shown(search, addends, positive, joined(found))
+        searches += [part] if "relational" in search.channels else []
+    return _shown(search, addends, positive, joined(searches))
 
 
 def _told_as_liked(addends: Addends) -> Addends:
@@ -150,25 +150,25 @@ def _search(model: Recommender, addends: Addends, config: ExplainConfig) -> Sear
 def _recent(model: Recommender, addends: Addends, recency: float) -> Floats64:
     if not recency:
         return np.ones(1)
-    found = np.ones(len(addends.sources))
+    factors = np.ones(len(addends.sources))
     for user in np.unique(addends.users).tolist():
         items, latest = recency_of(model.snapshot.interactions, user)
         for pair in np.flatnonzero(addends.users == user).tolist():
             cells = slice(addends.bounds[pair], addends.bounds[pair + 1])
-            found[cells] = np.exp(recency * latest[np.searchsorted(items, addends.sources[cells])])
-    return found
+            factors[cells] = np.exp(recency * latest[np.searchsorted(items, addends.sources[cells])])
+    return factors
 
 
 def _popular(model: Recommender, popularity: float) -> Floats64:
     if not popularity:
         return np.ones(1)
-    found = np.ones(len(model.links.node))
+    factors = np.ones(len(model.links.node))
     shared = {n: way.through for n, way in enumerate(model.links.ways) if way.through is not None}
     of_type = {node_type: popularity_of(model.snapshot, node_type) for node_type in set(shared.values())}
     for way, node_type in shared.items():
         columns = model.links.way == way
-        found[columns] = np.exp(popularity * of_type[node_type][model.links.node[columns]])
-    return found
+        factors[columns] = np.exp(popularity * of_type[node_type][model.links.node[columns]])
+    return factors
 
 
 def _co_liked(search: Search, values: Floats64) -> Candidates:
@@ -209,17 +209,19 @@ def _of_terms(search: Search, form: int, values: Floats64, others: Ints) -> Cand
     )
 
 
-def _shown(search: Search, addends: Addends, positive: Floats64, found: Candidates) -> PathTable:
+def _shown(search: Search, addends: Addends, positive: Floats64, candidates: Candidates) -> PathTable:
     """The first groups of every score, with their values and shares."""
     config, count = search.config, len(positive)
-    order = _chosen(search, found)
-    pair, start = found.pair[order], found.start[order]
-    lengths = found.stop[order] - start
+    order = _chosen(search, candidates)
+    pair, start = candidates.pair[order], candidates.start[order]
+    lengths = candidates.stop[order] - start
     steps, group = ranges(start, lengths), np.repeat(np.arange(len(order)), lengths)
-    value = found.unit[steps] * found.scale[order][group]
+    value = candidates.unit[steps] * candidates.scale[order][group]
     share = value / positive[pair[group]]
     share_of_group = sums(share, group, len(order))
-    specific = (found.common[order] > 0) & (found.common[order] <= HUB) & (share_of_group >= config.least_specific)
+    specific = (
+        (candidates.common[order] > 0) & (candidates.common[order] <= HUB) & (share_of_group >= config.least_specific)
+    )
     large = (_place(pair) == 0) | (share_of_group >= config.least_share)
     first = np.flatnonzero(specific & ~large)
     large[first[_place(pair[first]) == 0]] = True
@@ -235,45 +237,47 @@ def _shown(search: Search, addends: Addends, positive: Floats64, found: Candidat
         shown_share=np.minimum(1.0, np.divide(shown, positive, out=np.zeros(count), where=positive > 0)),  # 1: rounding
         forms=search.forms,
         groups=bounds_of(np.bincount(pair, minlength=count)),
-        form=found.form[order],
-        entity=found.entity[order],
+        form=candidates.form[order],
+        entity=candidates.entity[order],
         total=total,
         total_share=share_of_group,
         paths=bounds_of(lengths),
-        source=found.source[steps],
-        bridge=found.bridge[steps],
-        others=found.others[steps],
+        source=candidates.source[steps],
+        bridge=candidates.bridge[steps],
+        others=candidates.others[steps],
         value=value,
         share=share,
     )
 
 
-def _chosen(search: Search, found: Candidates) -> Ints:
+def _chosen(search: Search, candidates: Candidates) -> Ints:
     """The groups shown of every score, in order: by value, those that share a fact by value times rarity.
 
     A fact stands there once, through whichever channel it adds most, and at most some are hubs.
     """
     config, items = search.config, len(search.model.items)
-    fact = found.common > 0
+    fact = candidates.common > 0
     rarity = np.ones(len(fact))
-    rarity[fact] = np.log(np.maximum(1 / found.common[fact], 1)) / max(np.log(items), 1)
-    rank = found.rank * rarity**config.specificity
-    order = np.lexsort((found.key, found.form, -rank, found.pair))
+    rarity[fact] = np.log(np.maximum(1 / candidates.common[fact], 1)) / max(np.log(items), 1)
+    rank = candidates.rank * rarity**config.specificity
+    order = np.lexsort((candidates.key, candidates.form, -rank, candidates.pair))
     if config.groups_per_pattern:
-        pattern = found.pair[order] * len(search.shown) + found.form[order]
+        pattern = candidates.pair[order] * len(search.shown) + candidates.form[order]
         order = order[_place(pattern) < config.groups_per_pattern]
     steps = {edge: n for n, edge in enumerate(dict.fromkeys(f.edges[-1] for f in search.forms.every))}
-    last = np.array([steps[f.edges[-1]] for f in search.forms.every], np.int64)[found.form[order]]
-    same = (found.pair[order] * len(steps) + last) * (int(found.entity.max(initial=0)) + 1) + found.entity[order]
+    last = np.array([steps[f.edges[-1]] for f in search.forms.every], np.int64)[candidates.form[order]]
+    same = (candidates.pair[order] * len(steps) + last) * (
+        int(candidates.entity.max(initial=0)) + 1
+    ) + candidates.entity[order]
     shared = np.flatnonzero(fact[order])
     again = shared[(_place(same[shared]) > 0) & (not config.repeats)]
-    hub = np.flatnonzero(found.common[order] > HUB)
+    hub = np.flatnonzero(candidates.common[order] > HUB)
     left_out = np.zeros(len(order), np.bool_)
     left_out[again] = True
     hub = hub[~left_out[hub]]
-    left_out[hub[_place(found.pair[order][hub]) >= config.hubs]] = True
+    left_out[hub[_place(candidates.pair[order][hub]) >= config.hubs]] = True
     order = order[~left_out]
-    return order[_place(found.pair[order]) < config.groups]
+    return order[_place(candidates.pair[order]) < config.groups]
 
 
 def _place(numbers: Ints) -> Ints:

@@ -60,13 +60,13 @@ def _verdicts(schema: GraphSchema, file: Path) -> list[Verdict]:
     rows = list(csv.reader(read_text(file, PhraseError).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
     if not rows or tuple(rows[0]) != COLUMNS:
         raise PhraseError(f"{file}:1: expected the columns {', '.join(COLUMNS)}, separated by tabs")
-    found = []
+    judged = []
     for number, row in enumerate(rows[1:], start=2):
         if row and len(row) != len(COLUMNS):
             raise PhraseError(f"{file}:{number}: expected {len(COLUMNS)} columns, got {len(row)}")
         if row:
-            found.append(Verdict(number, row[0], row[1], row[2], _reasons(schema, *row)))
-    return found
+            judged.append(Verdict(number, row[0], row[1], row[2], _reasons(schema, *row)))
+    return judged
 
 
 def _reasons(schema: GraphSchema, lang: str, key: str, text: str) -> tuple[str, ...]:

@@ -56,9 +56,9 @@ def sentences(pattern: Pattern, tone: Tone) -> tuple[str, ...]:
     """
     words = _words(pattern)
     frames = _frames(cast(Any, language(pattern.lang)), pattern.kind.lead, pattern.kind.link, tone)
-    found = [_WORD.sub(lambda m: (words.get(m.group(1)) or (_NEVER,))[0], frame) for frame in frames]
+    texts = [_WORD.sub(lambda m: (words.get(m.group(1)) or (_NEVER,))[0], frame) for frame in frames]
     tags = tuple(slot.tag for slot in pattern.slots_of(tone))
-    told = (pattern.by_tags(text) for text in dict.fromkeys(found) if _NEVER not in text)
+    told = (pattern.by_tags(text) for text in dict.fromkeys(texts) if _NEVER not in text)
     return tuple(text for text in told if not check_slots(text, tags, (pattern.tags["rate"],)))
 
 
@@ -202,13 +202,13 @@ def _rules(spoken: type[Language], words: str, starts: Sequence[str]) -> dict[st
         return symbol.name if isinstance(symbol, NonTerminal) else literal[symbol.name]
 
     names: dict[str, str] = {}
-    found: dict[str, list[tuple[str, ...]]] = {}
+    options: dict[str, list[tuple[str, ...]]] = {}
     rules: list[Rule] = sorted(read.rules, key=lambda rule: rule.order)
     for rule in rules:
-        found.setdefault(_plain(rule.origin.name, names), []).append(
+        options.setdefault(_plain(rule.origin.name, names), []).append(
             tuple(_plain(s.name, names) if isinstance(s, NonTerminal) else said(s) for s in rule.expansion)
         )
-    return found
+    return options
 
 
 def _plain(name: str, names: dict[str, str]) -> str:

@@ -90,13 +90,13 @@ class SentenceKind:
         if self.of_profile:
             counts: list[tuple[Role, bool]] = [("count", False)] if self.lead != "never" else []
             return (*counts, ("total", False), ("shared", False))
-        found: list[tuple[Role, bool]] = [("count", False)] if self.lead == "counted" else []
-        found.append(("liked", self.lead in ("several", "counts", "crowd")))
+        roles: list[tuple[Role, bool]] = [("count", False)] if self.lead == "counted" else []
+        roles.append(("liked", self.lead in ("several", "counts", "crowd")))
         if self.bridged:
-            found.append(("bridge", self.lead == "crowd"))
+            roles.append(("bridge", self.lead == "crowd"))
         if self.link == "shared":
-            found.append(("shared", self.several))
-        return (*found, ("item", False))
+            roles.append(("shared", self.several))
+        return (*roles, ("item", False))
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,11 +71,11 @@ class Phrasebook:
             PhraseError: a file cannot be read, a line is not a phrase, or a phrase for ``schema`` is refused; the
                 message names file and line.
         """
-        found: list[Phrase] = []
+        phrases: list[Phrase] = []
         for path in paths:
             with nothing_told_of_links(path, PhraseError):
-                found += _read(Path(path))
-        book = cls(tuple(found))
+                phrases += _read(Path(path))
+        book = cls(tuple(phrases))
         if schema is not None:
             for lang in dict.fromkeys(phrase.lang for phrase in book.phrases):
                 book.for_schema(schema, lang)
@@ -104,12 +104,12 @@ class Phrasebook:
             SchemaError: there is no such language, or the schema cannot say a relation in it.
         """
         known = {p.key: p for p in patterns(schema, lang)}
-        found: dict[tuple[str, Tone], dict[str, None]] = {}
+        by_pattern: dict[tuple[str, Tone], dict[str, None]] = {}
         for phrase in self.phrases:
             if phrase.schema == schema.name and phrase.lang == lang:
                 _require(phrase, known, schema)
-                found.setdefault((phrase.pattern, phrase.tone), {})[phrase.text] = None
-        return {key: tuple(texts) for key, texts in found.items()}
+                by_pattern.setdefault((phrase.pattern, phrase.tone), {})[phrase.text] = None
+        return {key: tuple(texts) for key, texts in by_pattern.items()}
 
 
 def _require(phrase: Phrase, known: Mapping[str, Pattern], schema: GraphSchema) -> None:

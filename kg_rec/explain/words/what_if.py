@@ -18,7 +18,7 @@ from kg_rec.schema import GraphSchema
 _NAMED = 5
 
 
-def tell_counterfactual(found: Counterfactual, schema: GraphSchema, lang: str = "en") -> str:
+def tell_counterfactual(counterfactual: Counterfactual, schema: GraphSchema, lang: str = "en") -> str:
     """A counterfactual in words.
 
     Raises:
@@ -26,21 +26,23 @@ def tell_counterfactual(found: Counterfactual, schema: GraphSchema, lang: str = 
     """
     language = speaker(schema, lang)
     words = language.what_if
-    item = _names([(found.item, found.item_name)], language)
-    if found.outcome == "not_listed":
-        which = "had" if found.rank is None else "not_listed"
-        return words[which].format(item=item, k=found.k, n=found.rank)
-    if found.outcome != "leaves":
-        return words[found.outcome].format(item=item, k=found.k, n=found.at_least)
-    reasons = language.yours(_names(found.removed, language), len(found.removed) > 1)
-    new = _entries(found.replacements, language)
-    sentences = [words["leaves" if new else "leaves_alone"].format(reasons=reasons, item=item, k=found.k, new=new)]
-    if not found.proven:
-        sentences.append(words["smaller"].format(n=found.at_least))
+    item = _names([(counterfactual.item, counterfactual.item_name)], language)
+    if counterfactual.outcome == "not_listed":
+        which = "had" if counterfactual.rank is None else "not_listed"
+        return words[which].format(item=item, k=counterfactual.k, n=counterfactual.rank)
+    if counterfactual.outcome != "leaves":
+        return words[counterfactual.outcome].format(item=item, k=counterfactual.k, n=counterfactual.at_least)
+    reasons = language.yours(_names(counterfactual.removed, language), len(counterfactual.removed) > 1)
+    new = _entries(counterfactual.replacements, language)
+    sentences = [
+        words["leaves" if new else "leaves_alone"].format(reasons=reasons, item=item, k=counterfactual.k, new=new)
+    ]
+    if not counterfactual.proven:
+        sentences.append(words["smaller"].format(n=counterfactual.at_least))
     return language.gap.join(sentences)
 
 
-def tell_what_if(found: WhatIf, schema: GraphSchema, lang: str = "en") -> str:
+def tell_what_if(what_if: WhatIf, schema: GraphSchema, lang: str = "en") -> str:
     """What comes into a list and what goes out, in words.
 
     Raises:
@@ -48,10 +50,10 @@ def tell_what_if(found: WhatIf, schema: GraphSchema, lang: str = "en") -> str:
     """
     language = speaker(schema, lang)
     words = language.what_if
-    new, old = (_entries(entries, language) for entries in (found.entered, found.left))
-    sentences = [words["entered"].format(new=new, k=found.k)] if new else []
+    new, old = (_entries(entries, language) for entries in (what_if.entered, what_if.left))
+    sentences = [words["entered"].format(new=new, k=what_if.k)] if new else []
     sentences += [words["left"].format(old=old)] if old else []
-    return language.gap.join(sentences or [words["same"].format(k=found.k)])
+    return language.gap.join(sentences or [words["same"].format(k=what_if.k)])
 
 
 def _entries(entries: Sequence[Entry], language: Language) -> str:

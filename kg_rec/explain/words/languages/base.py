@@ -83,9 +83,9 @@ class Language:
         key = node_type, _one(self.locale, count)
         noun = self._nouns.get(key)
         if noun is None:
-            found = self.type(node_type)
-            label = found.labels.get(self.code, found.name)
-            noun = self._nouns[key] = _word(label if key[1] else found.plurals.get(self.code, label))
+            kind = self.type(node_type)
+            label = kind.labels.get(self.code, kind.name)
+            noun = self._nouns[key] = _word(label if key[1] else kind.plurals.get(self.code, label))
         return noun
 
     def did(self) -> str:
@@ -95,8 +95,8 @@ class Language:
     def phrase(self, edge: PathEdge) -> str | None:
         """The schema's verb phrase for a step, its start as subject and ``{}`` for its end; None if it has none."""
         relation = self._relation(edge)
-        found = (relation.phrases if edge.forward else relation.inverse_phrases).get(self.code)
-        return None if found is None else _word(found)
+        phrase = (relation.phrases if edge.forward else relation.inverse_phrases).get(self.code)
+        return None if phrase is None else _word(phrase)
 
     def verb(self, edge: PathEdge) -> str:
         """Like :meth:`phrase`, or what can be said with the relation's label.
@@ -126,11 +126,11 @@ class Language:
         return tuple(_further(self.schema.name, self.code).get(relation, {}).get(what, ()))
 
     def _relation(self, edge: PathEdge) -> RelationType:
-        found = self.schema.relation_types.get(edge.type or "")
-        if found is None:
+        relation = self.schema.relation_types.get(edge.type or "")
+        if relation is None:
             known = ", ".join(self.schema.relation_types)
             raise SchemaError(f"schema {self.schema.name} has no relation type {edge.type!r}; expected one of {known}")
-        return found
+        return relation
 
     # --- names and numbers ----------------------------------------------------------------------------
 
@@ -236,8 +236,8 @@ class Language:
         """
         schema = self.schema
         acts = (self.did(), *self.more(schema.interaction.name, "phrases"))
-        found = {f"did_{slot}": _put(acts, f"[{slot.upper()}]") for slot in ("liked", "bridge", "item")}
-        found |= {
+        texts = {f"did_{slot}": _put(acts, f"[{slot.upper()}]") for slot in ("liked", "bridge", "item")}
+        texts |= {
             "user": (self.noun(schema.user.name),),
             "users": (self.noun(schema.user.name, 2),),
             "item": (self.noun(schema.item.name),),
@@ -246,21 +246,21 @@ class Language:
         }
         if link == "shared":
             step = steps[0]
-            found["has_shared"] = _put(self.verbs(step, several), "[SHARED]")
-            found["have_shared"] = tuple(self.plural_verb(verb) for verb in found["has_shared"])
+            texts["has_shared"] = _put(self.verbs(step, several), "[SHARED]")
+            texts["have_shared"] = tuple(self.plural_verb(verb) for verb in texts["has_shared"])
             back = self._phrases(PathEdge(step.type, not step.forward))
             if not several and back and not self.copula(back[0]):
-                found["of_liked"], found["of_item"] = _put(back, "[LIKED]"), _put(back, "[ITEM]")
+                texts["of_liked"], texts["of_item"] = _put(back, "[LIKED]"), _put(back, "[ITEM]")
             nouns = self.more(step.type or "", "noun")
             if nouns:
-                found["noun"] = (nouns[-1] if several else nouns[0],)
+                texts["noun"] = (nouns[-1] if several else nouns[0],)
         elif link == "direct":
             step = steps[0]
             turned = self._phrases(PathEdge(step.type, not step.forward))
             forth = self._phrases(step) or (() if turned and not many else (self.verb(step),))
-            found["forth_liked"], found["forth_again"] = _put(forth, "[LIKED]"), _put(forth, self.again(many))
-            found["back_item"] = () if many else _put(turned, "[ITEM]")
-        return found
+            texts["forth_liked"], texts["forth_again"] = _put(forth, "[LIKED]"), _put(forth, self.again(many))
+            texts["back_item"] = () if many else _put(turned, "[ITEM]")
+        return texts
 
     def verbs(self, edge: PathEdge, several: bool) -> tuple[str, ...]:
         """Verb phrases of a step, the first one from the schema."""
@@ -298,8 +298,8 @@ def language(lang: str) -> type[Language]:
     Raises:
         SchemaError: there is none of that code.
     """
-    found: type[Language] = class_of(lang)
-    return found
+    kind: type[Language] = class_of(lang)
+    return kind
 
 
 def speaker(schema: GraphSchema, lang: str) -> Language:
@@ -373,8 +373,8 @@ def _list(locale: str, either: bool, count: int) -> str:
 @cache
 def _further(schema: str, lang: str) -> Mapping[str, Mapping[str, Sequence[str]]]:
     text = files("kg_rec.explain.words").joinpath("relations.json").read_text(encoding="utf-8")
-    found: Mapping[str, Mapping[str, Sequence[str]]] = json.loads(text).get(schema, {}).get(lang, {})
-    return found
+    words: Mapping[str, Mapping[str, Sequence[str]]] = json.loads(text).get(schema, {}).get(lang, {})
+    return words
 
 
 def _put(phrases: Sequence[str], what: str) -> tuple[str, ...]:

@@ -287,7 +287,7 @@ class Chinese(Language):
         if link == "vectors":
             what = self.attribute(self.schema.item.name, steps[0].alike or "")
         act = did[:-2].removesuffix("了") if did.endswith("{}") else None
-        found = super().words(steps, link, several, many) | {
+        texts = super().words(steps, link, several, many) | {
             "has_years": ("来自[SHARED]年",),
             "have_years": ("来自[SHARED]年",),
             "that_did": ("你历史记录中的" if act is None else f"你{act}的",),
@@ -297,10 +297,10 @@ class Chinese(Language):
             "did_those": (self.did().replace("{}", self.again(True)),),
             "text_one": (what,),
         }
-        found["forth_yours"] = tuple(
-            verb.replace("[LIKED]", self.yours("[LIKED]", many)) for verb in found.get("forth_liked", ())
+        texts["forth_yours"] = tuple(
+            verb.replace("[LIKED]", self.yours("[LIKED]", many)) for verb in texts.get("forth_liked", ())
         )
-        return found | ({"also_shared": tuple(map(_also, found["has_shared"]))} if "has_shared" in found else {})
+        return texts | ({"also_shared": tuple(map(_also, texts["has_shared"]))} if "has_shared" in texts else {})
 
     def counted(self, count: int, node_type: str) -> str:
         """37位观众."""
