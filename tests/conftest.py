@@ -14,6 +14,7 @@ import gc
 import os
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,7 +25,9 @@ import neo4j_server
 import pytest
 from playwright.sync_api import Browser
 
+from kg_rec.schema import GraphSchema
 from kg_rec.store import GraphStore, connect
+from kg_rec.store.ledger import RunLedger
 
 # the same examples each time, however long they take; others with --hypothesis-profile=default
 hypothesis.settings.register_profile(
@@ -161,6 +164,27 @@ def clean_neo4j(neo4j_url: str, neo4j_driver: neo4j.Driver) -> str:
     return neo4j_url
 
 
+@pytest.fixture(scope="session")
+def films_indexes(neo4j_url: str, neo4j_driver: neo4j.Driver) -> frozenset[neo4j_server.Index]:
+    """What the schema of the toy films and the ledger of runs make in a server."""
+    neo4j_server.empty_database(neo4j_driver)
+    with closing(connect(neo4j_url)) as store:
+        store.apply_schema(GraphSchema.bundled("movies"))
+        RunLedger(store).prepare()
+    with neo4j_driver.session(database="neo4j") as session:
+        return neo4j_server.indexes(session)
+
+
+@pytest.fixture
+def films_neo4j(neo4j_url: str, neo4j_driver: neo4j.Driver, films_indexes: frozenset[neo4j_server.Index]) -> str:
+    """URL of the server, empty but for the indexes of the toy films.
+
+    To make them, and to plan each statement anew, takes the server longer than most tests.
+    """
+    neo4j_server.empty_database(neo4j_driver, keep=films_indexes)
+    return neo4j_url
+
+
 @pytest.fixture
 def server(own_server: neo4j_server.Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[neo4j_server.Server]:
     """A server that a test may halt and start again, empty, with its credentials in the environment."""
@@ -181,6 +205,14 @@ def tmp_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GraphS
     store = connect(url)
     yield store
     store.close()
+
+
+@pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])
+def films_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GraphStore]:
+    """As ``tmp_store``, for the toy films."""
+    url = str(tmp_path / "graph") if request.param == "embedded" else request.getfixturevalue("films_neo4j")
+    with closing(connect(url)) as store:
+        yield store
 
 
 @pytest.hookimpl(trylast=True)

@@ -85,7 +85,7 @@ def make_world(folder: Path, url: str) -> World:
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     """On the embedded store, or on each with ``both_stores``."""
     neo4j = getattr(request, "param", "embedded") == "neo4j"
-    return make_world(tmp_path, request.getfixturevalue("clean_neo4j") if neo4j else str(tmp_path / "graph"))
+    return make_world(tmp_path, request.getfixturevalue("films_neo4j") if neo4j else str(tmp_path / "graph"))
 
 
 @pytest.fixture

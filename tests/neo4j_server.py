@@ -40,6 +40,10 @@ dbms.security.auth_max_failed_attempts=0
 """
 
 
+#: Name, labels or types, properties, and the constraint that it is of, if any.
+Index = tuple[str, tuple[str, ...], tuple[str, ...], str | None]
+
+
 class ServerError(Exception):
     """No server could be started; the message says why."""
 
@@ -229,6 +233,25 @@ def _wait(server: Server) -> None:
     raise ServerError(f"the Neo4j server did not answer within {SECONDS_TO_START} s")
 
 
+def empty_database(driver: neo4j.Driver, keep: frozenset[Index] = frozenset()) -> None:
+    """Delete all data, and all constraints and indexes but some."""
+    with driver.session(database="neo4j") as session:
+        for what in ("()-[x]->()", "(x)"):  # edges first: a node with many would fill the transaction's memory
+            session.run(f"MATCH {what} CALL (x) {{ DELETE x }} IN TRANSACTIONS OF 20000 ROWS").consume()
+        for name, _, _, constraint in indexes(session) - keep:
+            session.run(f"DROP CONSTRAINT `{constraint}`" if constraint else f"DROP INDEX `{name}`").consume()
+
+
+def indexes(session: neo4j.Session) -> frozenset[Index]:
+    """Every index: of the constraints, which the Community server keeps by one each, and the others."""
+    listed = session.run(
+        "SHOW INDEXES YIELD name, type, labelsOrTypes, properties, owningConstraint WHERE type <> 'LOOKUP' RETURN *"
+    )
+    return frozenset(
+        (row["name"], (*row["labelsOrTypes"],), (*row["properties"],), row["owningConstraint"]) for row in listed
+    )
+
+
 def _docker(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = ["docker", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
@@ -296,14 +319,3 @@ def _tell(url: str, secret: Path) -> None:
 
 if __name__ == "__main__":
     sys.exit(_main(sys.argv[1:]))
-
-
-def empty_database(driver: neo4j.Driver) -> None:
-    """Delete all data, constraints and indexes."""
-    with driver.session(database="neo4j") as session:
-        for what in ("()-[x]->()", "(x)"):  # edges first: a node with many would fill the transaction's memory
-            session.run(f"MATCH {what} CALL (x) {{ DELETE x }} IN TRANSACTIONS OF 20000 ROWS").consume()
-        for name in session.run("SHOW CONSTRAINTS YIELD name").value():
-            session.run(f"DROP CONSTRAINT `{name}`").consume()
-        for name in session.run("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name").value():
-            session.run(f"DROP INDEX `{name}`").consume()

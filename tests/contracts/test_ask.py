@@ -246,14 +246,14 @@ def test_turns_go_on_ask_why_and_begin_anew() -> None:
     assert session.asked is None
 
 
-def test_the_statement_that_is_shown_returns_what_the_filter_lets_through(tmp_store: GraphStore) -> None:
-    fill(tmp_store, films())
+def test_the_statement_that_is_shown_returns_what_the_filter_lets_through(films_store: GraphStore) -> None:
+    fill(films_store, films())
     scorer = Scorer(MODEL)
     for text in ("westerns after 1951", "without space, not from 1950", "by Person 3", "not Western 3, before 1980"):
         request = ASKER.parser("en").parse(text)
         query = scorer.query(request)
         assert query is not None
-        rows = tmp_store.query(query[0], query[1]).to_pylist()
+        rows = films_store.query(query[0], query[1]).to_pylist()
         allowed = np.ones(len(MODEL.items), bool)
         for _, obeys in scorer.filters(request, None):
             allowed &= obeys
@@ -275,9 +275,9 @@ def test_wrong_use_is_refused() -> None:
         ASKER.scorer.score(made_up, 0)
 
 
-def test_the_command_and_the_service_give_the_librarys_answers(tmp_store: GraphStore, tmp_path: Path) -> None:
-    fill(tmp_store, films())
-    tmp_store.close()
+def test_the_command_and_the_service_give_the_librarys_answers(films_store: GraphStore, tmp_path: Path) -> None:
+    fill(films_store, films())
+    films_store.close()
     persist.save(MODEL, tmp_path / "model")
     expected = ASKER.session(USER)
     first, second = expected.ask("westerns", 3), expected.ask("and before 1952", 3)
@@ -286,9 +286,9 @@ def test_the_command_and_the_service_give_the_librarys_answers(tmp_store: GraphS
     assert [[i["item"] for i in a["items"]] for a in told] == [[s.item for s in a.items] for a in (first, second)]
     assert told[1]["query"]["cypher"].startswith("MATCH (i:Film) WHERE i.year < $low_0")
     assert first.items[0].name in run(*args).stdout
-    live = Live(lambda: connect(tmp_store.url, read_only=True), tmp_path / "model")
+    live = Live(lambda: connect(films_store.url, read_only=True), tmp_path / "model")
     try:
-        client = TestClient(create_app(live, lambda: connect(tmp_store.url), ServeConfig()))
+        client = TestClient(create_app(live, lambda: connect(films_store.url), ServeConfig()))
         body = {"text": "and before 1952", "after": ["westerns"], "k": 3}
         found = client.post("/v1/ask", params={"user": USER}, json=body).json()
         assert [i["item"] for i in found["items"]] == [s.item for s in second.items]

@@ -29,9 +29,9 @@ USERS = MODEL.users.keys.to_pylist()
 
 
 @pytest.fixture
-def log(tmp_store: GraphStore) -> EventLog:
-    fill(tmp_store, films())
-    return EventLog.of(tmp_store)
+def log(films_store: GraphStore) -> EventLog:
+    fill(films_store, films())
+    return EventLog.of(films_store)
 
 
 def reaction(event: str, user: str, item: str, kind: str, *, at: int = 2000, of: str = "", value: float = 1.0) -> dict:

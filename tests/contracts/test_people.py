@@ -20,32 +20,32 @@ from kg_rec.store import GraphStore
 EVERYTHING = ProfileConfig(clauses=50, least=2, evidence=0.0)
 
 
-def test_the_statements_of_a_profile_return_its_counts(tmp_store: GraphStore) -> None:
+def test_the_statements_of_a_profile_return_its_counts(films_store: GraphStore) -> None:
     model = Model(known_viewers())
-    fill(tmp_store, known_viewers().snapshot)
+    fill(films_store, known_viewers().snapshot)
     found = model.profile("u30", config=EVERYTHING)
     assert {c.feature.years is None for c in found.clauses} == {True, False}
     assert any(c.count == 0 for c in found.clauses)
-    assert found.differences(tmp_store) == ()
+    assert found.differences(films_store) == ()
     western = next(c for c in found.clauses if c.feature.key == "western")
     statement, parameters = found.cypher(western)
-    rows = {row["what"]: row["count"] for row in tmp_store.query(statement, parameters).to_pylist()}
+    rows = {row["what"]: row["count"] for row in films_store.query(statement, parameters).to_pylist()}
     assert rows == {n: getattr(western, n) for n in ("count", "total", "all_count", "all_total")}
 
 
-def test_a_graph_that_changed_is_told(tmp_store: GraphStore) -> None:
-    fill(tmp_store, known_viewers().snapshot)
+def test_a_graph_that_changed_is_told(films_store: GraphStore) -> None:
+    fill(films_store, known_viewers().snapshot)
     found = Model(known_viewers()).profile("u30", config=EVERYTHING)
     gone = "MATCH (u:User {user_id: 'u30'})-[r:RATED]->(:Film)-[:HAS_GENRE]->(:Genre {genre_id: 'western'}) DELETE r"
-    tmp_store.transact([(gone, {})])
-    lines = found.differences(tmp_store)
+    films_store.transact([(gone, {})])
+    lines = found.differences(films_store)
     assert any("HAS_GENRE 'western': count is" in line for line in lines)
     assert any("total is" in line for line in lines)
 
 
 @pytest.mark.parametrize("name", ["years", "node"])
-def test_hostile_keys_are_parameters(tmp_store: GraphStore, name: str) -> None:
-    fill(tmp_store, known_viewers().snapshot)
+def test_hostile_keys_are_parameters(films_store: GraphStore, name: str) -> None:
+    fill(films_store, known_viewers().snapshot)
     found = Model(known_viewers()).profile("u30", config=EVERYTHING)
     clause = next(c for c in found.clauses if (c.feature.years is None) == (name == "node"))
     statement, parameters = found.cypher(clause)
@@ -55,16 +55,16 @@ def test_hostile_keys_are_parameters(tmp_store: GraphStore, name: str) -> None:
 
 
 @pytest.mark.parametrize("user", ["u30", None])
-def test_the_statements_of_a_change_return_the_counts_of_each_window(tmp_store: GraphStore, user: str | None) -> None:
+def test_the_statements_of_a_change_return_the_counts_of_each_window(films_store: GraphStore, user: str | None) -> None:
     model = Model(known_viewers())
-    fill(tmp_store, known_viewers().snapshot)
+    fill(films_store, known_viewers().snapshot)
     found = model.evolution(user, config=EvolutionConfig(features=9, permutations=19))
     data = evolution_json(known_viewers().snapshot, found)
     assert len(data["features"]) == 9
     for feature in data["features"]:
         for window, count in zip(data["windows"], feature["counts"], strict=True):
             times = {"since": window["first"], "until": window["last"]}
-            rows = tmp_store.query(feature["cypher"], {**feature["parameters"], **times}).to_pylist()
+            rows = films_store.query(feature["cypher"], {**feature["parameters"], **times}).to_pylist()
             assert {row["what"]: row["count"] for row in rows} == {"count": count, "total": window["total"]}
 
 
@@ -72,18 +72,18 @@ def test_the_statements_of_a_change_return_the_counts_of_each_window(tmp_store: 
     "attributes",
     [{"age": 20, "occupation": " Pilot"}, {"age": 40, "zip_code": "10999"}, {"age": 90, "occupation": "rancher"}],
 )
-def test_the_statements_of_a_newcomer_return_the_counts(tmp_store: GraphStore, attributes: dict[str, object]) -> None:
-    fill(tmp_store, known_viewers().snapshot)
+def test_the_statements_of_a_newcomer_return_the_counts(films_store: GraphStore, attributes: dict[str, object]) -> None:
+    fill(films_store, known_viewers().snapshot)
     found = Model(known_viewers()).newcomer(likes=["f00", "f04"], attributes=attributes)
     assert [g.kind for g in found.groups] == ["attribute", "attribute", "like", "like"]
     for item in ("f01", "f04", "f30"):
         statements = found.statements(item)
         assert sum(s is not None for s in statements) == (4 if item == "f04" else 5)
-        assert found.differences(tmp_store, item) == ()
+        assert found.differences(films_store, item) == ()
     told = "MATCH (u:User {user_id: 'u01'})-[r:RATED]->() DELETE r"
-    tmp_store.transact([(told, {})])
+    films_store.transact([(told, {})])
     assert any(
-        "popularity : users is 60 for the newcomer and 59" in line for line in found.differences(tmp_store, "f01")
+        "popularity : users is 60 for the newcomer and 59" in line for line in found.differences(films_store, "f01")
     )
 
 
@@ -95,10 +95,10 @@ ANY_PERSON = Feature("", "Person", "p3", "Person 3")
 SEVENTIES = Feature.of_years("year", 1970, 1979)
 
 
-def test_preferences_are_kept_as_edges_of_the_user(tmp_store: GraphStore) -> None:
-    fill(tmp_store, known_viewers().snapshot)
-    before = export(tmp_store).digest
-    kept = Kept.of(tmp_store)
+def test_preferences_are_kept_as_edges_of_the_user(films_store: GraphStore) -> None:
+    fill(films_store, known_viewers().snapshot)
+    before = export(films_store).digest
+    kept = Kept.of(films_store)
     assert kept.read("u30") == ()
     said = (Preference("more", SEVENTIES), Preference("never", WESTERN), Preference("less", ANY_PERSON))
     kept.add("u30", said, 100)
@@ -112,17 +112,17 @@ def test_preferences_are_kept_as_edges_of_the_user(tmp_store: GraphStore) -> Non
     assert kept.read("u30") == (said[0], said[2], Preference("struck", WESTERN))
     kept.remove("u30", [SEVENTIES])
     assert kept.read("u30") == (said[2], Preference("struck", WESTERN))
-    assert export(tmp_store).digest == before
+    assert export(films_store).digest == before
     edges = "MATCH (:User {user_id: 'u30'})-[e:KG_REC_PREFERS]->() RETURN count(e) AS n"
-    assert tmp_store.query(edges)["n"].to_pylist() == [2]
+    assert films_store.query(edges)["n"].to_pylist() == [2]
     kept.remove("u30")
     assert kept.read("u30") == ()
-    assert tmp_store.query(edges)["n"].to_pylist() == [0]
+    assert films_store.query(edges)["n"].to_pylist() == [0]
 
 
-def test_nothing_is_kept_where_an_end_is_missing(tmp_store: GraphStore) -> None:
-    fill(tmp_store, known_viewers().snapshot)
-    kept = Kept.of(tmp_store)
+def test_nothing_is_kept_where_an_end_is_missing(films_store: GraphStore) -> None:
+    fill(films_store, known_viewers().snapshot)
+    kept = Kept.of(films_store)
     gone = Feature("HAS_GENRE", "Genre", "gone' DETACH DELETE n //", "gone")
     with pytest.raises(NotFoundError, match="gone"):
         kept.add("u30", [Preference("more", ROMANCE), Preference("more", gone)], 1)

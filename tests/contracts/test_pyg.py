@@ -303,13 +303,13 @@ def test_what_the_store_has_not_is_said(store: GraphStore, live: Any) -> None:
         features.indices("Film", ["f99"])
 
 
-def test_a_graph_that_changes_while_it_is_learned_from(tmp_store: GraphStore) -> None:
+def test_a_graph_that_changes_while_it_is_learned_from(films_store: GraphStore) -> None:
     """What comes after the keys were read is not seen; a node that goes has no values and no edges."""
-    fill(tmp_store, films())
-    live = pyg.remote_backend(tmp_store, label="year", **OPTIONS)
-    tmp_store.write_nodes("Film", pa.table({"item_id": ["a-new-one"], "title": ["New"]}))
-    tmp_store.write_edges("RATED", pa.table({"source": ["u00"], "target": ["a-new-one"], "rating": [5.0]}))
-    tmp_store.transact([("MATCH (f:Film {item_id: $key}) DETACH DELETE f", {"key": "f03"})])
+    fill(films_store, films())
+    live = pyg.remote_backend(films_store, label="year", **OPTIONS)
+    films_store.write_nodes("Film", pa.table({"item_id": ["a-new-one"], "title": ["New"]}))
+    films_store.write_edges("RATED", pa.table({"source": ["u00"], "target": ["a-new-one"], "rating": [5.0]}))
+    films_store.transact([("MATCH (f:Film {item_id: $key}) DETACH DELETE f", {"key": "f03"})])
     old = memory()
     (batch,) = NeighborLoader(
         live,
@@ -327,11 +327,11 @@ def test_a_graph_that_changes_while_it_is_learned_from(tmp_store: GraphStore) ->
     assert live[1].incoming(RATED, np.array([3])).source.tolist() == []
 
 
-def test_edges_without_a_time_count_as_always_there(tmp_store: GraphStore) -> None:
-    fill(tmp_store, films())
-    tmp_store.write_nodes("User", pa.table({"user_id": ["z"]}))
-    tmp_store.write_edges("RATED", pa.table({"source": ["z"], "target": ["f00"], "rating": [4.0]}))
-    live = pyg.remote_backend(tmp_store)
+def test_edges_without_a_time_count_as_always_there(films_store: GraphStore) -> None:
+    fill(films_store, films())
+    films_store.write_nodes("User", pa.table({"user_id": ["z"]}))
+    films_store.write_edges("RATED", pa.table({"source": ["z"], "target": ["f00"], "rating": [4.0]}))
+    live = pyg.remote_backend(films_store)
     (batch,) = NeighborLoader(
         live,
         [0],

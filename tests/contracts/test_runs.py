@@ -26,9 +26,9 @@ EDGES = (
 
 
 @pytest.fixture
-def runs(tmp_store: GraphStore) -> RunLedger:
-    fill(tmp_store, films())
-    found = RunLedger(tmp_store)
+def runs(films_store: GraphStore) -> RunLedger:
+    fill(films_store, films())
+    found = RunLedger(films_store)
     found.prepare()
     found.prepare()
     return found
@@ -75,26 +75,26 @@ def test_records_come_back(runs: RunLedger) -> None:
     assert runs.chunks("x") == {}
 
 
-def test_a_chunk_that_fails_leaves_nothing(runs: RunLedger, tmp_store: GraphStore) -> None:
+def test_a_chunk_that_fails_leaves_nothing(runs: RunLedger, films_store: GraphStore) -> None:
     rows = lists(("u00", "f01", 0.9), ("u00", "f02", 0.8))
-    transact = tmp_store.transact
+    transact = films_store.transact
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tmp_store, "transact", lambda statements: transact([*statements, ("RETURN nonsense(1)", {})]))
+        patch.setattr(films_store, "transact", lambda statements: transact([*statements, ("RETURN nonsense(1)", {})]))
         with pytest.raises(StoreError):
             runs.commit("monday", done(0, "u00", "u01"), rows)
-    assert (runs.chunks("monday"), edges(tmp_store)) == ({}, [])
+    assert (runs.chunks("monday"), edges(films_store)) == ({}, [])
     runs.commit("monday", done(0, "u00", "u01"), rows)
-    assert len(edges(tmp_store)) == 2
+    assert len(edges(films_store)) == 2
 
 
-def test_a_chunk_is_written_once(runs: RunLedger, tmp_store: GraphStore) -> None:
+def test_a_chunk_is_written_once(runs: RunLedger, films_store: GraphStore) -> None:
     first = lists(("u01", "f02", 3.0), ("u01", "f00", 2.0), ("u02", "f00", 1.5))
     for _ in range(2):
         runs.commit("monday", done(0, "u01", "u02"), first)
     runs.commit("monday", done(1, "u03", "u04"), lists(("u03", "f01", 1.0)))
     runs.commit("monday", done(2, "u05", "u06"), lists())
     assert runs.chunks("monday") == {0: done(0, "u01", "u02"), 1: done(1, "u03", "u04"), 2: done(2, "u05", "u06")}
-    assert [(e["user"], e["item"], e["rank"], e["score"]) for e in edges(tmp_store)] == [
+    assert [(e["user"], e["item"], e["rank"], e["score"]) for e in edges(films_store)] == [
         ("u01", "f02", 1, 3.0),
         ("u01", "f00", 2, 2.0),
         ("u02", "f00", 1, 1.5),
@@ -102,7 +102,7 @@ def test_a_chunk_is_written_once(runs: RunLedger, tmp_store: GraphStore) -> None
     ]
 
 
-def test_numbers_stay_as_they_were_written(runs: RunLedger, tmp_store: GraphStore) -> None:
+def test_numbers_stay_as_they_were_written(runs: RunLedger, films_store: GraphStore) -> None:
     rng = np.random.default_rng(0)
     users = [f"u{n:02d}" for n in range(60)]
     scores, written = [], {}
@@ -114,13 +114,13 @@ def test_numbers_stay_as_they_were_written(runs: RunLedger, tmp_store: GraphStor
         scores += [r[2] for r in rows]
         written[n] = chunk
         assert runs.chunks("monday") == written
-    assert sorted(e["score"] for e in edges(tmp_store)) == sorted(scores)
+    assert sorted(e["score"] for e in edges(films_store)) == sorted(scores)
 
 
-def test_a_chunk_that_failed_can_be_written(runs: RunLedger, tmp_store: GraphStore) -> None:
+def test_a_chunk_that_failed_can_be_written(runs: RunLedger, films_store: GraphStore) -> None:
     runs.commit("monday", ChunkRecord(0, "failed", 2, error="no space left"))
     runs.commit("monday", done(0, "u01", "u02"), lists(("u01", "f02", 3.0)))
-    assert len(edges(tmp_store)) == 1
+    assert len(edges(films_store)) == 1
     assert runs.chunks("monday")[0].state == "done"
 
 
@@ -130,21 +130,21 @@ def test_too_large_a_chunk_is_refused(runs: RunLedger, monkeypatch: pytest.Monke
         runs.commit("monday", done(0, "u01", "u01"), lists(("u01", "f02", 3.0), ("u01", "f00", 2.0)))
 
 
-def test_readers_see_a_run_when_it_is_published(runs: RunLedger, tmp_store: GraphStore) -> None:
+def test_readers_see_a_run_when_it_is_published(runs: RunLedger, films_store: GraphStore) -> None:
     runs.save(RUN)
     runs.commit("monday", done(0, "u01", "u02"), lists(("u01", "f02", 3.0), ("u01", "f00", 2.0), ("u02", "f05", 1.0)))
-    assert listed(tmp_store, "u01") == []
+    assert listed(films_store, "u01") == []
     runs.publish(replace(RUN, state="done", finished="t"), ["monday"])
-    assert listed(tmp_store, "u01") == ["f02", "f00"]
+    assert listed(films_store, "u01") == ["f02", "f00"]
     assert runs.find("monday") == replace(RUN, state="done", finished="t")
     tuesday = replace(RUN, run="tuesday")
     runs.save(tuesday)
     runs.commit("tuesday", done(0, "u01", "u01"), lists(("u01", "f07", 9.0)))
-    assert listed(tmp_store, "u01") == ["f02", "f00"]
+    assert listed(films_store, "u01") == ["f02", "f00"]
     # tuesday re-scored some users only: u01 has a new list, u02's became empty, u03 has none
     runs.publish(replace(tuesday, state="done"), ["tuesday", "monday"], ["u02"])
     assert runs.latest("nightly") == ("tuesday", "monday")
-    assert [listed(tmp_store, u) for u in ("u01", "u02", "u03")] == [["f07"], [], []]
+    assert [listed(films_store, u) for u in ("u01", "u02", "u03")] == [["f07"], [], []]
 
 
 def test_digests_are_read_chunk_by_chunk(runs: RunLedger) -> None:
@@ -161,18 +161,18 @@ def test_digests_are_read_chunk_by_chunk(runs: RunLedger) -> None:
     assert found == [written[0], written[1], written[2], ([], [])]
 
 
-def test_a_ledger_of_an_older_version_gets_the_digests(tmp_store: GraphStore) -> None:
-    tmp_store.apply_schema(films().schema)
+def test_a_ledger_of_an_older_version_gets_the_digests(films_store: GraphStore) -> None:
+    films_store.apply_schema(films().schema)
     old = "CREATE (:KgRecChunk {id: 'old/0', run: 'old', number: 0, state: 'done', users: 2, rows: 3, short: 1})"
-    tmp_store.transact([(old, {})])
-    runs = RunLedger(tmp_store)
+    films_store.transact([(old, {})])
+    runs = RunLedger(films_store)
     runs.prepare()
     runs.commit("new", replace(done(0, "u01", "u01"), keys=("u01",), digests=(-7,)))
     assert [(keys, values.tolist()) for keys, values in runs.digests("new")] == [(["u01"], [-7])]
     assert [(keys, values.tolist()) for keys, values in runs.digests("old")] == [([], [])]
 
 
-def test_a_run_can_be_forgotten(runs: RunLedger, tmp_store: GraphStore) -> None:
+def test_a_run_can_be_forgotten(runs: RunLedger, films_store: GraphStore) -> None:
     for run in ("monday", "tuesday"):
         runs.save(replace(RUN, run=run))
         runs.commit(run, done(0, "u01", "u02"), lists(("u01", "f02", 3.0), ("u02", "f05", 1.0)))
@@ -181,17 +181,17 @@ def test_a_run_can_be_forgotten(runs: RunLedger, tmp_store: GraphStore) -> None:
     runs.forget("monday")
     assert runs.find("monday") is None
     assert runs.chunks("monday") == {}
-    assert {e["run"] for e in edges(tmp_store)} == {"tuesday"}
-    assert len(edges(tmp_store)) == 3
+    assert {e["run"] for e in edges(films_store)} == {"tuesday"}
+    assert len(edges(films_store)) == 3
     assert len(runs.chunks("tuesday")) == 2
 
 
-def test_lists_are_no_part_of_the_graph_s_facts(runs: RunLedger, tmp_store: GraphStore) -> None:
-    before = export(tmp_store)
+def test_lists_are_no_part_of_the_graph_s_facts(runs: RunLedger, films_store: GraphStore) -> None:
+    before = export(films_store)
     for run in ("monday", "tuesday"):
         runs.commit(run, done(0, "u01", "u02"), lists(("u01", "f02", 3.0)))
-    assert export(tmp_store).digest == before.digest
-    report = check(tmp_store)
+    assert export(films_store).digest == before.digest
+    report = check(films_store)
     assert report.ok
     assert [f.constraint for f in report.findings if f.constraint in ("unknown type", "duplicate edge")] == []
 

@@ -54,11 +54,11 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_store: GraphStore, tmp_path: Path) -> Iterator[World]:
-    fill(tmp_store, films())
-    tmp_store.close()
+def world(films_store: GraphStore, tmp_path: Path) -> Iterator[World]:
+    fill(films_store, films())
+    films_store.close()
     persist.save(MODEL, tmp_path / "model")
-    made = World(tmp_store.url, tmp_path / "model")
+    made = World(films_store.url, tmp_path / "model")
     yield made
     for live in made.opened:
         live.close()

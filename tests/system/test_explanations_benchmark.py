@@ -66,24 +66,24 @@ def test_counterfactuals_hold_as_the_model_stands(model: Recommender) -> None:
     assert found["margin 5"]["removed"] > found["margin 0"]["removed"]
 
 
-def test_what_is_stated_is_what_a_deletion_changes(model: Recommender, tmp_store: GraphStore) -> None:
-    fill(tmp_store, model.snapshot)
-    before = export(tmp_store)
+def test_what_is_stated_is_what_a_deletion_changes(model: Recommender, films_store: GraphStore) -> None:
+    fill(films_store, model.snapshot)
+    before = export(films_store)
     model = model.with_snapshot(before)
-    assert confirmed(model, tmp_store, 5, 1, no_progress)["share"] == 1.0
-    found = measured(model, tmp_store, 6, 2, no_progress)
+    assert confirmed(model, films_store, 5, 1, no_progress)["share"] == 1.0
+    found = measured(model, films_store, 6, 2, no_progress)
     for kind in ("interactions", "facts"):
         assert found[kind]["edges"] >= 3, kind
         assert found[kind]["max_relative_error"] < 1e-4, kind
-    after = export(tmp_store)
+    after = export(films_store)
     assert after.digest == replace(before, source=after.source).digest  # all is written back
 
 
 def test_what_a_relation_between_items_adds_is_what_its_deletion_takes(
-    model: Recommender, tmp_store: GraphStore
+    model: Recommender, films_store: GraphStore
 ) -> None:
-    fill(tmp_store, model.snapshot)
-    model = model.with_snapshot(export(tmp_store))
+    fill(films_store, model.snapshot)
+    model = model.with_snapshot(export(films_store))
     edges = model.snapshot.edges["FOLLOWED_BY"]
     ends = [(j, i) for a, b in zip(edges.source, edges.target, strict=True) for j, i in ((a, b), (b, a))]
     user, item = next(
@@ -97,27 +97,27 @@ def test_what_a_relation_between_items_adds_is_what_its_deletion_takes(
     paths = explain(model, model.users.key(user), model.items.key(item), config=shown).paths
     stated = [d for p in paths if len(p.nodes) == 3 and (d := fact_of(model, p))]
     assert [d.relation for d in stated] == ["FOLLOWED_BY"]
-    assert difference(model, without(model, tmp_store, stated), stated[0]) < 1e-4
+    assert difference(model, without(model, films_store, stated), stated[0]) < 1e-4
 
 
-def test_a_fact_deleted_in_the_store_leaves_scores_and_paths(model: Recommender, tmp_store: GraphStore) -> None:
-    fill(tmp_store, model.snapshot)
-    model = model.with_snapshot(export(tmp_store))
+def test_a_fact_deleted_in_the_store_leaves_scores_and_paths(model: Recommender, films_store: GraphStore) -> None:
+    fill(films_store, model.snapshot)
+    model = model.with_snapshot(export(films_store))
     user, item = "u03", "f44"  # nobody has seen it: text and graph carry it
     path = next(
         p for p in explain(model, user, item, config=ExplainConfig(groups=20)).paths if p.edges[-1].type == "STARRING"
     )
     person = str(path.nodes[-2].key)
     gone = Deletion("STARRING", item, person, user, item, 0.0)
-    less = without(model, tmp_store, [gone])
+    less = without(model, films_store, [gone])
     e = explain(less, user, item, config=ExplainConfig(groups=20))
     assert all(p.nodes[-2].key != person or p.edges[-1].type != "STARRING" for p in e.paths)
     assert missing(Facts.of(less.snapshot), e) == ()
     row, column = np.array([less.users.index(user)]), less.items.index(item)
     assert e.base + sum(t.value for t in e.terms) == pytest.approx(less.scores(row)[0, column], rel=1e-5)
     assert less.scores(row)[0, column] != model.scores(row)[0, column]
-    delete(tmp_store, [gone])
-    assert len(export(tmp_store).edges["STARRING"]) == len(model.snapshot.edges["STARRING"]) - 1
+    delete(films_store, [gone])
+    assert len(export(films_store).edges["STARRING"]) == len(model.snapshot.edges["STARRING"]) - 1
 
 
 def test_the_peers_of_speed_find_paths(model: Recommender) -> None:

@@ -28,8 +28,8 @@ def assert_same(one: list[Any], other: list[Any]) -> None:
         assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
 
 
-def test_a_server_is_connected_to_again(clean_neo4j: str) -> None:
-    store = connect(clean_neo4j)
+def test_a_server_is_connected_to_again(films_neo4j: str) -> None:
+    store = connect(films_neo4j)
     fill(store, films())
     assert_same(batches(store), batches(store, num_workers=1))
     assert store.query("RETURN 1 AS one")["one"].to_pylist() == [1]  # the worker's end has cut no line of ours

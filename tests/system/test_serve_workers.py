@@ -106,7 +106,7 @@ def metrics(port: int) -> str:
 
 @pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return str(tmp_path / "graph") if request.param == "embedded" else request.getfixturevalue("clean_neo4j")
+    return str(tmp_path / "graph") if request.param == "embedded" else request.getfixturevalue("films_neo4j")
 
 
 @pytest.mark.timeout(600)

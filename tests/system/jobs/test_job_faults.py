@@ -203,8 +203,8 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 @pytest.mark.neo4j
 @pytest.mark.parametrize("full", ["lists", "work"])
-def test_a_disk_that_is_full(clean_neo4j: str, tmp_path: Path, disk: SmallDisk, full: str) -> None:
-    world = make_world(tmp_path, clean_neo4j)
+def test_a_disk_that_is_full(films_neo4j: str, tmp_path: Path, disk: SmallDisk, full: str) -> None:
+    world = make_world(tmp_path, films_neo4j)
     (tmp_path / full).symlink_to(disk.folder)
     store = connect(world.url)
     job = world.job()

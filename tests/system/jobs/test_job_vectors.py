@@ -38,8 +38,8 @@ def expected(vectors: np.ndarray, item: int) -> np.ndarray:
 
 
 @pytest.mark.neo4j
-def test_neighbours_are_those_of_the_model(clean_neo4j: str, tmp_path: Path) -> None:
-    world = make_world(tmp_path, clean_neo4j)
+def test_neighbours_are_those_of_the_model(films_neo4j: str, tmp_path: Path) -> None:
+    world = make_world(tmp_path, films_neo4j)
     store = connect(world.url)
     before = export(store).digest
     sinks = {"graph": True, "vectors": True}
@@ -61,9 +61,9 @@ def test_neighbours_are_those_of_the_model(clean_neo4j: str, tmp_path: Path) -> 
 
 @pytest.mark.neo4j
 def test_readers_see_whole_vectors_of_one_model(
-    clean_neo4j: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    films_neo4j: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = make_world(tmp_path, clean_neo4j)
+    world = make_world(tmp_path, films_neo4j)
     store = connect(world.url)
     keys, new = model().items.keys.to_pylist(), vectors_of_the_model()
     old = np.random.default_rng(0).normal(size=(len(keys), 3)).astype(np.float32)  # of another model, 3 dimensions

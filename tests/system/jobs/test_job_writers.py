@@ -25,9 +25,9 @@ def repeated(log: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_the_result_does_not_depend_on_the_number_of_writers(
-    clean_neo4j: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    films_neo4j: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world = make_world(tmp_path, clean_neo4j)
+    world = make_world(tmp_path, films_neo4j)
     store = connect(world.url)
     with caplog.at_level(logging.WARNING, "neo4j"):
         for writers in (1, 2, 3):
@@ -48,8 +48,8 @@ def lists(users: list[str]) -> pa.RecordBatch:
     return pa.record_batch(columns, names=["user", "rank", "item", "score"])
 
 
-def test_writers_of_the_same_items_repeat_nothing(clean_neo4j: str, caplog: pytest.LogCaptureFixture) -> None:
-    store = connect(clean_neo4j)
+def test_writers_of_the_same_items_repeat_nothing(films_neo4j: str, caplog: pytest.LogCaptureFixture) -> None:
+    store = connect(films_neo4j)
     fill(store, films())
     store.write_nodes("User", pa.table({"user_id": [f"x{n:05d}" for n in range(4000)]}))
     runs = RunLedger(store)
@@ -69,7 +69,7 @@ def test_writers_of_the_same_items_repeat_nothing(clean_neo4j: str, caplog: pyte
     store.close()
 
 
-def test_an_edge_locks_its_nodes_at_the_commit_alone(clean_neo4j: str, neo4j_driver: neo4j.Driver) -> None:
+def test_an_edge_locks_its_nodes_at_the_commit_alone(films_neo4j: str, neo4j_driver: neo4j.Driver) -> None:
     # what the writers rely on: transactions that are being prepared do not wait for one another
     create = "MATCH (a:A {k: $k}) MATCH (b:B) CREATE (a)-[:TO]->(b)"
     with neo4j_driver.session() as one, neo4j_driver.session() as two:

@@ -27,7 +27,7 @@ STARRING = [("heat", "de niro"), ("the score", "de niro"), ("casino", "de niro")
 
 @pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])
 def store(request: pytest.FixtureRequest, tmp_path: FilePath, films: Make) -> Iterator[GraphStore]:
-    where = str(tmp_path / "graph") if request.param == "embedded" else request.getfixturevalue("clean_neo4j")
+    where = str(tmp_path / "graph") if request.param == "embedded" else request.getfixturevalue("films_neo4j")
     opened = connect(where)
     try:
         fill(opened, films)

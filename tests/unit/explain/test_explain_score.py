@@ -342,18 +342,18 @@ def test_the_python_api(model: Recommender) -> None:
 # --- the store -----------------------------------------------------------------------------------------
 
 
-def test_the_cypher_returns_exactly_the_shown_paths(model: Recommender, tmp_store: GraphStore) -> None:
-    fill(tmp_store, films())
+def test_the_cypher_returns_exactly_the_shown_paths(model: Recommender, films_store: GraphStore) -> None:
+    fill(films_store, films())
     shown = 0
     for user, item in some_pairs(model, 16):
         e = explain(model, user, item, config=ExplainConfig(groups=6, paths_per_group=4))
-        assert mismatches(e.paths, tmp_store.query(e.cypher, e.parameters)) == (), (user, item)
+        assert mismatches(e.paths, films_store.query(e.cypher, e.parameters)) == (), (user, item)
         shown += len(e.paths)
     assert shown > 60
     assert any(p.channel == "relational" for p in explain(model, "u00", "f39", config=ExplainConfig(groups=6)).paths)
     # a path that the store does not hold is found out
     e = explain(model, "u04", WARM, config=ExplainConfig(channels=("taste", "relational", "sequence")))
-    (u, i), count = (e.user, str(e.paths[0].nodes[1].key)), tmp_store.query
+    (u, i), count = (e.user, str(e.paths[0].nodes[1].key)), films_store.query
     assert (
         len(count("MATCH (:User {user_id: $u})-[r:RATED]->(:Film {item_id: $i}) RETURN r.rating", {"u": u, "i": i}))
         == 1
