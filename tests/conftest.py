@@ -218,7 +218,7 @@ def films_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Grap
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure() -> None:
     """A process that does not end shows its threads and ends after two minutes."""
-    faulthandler.dump_traceback_later(120, exit=True)
+    faulthandler.dump_traceback_later(120, exit=True, file=sys.__stderr__ or 2)
 
 
 @pytest.hookimpl(wrapper=True)
