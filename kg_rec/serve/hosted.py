@@ -21,7 +21,7 @@ import pyarrow as pa
 from kg_rec import errors
 from kg_rec.errors import KgRecError, StoreError, StoreUnavailableError
 from kg_rec.schema import GraphSchema
-from kg_rec.serve.live import files_of
+from kg_rec.serve.kept import Files, files_of
 from kg_rec.store.base import GraphStore, Statement
 
 #: The socket in the folder that the processes share.
@@ -42,7 +42,8 @@ class Host:
         self._listener: Listener | None = None
         self._reader: GraphStore | None = None
         self._writer: GraphStore | None = None
-        self._files: tuple[tuple[str, int, int], ...] = ()
+        self._files: Files = ()
+        self._opened: Files = ()
         self._written, self._turn, self._over = 0.0, threading.Lock(), threading.Event()
 
     def listen(self, folder: Path) -> None:
@@ -103,6 +104,8 @@ class Host:
                 raise
             self._written = time.monotonic()
             return b"D"
+        if "files" in asked:
+            return b"F" + json.dumps(files_of(asked["files"]) if self._writer is None else self._opened).encode()
         store = self._writer or self._reading()
         if "cypher" not in asked:
             return b"S" + store.schema().turtle.encode()
@@ -115,6 +118,7 @@ class Host:
     def _writing(self) -> GraphStore:
         if self._writer is None:
             self._writer = self._write()
+            self._opened = files_of(self._writer.url)
         return self._writer
 
     def _reading(self) -> GraphStore:
@@ -158,6 +162,10 @@ class Hosted:
     def transact(self, statements: Sequence[Statement]) -> None:
         """See :meth:`kg_rec.store.base.GraphStore.transact`."""
         self._asked({"statements": [[text, dict(values)] for text, values in statements]})
+
+    def files(self) -> Files:
+        """The graph's files, those from when it was opened while the host writes: nobody else does, and no facts."""
+        return tuple((name, size, at) for name, size, at in json.loads(self._asked({"files": self.url})))
 
     def close(self) -> None:
         """Hang up."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import zlib
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 _LONGEST = 1_000
 #: Times of changes that are kept.
 _SLOTS = 1 << 17
+#: Name, size and time of files.
+Files = tuple[tuple[str, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Look:
     """
 
     state: int
-    files: tuple[tuple[str, int, int], ...]
+    files: Files
     at: float
 
     def still(self, now: Look, seconds: float) -> bool:
@@ -119,3 +122,15 @@ class KeptLists:
             self._kept.move_to_end(request)
             while len(self._kept) > self._size:
                 self._kept.popitem(last=False)
+
+
+def files_of(url: str) -> Files:
+    """Name, size and time of the files of an embedded graph, without those that lock it; nothing for a server."""
+    if "://" in url:
+        return ()
+    try:
+        with os.scandir(url) as found:
+            there = [(f.name, f.stat()) for f in found if ".lock" not in f.name and f.is_file()]
+        return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in there))
+    except OSError:
+        return ()

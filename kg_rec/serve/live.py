@@ -10,7 +10,6 @@ state is frozen, so any number of threads may use it.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -18,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -37,7 +37,8 @@ from kg_rec.feedback.learn import EVERYBODY, Learned, LearnedFile, reweighted, s
 from kg_rec.model.one_user import with_history
 from kg_rec.people.kept import Kept as KeptPreferences
 from kg_rec.people.preferences import Preference
-from kg_rec.serve.kept import Look
+from kg_rec.serve.hosted import Hosted
+from kg_rec.serve.kept import Files, Look, files_of
 from kg_rec.snapshot import EdgeTable, export
 from kg_rec.snapshot.canonical import one_edge_a_pair
 from kg_rec.snapshot.from_store import edges_of_batch
@@ -81,7 +82,7 @@ class State:
     since: float
     learned: Learned | None
     segments: Mapping[str, Model]
-    files: tuple[tuple[str, int, int], ...]
+    files: Files
     liked: float
     reacted: frozenset[str]
     stated: Mapping[str, tuple[Preference, ...]] = field(default_factory=dict)
@@ -109,7 +110,7 @@ class Loan:
     """
 
     store: GraphStore
-    files: tuple[tuple[str, int, int], ...]
+    files: Files
     wrote: Callable[[str], bool]
 
 
@@ -132,14 +133,14 @@ class Live:
         *,
         mmap: bool = False,
         share: bool = False,
-        hosted: GraphStore | None = None,
+        hosted: Hosted | None = None,
     ) -> None:
         self.hosted = hosted
         self._connect, self.folder, self._mmap, self._share = connect, folder, mmap, share
         self._store: GraphStore | None = None
         self._loan: Loan | None = None
-        self._confirmed: tuple[tuple[str, int, int], ...] = ()
-        self._files: tuple[tuple[str, int, int], ...] = ()
+        self._confirmed: Files = ()
+        self._files: Files = ()
         self._url = "" if hosted is None else hosted.url
         self._lock, self._refreshing = threading.Lock(), threading.Lock()
         self._stopped = threading.Event()
@@ -189,6 +190,8 @@ class Live:
         with self._refreshing:
             now, loan = self._state, self._loan
             files = files_of(self._url) if loan is None else loan.files  # what is written meanwhile is no fact
+            if self.hosted is not None:
+                files = self.hosted.files()
             same = now.files and files in (now.files, self._confirmed)
             if whole or now.folder != self._stamp() or (not same and self._changed(now)):
                 self._state = self._read(now.number + 1)
@@ -290,7 +293,7 @@ class Live:
     def reading(self) -> Iterator[GraphStore]:
         """The open graph, for one thread at a time."""
         if self.hosted is not None:
-            yield self.hosted
+            yield cast("GraphStore", self.hosted)  # as much of one as lists and feedback need
             return
         with self._lock:
             if self._loan is not None:
@@ -408,18 +411,6 @@ class Live:
             relation, snapshot.users, snapshot.items, pa.RecordBatch.from_arrays(columns, schema=fields)
         )
         return one_edge_a_pair(edges, relation)[0]
-
-
-def files_of(url: str) -> tuple[tuple[str, int, int], ...]:
-    """Name, size and time of the files of an embedded graph, without those that lock it; nothing for a server."""
-    if "://" in url:
-        return ()
-    try:
-        with os.scandir(url) as found:
-            there = [(f.name, f.stat()) for f in found if ".lock" not in f.name and f.is_file()]
-        return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in there))
-    except OSError:
-        return ()
 
 
 def _equal(one: EdgeTable, other: EdgeTable) -> bool:

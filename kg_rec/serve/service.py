@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -25,8 +25,8 @@ from kg_rec.feedback.events import REACTED, EventLog
 from kg_rec.model.recommender import Recommender
 from kg_rec.people.evolution import Evolution
 from kg_rec.serve.config import ServeConfig
-from kg_rec.serve.kept import Changes, Kept, KeptLists
-from kg_rec.serve.live import Live, Loan, State, files_of
+from kg_rec.serve.kept import Changes, Kept, KeptLists, files_of
+from kg_rec.serve.live import Live, Loan, State
 from kg_rec.serve.maker import Form, ListMaker
 from kg_rec.serve.tokens import ANYBODY, Token, holder, read_tokens
 from kg_rec.store.base import GraphStore
@@ -153,7 +153,7 @@ class Service:
     def _writable(self) -> Iterator[GraphStore]:
         """The graph for writing, for one thread at a time; it stays open for the next, and is read from meanwhile."""
         if self.live.hosted is not None:
-            yield self.live.hosted
+            yield cast("GraphStore", self.live.hosted)
             return
         with self._writing:
             if self._loan is None:

@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
@@ -30,8 +30,6 @@ from kg_rec.textfile import parse_json, read_text
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-
-    from kg_rec.store.base import GraphStore
 
 _log = logging.getLogger(__name__)
 #: Seconds that a thread may keep others waiting: an answer passes through several, each of which waits its turn.
@@ -69,7 +67,7 @@ class Application:
         share = self.config.shared is not None and not _compressed(self.model)
         folder, hosted = self.config.shared, None
         if folder is not None and _in_folder(self.graph):
-            hosted = cast("GraphStore", Hosted(folder, self.graph))  # as much of one as lists and feedback need
+            hosted = Hosted(folder, self.graph)
         live = Live(lambda: connect(self.graph, read_only=True), self.model, mmap=self.mmap, share=share, hosted=hosted)
         app = create_app(live, lambda: connect(self.graph), self.config)
         sys.setswitchinterval(_SWITCH)

@@ -82,10 +82,15 @@ def test_another_program_writes_after_a_pause_and_is_read(url: str, host: Host, 
     store = hosted(url, place)
     rows = REACTED.empty_table().from_pylist([reaction("third")], schema=REACTED)
     EventLog.of(store).record_reactions(rows)
+    opened = cast("Hosted", store).files()
+    assert opened  # what is written by the host itself does not show
+    EventLog.of(store).record_reactions(rows)
+    assert cast("Hosted", store).files() == opened
     with host._turn:  # as after a pause
         host._let_go()
     with closing(connect(url)) as other:
         EventLog.of(other).record_reactions(REACTED.empty_table().from_pylist([reaction("fourth")], schema=REACTED))
+    assert cast("Hosted", store).files() != opened
     told = EventLog.of(store).reactions(user=USER).column("event").to_pylist()
     assert told == ["fourth", "third"]
 
