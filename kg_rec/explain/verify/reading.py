@@ -49,7 +49,8 @@ _CLAIMS: Mapping[str, Mapping[str, str]] = {
     },
 }
 _QUOTED = re.compile(r"“([^“”]*)”|《([^《》]*)》")
-_ARTICLE = re.compile(r"(.+), (The|A|An|La|Le|Les|L'|El|Los|Las|Il|Der|Die|Das)( \(\d{4}\))?")
+_ARTICLES = tuple(f", {word}" for word in ("The", "A", "An", "La", "Le", "Les", "L'", "El", "Los", "Las", "Il", "Der"))
+_ARTICLES += tuple(f", {word}" for word in ("Die", "Das", "Un", "Une", "Una"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,8 +255,8 @@ def _folded(name: str) -> str:
 
 def _forms(name: str) -> set[str]:
     """How a name can stand in a text."""
-    moved = _ARTICLE.fullmatch(" ".join(name.split()))
-    forms = {name, _folded(name)}
-    if moved:
-        forms.add(_folded(f"{moved.group(2)} {moved.group(1)}{moved.group(3) or ''}"))
-    return forms
+    parts = []
+    for part in " ".join(name.split()).split(" ("):  # a title, and others of it in brackets
+        title, _, last = part.rpartition(", ")
+        parts.append(last + title if part.removesuffix(")").endswith(_ARTICLES) else part)
+    return {name, _folded(name), _folded("".join(parts))}

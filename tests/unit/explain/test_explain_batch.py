@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -152,3 +153,12 @@ def test_files_hold_whole_explanations(model: Recommender, tmp_path: Path) -> No
     assert [json.loads(line) for line in lines] == rows == table(batches).to_pylist()
     for row in rows:
         assert rebuilt(model, row) == explain(model, row["user"], row["item"])
+
+
+def test_large_reasons_are_told_first_and_the_first_does_not_begin_with_also(model: Recommender) -> None:
+    weights = ("Mainly: ", "Also: ", "A little: ")
+    texts = [text for batch in explain_lists(model, k=5, workers=1) for text in batch.column("text").to_pylist()]
+    told = [[weights.index(w) for w in re.findall("Mainly: |Also: |A little: ", text)] for text in texts]
+    assert all(places == sorted(places) for places in told)
+    assert {place for places in told for place in places} == {0, 1, 2}
+    assert not any(f"of that. {weight}" in text for text in texts for weight in weights[1:])

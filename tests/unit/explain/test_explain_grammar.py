@@ -72,7 +72,7 @@ CHINESE = {
     "bridge": "和你一样喜欢《Fargo》的其他40位观众中有37位也喜欢《Casino》；和那部电影一样，《The Score》由"
     "Robert De Niro主演。",
     "bridges": "有些观众和你一样喜欢《Fargo》，也喜欢《Casino》或《Ronin》；《The Score》的简介与那些电影的相近。",
-    "text": "《The Score》的简介与你喜欢的《Se7en》和《Fish Called Wanda, A (1988)》的简介相近。",
+    "text": "《The Score》的简介与你喜欢的《Se7en》和《A Fish Called Wanda (1988)》的简介相近。",
 }
 
 
@@ -222,14 +222,17 @@ def test_also_stands_before_what_it_is_said_of(name: str, key: str, also: str) -
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("Fish Called Wanda, A", "“A Fish Called Wanda”"),
-        ("Postino, Il (1994)", "“Il Postino (1994)”"),
-        ("Avventura, L'", "“L'Avventura”"),
-        ("Heat, Ronin and 3 other films", "“Heat, Ronin and 3 other films”"),
+        ("Fish Called Wanda, A", "A Fish Called Wanda"),
+        ("Postino, Il (1994)", "Il Postino (1994)"),
+        ("Avventura, L'", "L'Avventura"),
+        ("Visitors, The (Visiteurs, Les) (1993)", "The Visitors (Les Visiteurs) (1993)"),
+        ("Heat, Ronin and 3 other films", "Heat, Ronin and 3 other films"),
     ],
 )
 def test_articles_stand_in_front(films: Make, name: str, shown: str) -> None:
-    assert speaker(films.schema, "en").name(PathNode("Film", "f", name)) == shown
+    node = PathNode("Film", "f", name)
+    assert speaker(films.schema, "en").name(node) == f"“{shown}”"
+    assert speaker(films.schema, "zh").name(node) == f"《{shown}》"
 
 
 def test_numbers_lists_and_percentages_follow_the_language(films: Make) -> None:

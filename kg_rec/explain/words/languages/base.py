@@ -337,18 +337,15 @@ def proper(name: str) -> bool:
     )
 
 
-#: Articles that catalogues put behind a title: "Fish Called Wanda, A".
-_ARTICLE = re.compile(r"(.+), (The|A|An|La|Le|Les|L'|El|Los|Las|Il|Der|Die|Das)( \(\d{4}\))?")
+#: Articles that catalogues put behind a title, or behind both of "Visitors, The (Visiteurs, Les)".
+_ARTICLE = re.compile(r"(^|\()([^()]+), (The|An?|La|Les?|L'|El|L[oa]s|Il|Der|Die|Das|Une?|Una)(?=$|\)| \()")
+#: The one after which no blank stands.
+_ELIDED = "L'"
 
 
 def article_first(title: str) -> str:
     """A title with the article in front that a catalogue put behind: "A Fish Called Wanda (1988)"."""
-    moved = _ARTICLE.fullmatch(title)
-    if moved is None:
-        return title
-    rest, article, year = moved.groups()
-    gap = "" if article.endswith("'") else " "
-    return f"{article}{gap}{rest}{year or ''}"
+    return _ARTICLE.sub(lambda m: f"{m[1]}{m[3]}{'' if m[3] == _ELIDED else ' '}{m[2]}", title)
 
 
 @cache
