@@ -10,8 +10,8 @@ import pytest
 from toy_graph import everything, pairs, with_user
 
 import kg_rec.explain.paths.search as search_module
+import kg_rec.model.interacted as interacted_module
 import kg_rec.model.kernel as kernel_module
-import kg_rec.model.recommender as recommender_module
 from kg_rec.errors import ConfigError, ModelError
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Explanation
@@ -275,7 +275,7 @@ def test_a_large_catalogue_gives_the_same(model: Recommender, monkeypatch: pytes
     """Without kept matrices each value is computed when it is asked for."""
     asked = mixed(model, 30)
     before = [explain(model, *keys(model, pair)) for pair in asked]
-    for module in (kernel_module, recommender_module):
+    for module in (kernel_module, interacted_module):
         monkeypatch.setattr(module, "DENSE", 0)
     fresh = replace(model, channels=tuple(replace(c, kernel=replace(c.kernel)) for c in model.channels))  # type: ignore[type-var]
     assert all(c.kernel.transposed is None for c in fresh.channels)

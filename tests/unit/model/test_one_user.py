@@ -9,6 +9,7 @@ import pytest
 from toy_graph import everything
 
 from kg_rec.api import Model
+from kg_rec.model import interacted
 from kg_rec.model.interacted import _together, _together_few
 from kg_rec.model.one_user import with_history
 from kg_rec.snapshot import EdgeTable
@@ -101,3 +102,15 @@ def test_a_weight_where_there_were_none() -> None:
     assert found.histories[[user]].nnz == len(own) - 1
     assert found.seen[[user]].nnz == len(own)
     assert found.snapshot.liked().source.tolist() == np.delete(EDGES.source, 0).tolist()
+
+
+def test_rows_that_are_counted_when_asked_for_are_those_that_are_counted_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    items = np.arange(len(MODEL.items))
+    first, second = np.repeat(items, len(items)), np.tile(items, len(items))
+    at_once = replace(MODEL.interacted).co_count(first, second)
+    monkeypatch.setattr(interacted, "_ALL", 0)
+    one_by_one = replace(MODEL.interacted)
+    assert one_by_one.co_count(first[:3], second[:3]).tolist() == at_once[:3].tolist()
+    assert np.array_equal(one_by_one.co_count(first, second), at_once)
