@@ -188,7 +188,7 @@ def load(
     format: str,  # noqa: A002  the word of the command line
     path: str | Path,
     *,
-    schema: GraphSchema | None = None,
+    schema: GraphSchema | str | None = None,
     on_error: Literal["stop", "skip"] = "stop",
     rejects: str | Path | None = None,
     liked_from: float | None = None,
@@ -201,8 +201,8 @@ def load(
         store: an open store; its schema is applied first.
         format: name of an installed format (:func:`formats`).
         path: file or folder.
-        schema: schema to load under; None: the format's own.  Where the store holds a wider schema of the same
-            name, that one is kept.
+        schema: schema to load under, or its name or file; None: the format's own.  Where the store holds a wider schema
+            of the same name, that one is kept.
         on_error: ``stop`` at the first malformed row, before anything of its batch is written, or ``skip`` such
             rows and list them in ``rejects``.
         rejects: CSV file for rejected rows (file, line, reason, row); needed with ``skip``, replaced if there.
@@ -218,6 +218,8 @@ def load(
         SchemaNotAppliedError: the format has no schema of its own, none was given and the store holds none.
         StoreError: the store failed.
     """
+    if isinstance(schema, str):
+        schema = GraphSchema.find(schema)
     try:
         return _load(store, format, Path(path), schema, on_error, rejects, liked_from, progress, options)
     except LoadError as error:

@@ -138,7 +138,10 @@ def _read(path: Path, context: LoadContext, expect: Sequence[str], lists: frozen
             raise LoadError("the file holds no rows", path)
         return Chunk(table, Origin(path, pa.array(range(1, table.num_rows + 1), pa.int64())))
     known = ", ".join((*_TEXT_SUFFIXES, *_JSON_SUFFIXES, ".parquet"))
-    raise LoadError(f"expected a file named {known} (text also with .gz); rename it, or give delimiter=", path)
+    advice = (
+        "write one object a line, as `jq -c '.[]'` does of a list" if path.suffix.lower() == ".json" else "rename it"
+    )
+    raise LoadError(f"expected a file named {known} (text also with .gz); {advice}, or give delimiter=", path)
 
 
 def _parquet(path: Path) -> pa.Table:
@@ -162,6 +165,15 @@ def _object(text: str) -> dict[str, Any] | str:
     return row if isinstance(row, dict) else f"expected a JSON object, got {type(row).__name__}"
 
 
+def _advice(text: str) -> str:
+    """What to do about a first line that is no object: the file may be one list, or have objects over several lines."""
+    if text.lstrip().startswith("["):
+        return "if the file is one list, write one object a line, as `jq -c '.[]'` does"
+    if text.lstrip().startswith("{") and not text.rstrip().endswith("}"):
+        return "write each object on a line of its own, as `jq -c .` does"
+    return "correct the line"
+
+
 def _json_lines(path: Path, faults: Faults, expect: Sequence[str], lists: frozenset[str]) -> Chunk:
     """Columns of text, those in ``lists`` of lists of text where a row holds one; an absent key is a missing value."""
     columns: dict[str, list[Any]] = {name: [] for name in expect}
@@ -175,7 +187,8 @@ def _json_lines(path: Path, faults: Faults, expect: Sequence[str], lists: frozen
         if isinstance(row, dict):
             row = _cells(row, expect, lists)
         if isinstance(row, str):
-            faults.add(path, number, f"{row.removesuffix('; correct it')}; correct the line", [text])
+            advice = "correct the line" if numbers else _advice(text)
+            faults.add(path, number, f"{row.removesuffix('; correct it')}; {advice}", [text])
             continue
         numbers.append(number)
         for name, values in columns.items():

@@ -66,7 +66,28 @@ def infer(
     if out is None:
         click.echo(turtle, nl=False)
         return
+    for line in _guessed(turtle):
+        note(line)
     note(f"written to {out}; read the comments, then: kg-rec schema apply {out} --graph {graph}")
+
+
+def _guessed(turtle: str) -> list[str]:
+    """A guessed schema in a few lines."""
+    from kg_rec.schema import GraphSchema
+    from kg_rec.store.ledger_cypher import RECOMMENDED
+
+    found = GraphSchema.from_turtle(turtle)
+    acts, item = found.interaction, found.item
+    limit = "" if acts.positive_from is None else f", liked from {acts.positive_from:g}"
+    known = [name for name, r in found.relation_types.items() if not (r.interaction or r.rule or name == RECOMMENDED)]
+    warnings = [name for name, r in found.relation_types.items() if r.rule]
+    shown = item.name_property or item.key
+    lines = [
+        f"users: {found.user.name}, by {found.user.key}; items: {item.name}, by {item.key}, shown as {shown}",
+        f"what users did: {acts.labels['en']}{limit}",
+        f"known of items: {', '.join(known) or 'nothing'}",
+    ]
+    return [*lines, *([f"warnings, which are no reasons: {', '.join(warnings)}"] if warnings else [])]
 
 
 @schema.command("check", cls=Command)

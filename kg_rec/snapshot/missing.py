@@ -34,13 +34,13 @@ def check_all_read(store: GraphStore, node_type: NodeType, table: pa.Table) -> N
     every = f"MATCH {mapping.node(node_type, 'n')}{mapping.where(mapping.conditions(node_type, 'n'))}"
     count = int(store.query(f"{every} RETURN count(n) AS n")["n"][0].as_py())
     if count > table.num_rows:
-        reason = _reason(store, node_type)
+        reason = _reason(store, node_type, count)
         if reason is not None:  # else nodes came while the graph was read
             raise SnapshotError(reason)
 
 
-def _reason(store: GraphStore, node_type: NodeType) -> str | None:
-    """Which keys are not as the schema says; None if all are."""
+def _reason(store: GraphStore, node_type: NodeType, count: int) -> str | None:
+    """Which keys of ``count`` nodes are not as the schema says; None if all are."""
     key, kind = mapping.raw_key(node_type, "n"), node_type.properties[0].datatype.upper()
     wrong = f"({key} IS NULL OR {key} = '' OR NOT {key} IS :: {kind})"
     body = f"MATCH {mapping.node(node_type, 'n')}{mapping.where([wrong, *mapping.conditions(node_type, 'n')])}"
@@ -61,9 +61,13 @@ def _reason(store: GraphStore, node_type: NodeType) -> str | None:
         return f"{subject}: {nodes} of type {node_type.name} with the empty text as key; every node needs a key"
     kind = first["kind"].removesuffix(" NOT NULL").lower()
     expected = DATATYPES[node_type.properties[0].datatype].words
-    datatype = "integer" if kind == "integer" else "string"
+    if node_type.pattern is None:
+        advice = "change the keys, or read the graph as it is, by a schema of its own (`kg-rec schema infer`)"
+    elif total == count and len(found) == 1 and kind in ("integer", "string"):
+        advice = f"say sh:datatype xsd:{kind} in the schema, or change the keys"
+    else:
+        advice = f'say kr:from "toString({key})" and sh:datatype xsd:string in the schema, or change the keys'
     return (
         f"{subject}: expected {expected}, got {kind} in {nodes} of type {node_type.name}, for example "
-        f"{first['example']}; they would be left out: say sh:datatype xsd:{datatype} "
-        "in the schema, or change the keys"
+        f"{first['example']}; they would be left out: {advice}"
     )

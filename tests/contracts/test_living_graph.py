@@ -95,7 +95,8 @@ def edit(store: GraphStore, kind: str, n: int, m: int) -> None:
         "rename": f"MATCH {film} SET f.title = 'Another name'",
         "duplicate edge": f"MATCH {user}-[r:RATED]->(f:Film) CREATE (u)-[s:RATED]->(f) SET s = properties(r)",
         "duplicate fact": f"MATCH {film}-[r:DIRECTED_BY]->(p:Person) CREATE (f)-[:DIRECTED_BY]->(p)",
-        "re-type key": f"MATCH {film} SET f.item_id = {n}",
+        # its owners' own constraint lets no two films have one number
+        "re-type key": f"MATCH {film} WHERE NOT EXISTS {{ (:Film {{item_id: {n}}}) }} SET f.item_id = {n}",
         "re-type value": f"MATCH {film} SET f.year = 'long ago'",
     }[kind]
     store.transact([(statement, {k: v for k, v in values.items() if f"${k}" in statement})])

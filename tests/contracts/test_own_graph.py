@@ -399,7 +399,7 @@ def test_names_of_the_graph_are_data(store: GraphStore, neo4j_driver: neo4j.Driv
     graph = export(store)
     assert (schema.user.name, schema.item.name, schema.item.key) == ("Kunde_User", "Artikel_Stamm", "Artikel_Nr")
     assert (len(graph.users), len(graph.items), len(graph.interactions)) == (30, 20, 30 * 8 - 30 * 1)
-    assert graph.name("Artikel_Stamm", 0) == "A0"
+    assert graph.name("Artikel_Stamm", 0) == "Ding 0"
     assert len(graph.edges["gehort_zu"]) == 20
     assert len(graph.edges["passt_zu"]) == 20
     assert "a-b left out: another property has that name" in turtle

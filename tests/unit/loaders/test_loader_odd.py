@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loader_graph import Graph
 
-from kg_rec.errors import KgRecError, LoadError
+from kg_rec.errors import KgRecError, LoadError, SchemaError
 from kg_rec.loaders.cells import seconds, texts
 from kg_rec.schema import GraphSchema
 
@@ -153,6 +153,34 @@ def test_an_odd_line_is_left_out_alone(graph: Graph, folder: Path, odd: Any, mes
     assert (report.rejected, sorted(graph.nodes("Item"))) == (1, ["A", "B", "D"])
     with (folder / "r.csv").open(encoding="utf-8", newline="") as file:
         assert [row["line"] for row in csv.DictReader(file)] == ["3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ('[{"id": "A", "name": "a"},\n{"id": "B", "name": "b"}]\n', r"one object a line, as `jq -c '\.\[\]'` does"),
+        ('[{"id": "A", "name": "a"}, {"id": "B", "name": "b"}]\n', r"one object a line, as `jq -c '\.\[\]'` does"),
+        ('{\n  "id": "A",\n  "name": "a"\n}\n', r"each object on a line of its own, as `jq -c \.` does"),
+    ],
+)
+def test_a_file_that_is_one_value_is_told_how_to_become_lines(
+    graph: Graph, folder: Path, text: str, advice: str
+) -> None:
+    path = folder / "t.jsonl"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(LoadError, match=r"t\.jsonl:1: .*" + advice):
+        load(graph, path, ITEMS)
+    with pytest.raises(LoadError, match="jq"):
+        load(graph, path.rename(folder / "t.json"), ITEMS)
+
+
+def test_a_schema_may_be_given_by_its_name(graph: Graph, folder: Path) -> None:
+    (folder / "m.toml").write_text(ITEMS, encoding="utf-8")
+    path = jsonl(folder, {"id": "A", "name": "a"})
+    graph.load("table", path, schema="interactions", mapping=str(folder / "m.toml"))
+    assert graph.nodes("Item") == {"A": {"name": "a"}}
+    with pytest.raises(SchemaError, match="no bundled schema 'interaction'; expected one of"):
+        graph.load("table", path, schema="interaction", mapping=str(folder / "m.toml"))
 
 
 def test_an_odd_row_of_a_parquet_file_is_left_out_alone(graph: Graph, folder: Path) -> None:
