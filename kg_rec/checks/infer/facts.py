@@ -71,7 +71,8 @@ def facts_of(found: Survey, user: str, item: str, events: frozenset[str]) -> tup
             far = second.end
             upwards = far == first.end and second.forward
             further = far not in (user, item, first.end) and (far in near or not _unfit(found, far, user, item, events))
-            if (upwards or further) and not warns(second.tie.type):
+            few = second.tie.count <= 3 * found.labels[first.end]  # a genre is of many works, a work by few authors
+            if (upwards or (further and few)) and not warns(second.tie.type):
                 facts.append(Fact((first, second), item, far, False))
     return facts, notes
 
@@ -105,6 +106,7 @@ def relation(names: Identifiers, fact: Fact) -> str:
     words, phrase, inverse = _words(fact)
     kind = "kr:RuleType" if fact.warning else "kr:RelationType"
     pattern = "" if way is None else f" kr:from {string(way)} ;"
+    pattern += " kr:repeats kr:last ;"  # several between two nodes are one fact
     return (
         f"{comment(why)}:{own} a {kind} ; rdfs:domain :{names.label(fact.source)} ; "
         f"rdfs:range :{names.label(fact.target)} ;{pattern}\n"
