@@ -57,13 +57,13 @@ def _reason(store: GraphStore, node_type: NodeType, count: int) -> str | None:
     subject, nodes = f"{node_type.name}.{node_type.key}", quantity(total, "node")
     if first["kind"].startswith("NULL"):
         return f"{subject}: {nodes} of type {node_type.name} without a key; every node needs one"
-    if first["kind"].startswith("STRING"):
+    if first["kind"].startswith("STRING") and kind == "STRING":
         return f"{subject}: {nodes} of type {node_type.name} with the empty text as key; every node needs a key"
     kind = first["kind"].removesuffix(" NOT NULL").lower()
     expected = DATATYPES[node_type.properties[0].datatype].words
     if node_type.pattern is None:
         advice = "change the keys, or read the graph as it is, by a schema of its own (`kg-rec schema infer`)"
-    elif total == count and len(found) == 1 and kind in ("integer", "string"):
+    elif total == count and len(rows) == 1 and kind in ("integer", "string"):
         advice = f"say sh:datatype xsd:{kind} in the schema, or change the keys"
     else:
         advice = f'say kr:from "toString({key})" and sh:datatype xsd:string in the schema, or change the keys'

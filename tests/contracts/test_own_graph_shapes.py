@@ -165,7 +165,7 @@ def test_nodes_without_a_key_are_left_out_and_told(store: GraphStore, neo4j_driv
     run("MATCH (r:Reader), (b:Book) WHERE (r.reader_id + b.pages) % 3 = 0 CREATE (r)-[:LIKED]->(b)")
     turtle = infer(store)
     assert "# key isbn: present in and different for the 29 that have it of 30 nodes" in turtle
-    assert "# 1 nodes without isbn are left out" in turtle
+    assert "# left out: 1 node without isbn" in turtle
     graph = read(store)
     assert len(graph.items) == 29
     assert len(graph.interactions) == 100 - 3

@@ -17,6 +17,7 @@ from kg_rec.checks.infer.names import (
 )
 from kg_rec.checks.infer.survey import Property, Survey, pair_is_unique, twice
 from kg_rec.errors import SchemaError
+from kg_rec.quantity import quantity
 from kg_rec.store.base import GraphStore
 from kg_rec.store.mapping import quoted
 
@@ -81,7 +82,7 @@ def node_type(store: GraphStore, found: Survey, names: Identifiers, label: str, 
         notes.append(_why_key(key))
         if not key.unique:
             pattern += f" WHERE n.{quoted(key.name)} IS NOT NULL"
-            notes.append(f"{key.total - key.present:,} nodes without {key.name} are left out")
+            notes.append(f"left out: {quantity(key.total - key.present, 'node')} without {key.name}")
     named = None if role == "user" else name_of(properties)
     used = {_COMPOSED if key is None else identifier(key.name)}
     for p in properties:
