@@ -133,8 +133,10 @@ def explain_lists(
         users, items, ranks = block(number * size)
         return _record_batch(verbalizer, find(model, users, items, config), ranks)
 
+    # as many blocks for each worker, of about the same size, so that none waits for another at the end
+    chosen = max(1, min(_cores() if workers is None else workers, -(-count // size)))
+    size = max(1, -(-count // (chosen * -(-count // (chosen * size))))) if count else size
     blocks = -(-count // size)
-    chosen = min(_cores() if workers is None else workers, blocks)
     return _in_order(batch, blocks, chosen, lambda done: progress(min(done * size, count), count, "explain"), model)
 
 
