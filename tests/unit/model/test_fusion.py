@@ -78,6 +78,19 @@ def test_a_checkable_channel_is_raised_as_far_as_the_tolerance_allows() -> None:
     assert chosen(metric, config, 0.01, raised=("knowledge",), fixed=frozenset({"knowledge"}))["knowledge"] == 0.1
 
 
+def test_a_weight_is_raised_from_where_it_stands() -> None:
+    """Knowledge is best at .1; each unit more costs .01, so .4 costs .003."""
+
+    def metric(taste: float, knowledge: float) -> float:
+        return 1 - 0.01 * abs(knowledge - 0.1)
+
+    weights, reached = choose_lambdas(
+        SCORES, START, judge(metric, 0.01), FusionConfig(tolerance=2.1), raised=("knowledge",)
+    )
+    assert weights["knowledge"] == 0.4
+    assert reached == pytest.approx(1 - 0.01 * 0.3, abs=1e-5)
+
+
 def test_raising_never_lowers_a_weight() -> None:
     def metric(taste: float, knowledge: float) -> float:
         return 1 - abs(knowledge - 0.9)
