@@ -62,7 +62,8 @@ class QueryContract:
         ]
 
     def test_long_queries_are_stopped(self, store: GraphStore) -> None:
-        with pytest.raises(StoreError, match="stopped after 1 seconds"):
+        # a quick machine may come to the limit of memory before that of time
+        with pytest.raises(StoreError, match=r"stopped after 1 seconds|needs more than .* of memory"):
             store.query("UNWIND range(1, 100000) AS a UNWIND range(1, 100000) AS b RETURN sum(a * b) AS s", timeout=1)
         assert store.query("RETURN 1 AS one")["one"].to_pylist() == [1]
 
