@@ -277,6 +277,7 @@ def test_keys_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
         ("u01\tf03\t5\t8\nu01\tf04\tnan\t8\n", 3, "expected a number as rating, got 'nan'"),
         ("u01\tf03\t5\t8\nu01\tf04\t5\tnoon\n", 3, "expected a number as timestamp, got 'noon'"),
         ("u01\tf03\t5\t1e300\n", 2, "expected a number as timestamp, got one too large"),
+        ("u01\tf03\t5\t-5000000000000000000\n", 2, "expected a number as timestamp, got one too large"),
         ("u01\tf03\t5\t8\nu01\t \t5\t8\n", 3, "expected a key as item, got nothing"),
         ("\tf03\t5\t8\n", 2, "expected a key as user, got nothing"),
         ("u01\tf03\t5\t8\nu01\tf04\t5\n", 3, "expected tab-separated user, item, rating, timestamp"),

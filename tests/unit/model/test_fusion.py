@@ -91,6 +91,15 @@ def test_a_weight_is_raised_from_where_it_stands() -> None:
     assert reached == pytest.approx(1 - 0.01 * 0.3, abs=1e-5)
 
 
+def test_what_was_raised_counts_while_the_next_is_raised() -> None:
+    def metric(taste: float, knowledge: float) -> float:
+        return 1.0 if knowledge >= 0 else -9.0
+
+    start = {"taste": 0.1, "knowledge": 0.1}
+    weights, _ = choose_lambdas(SCORES, start, judge(metric, 0.01), FusionConfig(), raised=("knowledge", "taste"))
+    assert weights == {"taste": 0.4, "knowledge": 0.4}
+
+
 def test_raising_never_lowers_a_weight() -> None:
     def metric(taste: float, knowledge: float) -> float:
         return 1 - abs(knowledge - 0.9)

@@ -37,6 +37,12 @@ def test_counts_need_no_levels_of_their_own_and_keep_the_order() -> None:
     assert found.mean() == pytest.approx(1, abs=0.03)
 
 
+def test_a_recency_below_one_fades_faster() -> None:
+    """The latest of two weighs 1 and the one before 1 / (1 + 1 / .5) = 1/3; scaled to mean 1."""
+    table = edges([(0, 0), (0, 1)], time=[10, 20])
+    np.testing.assert_allclose(histories(table, (1, 2), 0.5).toarray(), [[0.5, 1.5]], rtol=1e-6)
+
+
 def test_equal_or_missing_weights_count_one() -> None:
     assert rating_scale(edges([(0, 0), (0, 1)], weight=[2, 2]), 0.4) is None
     assert rating_scale(edges([(0, 0), (0, 1)]), 0.4) is None

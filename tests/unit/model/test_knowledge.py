@@ -8,7 +8,7 @@ import pytest
 from scipy import sparse
 from toy_graph import edges, films, snapshot
 
-from kg_rec.model.channels.knowledge import KnowledgeConfig, most_users
+from kg_rec.model.channels.knowledge import KnowledgeConfig, gated, most_users
 from kg_rec.model.item_paths import incidence, path_factors
 from kg_rec.model.kernel import FactorKernel
 from kg_rec.schema import GraphSchema
@@ -64,6 +64,13 @@ def test_only_relations_that_touch_an_item_and_no_user_are_knowledge(shop: Snaps
     assert "RATED" not in names
     assert "RECOMMENDED" not in names
     assert {"DIRECTED_BY", "HAS_GENRE", "FOLLOWED_BY"} <= set(names)
+
+
+def test_a_gate_is_the_mean_of_its_relation_type_and_its_own_deviation(shop: Snapshot) -> None:
+    chosen = {"mean": {"MADE": 0.4}, "deviation": {"MADE": {"m1": 0.5, "m0": -0.25, "gone": 1.0}}}
+    gates = {p.factors.relation: p.gate.tolist() for p in gated(shop, KnowledgeConfig(), chosen)}
+    assert gates["MADE"] == pytest.approx([0.3, 0.6])
+    assert set(gates["FITS"]) == {0.0}
 
 
 def test_incidence_of_a_relation_that_enters_the_item(shop: Snapshot) -> None:

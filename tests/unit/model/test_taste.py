@@ -10,7 +10,7 @@ from scipy import sparse
 from toy_graph import edges
 
 from kg_rec.arrays.cholesky import inverse
-from kg_rec.errors import ModelError
+from kg_rec.errors import ConfigError, ModelError
 from kg_rec.model.channels.taste import TasteConfig, gram, operator
 from kg_rec.model.histories import histories
 from kg_rec.model.kernel import Kernel
@@ -54,6 +54,12 @@ def test_the_neighbours_form_with_every_neighbour_is_the_dense_one() -> None:
     for config in (replace(CONFIG, neighbours=12), TasteConfig(neighbours=50)):
         dense, near = (taste_kernel(x, replace(config, max_items=most), 3.0) for most in (12, 1))
         np.testing.assert_allclose(near.matrix.toarray(), dense.matrix, atol=1e-6)
+
+
+def test_there_is_at_least_one_neighbour() -> None:
+    assert TasteConfig(neighbours=1).neighbours == 1
+    with pytest.raises(ConfigError, match=r"taste\.neighbours: expected at least 1"):
+        TasteConfig(neighbours=0)
 
 
 def test_fewer_neighbours_keep_the_most_alike() -> None:

@@ -194,6 +194,8 @@ def test_english_agrees_with_the_number() -> None:
         ("can replace {}", "can replace {}"),
         ("won the award {}", "won the award {}"),
         ("carries {}", "carry {}"),
+        ("flies from {}", "fly from {}"),
+        ("lies in {}", "lie in {}"),
         ("passes through {}", "pass through {}"),
     ]:
         assert english.plural_verb(one) == many
