@@ -151,7 +151,7 @@ def _iso(text: str) -> int:
 def _implausible(value: int) -> str:
     for unit, factor in _UNITS:
         if 0 <= value // factor <= 4_102_444_800:  # up to 2100
-            return f"expected a time in seconds since 1970, got {value}, which looks like {unit}; divide by {factor:_}"
+            return f"expected a time in seconds since 1970, got {value}, which looks like {unit}; divide by {factor:,}"
     return f"expected a time in seconds since 1970 in the years 1600 to 2199, got {value}; correct it"
 
 

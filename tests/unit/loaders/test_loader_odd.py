@@ -106,7 +106,7 @@ def pc_null(column: pa.Array) -> pa.Array:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (NOON * 1000, "looks like milliseconds; divide by 1_000"),
+        (NOON * 1000, "looks like milliseconds; divide by 1,000"),
         (str(NOON * 10**6), "looks like microseconds"),
         (NOON * 10**9, "looks like nanoseconds"),
         ("yesterday", "or as YYYY-MM-DDTHH:MM:SS, got 'yesterday'"),
