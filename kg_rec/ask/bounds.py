@@ -69,10 +69,10 @@ class Bounds:
             operator, n = "recent", place + 1
         if token.kind == "than":
             return self._compared(tokens, place)
-        if token.kind == "recent" and (n >= len(tokens) or tokens[n].kind not in ("quantity", "decade")):
-            return Constraint(token.said, "year", ">", (), self.fields.property_of("year")), place + 1
         if n >= len(tokens) or tokens[n].kind not in ("quantity", "decade"):
-            return None, place
+            if token.kind != "recent":
+                return None, place
+            return Constraint(token.said, "year", ">", (), self.fields.property_of("year")), place + 1
         if tokens[n].kind == "decade":
             return self._recent(tokens, place, n, 10.0) if operator == "recent" else (None, place)
         if token.kind not in ("field", "bound", "around", "between", "recent", "past", "quantity", "ordinal"):

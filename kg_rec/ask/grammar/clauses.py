@@ -20,8 +20,7 @@ def on_not(reading: Reading, place: int) -> int:
     if token is not None and token.kind in ("unknown", "node"):
         found = reading.tools.lexer.title_at(reading.parts, token.first, reading.text)
         if found is not None and found[1] and (token.kind == "unknown" or found[0].last > token.last):
-            reading.add_item(found[0].value[0], found[0].value[1], found[0].said)
-            return reading.after(found[0].last)
+            return reading.add_title(found[0])
     return place + 1
 
 

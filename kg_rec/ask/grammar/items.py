@@ -46,8 +46,7 @@ def numbered(reading: Reading, place: int) -> int | None:
     found = reading.tools.lexer.title_at(reading.parts, reading.tokens[place].first, reading.text)
     if found is None or found[0].last <= reading.tokens[place].last:
         return None
-    reading.add_item(found[0].value[0], found[0].value[1], found[0].said)
-    return reading.after(found[0].last)
+    return reading.add_title(found[0])
 
 
 def tied(reading: Reading, item: Node, relation: int, said: str) -> bool:
@@ -159,6 +158,5 @@ def next_anchor(reading: Reading, place: int) -> int:
     if reading.kind(place) in ("unknown", "title", "node"):
         found = reading.tools.lexer.title_at(reading.parts, reading.tokens[place].first, reading.text)
         if found is not None and found[1] and found[0].last >= reading.tokens[place].last:
-            reading.add_item(found[0].value[0], found[0].value[1], found[0].said)
-            return reading.after(found[0].last)
+            return reading.add_title(found[0])
     return place

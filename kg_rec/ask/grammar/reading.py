@@ -133,6 +133,11 @@ class Reading:
             s.anchors.append(Anchor(said, item, how))
         s.anchored, s.either = True, False
 
+    def add_title(self, title: Token) -> int:
+        """The item of a token of the kind ``title``; the place after it."""
+        self.add_item(title.value[0], title.value[1], title.said)
+        return self.after(title.last)
+
     def _gather(self, before: Wish, nodes: tuple[Node, ...]) -> None:
         """Join what a list with "or" at its end names: "by Kirova, Almira or Monte" is any of the three."""
         s = self.state

@@ -47,8 +47,7 @@ def _opening(reading: Reading) -> int:
             small = reading.kind(place) == "but" and any(t.kind == "unknown" for t in reading.tokens[:place])
             ends = place >= len(reading.tokens) or reading.tokens[place].kind in ("but", "comma", "stop")
             if ends and (found[1] or small):  # "the godfather but shorter"
-                reading.add_item(found[0].value[0], found[0].value[1], found[0].said)
-                return place
+                return reading.add_title(found[0])
     return 0
 
 
