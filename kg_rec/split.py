@@ -7,6 +7,7 @@ Numbering is that of the snapshot.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from kg_rec.errors import SplitError
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import NO_TIME, EdgeTable
-from kg_rec.snapshot.tables import counts_against
+from kg_rec.snapshot.tables import counts_against, events_of, with_events
 
 Protocol = Literal["random", "temporal", "calendar", "cold-items", "cold-users"]
 
@@ -36,6 +37,8 @@ class Split:
             none.  They are not ranked, so that a model is not blamed for recommending them.
         disliked: what users said not to like before anything of theirs is to be found; None for none.  A model may let
             it weigh against other items, and no list of an evaluation has it.
+        again: users have items again and again (``kr:again`` of the schema): what is to be found may be known, and
+            rankings have it.
     """
 
     protocol: Protocol
@@ -46,6 +49,7 @@ class Split:
     test_candidates: NDArray[np.bool_]
     withheld: EdgeTable | None = None
     disliked: EdgeTable | None = None
+    again: bool = False
 
     def given(self, *, live: bool = False) -> EdgeTable:
         """What the users did before the test, liked or not; what they liked in training alone where not ``live``."""
@@ -65,11 +69,13 @@ class Split:
         wanted = self.valid if part == "valid" else self.test
         if self.protocol != "calendar" or wanted.time is None or not len(wanted):
             return None
-        return int(wanted.time.min())
+        return _first(wanted)
 
     def masked(self, part: str) -> EdgeTable:
-        """What the ranking of ``valid`` or ``test`` leaves out: everything that the user had before."""
+        """What the ranking of ``valid`` or ``test`` leaves out: what the user had before, if it is not had again."""
         seen = self.train if part == "valid" else self.known
+        if self.again:
+            seen = seen.take(np.zeros(len(seen), np.bool_))
         return seen if self.withheld is None else join(seen, self.withheld)
 
 
@@ -86,7 +92,7 @@ def with_disliked(split: Split, interactions: EdgeTable, interaction: RelationTy
     if split.protocol in ("temporal", "calendar") and disliked.time is not None and held.time is not None and len(held):
         first = np.full(int(max(disliked.source.max(initial=0), held.source.max())) + 1, np.iinfo(np.int64).max)
         if split.protocol == "calendar":
-            first[:] = held.time.min()
+            first[:] = _first(held)
         else:
             np.minimum.at(first, held.source, held.time)
         disliked = disliked.take(disliked.time < first[disliked.source])
@@ -94,7 +100,7 @@ def with_disliked(split: Split, interactions: EdgeTable, interaction: RelationTy
 
 
 def join(first: EdgeTable, second: EdgeTable) -> EdgeTable:
-    """All edges of both, sorted by (source, target)."""
+    """All edges of both, sorted by (source, target); where repeats are counted, a pair of both is one edge."""
 
     def both(a: NDArray | None, b: NDArray | None) -> NDArray | None:  # type: ignore[type-arg]
         return None if a is None or b is None else np.concatenate([a, b])
@@ -106,7 +112,16 @@ def join(first: EdgeTable, second: EdgeTable) -> EdgeTable:
         both(first.time, second.time),
         None if first.times is None or second.times is None else pa.concat_arrays([first.times, second.times]),
     )
-    return edges.take(np.lexsort((edges.target, edges.source)))
+    edges = edges.take(np.lexsort((edges.target, edges.source)))
+    if edges.times is None:
+        return edges
+    pair = _pair_of(edges)
+    _, at = np.unique(pair, return_index=True)
+    if len(at) == len(edges):
+        return edges
+    edge, time = events_of(edges)
+    order = np.lexsort((time, pair[edge]))
+    return with_events(edges.take(at), pair[edge[order]], time[order])
 
 
 def random_split(edges: EdgeTable, n_items: int, seed: int, share: float = 0.1) -> Split:
@@ -125,35 +140,41 @@ def holdout_split(edges: EdgeTable, n_items: int, seed: int, share: float) -> Sp
     return replace(drawn, train=join(drawn.train, drawn.test), test=nothing)
 
 
-def split_by(protocol: Protocol, edges: EdgeTable, n_items: int, seed: int) -> Split:
+def split_by(protocol: Protocol, edges: EdgeTable, n_items: int, seed: int, *, again: bool = False) -> Split:
     """The split that a protocol makes; ``seed`` is that of its random choices, where it has any.
+
+    Where users have items ``again``, the protocols by time part what happened, so that a pair may be in several parts.
 
     Raises:
         SplitError: the interactions carry no times where the protocol needs them, or are too few.
     """
-    if protocol == "random":
-        return random_split(edges, n_items, seed)
     if protocol == "temporal":
-        return temporal_split(edges, n_items)
+        return temporal_split(edges, n_items, again=again)
     if protocol == "calendar":
-        return calendar_split(edges, n_items)
-    if protocol == "cold-items":
-        return cold_items_split(edges, n_items, seed)
-    return cold_users_split(edges, n_items, seed)
+        return calendar_split(edges, n_items, again=again)
+    if protocol == "random":
+        drawn = random_split(edges, n_items, seed)
+    elif protocol == "cold-items":
+        drawn = cold_items_split(edges, n_items, seed)
+    else:
+        drawn = cold_users_split(edges, n_items, seed)
+    return replace(drawn, again=again)
 
 
-def temporal_split(edges: EdgeTable, n_items: int, share: float = 0.1) -> Split:
+def temporal_split(edges: EdgeTable, n_items: int, share: float = 0.1, *, again: bool = False) -> Split:
     """As :func:`random_split`, by time: the last k interactions of a user are the test, the k before them validation.
 
     Raises:
         SplitError: an interaction carries no time.
     """
+    if again:
+        return _of_pairs(temporal_split(_each_event(edges, "temporal"), n_items, share))
     rank = np.empty(len(edges))
     rank[np.lexsort((edges.target, _times(edges, "temporal")))] = np.arange(len(edges))
     return _per_user("temporal", edges, n_items, rank, share)
 
 
-def calendar_split(edges: EdgeTable, n_items: int, share: float = 0.1) -> Split:
+def calendar_split(edges: EdgeTable, n_items: int, share: float = 0.1, *, again: bool = False) -> Split:
     """One moment for everybody: about the last ``share`` of all interactions is the test, as many before it validation.
 
     Interactions of one time are never parted, so that all of a part come before all of the next.  Candidates are all
@@ -162,6 +183,8 @@ def calendar_split(edges: EdgeTable, n_items: int, share: float = 0.1) -> Split:
     Raises:
         SplitError: an interaction carries no time, or the times are too few to part at two of them.
     """
+    if again:
+        return _of_pairs(calendar_split(_each_event(edges, "calendar"), n_items, share))
     time = _times(edges, "calendar")
     order, n = np.sort(time), len(edges)
     part = np.zeros(n, np.int8)
@@ -179,23 +202,60 @@ def calendar_split(edges: EdgeTable, n_items: int, share: float = 0.1) -> Split:
     )
 
 
-def calendar_holdout(edges: EdgeTable, n_items: int, share: float) -> Split:
+def calendar_holdout(edges: EdgeTable, n_items: int, share: float, *, again: bool = False) -> Split:
     """Train and validation alone: about the last ``share`` of all interactions is held out; no test.
 
     Raises:
         SplitError: as :func:`calendar_split`.
     """
-    drawn = calendar_split(edges, n_items, share)
+    drawn = calendar_split(edges, n_items, share, again=again)
     return replace(drawn, train=drawn.known, valid=drawn.test, test=edges.take(np.zeros(len(edges), dtype=bool)))
 
 
 def is_by_calendar(split: Split) -> bool:
     """Whether every interaction has a time and none of a part is later than one of the next part."""
-    times = [part.time for part in (split.train, split.valid, split.test)]
-    if any(time is None or not len(time) or (time == NO_TIME).any() for time in times):
+    parts = (split.train, split.valid, split.test)
+    if any(p.time is None or not len(p) or (p.time == NO_TIME).any() for p in parts):
         return False
-    train, valid, test = (time for time in times if time is not None)
-    return bool(train.max() <= valid.min() and valid.max() <= test.min())
+    return all(_last(one) <= _first(next_) for one, next_ in pairwise(parts))
+
+
+def _first(edges: EdgeTable) -> int:
+    """The earliest time of edges that have times."""
+    return int(events_of(edges)[1].min())
+
+
+def _last(edges: EdgeTable) -> int:
+    """The latest time of edges that have times."""
+    return int(events_of(edges)[1].max())
+
+
+def _each_event(edges: EdgeTable, protocol: str) -> EdgeTable:
+    """What happened, one row each, sorted by pair and time; a pair has as many as it has times.
+
+    Raises:
+        SplitError: an edge has no time.
+    """
+    _times(edges, protocol)
+    edge, time = events_of(edges)
+    return EdgeTable(edges.source[edge], edges.target[edge], None, time)
+
+
+def _of_pairs(split: Split) -> Split:
+    """A split of :func:`_each_event` as one of pairs, each with what happened in its part; a pair may be in several."""
+    parts = []
+    for part in (split.train, split.valid, split.test):
+        pair = _pair_of(part)
+        _, first = np.unique(pair, return_index=True)
+        parts.append(with_events(part.take(first), pair, _times(part, split.protocol)))
+    return replace(split, train=parts[0], valid=parts[1], test=parts[2], again=True)
+
+
+def _pair_of(edges: EdgeTable) -> NDArray[np.int64]:
+    """The number of each edge's pair of ends among those of edges sorted by pair, shape (m,)."""
+    pair = np.zeros(len(edges), np.int64)
+    pair[1:] = np.cumsum((np.diff(edges.source) != 0) | (np.diff(edges.target) != 0))
+    return pair
 
 
 def _times(edges: EdgeTable, protocol: str) -> NDArray[np.int64]:

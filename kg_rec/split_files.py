@@ -16,6 +16,7 @@ from pyarrow import csv
 
 from kg_rec.errors import LoadError, SplitError
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
+from kg_rec.snapshot.canonical import one_edge_a_pair
 from kg_rec.split import Protocol, Split, is_by_calendar
 from kg_rec.textfile import nothing_told_of_links
 
@@ -27,11 +28,13 @@ def read_split(folder: str | Path, snapshot: Snapshot, protocol: Protocol) -> Sp
     """Read ``train.tsv``, ``valid.tsv`` and ``test.tsv`` (columns user, item, and optionally rating, timestamp).
 
     Candidates are the items that occur in any of the three files, or for ``cold-items`` those of the file ranked.  Of
-    several lines with one user and item in a file, the latest counts.
+    several lines with one user and item in a file, the latest counts; where the schema says that users have items again
+    (``kr:again``), all count, and a pair may be in several files.
 
     Raises:
         LoadError: a file or column is missing, a file has no row, a value is no number, a key is not in the snapshot,
-            or a pair of user and item is in two of the files: what is to be found must not be known.
+            or a pair of user and item is in two of the files, though items are not had again: what is to be found must
+            not be known.
         SplitError: ``calendar`` is asked for and no moment parts the files.
     """
     folder = Path(folder)
@@ -41,7 +44,9 @@ def read_split(folder: str | Path, snapshot: Snapshot, protocol: Protocol) -> Sp
             parts[name] = _read_edges(folder / f"{name}.tsv", snapshot)
         if not len(parts[name]):
             raise LoadError("expected interactions below the columns' names, got none", folder / f"{name}.tsv", 1)
-    _disjoint(folder, parts, snapshot)
+    again = snapshot.schema.interaction.again
+    if not again:
+        _disjoint(folder, parts, snapshot)
     train, valid, test = parts.values()
     n_items = len(snapshot.items)
     masks = []
@@ -50,7 +55,7 @@ def read_split(folder: str | Path, snapshot: Snapshot, protocol: Protocol) -> Sp
         for part in some:
             mask[part.target] = True
         masks.append(mask)
-    split = Split(protocol, train, valid, test, masks[0], masks[1])
+    split = Split(protocol, train, valid, test, masks[0], masks[1], again=again)
     if protocol == "calendar" and not is_by_calendar(split):
         raise SplitError(
             f"{folder}: expected a time in every row, and no row of train.tsv later than one of valid.tsv, nor of "
@@ -161,6 +166,8 @@ def _read_edges(path: Path, snapshot: Snapshot) -> EdgeTable:
     weight = table.column("rating").to_numpy().astype(np.float32) if "rating" in names else None
     time = table.column("timestamp").to_numpy() if "timestamp" in names else None
     edges = EdgeTable(ends[0], ends[1], weight, time)
+    if snapshot.schema.interaction.again:
+        return one_edge_a_pair(edges, snapshot.schema.interaction)[0]
     latest = np.arange(len(edges)) if time is None else time
     edges = edges.take(np.lexsort((latest, edges.target, edges.source)))
     last = np.ones(len(edges), dtype=bool)

@@ -114,12 +114,13 @@ def split_of(folder: Path, snapshot: Snapshot, protocol: str) -> Split:
     if protocol == "calendar" and is_by_calendar(split):
         split = replace(split, protocol=protocol)
     elif protocol == "calendar":
-        split = calendar_split(join(split.known, split.test), len(snapshot.items))
+        whole = join(split.known, split.test)
+        split = calendar_split(whole, len(snapshot.items), again=split.again)
     least = snapshot.schema.interaction.positive_from
     parts = (split.train, split.valid, split.test)
     if least is None or all(p.weight is None or bool((p.weight >= least).all()) for p in parts):
         return split
-    bare = [EdgeTable(p.source, p.target, None, p.time) for p in parts]
+    bare = [EdgeTable(p.source, p.target, None, p.time, p.times) for p in parts]
     return replace(split, train=bare[0], valid=bare[1], test=bare[2])
 
 

@@ -102,7 +102,8 @@ def drawn(model: Recommender, protocol: Protocol, seed: int) -> Split:
     """
     if protocol not in ("random", "temporal", "calendar"):
         raise ArgumentError(f"protocol: expected random, temporal or calendar, got {protocol!r}")
-    return split_by(protocol, model.snapshot.liked(), len(model.items), seed)
+    again = model.snapshot.schema.interaction.again
+    return split_by(protocol, model.snapshot.liked(), len(model.items), seed, again=again)
 
 
 def on_split(model: Recommender, split: Split, progress: Progress = no_progress) -> Recommender:

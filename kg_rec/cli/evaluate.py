@@ -156,8 +156,9 @@ def _told(settings: list[tuple[str, str]]) -> ExplainConfig:
 def _make_split(snapshot: Snapshot, protocol: str, seed: int) -> Split:
     from kg_rec.split import split_by, with_disliked
 
-    split = split_by(cast("Protocol", protocol), snapshot.liked(), len(snapshot.items), seed)
-    return with_disliked(split, snapshot.interactions, snapshot.schema.interaction)
+    relation, named = snapshot.schema.interaction, cast("Protocol", protocol)
+    split = split_by(named, snapshot.liked(), len(snapshot.items), seed, again=relation.again)
+    return with_disliked(split, snapshot.interactions, relation)
 
 
 def _print_report(report: EvaluationReport, *, first: bool) -> None:

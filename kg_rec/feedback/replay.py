@@ -17,7 +17,7 @@ from kg_rec.feedback.explore import ExploreConfig, pools
 from kg_rec.feedback.learn import EVERYBODY, rewards, start
 from kg_rec.feedback.policy import Policy, Pool, propensities
 from kg_rec.feedback.posterior import Posterior
-from kg_rec.model.histories import histories, weighed
+from kg_rec.model.histories import left_out, weighed
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot import NO_TIME
 
@@ -170,8 +170,8 @@ def _pools_then(
             cells.append(mine)
             owners.append(np.full(len(mine), n))
         known = replace(edges.take(np.concatenate(cells)), source=np.concatenate(owners))
-        rows = weighed(known, model.snapshot.schema.interaction, shape, model.chosen)
-        seen = histories(known, shape, 0)
+        relation = model.snapshot.schema.interaction
+        rows, seen = weighed(known, relation, shape, model.chosen), left_out(known, relation, shape)
         yield from pools(model, rows[: len(part)], seen[: len(part)], max(config.pool, k), candidates, factors)
 
 

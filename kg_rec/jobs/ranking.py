@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from kg_rec.jobs.mix import shares
 from kg_rec.jobs.moves import moved
 from kg_rec.jobs.rerank import Reranked, Reranker, reranker
 from kg_rec.jobs.rules import CandidatesConfig
-from kg_rec.model.histories import histories, weighed
+from kg_rec.model.histories import edges_of, left_out, weighed
 from kg_rec.model.recommender import Recommender, positions
 from kg_rec.model.shown import Limits, limits_of
 from kg_rec.progress import Progress, no_progress
@@ -194,16 +194,13 @@ def by_rules(
 
 
 def user_rows(model: Recommender, users: Ints) -> tuple[sparse.csr_array, sparse.csr_array]:
-    """Histories a_uj and what was seen, of some users only, CSR, shape (users, items).
+    """Histories a_uj and what no list shows, of some users only, CSR, shape (users, items).
 
     Reads these users' interactions alone, so memory does not grow with the number of users.
     """
-    edges = model.snapshot.interactions
-    starts, ends = np.searchsorted(edges.source, users, "left"), np.searchsorted(edges.source, users, "right")
-    lengths = ends - starts
-    part = replace(edges.take(ranges(starts, lengths)), source=np.repeat(np.arange(len(users)), lengths))
+    part, relation = edges_of(model.snapshot.interactions, users), model.snapshot.schema.interaction
     shape = (len(users), len(model.items))
-    return weighed(part, model.snapshot.schema.interaction, shape, model.chosen), histories(part, shape, 0)
+    return weighed(part, relation, shape, model.chosen), left_out(part, relation, shape)
 
 
 def _with_pairs(seen: sparse.csr_array, users: Ints, pairs: Ints) -> sparse.csr_array:

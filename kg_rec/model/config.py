@@ -38,7 +38,8 @@ class FusionConfig:
             through named facts that people can check, in standard errors of the difference over the users.
         holdout: share of each user's interactions held out for validation, if no split is given.
         holdout_by: ``user`` holds out some interactions of each user; ``time`` the last of all by calendar,
-            so that what is in fashion can be chosen.
+            so that what is in fashion can be chosen.  Where users have items again (``kr:again``), and all
+            interactions have times, it is ``time`` whatever is set.
     """
 
     steps: tuple[float, ...] = (0.0, 0.35, 0.6, 0.8, 1.25, 1.7, 3.0)

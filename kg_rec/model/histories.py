@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from kg_rec.arrays.segments import ranges
 from kg_rec.model.chosen import Chosen, RatingScale
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import NO_TIME, EdgeTable
@@ -58,6 +61,26 @@ def histories(
     matrix = sparse.csr_array((data, (edges.source, edges.target)), shape=shape, dtype=np.float32)
     matrix.sort_indices()
     return matrix
+
+
+def left_out(edges: EdgeTable, interaction: RelationType, shape: tuple[int, int]) -> sparse.csr_array:
+    """What no list shows to a user, binary CSR, shape (users, items): everything that the user had.
+
+    Where items may be had again (``kr:again``), only what the user said not to like.
+
+    Args:
+        edges: everything the users did, one edge a pair.
+        interaction: its type.
+        shape: (users, items).
+    """
+    return histories(edges.take(counts_against(edges, interaction)) if interaction.again else edges, shape, 0)
+
+
+def edges_of(edges: EdgeTable, users: NDArray[np.int64]) -> EdgeTable:
+    """The interactions of some users, of whom the first is 0 in ``source``, the next 1, and so on."""
+    starts, ends = np.searchsorted(edges.source, users, "left"), np.searchsorted(edges.source, users, "right")
+    lengths = ends - starts
+    return replace(edges.take(ranges(starts, lengths)), source=np.repeat(np.arange(len(users)), lengths))
 
 
 def weighed(edges: EdgeTable, interaction: RelationType, shape: tuple[int, int], chosen: Chosen) -> sparse.csr_array:

@@ -13,7 +13,7 @@ from scipy import sparse
 from kg_rec.arrays.segments import bounds_of, lengths_of, ranges, stored
 from kg_rec.arrays.types import Floats32, Ints
 from kg_rec.model.chosen import Chosen
-from kg_rec.model.histories import histories, weighed
+from kg_rec.model.histories import edges_of, histories, left_out, weighed
 from kg_rec.model.kernel import DENSE
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import EdgeTable, positive
@@ -52,8 +52,13 @@ class Interacted:
 
     @cached_property
     def seen(self) -> sparse.csr_array:
+        """What no list shows to a user, CSR, shape (users, items); see :func:`~kg_rec.model.histories.left_out`."""
+        return left_out(self.edges, self.relation, self.shape)
+
+    @cached_property
+    def _everything(self) -> sparse.csr_array:
         """Everything a user interacted with, liked or not, CSR, shape (users, items)."""
-        return histories(self.edges, self.shape, 0)
+        return histories(self.edges, self.shape, 0) if self.relation.again else self.seen
 
     @cached_property
     def users_of_items(self) -> sparse.csc_array:
@@ -65,8 +70,12 @@ class Interacted:
         return self.histories[users]
 
     def seen_of(self, users: Ints) -> sparse.csr_array:
-        """Everything that some users interacted with, CSR, shape (len(users), items)."""
+        """:attr:`seen` of some users, CSR, shape (len(users), items)."""
         return self.seen[users]
+
+    def edges_of(self, users: Ints) -> EdgeTable:
+        """Everything that some users did; the first of them is 0 in ``source``, the next 1, and so on."""
+        return edges_of(self.edges, users)
 
     def weights_of(self, users: Ints) -> tuple[Ints, Ints, Floats32]:
         """a_uj of some users, one user after the other: how many each has, the items, and the weights."""
@@ -76,7 +85,7 @@ class Interacted:
 
     def had(self, users: Ints, items: Ints) -> NDArray[np.bool_]:
         """Whether users[n] interacted with items[n], shape (n,)."""
-        return stored(self.seen, users, items)
+        return stored(self._everything, users, items)
 
     def liked_by(self, user: int) -> Ints:
         """The items that a user likes, by dense index, ascending."""

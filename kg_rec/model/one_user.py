@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kg_rec.arrays.types import Floats32, Ints
-from kg_rec.model.histories import histories, weighed
+from kg_rec.model.histories import left_out, weighed
 from kg_rec.model.interacted import Interacted
 from kg_rec.model.recommender import Recommender
 from kg_rec.schema import RelationType
@@ -81,6 +81,13 @@ class _OneAnew(Interacted):
         own, count = self._history, len(users)
         return np.full(count, own.nnz), np.tile(own.indices.astype(np.int64), count), np.tile(own.data, count)
 
+    def edges_of(self, users: Ints) -> EdgeTable:
+        """See :meth:`Interacted.edges_of`."""
+        if not self._alone(users):
+            return super().edges_of(users)
+        rows, count = np.arange(len(self.own)), len(users)
+        return replace(self.own.take(np.tile(rows, count)), source=np.repeat(np.arange(count), len(rows)))
+
     def had(self, users: Ints, items: Ints) -> NDArray[np.bool_]:
         """See :meth:`Interacted.had`."""
         return np.isin(items, self.own.target) if self._alone(users) else super().had(users, items)
@@ -109,7 +116,7 @@ class _OneAnew(Interacted):
 
     @cached_property
     def _seen(self) -> sparse.csr_array:
-        return histories(self._own, (1, self.shape[1]), 0)
+        return left_out(self._own, self.relation, (1, self.shape[1]))
 
     def liked_by(self, user: int) -> Ints:
         """See :meth:`Interacted.liked_by`."""

@@ -178,7 +178,7 @@ class Recommender:
 
     @property
     def seen(self) -> sparse.csr_array:
-        """Everything a user interacted with, liked or not, CSR, shape (users, items)."""
+        """What no list shows to a user, CSR, shape (users, items); see :func:`~kg_rec.model.histories.left_out`."""
         return self.interacted.seen
 
     @property

@@ -52,7 +52,7 @@ _VOCABULARY = frozenset(
         "use",
     }
     | {"stringList", "floatList", "dimensions", "maxPerSource", "positiveFrom", "plural", "measureWord"}
-    | {"repeats", "from", *get_args(Repeats)}
+    | {"repeats", "again", "from", *get_args(Repeats)}
     | {"inverseLabel", "phrase", "inversePhrase", "alias", "inverseAlias"}
 )
 _OURS = "KgRec"
@@ -177,6 +177,7 @@ class _Parser:
             raise SchemaError(f"{self.origin}: {name}: rdfs:label is missing")
         maximum = self._number(subject, KR.maxPerSource, name)
         properties = tuple(sorted(self._properties(subject), key=lambda p: p.name))
+        repeats = self._repeats(subject, name, properties)
         if any(p.use in ("key", "name", "text", "vector") for p in properties):
             raise SchemaError(f"{self.origin}: {name}: a relation's property can be used as kr:weight or kr:time only")
         return RelationType(
@@ -193,9 +194,10 @@ class _Parser:
             inverse_phrases=self._phrases(subject, KR.inversePhrase),
             aliases=self._names(subject, KR.alias, OWL.equivalentProperty),
             inverse_aliases=self._names(subject, KR.inverseAlias, OWL.inverseOf),
-            repeats=self._repeats(subject, name, properties),
+            repeats=repeats,
             pattern=self._cypher(subject, name),
             rule=kind == KR.RuleType,
+            again=self._again(subject, name, kind, repeats),
         )
 
     def _cypher(self, subject: Node, owner: str) -> str | None:
@@ -215,6 +217,18 @@ class _Parser:
         if rule in ("max", "sum") and not any(p.use == "weight" for p in properties):
             raise SchemaError(f"{self.origin}: {name}: kr:repeats kr:{rule} needs a property with kr:use kr:weight")
         return cast("Repeats", rule)
+
+    def _again(self, subject: Node, name: str, kind: Node, repeats: Repeats | None) -> bool:
+        values = [v.toPython() if isinstance(v, RdfLiteral) else v for v in self.graph.objects(subject, KR.again)]
+        if not values:
+            return False
+        if len(values) > 1 or not isinstance(values[0], bool):
+            raise SchemaError(f"{self.origin}: {name}: expected kr:again true or false, got {values[0]!s:.200}")
+        if values[0] and kind != KR.InteractionType:
+            raise SchemaError(f"{self.origin}: {name}: kr:again is said of an interaction type alone")
+        if values[0] and repeats != "count":
+            raise SchemaError(f"{self.origin}: {name}: kr:again true needs kr:repeats kr:count, which keeps all times")
+        return values[0]
 
     def _properties(self, subject: Node) -> list[PropertyType]:
         owner = self._local(subject)

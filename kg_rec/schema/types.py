@@ -143,6 +143,8 @@ class RelationType:
         pattern: how a source ``a`` is tied to a target ``b`` in a graph that is not kg_rec's own (``kr:from``), as a
             Cypher pattern, with or without WHERE; None for the relationship of this name.
         rule: True for a relation that rules ask for and that is no reason to recommend anything (``kr:RuleType``).
+        again: True where users have items again and again (``kr:again``), as groceries: what a user had may be in the
+            user's lists.  Only of an interaction whose ``repeats`` is ``count``, which keeps all times of a pair.
     """
 
     name: str
@@ -161,6 +163,7 @@ class RelationType:
     repeats: Repeats | None = None
     pattern: str | None = None
     rule: bool = False
+    again: bool = False
 
     @property
     def weight(self) -> str | None:

@@ -135,6 +135,31 @@ def own_times(edges: EdgeTable) -> pa.LargeListArray:
     return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(time[there], pa.int64()))
 
 
+def events_of(edges: EdgeTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Everything that happened, by :func:`own_times`: the edge of each event, ascending, and its time; shape (events,).
+
+    An edge without a time has none.
+    """
+    times = own_times(edges)
+    counts = np.asarray(pc.list_value_length(times), dtype=np.int64)
+    return np.repeat(np.arange(len(edges)), counts), np.asarray(times.flatten(), dtype=np.int64)
+
+
+def with_events(edges: EdgeTable, edge: NDArray[np.int64], time: NDArray[np.int64]) -> EdgeTable:
+    """The edges of some events alone: the weight is their number, the time the latest; edges without any are left out.
+
+    Args:
+        edges: where repeats are counted.
+        edge: of each event, ascending, shape (events,).
+        time: of each event, ascending within an edge, shape (events,).
+    """
+    rows, counts = np.unique(edge, return_counts=True)
+    bounds = np.concatenate([[0], np.cumsum(counts)])
+    times = pa.LargeListArray.from_arrays(pa.array(bounds, pa.int64()), pa.array(time, pa.int64()))
+    weight = counts.astype(np.float32)
+    return EdgeTable(edges.source[rows], edges.target[rows], weight, time[bounds[1:] - 1], times)
+
+
 def counts_as_positive(edges: EdgeTable, interaction: RelationType) -> NDArray[np.bool_]:
     """Which of some interactions count as positive, shape (m,); see :meth:`kg_rec.snapshot.Snapshot.liked`."""
     if edges.weight is None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.model.histories import histories, ranks_from_latest
+from kg_rec.model.histories import histories, left_out, ranks_from_latest
 from kg_rec.model.recommender import Recommender, positions
 from kg_rec.snapshot import EdgeTable, positive
 from kg_rec.snapshot.tables import counts_against
@@ -71,7 +71,7 @@ class UserList:
         had = np.asarray(every.target[start:end])
         allowed = np.full(len(model.items), candidates is None)
         allowed[positions(model.items, candidates or ())] = True
-        allowed[had] = False
+        allowed[left_out(own, relation, model.shape).indices] = False
         allowed &= model.shown.to(index)
         if model.stated is not None:
             allowed &= model.stated.allowed

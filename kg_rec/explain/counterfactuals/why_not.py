@@ -66,7 +66,8 @@ class WhyNot(Tabular):
         item_name: its name.
         k: length of the list.
         standing: ``not_listed``, or why the question does not arise: ``listed`` it is in the top k, ``had`` the user
-            interacted with it, ``shut_out`` it may not be listed, by a rule of the model or as it is no candidate.
+            interacted with it, and what was had is not listed, ``shut_out`` it may not be listed, by a rule of the
+            model or as it is no candidate.
         rank: its rank; None for an item the user had, or that may not be listed.
         score: its score.
         last: the last item of the list; None for an empty list.
@@ -132,7 +133,7 @@ def why_not(
     scores = view.scores(view.edges)
     rank, top = view.rank(scores, target), view.top(scores, k)
     standing: Standing = "shut_out"
-    if target in view.had:
+    if target in view.had and rank is None:
         standing = "had"
     elif rank is not None:
         standing = "listed" if rank <= k else "not_listed"

@@ -15,7 +15,7 @@ from kg_rec.model.chosen import RatingScale
 from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.model.histories import histories
 from kg_rec.model.kernel import Kernel
-from kg_rec.snapshot import EdgeTable, Snapshot
+from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 from kg_rec.split import Split, calendar_holdout, holdout_split, with_disliked
 
 
@@ -25,9 +25,10 @@ def held_out(snapshot: Snapshot, config: TrainConfig) -> Split:
     Raises:
         SplitError: they are to be held out by time, and have none.
     """
-    positive, fusion = snapshot.liked(), config.fusion
-    if fusion.holdout_by == "time":
-        split = calendar_holdout(positive, len(snapshot.items), fusion.holdout)
+    positive, fusion, again = snapshot.liked(), config.fusion, snapshot.schema.interaction.again
+    timed = positive.time is not None and bool((positive.time != NO_TIME).all())
+    if fusion.holdout_by == "time" or (again and timed):  # what is had again is found at another time only
+        split = calendar_holdout(positive, len(snapshot.items), fusion.holdout, again=again)
     else:
         split = holdout_split(positive, len(snapshot.items), config.seed, fusion.holdout)
     return with_disliked(split, snapshot.interactions, snapshot.schema.interaction)
