@@ -41,7 +41,7 @@ def prefer(
 
     SENTENCEs are English or Chinese. "More" and "less" add to scores, "no" and "only" say what may be listed; a struck
     clause is taken out of the scores. Without any, what is kept is shown. With the graph named, recommend, explain, ask
-    and what-if obey it and say so, as the service does; jobs leave out what a rule says (docs/people.md).
+    and what-if obey it and say so, as the service and jobs do.
 
     \b
       kg-rec prefer model 1 "no horror, more from the seventies" --graph kg.graph

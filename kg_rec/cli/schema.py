@@ -20,6 +20,7 @@ __all__ = ["schema"]
 @schema.command(cls=Command)
 @graph_option
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.ttl", help="Write to a file.")
+@click.option("--force", is_flag=True, help="Overwrite FILE, whatever was corrected in it.")
 @click.option("--user", metavar="LABEL", help="Who gets recommendations; default: guessed.")
 @click.option("--item", metavar="LABEL", help="What is recommended; default: guessed.")
 @click.option(
@@ -35,6 +36,7 @@ __all__ = ["schema"]
 def infer(
     graph: str,
     out: Path | None,
+    force: bool,
     user: str | None,
     item: str | None,
     weights: list[tuple[str, str]],
@@ -43,7 +45,8 @@ def infer(
 ) -> None:
     """Guess a schema from a graph that others made; read it, correct it, then apply it.
 
-    Each guess has its evidence in a comment. Nothing is written into the graph.
+    Each guess has its evidence in a comment. Nothing is written into the graph. A FILE.ttl that holds something else is
+    left as it is: the lines that differ are shown instead, with exit status 1.
 
     \b
       kg-rec schema infer --graph neo4j://localhost:7687 --out shop.ttl
@@ -59,6 +62,8 @@ def infer(
     with opened(graph) as store:
         turtle = guess(store, Wishes(user, item, numbers, liked_from))
     if out is not None:
+        if not force:
+            _refuse_others(out, turtle)
         out.write_text(turtle, encoding="utf-8")
     if as_json:
         print_json({"schema": turtle, "out": None if out is None else str(out)})
@@ -69,6 +74,26 @@ def infer(
     for line in _guessed(turtle):
         note(line)
     note(f"written to {out}; read the comments, then: kg-rec schema apply {out} --graph {graph}")
+
+
+def _refuse_others(out: Path, turtle: str) -> None:
+    """Leave a file as it is that holds something else than the guess, which may be corrections.
+
+    Raises:
+        SchemaError: it does; the lines that differ are on standard output.
+    """
+    import difflib
+
+    from kg_rec.errors import SchemaError
+
+    if not out.exists():
+        return
+    old = out.read_text(encoding="utf-8", errors="replace")
+    if old == turtle:
+        return
+    for line in difflib.unified_diff(old.splitlines(), turtle.splitlines(), str(out), "guessed now", lineterm=""):
+        click.echo(line)
+    raise SchemaError(f"{out} is there and differs from what is guessed now, as shown; --force overwrites it")
 
 
 def _guessed(turtle: str) -> list[str]:

@@ -1,9 +1,9 @@
 """What changed since the runs that readers see: whose lists have to be made anew so that all are those of a full run.
 
-A user's digest tells what the user did; it is kept with each chunk in the ledger.  A list depends on its user's
-interactions, and on what is the same for all users: model, facts, rules and settings.  So users with equal digests
-keep their lists.  Where the graph's items or facts changed, all lists are made anew; where the model or the settings
-did, the run is refused.
+A user's digest tells what the user did and said; it is kept with each chunk in the ledger.  A list depends on its
+user's interactions and statements, and on what is the same for all users: model, facts, rules and settings.  So users
+with equal digests keep their lists.  Where the graph's items or facts changed, all lists are made anew; where the model
+or the settings did, the run is refused.
 """
 
 from __future__ import annotations
@@ -61,16 +61,16 @@ def user_digests(snapshot: Snapshot, properties: Sequence[str] = ()) -> NDArray[
         hashes = items[edges.target[part]]
         if edges.weight is not None:
             weight = np.where(np.isnan(edges.weight[part]), np.float32(np.nan), edges.weight[part] + np.float32(0))
-            hashes = _mixed(hashes ^ _mixed(weight.view(np.uint32).astype(np.uint64) + np.uint64(1)))
+            hashes = mixed(hashes ^ mixed(weight.view(np.uint32).astype(np.uint64) + np.uint64(1)))
         if edges.time is not None:
-            hashes = _mixed(hashes ^ _mixed(edges.time[part].view(np.uint64) + np.uint64(2)))
+            hashes = mixed(hashes ^ mixed(edges.time[part].view(np.uint64) + np.uint64(2)))
         sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)])  # modulo 2^64
         at = bounds - bounds[0]
         digests[users[:-1]] = sums[at[1:]] - sums[at[:-1]]
     for name in properties:
         column = snapshot.nodes[snapshot.schema.user.name].column(name).cast(pa.float64())
         numbers = pc.fill_null(column, np.nan).to_numpy() + 0.0
-        digests = _mixed(digests ^ _mixed(numbers.view(np.uint64) + np.uint64(3)))
+        digests = mixed(digests ^ mixed(numbers.view(np.uint64) + np.uint64(3)))
     return digests.view(np.int64)
 
 
@@ -79,7 +79,7 @@ def _item_hashes(items: IdMap) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(texts), dtype="<u8").astype(np.uint64)
 
 
-def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The finaliser of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

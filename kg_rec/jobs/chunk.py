@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from kg_rec.explain.words.wording import Wording
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.plan import Plan
 from kg_rec.jobs.ranking import MOVED, Ranker
+from kg_rec.jobs.stated import Stating
 from kg_rec.model.recommender import Recommender
 from kg_rec.recommend import FIELDS
 
@@ -54,12 +55,14 @@ class Scorer:
         plan: users and candidates.
         model: over the plan's snapshot.
         ranker: makes lists by the rules.
+        stating: the models of users who said something of themselves.
     """
 
     job: JobConfig
     plan: Plan
     model: Recommender
     ranker: Ranker
+    stating: Stating
 
     @classmethod
     def of(cls, job: JobConfig, plan: Plan, model: Recommender) -> Scorer:
@@ -71,27 +74,33 @@ class Scorer:
         """
         fitted = model.with_snapshot(plan.snapshot)
         ranker = Ranker.of(job.candidates, fitted, plan.allowed, job.k, plan.blocked, Wording(job.language).lang)
-        return cls(job, plan, fitted, ranker)
+        return cls(job, plan, fitted, ranker, Stating.of(fitted, plan.said))
 
     def __call__(self, number: int) -> Lists:
         """The lists of chunk ``number``; the engine keeps BLAS on one thread, so that sums have one order."""
         start = time.perf_counter()
         users = self.plan.users[self.job.part(number)]
-        ranked = self.ranker.lists(users)
-        filled = (ranked.items >= 0).sum(axis=1)
-        rows = self._explained(self.ranker.table(users, ranked))
+        filled = np.zeros(len(users), np.int64)
+        parts, places = list[pa.RecordBatch](), list[NDArray[np.int64]]()
+        for model, place in self.stating.models(users):
+            ranker = self.ranker if model is self.model else replace(self.ranker, model=model)
+            ranked = ranker.lists(users[place])
+            filled[place] = (ranked.items >= 0).sum(axis=1)
+            parts.append(self._explained(model, ranker.table(users[place], ranked)))
+            places.append(np.repeat(place, filled[place]))
+        rows = pa.concat_batches(parts)
+        if len(parts) > 1:
+            rows = rows.take(pa.array(np.argsort(np.concatenate(places), kind="stable")))
         keys = self.model.users.keys
         empty = tuple(keys.take(pa.array(users[filled == 0])).to_pylist())
         return Lists(number, rows, users, int((filled < self.job.k).sum()), empty, time.perf_counter() - start)
 
-    def _explained(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+    def _explained(self, model: Recommender, rows: pa.RecordBatch) -> pa.RecordBatch:
         """The rows with ``reason`` (the sentences, or null) and ``paths`` (as keys), where the job wants them."""
         if self.job.explanations == "off":
             return rows
         table = pa.Table.from_batches([rows.select(FIELDS.names)])
-        parts = (
-            explain_lists(self.model, lists=table, wording=Wording(self.job.language), workers=1) if len(rows) else ()
-        )
+        parts = explain_lists(model, lists=table, wording=Wording(self.job.language), workers=1) if len(rows) else ()
         explained = pa.Table.from_batches(parts, schema=EXPLANATION_FIELDS)
         texts = explained["text"].to_pylist() if self.job.explanations == "sentences" else [None] * len(rows)
         if MOVED in rows.schema.names and self.job.explanations == "sentences":

@@ -19,9 +19,11 @@ from kg_rec.errors import ConfigError, JobError
 from kg_rec.jobs.candidates import allowed_items, blocked_pairs, file_keys, queried_keys
 from kg_rec.jobs.changes import catalogue_changed, changes, user_digests
 from kg_rec.jobs.config import JobConfig
+from kg_rec.jobs.stated import Said, digest_of, load_said, said_in, save_said, with_said
 from kg_rec.model import persist
 from kg_rec.model.item_groups import items_of_group
 from kg_rec.model.shown import limits_of
+from kg_rec.people.kept import Kept
 from kg_rec.progress import Progress, no_progress
 from kg_rec.settings import from_dict
 from kg_rec.snapshot import NO_TIME, Snapshot, export
@@ -32,7 +34,7 @@ from kg_rec.textfile import HIDDEN, is_link_outside
 _log = logging.getLogger(__name__)
 _SETTINGS = "job.json"
 _PARTS = frozenset({_SETTINGS, "plan.json", "plan.json.partial", "users.npy", "digests.npy", "allowed.npy"})
-_PARTS |= {"blocked.npy", "snapshot"}
+_PARTS |= {"blocked.npy", "stated.json", "snapshot"}
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,11 @@ class Plan:
     Attributes:
         snapshot: the graph when the run began, memory-mapped.
         users: dense indices of its users, ascending, int64.
-        digests: of what they did (:func:`kg_rec.jobs.changes.user_digests`), int64.
+        digests: of what they did (:func:`kg_rec.jobs.changes.user_digests`) and said, int64.
         allowed: items that may be in a list, shape (n,).
         blocked: users and items that may not be in these users' lists, shape (pairs, 2), sorted.
         about: digests and counts, as kept in the ledger.
+        said: what users said of themselves, by user key.
     """
 
     snapshot: Snapshot
@@ -54,6 +57,7 @@ class Plan:
     allowed: NDArray[np.bool_]
     about: dict[str, Any]
     blocked: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), dtype=np.int64))
+    said: Said = field(default_factory=dict)
 
 
 def make_plan(
@@ -86,7 +90,9 @@ def make_plan(
     users = _users(job, store, snapshot)
     limits = limits_of(job.candidates.limits, snapshot, "candidates.limits")  # refuses what the graph does not hold
     own = persist.settings(job.model).shown.limits
-    digests = user_digests(snapshot, [limit.user for limit in (*job.candidates.limits, *own)])[users]
+    said = said_in(store, snapshot)
+    digests = user_digests(snapshot, [limit.user for limit in (*job.candidates.limits, *own)])
+    digests = with_said(digests, snapshot, said)[users]
     allowed, rules = allowed_items(job.candidates, store, snapshot)
     blocked, pairs = blocked_pairs(job.candidates, store, snapshot)
     common: dict[str, Any] = {
@@ -108,13 +114,16 @@ def make_plan(
             since_base = changes(snapshot, users, digests, RunLedger(store), base)
             gone, users, digests = since_base.gone, users[since_base.users], digests[since_base.users]
     elif job.changed_since:
-        chosen = np.isin(users, touched(snapshot, int(job.changed_since)))
+        since = int(job.changed_since)
+        spoke = [key for key in Kept.of(store).since(since) if key in snapshot.users]
+        chosen = np.isin(users, [*touched(snapshot, since).tolist(), *snapshot.users.indices(spoke).tolist()])
         users, digests = users[chosen], digests[chosen]
     about = {
         **common,
         "snapshot": json.loads((folder / "snapshot/manifest.json").read_text(encoding="utf-8"))["sha256"],
         "users": len(users),
         "users_sha256": hashlib.sha256(users.tobytes()).hexdigest(),
+        "said_sha256": digest_of(said),
         "items": len(allowed),
         "allowed": int(allowed.sum()),
         "rules": rules | pairs,
@@ -126,10 +135,11 @@ def make_plan(
     np.save(folder / "digests.npy", digests)
     np.save(folder / "allowed.npy", allowed)
     np.save(folder / "blocked.npy", blocked)
+    save_said(said, folder / "stated.json")
     partial = folder / "plan.json.partial"
     partial.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     os.replace(partial, folder / "plan.json")
-    return Plan(snapshot, users, digests, allowed, about, blocked)
+    return Plan(snapshot, users, digests, allowed, about, blocked, said)
 
 
 def discard_plan(folder: Path) -> None:
@@ -186,14 +196,15 @@ def settings_of(record: Run) -> JobConfig:
 def open_plan(folder: Path) -> Plan | None:
     """The plan in a folder; None if there is none or it was cut off."""
     if not all(
-        (folder / name).exists() for name in ("plan.json", "digests.npy", "blocked.npy")
-    ):  # the latter: of an older kg_rec
+        (folder / name).exists() for name in ("plan.json", "digests.npy", "blocked.npy", "stated.json")
+    ):  # the latter three: of an older kg_rec
         return None
     about = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
     users, digests, allowed, blocked = (
         np.load(folder / f"{name}.npy") for name in ("users", "digests", "allowed", "blocked")
     )
-    return Plan(Snapshot.load(folder / "snapshot"), users, digests, allowed, about, blocked)
+    said = load_said(folder / "stated.json")
+    return Plan(Snapshot.load(folder / "snapshot"), users, digests, allowed, about, blocked, said)
 
 
 def check_same(before: dict[str, Any], now: dict[str, Any], run: str) -> None:
@@ -202,10 +213,11 @@ def check_same(before: dict[str, Any], now: dict[str, Any], run: str) -> None:
         "snapshot": "the graph",
         "model": "the model",
         "users_sha256": "the set of users",
+        "said_sha256": "what users said of themselves",
         "allowed_sha256": "the set of candidates",
         "chunks": "the number of chunks",
     }
-    changed = [text for name, text in words.items() if before[name] != now[name]]
+    changed = [text for name, text in words.items() if name in before and before[name] != now[name]]
     if changed:
         raise JobError(
             f"run {run} cannot be resumed: since it began, {', '.join(changed)} changed; cancel it and start a new run"

@@ -9,10 +9,9 @@ from kg_rec.jobs.candidates import file_keys, queried_keys, queried_pairs
 from kg_rec.jobs.config import JobConfig, check_files, queries
 from kg_rec.progress import Progress, no_progress
 from kg_rec.schema import GraphSchema
-from kg_rec.store import ledger_cypher
+from kg_rec.store import ledger_cypher, mapping
 from kg_rec.store.base import GraphStore
 from kg_rec.store.ledger import check_lists, read_list
-from kg_rec.store.mapping import quoted
 from kg_rec.store.neo4j.vectors import similar_items
 from kg_rec.tables import table_formats
 
@@ -37,7 +36,8 @@ def preview(job: JobConfig, store: GraphStore, progress: Progress = no_progress)
         counts.append((setting, len(ask(store, text, setting))))
     users = dict(counts).get("users.cypher")
     if users is None:
-        everyone = f"MATCH (u:{quoted(schema.user.name)}) RETURN count(u) AS users"
+        known = mapping.where(mapping.conditions(schema.user, "u"))
+        everyone = f"MATCH {mapping.node(schema.user, 'u')}{known} RETURN count(u) AS users"
         users = len(file_keys(job.users.file)) if job.users.file else store.query(everyone)["users"][0].as_py()
     titles = {name: table_format.title for name, table_format in table_formats().items()}
     sinks = [f"{titles[name]} in {folder}" for name, folder in job.sinks.files.items()]

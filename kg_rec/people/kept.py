@@ -19,6 +19,8 @@ from kg_rec.store.ledger_cypher import PREFERS_TYPE
 from kg_rec.store.presence import require_keys
 
 _YEARS = "KgRecYears"
+#: Statements that are read.
+_MOST = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,15 @@ class Kept:
             return {}
         return self._read(f"MATCH {mapping.node(node, 'u')}{mapping.where(mapping.conditions(node, 'u'))}", {})
 
+    def since(self, at: int) -> list[str]:
+        """Keys of the users who said something at a time or later, which they did not take back; sorted."""
+        node = self.schema.user
+        who = f"MATCH {mapping.node(node, 'u')}{mapping.where(mapping.conditions(node, 'u'))}"
+        asked = (
+            f"{who} MATCH (u)-[e:{PREFERS_TYPE}]->() WHERE e.at >= $at RETURN DISTINCT {mapping.key(node, 'u')} AS k"
+        )
+        return sorted(self.store.query(asked, {"at": at}, limit=_MOST)["k"].to_pylist())
+
     def some(self, user: str) -> bool:
         """Whether a user said something."""
         asked = f"{self._user} MATCH (u)-[e:{PREFERS_TYPE}]->() RETURN count(e) AS n"
@@ -109,10 +120,11 @@ class Kept:
                 f"{who}{mapping.node(node_type, 'n')}{mapping.where(mapping.conditions(node_type, 'n'))} {said}"
                 f"e.relation AS relation, {key} AS key, {mapping.value(node_type, named, 'n')} AS name",
                 parameters,
+                limit=_MOST,
             ).to_pylist()
             rows += [(r, Feature(r["relation"], node_type.name, r["key"], str(r["name"] or r["key"]))) for r in answer]
         years = self.store.query(
-            f"{who}(n:{_YEARS}) {said}e.relation AS relation, n.low AS low, n.high AS high", parameters
+            f"{who}(n:{_YEARS}) {said}e.relation AS relation, n.low AS low, n.high AS high", parameters, limit=_MOST
         ).to_pylist()
         rows += [(r, Feature.of_years(r["relation"], r["low"], r["high"])) for r in years]
         rows.sort(key=lambda row: (row[0]["at"], row[0]["place"], row[1].relation, row[1].key))

@@ -308,6 +308,16 @@ def test_the_five_commands_of_the_guide(
     assert all("bought or viewed" in row for row in rows)
     assert state(neo4j_driver) == before
 
+    run("schema", "infer", "--out", "shop.ttl")  # the same guess is no change
+    corrected = Path("shop.ttl").read_text(encoding="utf-8").replace('"customer"@en', '"shopper"@en')
+    Path("shop.ttl").write_text(corrected, encoding="utf-8")
+    refused = run("schema", "infer", "--out", "shop.ttl", code=1).output
+    assert '-    rdfs:label "shopper"@en' in refused
+    assert "--force overwrites it" in refused
+    assert Path("shop.ttl").read_text(encoding="utf-8") == corrected
+    run("schema", "infer", "--out", "shop.ttl", "--force")
+    assert '"customer"@en' in Path("shop.ttl").read_text(encoding="utf-8")
+
 
 def test_what_speaks_against_is_no_reason(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
     school(lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))

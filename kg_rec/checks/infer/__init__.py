@@ -27,6 +27,10 @@ _PREFIXES = """\
 @prefix sh:   <http://www.w3.org/ns/shacl#> .
 @prefix xsd:  <http://www.w3.org/2001/XMLSchema#> .
 """
+_WORDS = """\
+# The words (rdfs:label, kr:plural, kr:phrase, kr:inversePhrase) are made of the names in the graph, as English.
+# Sentences are made of them: correct those that do not sound right.
+"""
 _WRITTEN = """\
 # --- what kg_rec writes back: `kg-rec job run`; relationships of this type only, no node and no property of yours
 
@@ -68,7 +72,7 @@ def infer(store: GraphStore, wishes: Wishes | None = None) -> str:
     for label in (user, item, *attributes):
         names.label(label)
     why = f"who gets recommendations: {_told(found, ways, user, item)}"
-    parts = [_PREFIXES, f"<urn:kg-rec:own> a kr:Schema ; rdfs:label {english(item)} .\n"]
+    parts = [_PREFIXES, _WORDS, f"<urn:kg-rec:own> a kr:Schema ; rdfs:label {english(item)} .\n"]
     parts.append(node_type(store, found, names, user, "user", why))
     parts.append(node_type(store, found, names, item, "item", "what is recommended"))
     parts += [node_type(store, found, names, label, "attribute", "tied to the items") for label in attributes]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from kg_rec.checks.infer.lexicon import warns
@@ -10,6 +9,7 @@ from kg_rec.checks.infer.names import Identifiers, comment, english, string, wor
 from kg_rec.checks.infer.nodes import key_of
 from kg_rec.checks.infer.survey import Survey
 from kg_rec.checks.infer.ways import Step, one_each, steps_from
+from kg_rec.checks.infer.words import is_noun, told_of_items
 from kg_rec.store.mapping import quoted
 
 
@@ -117,18 +117,12 @@ def relation(names: Identifiers, fact: Fact) -> str:
 
 def _words(fact: Fact) -> tuple[str, str, str]:
     """The label, and what is said of the source and of the target."""
-    words, target = words_of(fact.type), words_of(fact.target)
-    inverse = "is tied to {}" if fact.source == fact.target else f"is the {target} of {{}}"
-    if any(not step.forward for step in fact.steps[1:]) or (len(fact.steps) > 1 and not fact.steps[0].forward):
-        return f"{target} of {words_of(fact.steps[0].end)}", f"has the {target} {{}}", f"is the {target} of {{}}"
-    if words == target:
-        return words, f"has the {words} {{}}", inverse
-    if re.match(r"(?!is |has )\w{3,}[a-rt-z]s ", words):  # a verb, as in "interacts with"
-        return words, f"{words} {{}}", inverse
-    if re.search(
-        r"^(in|on|at|about|part|from|by|of|for) | (by|of|in|to|with|from|for)$|^(about|in|on|at|from|by|of|for)$", words
-    ):
-        return words, f"is {words.removesuffix(f' {target}')} {{}}", inverse
-    if words.startswith("has "):
-        return words, f"has the {words[4:]} {{}}", inverse
-    return words, f"{words} {{}}", inverse
+    source, target, item = (words_of(label) for label in (fact.source, fact.target, fact.steps[0].start))
+    words = [words_of(step.tie.type) for step in fact.steps]
+    if len(words) == 1:
+        return words[0], *told_of_items(words[0], source, target, item)
+    first, second = fact.steps
+    if second.start != second.end:
+        return f"{target} of {words_of(first.end)}", f"has the {target} {{}}", f"is the {target} of {{}}"
+    noun = f"{words[1].removeprefix('has ')} {target}" if is_noun(words[1]) else f"wider {target}"
+    return noun, f"has the {noun} {{}}", f"is the {noun} of {{}}"

@@ -11,6 +11,7 @@ from kg_rec.checks.infer.names import Identifiers, comment, english, literal, st
 from kg_rec.checks.infer.nodes import JOIN, shape
 from kg_rec.checks.infer.survey import Property, edge_properties
 from kg_rec.checks.infer.ways import EDGES, NODES, Way, Wishes
+from kg_rec.checks.infer.words import PARTICIPLES, past_of
 from kg_rec.store.base import GraphStore
 from kg_rec.store.mapping import quoted
 
@@ -96,7 +97,11 @@ def interaction(
     if without:
         notes.append(f"no time is found of {', '.join(without)}; say it by kr:use kr:time, if there is one")
     told_of = [act for act in acts if act.weight > 0] or acts
-    words, inverse = _words(told_of)
+    words, inverse, unknown = _words(told_of)
+    if unknown:
+        notes.append(
+            f"no English verb is known for {', '.join(unknown)}, so it is told as chose; say another by kr:phrase"
+        )
     threshold = "" if liked is None else f"kr:positiveFrom {liked:g} ; "
     return (
         "".join(map(comment, notes))
@@ -234,14 +239,15 @@ def _seconds(value: str, p: Property) -> tuple[str, str, int] | None:
 # --- words -------------------------------------------------------------------------------------------
 
 
-def _words(acts: Sequence[_Act]) -> tuple[str, str]:
-    """What users did with items, and what was done with items by users."""
+def _words(acts: Sequence[_Act]) -> tuple[str, str, list[str]]:
+    """What users did with items, what was done with items by users, and the types for which no verb is known."""
     if all(len(act.way.steps) == 1 for act in acts):
-        verbs = [(words_of(act.way.name), act.way.steps[0].forward) for act in acts]
-        done = " or ".join(dict.fromkeys(verb if forward else verb.removesuffix(" by") for verb, forward in verbs))
-        return done, f"was {done} by"
+        verbs = {act.way.name: past_of(words_of(act.way.name).removesuffix(" by")) for act in acts}
+        done = " or ".join(dict.fromkeys(verb or "chose" for verb in verbs.values()))
+        passive = " or ".join(dict.fromkeys(PARTICIPLES.get(verb or "", verb or "chosen") for verb in verbs.values()))
+        return done, f"was {passive} by", [name for name, verb in verbs.items() if verb is None]
     if len(acts) > 1:
-        return "chose", "was chosen by"
+        return "chose", "was chosen by", []
     noun = words_of(acts[0].way.between[-1])
     noun = f"{'an' if noun[0] in 'aeiou' else 'a'} {noun} of"
-    return f"had {noun}", f"was in {noun}"
+    return f"had {noun}", f"was in {noun}", []

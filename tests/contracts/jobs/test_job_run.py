@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import threading
-import tomllib
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +17,7 @@ from job_world import World, both_stores, edges, model, plain
 from toy_graph import films
 
 from kg_rec import tables
+from kg_rec.api import Model
 from kg_rec.errors import ConfigError, JobError, StoppedError, StoreUnavailableError
 from kg_rec.jobs import retry
 from kg_rec.jobs.chunk import QUANTILES
@@ -33,6 +32,7 @@ from kg_rec.people.kept import Kept
 from kg_rec.people.preferences import Preference
 from kg_rec.recommend import recommend
 from kg_rec.settings import from_dict
+from kg_rec.snapshot import export
 from kg_rec.store import GraphStore
 from kg_rec.store.ledger import ChunkRecord, Run, RunLedger, read_list
 
@@ -169,20 +169,45 @@ def test_rules_for_one_user(world: World, store: GraphStore) -> None:
         start(world.job(candidates={"never_for": ["MATCH (u:User) RETURN u.user_id, 1"]}), store, "number")
 
 
-def test_what_users_never_want_can_be_a_rule(world: World, store: GraphStore) -> None:
-    """The statement of docs/people.md: a job leaves out what ``kg-rec prefer`` was told that a user never wants."""
-    start(world.job(), store, "plain")
-    before = [(row["user"], row["item"]) for row in world.rows("plain")]
-    asked = "MATCH (f:Film)-[:HAS_GENRE]->(g:Genre) RETURN f.item_id AS item, g.genre_id AS genre"
-    genres = {row["item"]: row["genre"] for row in store.query(asked).to_pylist()}
-    genre = Counter(genres[item] for user, item in before if user == "u05").most_common(1)[0][0]
-    Kept.of(store).add("u05", [Preference("never", Feature("HAS_GENRE", "Genre", genre, genre))], at=1)
-    text = (Path(__file__).parents[3] / "docs/people.md").read_text(encoding="utf-8")
-    rule = next(line for line in text.splitlines() if line.strip().startswith("never_for = "))
-    start(world.job(candidates=tomllib.loads(rule)), store, "kept")
-    after = [(row["user"], row["item"]) for row in world.rows("kept")]
-    assert genre not in {genres[item] for user, item in after if user == "u05"}
-    assert [pair for pair in after if pair[0] != "u05"] == [pair for pair in before if pair[0] != "u05"]
+@both_stores
+def test_what_users_said_of_themselves_counts_as_in_a_single_list(world: World, store: GraphStore) -> None:
+    start(world.job(explanations="sentences"), store, "before")
+    before = {(r["user"], r["rank"]): r for r in world.rows("before")}
+    genres = model().snapshot.ids["Genre"].keys.to_pylist()
+    never, more, only, struck = (
+        Preference(kind, Feature("HAS_GENRE", "Genre", genres[n], genres[n]))
+        for kind, n in (("never", 0), ("more", 1), ("only", 0), ("struck", 1))
+    )
+    said = {"u05": (never, more), "u06": (only,), "u07": (struck,), "u20": (more,)}
+    for user, preferences in said.items():
+        Kept.of(store).add(user, preferences, at=2_000_000)
+    record = start(world.job(explanations="sentences", changed_since="last"), store, "kept")
+    assert record.report["users"] == len(said)
+    now = Model(model()).with_snapshot(export(store))
+    for user in said:
+        single = now.with_preferences(user, Kept.of(store).read(user))
+        rows = [r for r in world.rows("kept") if r["user"] == user]
+        expected = single.recommend([user], k=5).to_pylist()
+        assert [(r["item"], r["score"]) for r in rows] == [(r["item"], pytest.approx(r["score"])) for r in expected]
+        assert [r["reason"] for r in rows] == [single.explain(user, r["item"]).text for r in rows]
+        assert rows != [before[user, r["rank"]] for r in rows]
+    told = [r["reason"] for r in world.rows("kept") if r["user"] == "u20"]
+    assert any("You asked for more of" in text for text in told)
+    whole = start(world.job(explanations="sentences"), store, "whole")
+    assert whole.report["users"] == 60
+    others = [r for r in world.rows("whole") if r["user"] not in said]
+    assert others == [r for r in before.values() if r["user"] not in said]
+    assert [r for r in world.rows("whole") if r["user"] in said] == world.rows("kept")
+
+    Kept.of(store).remove("u20")
+    last = start(world.job(explanations="sentences", changed_since="last"), store, "wholf")
+    assert last.report["users"] == 1
+    assert world.rows("wholf") == [r for r in before.values() if r["user"] == "u20"]
+    since = start(world.job(changed_since="1999999"), store, "wholg")
+    touched = {r["user"] for r in world.rows("wholg")}
+    assert {"u05", "u06", "u07"} <= touched
+    assert "u20" not in touched
+    assert since.report["users"] == len(touched)
 
 
 def test_places_are_kept_for_new_items(world: World, store: GraphStore) -> None:

@@ -1,0 +1,58 @@
+"""Words of a guessed schema: a verb where one is known, else a form that needs none."""
+
+from __future__ import annotations
+
+import pytest
+
+from kg_rec.checks.infer.words import past_of, told_of_items
+
+
+@pytest.mark.parametrize(
+    ("words", "past"),
+    [
+        ("bought", "bought"),
+        ("likes", "liked"),
+        ("has purchased", "purchased"),
+        ("hat gekauft", "bought"),
+        ("ausgeliehen", "borrowed"),
+        ("acheté", "bought"),
+        ("a réservé", "booked"),
+        ("ha comprado", "bought"),
+        ("visto", "viewed"),
+        ("购买", "bought"),
+        ("浏览", "viewed"),
+        ("listens to", "listened to"),
+        ("rating", "rated"),
+        ("checked in", "checked in"),
+        ("zugewiesen", None),
+        ("user", None),
+    ],
+)
+def test_what_users_did_is_told_in_the_past_tense(words: str, past: str | None) -> None:
+    assert past_of(words) == past
+
+
+@pytest.mark.parametrize(
+    ("words", "source", "target", "item", "told"),
+    [
+        ("in category", "product", "category", "product", ("is in {}", "is the category of {}")),
+        ("hat kategorie", "artikel", "kategorie", "artikel", ("has the kategorie {}", "is the kategorie of {}")),
+        ("gehört zu", "artikel", "gruppe", "artikel", ("has the gruppe {}", "is the gruppe of {}")),
+        ("schrieb", "autor", "buch", "buch", ("is the autor of {}", "has the autor {}")),
+        ("situé à", "hôtel", "ville", "hôtel", ("has the ville {}", "is the ville of {}")),
+        ("escrito por", "libro", "autor", "libro", ("has the autor {}", "is the autor of {}")),
+        ("属于", "歌曲", "流派", "歌曲", ("has the 流派 {}", "is the 流派 of {}")),
+        ("author", "book", "person", "book", ("has the author {}", "is the author of {}")),
+        ("tags", "post", "tag", "post", ("has the tag {}", "is the tag of {}")),
+        ("contains", "drug", "substance", "drug", ("contains {}", "is the substance of {}")),
+        ("wrote", "author", "book", "book", ("wrote {}", "is the book of {}")),
+        ("acted in", "person", "film", "film", ("acted in {}", "is the film of {}")),
+        ("published in", "paper", "journal", "paper", ("is published in {}", "is the journal of {}")),
+        ("interacts with", "drug", "drug", "drug", ("interacts with {}", "is tied to {}")),
+        ("passt zu", "artikel", "artikel", "artikel", ("is tied to {}", "is tied to {}")),
+    ],
+)
+def test_a_fact_is_told_by_its_verb_or_by_a_noun(
+    words: str, source: str, target: str, item: str, told: tuple[str, str]
+) -> None:
+    assert told_of_items(words, source, target, item) == told
