@@ -53,15 +53,27 @@ class World:
         return TestClient(app, raise_server_exceptions=False)
 
 
-@pytest.fixture
-def world(films_store: GraphStore, tmp_path: Path) -> Iterator[World]:
-    fill(films_store, films())
-    films_store.close()
-    persist.save(MODEL, tmp_path / "model")
-    made = World(films_store.url, tmp_path / "model")
+def opened(store: GraphStore, place: Path) -> Iterator[World]:
+    """The toy films in an empty store, and their model."""
+    fill(store, films())
+    store.close()
+    persist.save(MODEL, place / "model")
+    made = World(store.url, place / "model")
     yield made
     for live in made.opened:
         live.close()
+
+
+@pytest.fixture
+def world(films_store: GraphStore, tmp_path: Path) -> Iterator[World]:
+    """On each store."""
+    yield from opened(films_store, tmp_path)
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[World]:
+    """For what the model or the request alone decides, once the graph is read."""
+    yield from opened(connect(str(tmp_path / "graph")), tmp_path)
 
 
 def rate(world: World, user: str, item: str, rating: float = 5.0) -> None:
@@ -146,10 +158,10 @@ def test_a_kept_list_is_the_one_that_is_made_anew(world: World) -> None:
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_reasons_of_a_list_are_those_of_each_item(world: World) -> None:
+def test_reasons_of_a_list_are_those_of_each_item(embedded: World) -> None:
     from kg_rec.api import Model
 
-    with world.client() as client:
+    with embedded.client() as client:
         for lang in ("en", "zh"):
             for one in get(client, k=6, lang=lang):
                 found = Model(MODEL).explain(USER, str(one["item"]), lang=lang)
@@ -325,17 +337,17 @@ def test_what_a_user_says_is_tried_kept_and_forgotten(world: World) -> None:
         assert client.post("/v1/preferences", params=ask, json={"strike": ["nothing"]}).status_code == 422
 
 
-def test_change_over_time_is_the_librarys(world: World) -> None:
-    with world.client() as client:
+def test_change_over_time_is_the_librarys(embedded: World) -> None:
+    with embedded.client() as client:
         found = client.get("/v1/evolution", params={"user": USER, "lang": "zh"}).json()
         assert found == evolution_json(MODEL.snapshot, Model(MODEL).evolution(USER), "zh")
         assert client.get("/v1/drift").json() == evolution_json(MODEL.snapshot, Model(MODEL).evolution())
 
 
-def test_drift_is_tested_once_for_a_state(world: World) -> None:
-    with world.client() as client:
+def test_drift_is_tested_once_for_a_state(embedded: World) -> None:
+    with embedded.client() as client:
         first = client.get("/v1/drift").json()
-        live = world.opened[-1]
+        live = embedded.opened[-1]
         untested = SimpleNamespace(recommender=live.state.model.recommender)  # it would fail if it were tested again
         live._state = replace(live.state, model=untested)  # type: ignore[arg-type]
         assert client.get("/v1/drift", params={"lang": "en"}).json() == first
@@ -385,10 +397,10 @@ def test_a_new_user_is_served_at_once_and_an_unknown_one_is_a_problem(world: Wor
         assert len(found.json()["items"]) == 2
 
 
-def test_what_if_and_counterfactual_are_the_librarys(world: World) -> None:
+def test_what_if_and_counterfactual_are_the_librarys(embedded: World) -> None:
     from kg_rec.api import Model
 
-    with world.client() as client:
+    with embedded.client() as client:
         item = client.get("/v1/recommendations", params={"user": USER, "k": 1}).json()["items"][0]["item"]
         removed = client.get("/v1/history", params={"user": USER}).json()["items"][0]["item"]
         body = {"remove": [removed], "k": 5}
@@ -401,8 +413,8 @@ def test_what_if_and_counterfactual_are_the_librarys(world: World) -> None:
         }
 
 
-def test_why_not_versus_and_similar_are_the_librarys_and_add_up(world: World) -> None:
-    with world.client() as client:
+def test_why_not_versus_and_similar_are_the_librarys_and_add_up(embedded: World) -> None:
+    with embedded.client() as client:
         listed = client.get("/v1/recommendations", params={"user": USER, "k": 6}).json()["items"]
         items = [one["item"] for one in listed]
         found = client.get("/v1/why-not", params={"user": USER, "item": items[5], "k": 3}).json()
@@ -447,22 +459,22 @@ def test_a_reaction_changes_the_next_list_and_its_paths_are_told_apart(world: Wo
         assert by_feedback > 0
 
 
-def test_learned_weights_are_taken_up(world: World) -> None:
-    with world.client(poll=1000.0) as client:
+def test_learned_weights_are_taken_up(embedded: World) -> None:
+    with embedded.client(poll=1000.0) as client:
         before = client.get("/v1/recommendations", params={"user": USER}).json()["items"]
         known = start(MODEL).of("")
         moved = replace(known, mean=known.mean * np.array([1.0, *(2.0 for _ in known.channels)]))
-        LearnedFile.beside(world.folder).add(Learned({"": moved}))
+        LearnedFile.beside(embedded.folder).add(Learned({"": moved}))
         client.post("/v1/refresh")
         after = client.get("/v1/recommendations", params={"user": USER}).json()["items"]
         assert [one["score"] for one in after] == pytest.approx([2 * one["score"] for one in before], rel=1e-5)
         assert [one["item"] for one in after] == [one["item"] for one in before]
 
 
-def test_no_small_number_of_others_is_told(world: World) -> None:
+def test_no_small_number_of_others_is_told(embedded: World) -> None:
     def numbers(**settings: object) -> list[int]:
         found = []
-        with world.client(**settings) as client:
+        with embedded.client(**settings) as client:
             for user in MODEL.users.keys.to_pylist()[:5]:
                 for one in client.get("/v1/recommendations", params={"user": user, "k": 5}).json()["items"]:
                     why = client.get("/v1/explanation", params={"user": user, "item": one["item"]}).json()
@@ -528,8 +540,8 @@ def test_feedback_is_in_the_graph_when_the_answer_comes_and_sent_again_changes_n
 
 
 @pytest.mark.parametrize("path", ["recommendations", "explanation", "profile"])
-def test_a_language_that_is_not_there_is_a_fault_of_the_request(world: World, path: str) -> None:
-    with world.client() as client:
+def test_a_language_that_is_not_there_is_a_fault_of_the_request(embedded: World, path: str) -> None:
+    with embedded.client() as client:
         asked = {"user": USER, "item": MODEL.items.key(1), "lang": "xx"}
         answer = client.get(f"/v1/{path}", params=asked)
         assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
@@ -606,7 +618,7 @@ def test_many_threads_get_what_one_gets(world: World) -> None:
     assert threading.active_count() < 50
 
 
-def test_roles_are_asked_for_and_looks_are_written_down(world: World, tmp_path: Path) -> None:
+def test_roles_are_asked_for_and_looks_are_written_down(embedded: World, tmp_path: Path) -> None:
     file, audit = tmp_path / "tokens", tmp_path / "audit"
     tokens = {role: add_token(file, f"the {role}", role) for role in ("app", "support", "admin")}
     assert file.stat().st_mode & 0o077 == 0
@@ -615,7 +627,7 @@ def test_roles_are_asked_for_and_looks_are_written_down(world: World, tmp_path: 
     def head(role: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {tokens[role]}"}
 
-    with world.client(tokens=file, audit=audit) as client:
+    with embedded.client(tokens=file, audit=audit) as client:
         ask = {"user": USER, "item": MODEL.items.key(0)}
         assert client.get("/v1/recommendations", params=ask).status_code == 401
         assert client.get("/v1/recommendations", params=ask, headers={"Authorization": "Bearer no"}).status_code == 401
@@ -633,8 +645,8 @@ def test_roles_are_asked_for_and_looks_are_written_down(world: World, tmp_path: 
     ]
 
 
-def test_limits_headers_and_metrics(world: World) -> None:
-    with world.client(rate=5, body=200) as client:
+def test_limits_headers_and_metrics(embedded: World) -> None:
+    with embedded.client(rate=5, body=200) as client:
         answer = client.get("/v1/version")
         assert "script-src 'self'" in answer.headers["content-security-policy"]
         assert answer.headers["x-content-type-options"] == "nosniff"
@@ -643,7 +655,7 @@ def test_limits_headers_and_metrics(world: World) -> None:
             answer = client.get("/health")
         assert answer.status_code == 429
         assert answer.headers["retry-after"] == "60"
-    with world.client() as client:
+    with embedded.client() as client:
         client.get("/v1/recommendations", params={"user": USER})
         told = client.get("/metrics").text
         assert 'kg_rec_requests_total{route="/v1/recommendations",status="200"} 1.0' in told
@@ -651,14 +663,14 @@ def test_limits_headers_and_metrics(world: World) -> None:
         assert "/v1/explanation" in document["paths"]
 
 
-def test_pages_of_other_origins_read_answers_only_where_that_is_set(world: World) -> None:
+def test_pages_of_other_origins_read_answers_only_where_that_is_set(embedded: World) -> None:
     page = {"Origin": "https://shop.example"}
     ask = {"user": USER, "k": 2}
-    with world.client() as client:
+    with embedded.client() as client:
         for _ in range(2):  # made, then kept
             answer = client.get("/v1/recommendations", params=ask, headers=page)
             assert "access-control-allow-origin" not in answer.headers
-    with world.client(cors=("https://shop.example",)) as client:
+    with embedded.client(cors=("https://shop.example",)) as client:
         for _ in range(2):
             answer = client.get("/v1/recommendations", params=ask, headers=page)
             assert answer.headers["access-control-allow-origin"] == "https://shop.example"
