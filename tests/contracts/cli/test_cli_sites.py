@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cli_world import SMALL, World, run
+from forked import KgRec
 
 from kg_rec.model import persist
 from kg_rec.model.chosen import Chosen
@@ -54,12 +53,9 @@ def sums(name: str, *more: str) -> list[str]:
 
 def summed_apart(names: tuple[str, ...], *more: str) -> None:
     """Each site in a process of its own, all at once."""
-    program = [sys.executable, "-c", "import sys; from kg_rec.cli import main; main(sys.argv[1:])"]
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    at_work = [subprocess.Popen([*program, *sums(name, *more)], **pipes, text=True) for name in names]
-    for process in at_work:
-        error = process.communicate(timeout=300)[1]
-        assert process.returncode == 0, error
+    for site in [KgRec(sums(name, *more), Path.cwd()) for name in names]:
+        status, said = site.end()
+        assert status == 0, said
 
 
 def central(names: str) -> Recommender:
