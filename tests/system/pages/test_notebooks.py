@@ -7,34 +7,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat import NotebookNode
-from printed import numbers
+from printed import DIFFERS, cell_texts, numbers
 
-import kg_rec as kg
-from kg_rec.loaders.demo import FILMS
 from notebooks.run import executed, notebooks
-
-#: The tag of a cell whose numbers depend on the processor: rounding grows in hundreds of steps of training.
-DIFFERS = "differs"
-#: What is another one each time: the address of an object.
-ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("notebooks")
-
-
-def told(notebook: NotebookNode) -> list[list[str]]:
-    """What the cells print and show, but for those whose numbers differ."""
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    return [texts(cell) for cell in code if DIFFERS not in cell.metadata.get("tags", [])]
-
-
-def texts(cell: NotebookNode) -> list[str]:
-    """What a cell prints and the plain text of what it shows."""
-    shown = [o.text if o.output_type == "stream" else o.data.get("text/plain", "") for o in cell.outputs]
-    return [ADDRESS.sub("0x…", text) for text in shown]
 
 
 def close(kept: str, found: str) -> bool:
@@ -58,26 +38,8 @@ def test_a_notebook_shows_what_is_kept_in_it(folder: Path, path: Path) -> None:
         assert all(o.get("name") != "stderr" for o in after.outputs), f"{where}; it warns"
         if DIFFERS in before.metadata.get("tags", []):
             continue
-        for one, other in zip(texts(before), texts(after), strict=True):
+        for one, other in zip(cell_texts(before), cell_texts(after), strict=True):
             assert close(one, other), f"{where}\nkept:\n{one}\nfound:\n{other}"
-
-
-@pytest.mark.system
-@pytest.mark.timeout(600)
-def test_with_a_server_s_address_nothing_else_changes(tmp_path: Path, clean_neo4j: str) -> None:
-    """The notebook on a live graph says so: all that it prints is what it prints of the folder."""
-    (kept,) = (nbformat.read(path, as_version=4) for path in notebooks() if path.stem == "09-pyg-on-a-live-graph")
-    store = kg.connect(clean_neo4j)
-    kg.load(store, "demo", FILMS, viewers=200)
-    store.close()
-    changed = [cell for cell in kept.cells if '"films.graph"' in cell.source]
-    assert len(changed) == 1
-    before = told(kept)
-    changed[0].source = changed[0].source.replace('"films.graph"', f'"{clean_neo4j}"')
-    nbformat.write(kept, tmp_path / "server.ipynb")
-    after = executed(tmp_path / "server.ipynb", tmp_path)
-    assert all(o.get("name") != "stderr" for cell in after.cells for o in cell.get("outputs", []))
-    assert told(after) == before
 
 
 def test_the_first_makes_what_the_others_open() -> None:

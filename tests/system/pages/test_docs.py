@@ -15,7 +15,7 @@ import pytest
 import kg_rec as kg
 from kg_rec.cli import main as program
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "docs"))
 
 from reference_pages import documented, settings  # noqa: E402  beside the pages, for Sphinx
