@@ -33,6 +33,16 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+#: How files begin that are no text, and what they are.
+_OTHERS = (
+    (b"PK\x03\x04", "a ZIP or Excel file; unpack it, or save its table as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an Excel file of an old kind; save its table as CSV"),
+    (b"PAR1\x15", "a Parquet file; let its name end in .parquet"),
+    (b"\x1f\x8b\x08", "a gzipped file; let its name end in .gz"),
+    (b"BZh91AY&SY", "a file of bzip2; let its name end in .bz2, or unpack it"),
+    (b"SQLite format 3\0", "an SQLite database; export its tables as CSV"),
+    (b"%PDF-", "a PDF"),
+)
 TOO_LONG = f"the line is longer than {LINE_BYTES >> 20} MiB; is this a text file with one record a line?"
 #: Said instead of what is wrong, where that would tell what stands in a file that nobody meant to read.
 HIDDEN = (
@@ -197,11 +207,23 @@ def line_blocks(path: Path, encoding: str = "utf-8", stream: IO[bytes] | None = 
     with _opened(path) if stream is None else nullcontext(stream) as file:
         pieces = _read(path, file)
         start = next(pieces, b"")
+        _refuse_others(start, path)
         form, mark = _form(start, encoding)
         pieces = _joined(start[mark:], pieces)
         if "\n".encode(form) != b"\n":
             pieces, form = _recoded(path, pieces, form), "utf-8"
         yield from _lines(_line_feeds(pieces), form)
+
+
+def _refuse_others(start: bytes, path: Path) -> None:
+    """Refuse a file that begins as one of another kind does.
+
+    Raises:
+        LoadError: it does.
+    """
+    for mark, what in _OTHERS:
+        if start.startswith(mark):
+            raise LoadError(f"expected text, got {what}", path)
 
 
 def _opened(path: Path) -> IO[bytes]:

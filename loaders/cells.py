@@ -149,6 +149,9 @@ def _iso(text: str) -> int:
 
 
 def _implausible(value: int) -> str:
+    if 0 < value < 253_402_300_800:  # a date before the year 10000, such as one that stands for never
+        year = datetime.fromtimestamp(value, UTC).year
+        return f"expected a time in the years 1600 to 2199, got one in {year}; correct it, or leave it empty"
     for unit, factor in _UNITS:
         if 0 <= value // factor <= 4_102_444_800:  # up to 2100
             return f"expected a time in seconds since 1970, got {value}, which looks like {unit}; divide by {factor:,}"

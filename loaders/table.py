@@ -162,7 +162,10 @@ def _object(text: str) -> dict[str, Any] | str:
         row = parse_json(text)
     except ValueError as error:
         return str(error)
-    return row if isinstance(row, dict) else f"expected a JSON object, got {type(row).__name__}"
+    if isinstance(row, dict):
+        return row
+    kinds = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return f"expected a JSON object, got {kinds.get(type(row), 'a number')}"
 
 
 def _advice(text: str) -> str:

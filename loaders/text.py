@@ -226,6 +226,8 @@ def _header(path: Path, block: _Block, layout: Layout) -> list[str]:
         raise LoadError(f"expected column names on the first line: {error}; correct it", path, 1) from error
     names = [name.strip() for name in names]
     twice = sorted({name for name in names if names.count(name) > 1})
+    if names[0].lower().startswith("sep="):
+        raise LoadError("expected column names on the first line, got Excel's sep=; delete that line", path, 1)
     if twice or "" in names:
         raise LoadError(f"column names must differ and not be empty, got {', '.join(names):.300}", path, 1)
     return names
@@ -296,7 +298,10 @@ def _quoted(path: Path, blocks: Iterator[_Block], layout: Layout, faults: Faults
             break
         except csv.Error as error:
             number, line = taken[0]
-            faults.add(path, number, f"not valid CSV: {error}; check the quotes of this line", [line[:200]])
+            reason = f"not valid CSV: {error}; check the quotes of this line"
+            if "new-line character" in str(error):
+                reason = "a carriage return stands within the line; end all lines of the file alike, by LF or by CRLF"
+            faults.add(path, number, reason, [line[:200]])
             again.extendleft(reversed(taken[1:]))
             taken.clear()
             feeding = feed()  # the one before may have ended

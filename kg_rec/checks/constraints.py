@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from kg_rec.errors import StoreError, StoreUnavailableError
 from kg_rec.schema import Datatype, GraphSchema, NodeType, PropertyType, RelationType
 from kg_rec.store import mapping
 from kg_rec.store.base import GraphStore
@@ -245,7 +246,12 @@ class ConstraintChecker:
     def _rows(self, match: str, unit: str, rules: Sequence[_Rule], shown: str) -> int:
         """Count in one pass what breaks each rule; returns the number of rows."""
         sums = [f"sum(CASE WHEN {rule.condition} THEN 1 ELSE 0 END) AS c{i}" for i, rule in enumerate(rules)]
-        row = self._query(f"{match} RETURN {', '.join(['count(*) AS total', *sums])}").to_pylist()[0]
+        try:
+            row = self._query(f"{match} RETURN {', '.join(['count(*) AS total', *sums])}").to_pylist()[0]
+        except StoreUnavailableError:
+            raise
+        except StoreError as error:
+            return self._unreadable(match, unit, rules, error)
         for i, rule in enumerate(rules):
             if row[f"c{i}"]:
                 keys = self._shown(f"{match} WHERE {rule.condition}", shown, {})
@@ -253,6 +259,28 @@ class ConstraintChecker:
                     Finding(rule.constraint, rule.subject, row[f"c{i}"], unit, rule.detail, keys, rule.violation)
                 )
         return int(row["total"])
+
+    def _unreadable(self, match: str, unit: str, rules: Sequence[_Rule], error: StoreError) -> int:
+        """Tell which property's ``kr:from`` the server cannot take of every row; returns the number of rows.
+
+        Raises:
+            StoreError: it is none of these.
+        """
+        total = int(self._query(f"{match} RETURN count(*) AS n")["n"][0].as_py())
+        known = len(self.findings)
+        for rule in rules:
+            if any(rule.subject == found.subject for found in self.findings[known:]):
+                continue
+            try:
+                self._query(f"{match} RETURN sum(CASE WHEN {rule.condition} THEN 1 ELSE 0 END) AS n")
+            except StoreUnavailableError:
+                raise
+            except StoreError as reason:
+                detail = f"kr:from does not fit all of them: {reason}"
+                self.findings.append(Finding("unreadable value", rule.subject, total, unit, detail, (), True))
+        if len(self.findings) == known:
+            raise error
+        return total
 
     def _groups(
         self,

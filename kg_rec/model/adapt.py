@@ -47,6 +47,7 @@ from kg_rec.model.item_paths import (
     still_there,
 )
 from kg_rec.model.kernel import FactorKernel, Kernel, Matrix, MatrixKernel
+from kg_rec.model.vanished import vanished
 from kg_rec.quantity import quantity
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import EdgeTable, Snapshot
@@ -128,6 +129,9 @@ def adapted(model: M, after: Snapshot) -> M:
     unknown = [f.relation for f in trained.similarity.factors if f.relation not in after.schema.relation_types]
     if unknown:
         raise ModelError(f"the model uses the relation type {unknown[0]}, which the schema lacks; train again")
+    gone = vanished(before, after)
+    if gone:
+        _log.warning("the graph has none now of what training knew: %s; was it deleted, or renamed?", "; ".join(gone))
     changes: dict[str, Any] = {"snapshot": after}
     item = after.schema.item.name
     same = after.nodes[item].equals(before.nodes[item])

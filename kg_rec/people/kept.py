@@ -7,17 +7,21 @@ before.  They go with the user where the user is deleted (``DETACH DELETE``).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kg_rec.people.features import Feature
-from kg_rec.people.preferences import Preference, kind_of
+from kg_rec.people.preferences import KINDS, Preference, kind_of
+from kg_rec.quantity import quantity
 from kg_rec.schema import GraphSchema
 from kg_rec.store import mapping
 from kg_rec.store.base import GraphStore, Statement
 from kg_rec.store.ledger_cypher import PREFERS_TYPE
 from kg_rec.store.presence import require_keys
 
+_log = logging.getLogger(__name__)
 _YEARS = "KgRecYears"
 #: Statements that are read.
 _MOST = 10_000_000
@@ -110,7 +114,7 @@ class Kept:
         """What the users ``u`` that a clause matches said, by user key."""
         who = f"{who} MATCH (u)-[e:{PREFERS_TYPE}]->"
         said = f"RETURN {mapping.key(self.schema.user, 'u')} AS user, e.at AS at, e.place AS place, e.kind AS kind, "
-        rows = []
+        found: list[tuple[dict[str, Any], str]] = []
         for node_type in self.schema.node_types.values():
             if node_type.role != "attribute":
                 continue
@@ -122,11 +126,16 @@ class Kept:
                 parameters,
                 limit=_MOST,
             ).to_pylist()
-            rows += [(r, Feature(r["relation"], node_type.name, r["key"], str(r["name"] or r["key"]))) for r in answer]
+            found += [(r, node_type.name) for r in answer]
         years = self.store.query(
             f"{who}(n:{_YEARS}) {said}e.relation AS relation, n.low AS low, n.high AS high", parameters, limit=_MOST
         ).to_pylist()
-        rows += [(r, Feature.of_years(r["relation"], r["low"], r["high"])) for r in years]
+        found += [(r, "") for r in years]
+        rows = [(r, _feature(r, kind)) for r, kind in found if _is_ours(r)]
+        if len(rows) < len(found):
+            _log.warning(
+                "%s left out: they are not as kg-rec prefer writes them", quantity(len(found) - len(rows), "statement")
+            )
         rows.sort(key=lambda row: (row[0]["at"], row[0]["place"], row[1].relation, row[1].key))
         by_user: dict[str, list[Preference]] = {}
         for row, feature in rows:
@@ -152,3 +161,18 @@ class Kept:
     def _parameters(self, user: str, feature: Feature) -> dict[str, object]:
         given: dict[str, object] = {"user": user, "node": feature.key, "relation": feature.relation}
         return given if feature.years is None else {**given, "low": feature.years[0], "high": feature.years[1]}
+
+
+def _feature(row: Mapping[str, Any], kind: str) -> Feature:
+    """What an edge is about: a node of a type, or years, which have none."""
+    if not kind:
+        return Feature.of_years(row["relation"], row["low"], row["high"])
+    return Feature(row["relation"], kind, row["key"], str(row["name"] or row["key"]))
+
+
+def _is_ours(row: Mapping[str, Any]) -> bool:
+    """Whether an edge is as :meth:`Kept.add` writes it: others write to the graph, too."""
+    texts = (row["user"], row["relation"], row["kind"], row.get("key", ""))
+    numbers = (row["at"], row["place"], row.get("low", 0), row.get("high", 0))
+    known = all(isinstance(t, str) for t in texts) and all(isinstance(n, int) for n in numbers)
+    return known and row["kind"] in KINDS

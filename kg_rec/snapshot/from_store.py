@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kg_rec.errors import SnapshotError
 from kg_rec.progress import Progress, no_progress
 from kg_rec.quantity import quantity
 from kg_rec.schema import NodeType, RelationType
@@ -33,7 +34,8 @@ def export(store: GraphStore, progress: Progress = no_progress) -> Snapshot:
 
     Raises:
         SchemaNotAppliedError: the store holds no schema.
-        SnapshotError: nodes have no key, or one of another type than the schema says; or two nodes have one key.
+        SnapshotError: nodes have no key, or one of another type than the schema says; two nodes have one key; or a
+            graph that others made has no users or no items.
         StoreError: a property holds values of another type than the schema says.
     """
     schema = store.schema()
@@ -48,6 +50,12 @@ def export(store: GraphStore, progress: Progress = no_progress) -> Snapshot:
         progress(done, steps, f"export {name}")
         nodes[name] = _node_table(node_type, list(store.scan_nodes(name)))
         check_all_read(store, node_type, nodes[name])
+        if schema.mapped and node_type.role in ("user", "item") and not nodes[name].num_rows:
+            raise SnapshotError(
+                f"{name}: the graph has no node {node_type.pattern or name}, so there is nothing to recommend"
+                f"{' to anybody' if node_type.role == 'user' else ''}; if it has another label now, say so by kr:from "
+                "in the schema (`kg-rec schema infer` guesses it anew)"
+            )
         done += 1
     ids = {name: IdMap(name, nodes[name].column(t.key).combine_chunks()) for name, t in schema.node_types.items()}
     edges: dict[str, EdgeTable] = {}

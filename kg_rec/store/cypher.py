@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kg_rec.schema import GraphSchema, NodeType, RelationType
+from kg_rec.schema import GraphSchema, NodeType, PropertyType, RelationType
 from kg_rec.store import mapping
 from kg_rec.store.base import End
 from kg_rec.store.catalog import SHOWN_KEYS
@@ -192,3 +192,17 @@ def _neo4j_mapped_edges(relation: RelationType, source: NodeType, target: NodeTy
         f"{mapping.where([*conditions, *mapping.conditions(*other)])} "
         f"WITH collect([{', '.join(values)}]) AS rows RETURN {', '.join(lists)}"
     )
+
+
+def values_there(schema: GraphSchema, owner: NodeType | RelationType, p: PropertyType) -> str:
+    """How many nodes or relationships of a type have a property; every value is made for it."""
+    if isinstance(owner, NodeType):
+        pattern, conditions = mapping.node(owner, "n"), mapping.conditions(owner, "n")
+        value = mapping.value(owner, p, "n")
+    else:
+        source, target = schema.node_types[owner.source], schema.node_types[owner.target]
+        step, conditions = mapping.step(owner, "a", "b", "r")
+        pattern = f"{mapping.node(source, 'a')}, {mapping.node(target, 'b')}, {step}"
+        conditions = [*conditions, *mapping.conditions(source, "a"), *mapping.conditions(target, "b")]
+        value = mapping.edge_value(owner, p, "a", "b", "r")
+    return f"MATCH {pattern}{mapping.where(conditions)} WITH {value} AS v RETURN count(v) AS n"

@@ -175,7 +175,7 @@ def test_a_wrong_date_is_an_error_that_names_the_property(
     store = connect(clean_neo4j)
     store.apply_schema(GraphSchema.from_turtle(text))
     neo4j_driver.execute_query(f"CREATE (:Item {{item_id: 'a', released: {value}}})")
-    with pytest.raises(StoreError, match="property released holds values that are not of the schema's type"):
+    with pytest.raises(StoreError, match="property released of Item holds values that are not of the schema's type"):
         export(store)
 
 

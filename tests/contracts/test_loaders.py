@@ -267,7 +267,7 @@ MALFORMED: dict[str, tuple[str, dict[str, str | bytes], str, str, int | None, st
     ),
     "JSON list": (
         "table", {"f.jsonl": '{"id": 1, "name": "One", "year": 1995}\n[2]\n', "m.toml": NODES}, "f.jsonl",
-        "f.jsonl", 2, "expected a JSON object, got list", ("Film",),
+        "f.jsonl", 2, "expected a JSON object, got a list", ("Film",),
     ),
     "fact about an unknown film": (
         "table", {"f.tsv": FACT_LINES}, "f.tsv",

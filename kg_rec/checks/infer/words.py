@@ -92,7 +92,7 @@ def _begins(word: str, stem: str) -> bool:
 
 
 def _is_past(word: str) -> bool:
-    return word in _IRREGULAR or bool(re.fullmatch(r"[a-z]{2,}[^e\W]ed|[a-z]{3,}ed", word))
+    return word in _IRREGULAR or bool(re.fullmatch(r"[a-z]{2,}[a-df-z]ed", word))
 
 
 def told_of_items(words: str, source: str, target: str, item: str) -> tuple[str, str]:

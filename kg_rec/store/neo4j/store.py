@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, TypeVar
 
 import neo4j
@@ -31,6 +31,7 @@ from kg_rec.errors import (
     QueryRefusedError,
     SchemaNotAppliedError,
     StoreError,
+    StoreUnavailableError,
 )
 from kg_rec.schema import GraphSchema, NodeType, RelationType
 from kg_rec.store import cypher
@@ -187,7 +188,7 @@ class Neo4jStore:
         t = find_node_type(self.schema(), node_type, columns)
         keys = self._keys(t, cypher.neo4j_node_keys(t))
         size = min(batch_size, _NODES_PER_PAGE)
-        return self._scan(keys, cypher.neo4j_nodes(t), node_schema(t), [t.key], size)
+        return self._scan(t, keys, cypher.neo4j_nodes(t), node_schema(t), [t.key], size)
 
     def scan_edges(self, relation: str, batch_size: int = 50_000) -> Iterator[pa.RecordBatch]:
         """See :meth:`kg_rec.store.base.GraphStore.scan_edges`.
@@ -197,18 +198,18 @@ class Neo4jStore:
         r, source, target = find_relation(self.schema(), relation)
         keys = self._keys(source, cypher.neo4j_source_keys(r, source), r)
         statement = cypher.neo4j_edges(r, source, target)
-        return self._scan(keys, statement, edge_schema(r), ["source", "target"], batch_size)
+        return self._scan(r, keys, statement, edge_schema(r), ["source", "target"], batch_size)
 
     def read_nodes(self, node_type: str, keys: Sequence[str], *, columns: Sequence[str] | None = None) -> pa.Table:
         """See :meth:`kg_rec.store.base.GraphStore.read_nodes`."""
         t = find_node_type(self.schema(), node_type, columns)
-        return in_order(self._page(cypher.neo4j_nodes(t), keys, node_schema(t), [t.key]), [t.key])
+        return in_order(self._page(t, cypher.neo4j_nodes(t), keys, node_schema(t), [t.key]), [t.key])
 
     def read_edges(self, relation: str, keys: Sequence[str], *, end: End = "source") -> pa.Table:
         """See :meth:`kg_rec.store.base.GraphStore.read_edges`."""
         r, source, target = find_relation(self.schema(), relation)
         order = ["source", "target"]
-        return in_order(self._page(cypher.neo4j_edges(r, source, target, end), keys, edge_schema(r), order), order)
+        return in_order(self._page(r, cypher.neo4j_edges(r, source, target, end), keys, edge_schema(r), order), order)
 
     def query(
         self, cypher: str, parameters: Mapping[str, Any] | None = None, *, limit: int = 100_000, timeout: float = 60.0
@@ -281,7 +282,9 @@ class Neo4jStore:
         if t.pattern is None and (relation is None or relation.pattern is None):
             yield from self._weighted_keys(paged)
             return
-        keys, weights = self._read(cypher.neo4j_all_keys(t, relation), {}, lambda r: r.single(strict=True)).values()
+        statement = cypher.neo4j_all_keys(t, relation)
+        with self._named(t):
+            keys, weights = self._read(statement, {}, lambda r: r.single(strict=True)).values()
         order = sorted(range(len(keys)), key=keys.__getitem__)
         for start in range(0, len(order), _KEYS_PER_PAGE):
             page = order[start : start + _KEYS_PER_PAGE]
@@ -300,6 +303,7 @@ class Neo4jStore:
 
     def _scan(
         self,
+        owner: NodeType | RelationType,
         keys: Iterator[tuple[list[str], list[int]]],
         statement: str,
         schema: pa.Schema,
@@ -307,14 +311,42 @@ class Neo4jStore:
         batch_size: int,
     ) -> Iterator[pa.RecordBatch]:
         for run in key_runs(keys, batch_size):
-            yield from in_order(self._page(statement, run, schema, order), order).to_batches(max_chunksize=batch_size)
+            page = in_order(self._page(owner, statement, run, schema, order), order)
+            yield from page.to_batches(max_chunksize=batch_size)
 
-    def _page(self, statement: str, keys: Sequence[str], schema: pa.Schema, ends: list[str]) -> pa.Table:
-        """What a statement gives for some keys, as one row of lists."""
-        page = self._read(statement, {"keys": list(keys)}, lambda r: r.single(strict=True))
+    def _page(
+        self, owner: NodeType | RelationType, statement: str, keys: Sequence[str], schema: pa.Schema, ends: list[str]
+    ) -> pa.Table:
+        """What a statement gives of a type for some keys, as one row of lists."""
+        with self._named(owner):
+            page = self._read(statement, {"keys": list(keys)}, lambda r: r.single(strict=True))
         shown = [page[name] for name in ends]
-        columns = [typed_column(values, field, shown) for values, field in zip(page.values(), schema, strict=True)]
+        columns = [
+            typed_column(values, field, shown, owner.name) for values, field in zip(page.values(), schema, strict=True)
+        ]
         return pa.table(columns, schema=schema)
+
+    @contextmanager
+    def _named(self, owner: NodeType | RelationType) -> Iterator[None]:
+        """Name the property whose ``kr:from`` the server cannot take of every node or relationship there is now."""
+        try:
+            yield
+        except StoreUnavailableError:
+            raise
+        except StoreError as error:
+            for p in owner.properties if owner.pattern is not None else ():
+                if p.expression is None:
+                    continue
+                try:
+                    self.query(cypher.values_there(self.schema(), owner, p), timeout=_SECONDS_PER_TRANSACTION)
+                except StoreUnavailableError:
+                    raise
+                except StoreError as found:
+                    raise StoreError(
+                        f"{owner.name}.{p.name}: the graph holds values that {p.expression} does not fit ({found}); if "
+                        "its owners changed their type, correct kr:from in the schema"
+                    ) from error
+            raise
 
     def _read(self, statement: str, values: dict[str, Any], take: Callable[[neo4j.Result], T]) -> T:
         with self._mapped_errors(), self._session(neo4j.READ_ACCESS) as session:

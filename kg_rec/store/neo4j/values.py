@@ -12,8 +12,8 @@ import pyarrow as pa
 from kg_rec.errors import ArgumentError, StoreError
 
 
-def typed_column(values: list[Any], field: pa.Field, ends: list[list[Any]]) -> pa.Array:
-    """The values of one property, of the nodes or edges whose keys ``ends`` holds, as an Arrow array.
+def typed_column(values: list[Any], field: pa.Field, ends: list[list[Any]], owner: str) -> pa.Array:
+    """The values of one property, of the nodes or edges of the type ``owner`` whose keys ``ends`` holds, for Arrow.
 
     Raises:
         StoreError: a value is of another type than the schema says; it is named by its keys.
@@ -24,8 +24,8 @@ def typed_column(values: list[Any], field: pa.Field, ends: list[list[Any]]) -> p
         row, reason = next(_misfits(values, field), (None, error))
         where = "" if row is None else f", such as that of {' -> '.join(str(keys[row]) for keys in ends)}"
         raise StoreError(
-            f"property {field.name} holds values that are not of the schema's type {field.type}{where}: {reason}; "
-            "were they written by another program?"
+            f"property {field.name} of {owner} holds values that are not of the schema's type {field.type}{where}: "
+            f"{reason}; were they written by another program?"
         ) from error
 
 

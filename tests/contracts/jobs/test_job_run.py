@@ -181,6 +181,8 @@ def test_what_users_said_of_themselves_counts_as_in_a_single_list(world: World, 
     said = {"u05": (never, more), "u06": (only,), "u07": (struck,), "u20": (more,)}
     for user, preferences in said.items():
         Kept.of(store).add(user, preferences, at=2_000_000)
+    odd = "MATCH (u:User {user_id: 'u30'}), (g:Genre) WITH u, g LIMIT 1 CREATE (u)-[:KG_REC_PREFERS {kind: 'odd'}]->(g)"
+    store.transact([(odd, {})])  # by somebody else: it is left out
     record = start(world.job(explanations="sentences", changed_since="last"), store, "kept")
     assert record.report["users"] == len(said)
     now = Model(model()).with_snapshot(export(store))

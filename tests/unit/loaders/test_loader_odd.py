@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import uuid
 from datetime import UTC, date, datetime, timedelta
@@ -112,6 +113,8 @@ def pc_null(column: pa.Array) -> pa.Array:
         ("yesterday", "or as YYYY-MM-DDTHH:MM:SS, got 'yesterday'"),
         (timedelta(1), "expected a time in seconds since 1970"),
         (-(2**62), "in the years 1600 to 2199"),
+        ("9999-12-31", "got one in 9999; correct it, or leave it empty"),
+        (datetime(2262, 1, 1), "got one in 2262"),
         (1e300, "expected a time in seconds since 1970"),
     ],
 )
@@ -142,7 +145,7 @@ def test_a_time_in_other_units_is_told_by_file_and_line(graph: Graph, folder: Pa
         ('{"id": "C", "name": ' + "[" * 100_000, "too deep"),
         ('{"id": ' + "9" * 5000 + "}", "digits"),
         ('{"id": "C\\u0000", "name": "c"}', "NUL"),
-        ("[1]", "expected a JSON object, got list"),
+        ("[1]", "expected a JSON object, got a list"),
     ],
 )
 def test_an_odd_line_is_left_out_alone(graph: Graph, folder: Path, odd: Any, message: str) -> None:
@@ -404,6 +407,22 @@ def test_another_delimiter_is_guessed_in_the_message(
     (folder / name).write_text(text, encoding="utf-8")
     with pytest.raises(LoadError, match=message):
         load(graph, folder / name, ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"PK\x03\x04" + bytes(40), "got a ZIP or Excel file; unpack it, or save its table as CSV"),
+        (gzip.compress(b"id,name\nA,a\n"), "got a gzipped file; let its name end in .gz"),
+        (b"PAR1\x15\x04", "got a Parquet file; let its name end in .parquet"),
+        (b"sep=,\nid,name\nA,a\n", "got Excel's sep=; delete that line"),
+        (b"id,name\r\nA,a\nB,b\rC,c\n", "end all lines of the file alike"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_as_such(graph: Graph, folder: Path, data: bytes, message: str) -> None:
+    (folder / "t.csv").write_bytes(data)
+    with pytest.raises(LoadError, match=message):
+        load(graph, folder / "t.csv", ITEMS)
 
 
 def test_endings_in_capitals_and_columns_of_one_name(graph: Graph, folder: Path) -> None:
