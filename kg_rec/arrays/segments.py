@@ -68,23 +68,24 @@ def largest(values: NDArray[np.float64], bounds: Ints, most: int) -> tuple[Ints,
     Returns:
         Positions, and their bounds, shape (segments + 1,).
     """
-    lengths = np.diff(bounds)
-    filled = np.flatnonzero(lengths)
-    left, starts, lengths = values.copy(), bounds[:-1][filled], lengths[filled]
-    owner = np.repeat(np.arange(len(filled)), lengths)
+    count = len(bounds) - 1
+    positive = np.flatnonzero(values > 0)
+    owner = np.repeat(np.arange(count), np.diff(bounds))[positive]
+    counts = np.bincount(owner, minlength=count)
+    filled = np.flatnonzero(counts)
+    left, lengths = values[positive], counts[filled]
+    starts = bounds_of(lengths)[:-1]
     positions, segments = [], []
     for _ in range(min(most, int(lengths.max(initial=0)))):
         best = np.maximum.reduceat(left, starts)
-        hits = np.flatnonzero((left == np.repeat(best, lengths)) & (left > 0))
-        if not len(hits):
-            break
+        best[best <= 0] = np.nan  # nothing is left, and nothing equals this
+        hits = np.flatnonzero(left == np.repeat(best, lengths))
         of = owner[hits]
-        first = np.concatenate([[True], of[1:] != of[:-1]])
+        first = np.concatenate([np.ones(min(1, len(of)), np.bool_), of[1:] != of[:-1]])
         hits, of = hits[first], of[first]
         left[hits] = 0
-        positions.append(hits)
-        segments.append(filled[of])
-    count = len(bounds) - 1
+        positions.append(positive[hits])
+        segments.append(of)
     if not positions:
         return np.empty(0, dtype=np.int64), np.zeros(count + 1, dtype=np.int64)
     order, segment_bounds = grouped(np.concatenate(segments), count)

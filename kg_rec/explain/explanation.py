@@ -57,7 +57,8 @@ class Explanation(Tabular):
         item_name: name of the item as shown to people.
         score: the model's score.
         base: what the item gets whoever asks (b_i), with what it gets for being in fashion and by ``stated``.
-        terms: every addend; ``base`` plus all values is ``score`` (relative error at most 1e-5).
+        terms: every addend; ``base`` plus all values is ``score``.  Rankings add in single precision: theirs
+            differs by at most 1e-5 of it, or of a tenth of what speaks for the item and against it.
         groups: the paths shown, grouped, largest first.
         shown_share: the part of all positive addends that the shown paths account for, 0 to 1.
         notes: language-independent remarks, each a word of a fixed set: ``already_interacted``, ``no_interactions``.

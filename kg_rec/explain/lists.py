@@ -234,7 +234,7 @@ def _record_batch(verbalizer: Verbalizer, table: PathTable, ranks: NDArray[np.in
         pa.array(table.score),
         pa.array(addends.base),
         pa.array(table.shown_share),
-        pa.array(notes, pa.list_(pa.string())),
+        _listed(bounds_of([len(said) for said in notes]), pa.array([n for said in notes for n in said], pa.string())),
         pa.array(verbalizer.tell(table, notes), pa.string()),
         _listed(table.groups, groups),
     ]

@@ -19,6 +19,8 @@ from kg_rec.schema import GraphSchema
 def kind_of(schema: GraphSchema, clause: Clause) -> SentenceKind:
     """The kind of sentence that tells a clause."""
     lead: Lead = "more" if clause.likes else "fewer"
+    if clause.count == clause.total > 1:
+        lead = "every"
     if not clause.likes and clause.count < 2:
         lead = "single" if clause.count else "never"
     if clause.feature.years is not None:

@@ -27,6 +27,7 @@ class Request:
         grammar: what may be said, in EBNF; a sentence that does not derive from its rule ``start`` is not accepted.
         variants: how many sentences.
         seed: of the random choices.
+        taken: sentences that are there already; a model may leave them out.
     """
 
     system: str
@@ -40,6 +41,7 @@ class Request:
     grammar: str
     variants: int
     seed: int
+    taken: tuple[str, ...] = ()
 
 
 class LanguageModel(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from jinja2.exceptions import TemplateError
-from numpy.typing import NDArray
 from transformers import LogitsProcessor
 
 from kg_rec.errors import LanguageModelError, MissingDependencyError
@@ -25,24 +24,25 @@ if TYPE_CHECKING:
 class TransformersModel:
     """See :class:`kg_rec.explain.generate.language_model.LanguageModel`.
 
-    All variants of a request are sampled at once under :class:`GrammarConstraint`, so whatever the weights are each
-    text derives from the request's grammar, and at rising temperatures, so that small models too give different texts.
-    The same request gives the same texts on the same machine.  Code that comes with a model is never run.  Needs the
-    extra ``lm`` (llguidance; gguf and accelerate for GGUF files).
+    Several texts of a request are drawn at once under :class:`GrammarConstraint`, so whatever the weights are each
+    text derives from the request's grammar, and apart from each other (:class:`ArithmeticSampling`); those kept are
+    the ones that the model finds most likely, token by token.  The same request gives the same texts on the same
+    machine.  Code that comes with a model is never run.  Needs the extra ``lm`` (llguidance; gguf and accelerate for
+    GGUF files).
 
     Attributes:
         source: folder or hub id of a causal language model with safetensors weights, or a file ``NAME.gguf``.  A model
             without a chat template is told by examples alone.
         device: torch device, or ``auto``: cuda where there is one.
-        temperature: of the first text; higher is more varied.
-        hottest: temperature of the last text, as a multiple of the first's.
+        temperature: of the texts that are drawn; higher is more varied.
+        draws: texts drawn for each one that is wanted.
         tokens: most tokens of a text.
     """
 
     source: str
     device: str = "auto"
-    temperature: float = 1.2
-    hottest: float = 8.0
+    temperature: float = 2.0
+    draws: int = 3
     tokens: int = 160
 
     @property
@@ -51,8 +51,9 @@ class TransformersModel:
         return self.source
 
     def write(self, request: Request) -> tuple[str, ...]:
-        """Sentences of the request's grammar; one that does not end in :attr:`tokens` tokens is
-        left out.
+        """Sentences of the request's grammar, the most likely first, none twice and none of those there already.
+
+        One that does not end in :attr:`tokens` tokens is left out.
 
         Raises:
             LanguageModelError: the model cannot be loaded, its chat template fails, its tokenizer cannot write the
@@ -68,30 +69,35 @@ class TransformersModel:
                 f"{self.source}: the prompt of {length} tokens and an answer of {self.tokens} do not fit into the "
                 f"model's {longest}; choose a model with a longer context"
             )
-        constraint = GrammarConstraint(words, request.grammar, request.variants)
-        rising = np.linspace(1, self.hottest, request.variants)
-        devices = [model.device] if model.device.type == "cuda" else []
-        with torch.random.fork_rng(devices), torch.inference_mode():
-            torch.manual_seed(request.seed)
+        rows = request.variants * self.draws
+        constraint = GrammarConstraint(words, request.grammar, rows)
+        with torch.inference_mode():
             written = model.generate(
-                **{key: ids.repeat(request.variants, 1) for key, ids in prompt.items()},
-                past_key_values=self._read(prompt, request.variants),
-                do_sample=True,
+                **{key: ids.repeat(rows, 1) for key, ids in prompt.items()},
+                past_key_values=self._read(prompt, rows),
+                do_sample=False,
                 num_beams=1,
-                top_k=0,
-                top_p=1.0,
+                temperature=None,
+                top_k=None,
+                top_p=None,
                 max_new_tokens=self.tokens,
                 min_new_tokens=None,
                 eos_token_id=words.eos_token,
                 pad_token_id=words.eos_token,
-                logits_processor=[constraint, _Temperatures(self.temperature * rising)],
+                logits_processor=[constraint, ArithmeticSampling(rows, self.temperature, request.seed)],
+                output_logits=True,
+                return_dict_in_generate=True,
             )
-        ended = [
-            row[: row.index(words.eos_token)]
-            for row, matcher in zip(written[:, length:].tolist(), constraint.matchers, strict=True)
-            if words.eos_token in row and not matcher.is_error()
-        ]
-        return tuple(words.decode_bytes(row).decode("utf-8", "replace") for row in ended)
+        likely: dict[str, float] = {}
+        chosen = written.sequences[:, length:]
+        of_tokens = _log_likelihoods(written.logits, chosen)
+        for row, each, matcher in zip(chosen.tolist(), of_tokens, constraint.matchers, strict=True):
+            if words.eos_token in row and not matcher.is_error():
+                end = row.index(words.eos_token)
+                text = words.decode_bytes(row[:end]).decode("utf-8", "replace")
+                likely.setdefault(text, float(each[: end + 1].mean()))
+        texts = sorted(set(likely).difference(request.taken), key=lambda text: (-likely[text], text))
+        return tuple(texts[: request.variants])
 
     def _read(self, prompt: Mapping[str, torch.Tensor], rows: int) -> Any:
         """What the model remembers of the prompt, read once for all texts; its last token is left to ``generate``."""
@@ -224,14 +230,44 @@ class GrammarConstraint(LogitsProcessor):
         return scores.masked_fill(allowed == 0, float("-inf"))
 
 
-class _Temperatures(LogitsProcessor):
-    """Divides the scores of each row by a temperature of its own, shape (rows,)."""
+class ArithmeticSampling(LogitsProcessor):
+    """Draws texts that lie apart: row r takes the tokens of the code (r + u) / rows, read as an arithmetic code is.
 
-    def __init__(self, rows: NDArray[np.float64]) -> None:
-        self._rows = torch.from_numpy(rows).float()[:, None]
+    Each row alone is drawn as by sampling; together they are spread evenly over what the model may write, so that
+    they differ where it has a choice (Vilnis et al., Arithmetic Sampling, ICML 2023).
+
+    Args:
+        rows: number of texts.
+        temperature: the scores are divided by it.
+        seed: of the shift u that all codes have.
+    """
+
+    def __init__(self, rows: int, temperature: float, seed: int) -> None:
+        self._temperature = temperature
+        codes = (np.arange(rows) + np.random.default_rng(seed).random()) / rows
+        self._codes = torch.from_numpy(codes)
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
-        return scores / self._rows.to(scores.device)
+        """Scores of all tokens but the chosen one become minus infinity; both are of shape (rows, ...)."""
+        chances = torch.softmax(scores.double().cpu() / self._temperature, dim=1)
+        ends = chances.cumsum(dim=1)
+        codes = self._codes[:, None] * ends[:, -1:]
+        chosen = torch.searchsorted(ends, codes, right=True).clamp(max=scores.shape[1] - 1)
+        chance = chances.gather(1, chosen)
+        none = chance[:, 0] == 0  # by rounding: the last one that may be
+        if none.any():
+            chosen[none] = chances[none].argmax(dim=1, keepdim=True)
+            chance = chances.gather(1, chosen)
+        start = ends.gather(1, chosen) - chance
+        self._codes = ((codes - start) / chance)[:, 0].clamp(0, 1 - 1e-12)
+        chosen = chosen.to(scores.device)
+        return torch.full_like(scores, float("-inf")).scatter(1, chosen, scores.gather(1, chosen))
+
+
+def _log_likelihoods(logits: Sequence[torch.Tensor], tokens: torch.Tensor) -> torch.Tensor:
+    """What the model itself, held to nothing, gives to each token, shape (rows, tokens)."""
+    each = [torch.log_softmax(scores.float(), dim=1).gather(1, tokens[:, [n]])[:, 0] for n, scores in enumerate(logits)]
+    return torch.stack(each, dim=1)
 
 
 def _missing(error: ImportError) -> MissingDependencyError:

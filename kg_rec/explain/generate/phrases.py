@@ -15,7 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -204,7 +204,7 @@ class _Run:
             missing = self.variants - len(texts)
             if missing <= 0 or self.stopped is not None:
                 break
-            answers, fault = self._ask(pattern, tone, missing, n + len(before))
+            answers, fault = self._ask(pattern, tone, texts, n + len(before))
             if fault is not None:
                 rejected += 1
                 counts[fault] += 1
@@ -224,10 +224,12 @@ class _Run:
             pattern.key, pattern.lang, tone, len(before), added, rejected, dict(counts), tuple(examples[:MAX_EXAMPLES])
         )
 
-    def _ask(self, pattern: Pattern, tone: Tone, missing: int, n: int) -> tuple[tuple[str, ...], str | None]:
-        """Sentences, and what was wrong with the answer as a whole."""
+    def _ask(self, pattern: Pattern, tone: Tone, texts: Sequence[str], n: int) -> tuple[tuple[str, ...], str | None]:
+        """Sentences besides those there are, and what was wrong with the answer as a whole."""
+        missing = self.variants - len(texts)
         digest = hashlib.sha256(f"{self.seed} {pattern.lang} {tone} {n} {pattern.key}".encode()).digest()
-        request = prompts.request(self.schema, pattern, tone, missing, int.from_bytes(digest[:4]) >> 1)
+        seed = int.from_bytes(digest[:4]) >> 1
+        request = replace(prompts.request(self.schema, pattern, tone, missing, seed), taken=tuple(texts))
         try:
             answers = self.model.write(request)
         except BudgetSpentError as error:

@@ -37,7 +37,8 @@ _CLAIMS: Mapping[str, Mapping[str, str]] = {
         "sides": r"speaks for it, ([\d.e+-]+), does not outweigh what speaks against it, ([\d.e+-]+)\.",
     },
     "zh": {
-        "of": rf"(?:{_N})?[^\d\x02。；]*其他{_INT}[^\d\x02。；]*?中有{_INT}[^\d\x02。；、和或]",
+        "of": rf"(?:{_N})?[^\d\x02。；]*(?:其他{_INT}[^\d\x02。；]*?中有{_INT}[^\d\x02。；、和或]"
+        rf"|其他全部{_INT}|仅有的另一)",
         "more": rf"({_LIST})等{_INT}",
         "rate": r"这一比例为(<?[\d.]+%)",
         "fashion": r"最近(?P<days>\d+)天里有(?P<count>\d[\d,]*)\w+选择了它",
@@ -145,7 +146,9 @@ class _Reader:
             place = place or (before[-1] if before else "")
         else:
             before = re.findall(_N, self.text[: match.start()])
-            place, total, common = match.group(1) or (before[-1] if before else ""), match.group(2), match.group(3)
+            place = match.group(1) or (before[-1] if before else "")
+            total = match.group(2) or match.group(4) or "1"
+            common = match.group(3) or total
         if place == "":
             return False
         for source in self._items(place):

@@ -23,6 +23,10 @@ from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot import Snapshot
 
 
+#: An error is told relative to the score, or to this part of all that speaks for the item and against it, if more.
+LEAST_WHOLE = 0.1
+
+
 @dataclass(frozen=True)
 class Facts:
     """A snapshot as sets, to look edges up.
@@ -114,17 +118,20 @@ def _missing(facts: Facts, path: Path) -> list[str]:
 
 
 def error(explanation: Explanation, score: float) -> float:
-    """How far the parts are from the whole, relative to the score.
+    """How far the parts are from the whole, relative to the score, or to :data:`LEAST_WHOLE` of all its parts.
 
-    The largest of: base + terms against ``score``; and, for shared knowledge and similar text, what the shown paths of
-    one interaction have beyond its term.
+    The largest of: base + terms against ``score``, and against the explanation's own; and, for shared knowledge and
+    similar text, what the shown paths of one interaction have beyond its term.  A score near 0 is the difference of two
+    large sums, and rankings add in single precision: relative to the score alone their rounding has no bound.
 
     Args:
         explanation: the explanation.
         score: the model's score, from :meth:`Recommender.scores` and not from the explanation.
     """
-    whole = max(abs(score), 1e-9)
-    worst = abs(explanation.base + sum(t.value for t in explanation.terms) - score)
+    parts_of_score = explanation.speaks_for + explanation.speaks_against
+    whole = max(abs(score), LEAST_WHOLE * parts_of_score, 1e-9)
+    total = explanation.base + sum(t.value for t in explanation.terms)
+    worst = max(abs(total - score), abs(total - explanation.score))
     parts: defaultdict[tuple[str, str | None], float] = defaultdict(float)
     for path in explanation.paths:
         if path.channel in ("knowledge", "meaning"):

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import pairwise
 from typing import Generic, TypeVar, get_args
+from zlib import crc32
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from kg_rec.arrays.segments import bounds_of, ranges
@@ -28,6 +30,8 @@ LEADS: tuple[Lead, ...] = get_args(Lead)
 SLOTS: tuple[Role, ...] = ("item", "liked", "shared", "bridge", "count", "rate", "share")
 #: Counts that are kept in words, so that a service that runs for weeks does not grow.
 _COUNTS = 100_000
+#: From so many names on, Arrow is faster when it gives all at once.
+_MANY = 50
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -81,6 +85,33 @@ class Fillings:
         """The names of items by dense index."""
         return self.names[self._item]
 
+    def known(self, items: Ints) -> None:
+        """Write the names of items that are not written yet all at once, where they are many."""
+        missing = np.array([item for item in set(items.tolist()) if item not in self.items], np.int64)
+        if len(missing) < _MANY:
+            return
+        snapshot, kind = self.model.snapshot, self._item
+        keys, names = (column.take(pa.array(missing)) for column in (snapshot.ids[kind].keys, snapshot.names(kind)))
+        for item, key, name in zip(missing.tolist(), keys.to_pylist(), names.to_pylist(), strict=True):
+            self.items[item] = self.language.name(PathNode(kind, key, name))
+
+    @cached_property
+    def numbers(self) -> Kept[int, str]:
+        """Whole numbers in words of the language: "2,481"."""
+        return Kept(self.language.number, _COUNTS)
+
+    @cached_property
+    def starts(self) -> Kept[int, int]:
+        """By user: the checksum of the key and a zero byte, from which that of an item's key goes on."""
+        key = self.model.users.key
+        return Kept(lambda user: crc32(f"{key(user)}\0".encode("utf-8", "surrogatepass")), _COUNTS)
+
+    @cached_property
+    def keys(self) -> Kept[int, bytes]:
+        """By item: the key in UTF-8."""
+        key = self.model.items.key
+        return Kept(lambda item: key(item).encode("utf-8", "surrogatepass"), _COUNTS)
+
     @cached_property
     def _item(self) -> str:
         return self.model.snapshot.schema.item.name
@@ -110,17 +141,19 @@ class Fillings:
         return Kept(lambda item: int(likes[item]) - 1, _COUNTS)
 
     def of_reasons(
-        self, reasons: Reasons, addends: Addends, forms: Sequence[PathPattern], *, shares: bool
+        self, reasons: Reasons, leads: Ints, addends: Addends, forms: Sequence[PathPattern], *, shares: bool
     ) -> list[tuple[str, ...]]:
         """What fills the slots of each reason's sentence, in the order :data:`SLOTS`; "" where it has no such slot.
 
         Args:
             reasons: the reasons.
+            leads: how their sentences start; see :func:`leads_of`.
             addends: the terms of their scores.
             forms: the forms that the reasons number.
             shares: whether the sentences tell the share of each reason.
         """
-        items, leads = addends.items[reasons.pair].tolist(), leads_of(reasons, forms)
+        items = addends.items[reasons.pair].tolist()
+        self.known(np.concatenate([addends.items, reasons.liked.values, reasons.bridges.values]))
         counted = leads == LEADS.index("counted")
         first = reasons.liked.bounds[:-1][counted]
         who = zip(reasons.others[first].tolist(), reasons.liked.values[first].tolist(), strict=True)

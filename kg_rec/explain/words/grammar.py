@@ -9,10 +9,11 @@ one, for the tones ``short``, ``friendly``, ``formal``, and ``more`` for what ph
 ``own_{shared,text,direct}_TONE``            sentences about items of the user
 ``{counted,counts,crowd}_TONE{next}``        what others did, ``next`` with the next item
 ``bridged_TONE{next}``                       ``counts`` where the sentence goes on from the next item
-``onward_{shared,text,direct}``              how it goes on from there to the recommended item
+``onward_{shared,text,direct}``              how it goes on from there to the recommended item; what phrases may say
+                                             besides is ``onward_{shared,text,direct}_more``, where there is any
 ``rate``                                     how many of all users had the item
 ``audit``                                    which share of the reasons it makes
-``{more,fewer,single,never}_TONE{has}``      of a profile: how many of the user's items have something; no ``more``
+``{more,every,fewer,...}_TONE{has}``         of a profile: how many of the user's items have something; no ``more``
 ``usual``                                    which share of everybody's items that is
 ``audit_usual``                              the user's share and everybody's
 ===========================================  =====================================================================
@@ -232,7 +233,13 @@ def _composed(spoken: type[Language], start: str) -> Iterator[str]:
     if lead == "one":
         yield f"{start}: own_{link}_{part} {end}"
     elif link != "none":
-        yield f"{start}: {'bridged' if lead == 'counts' else lead}_{part}{{did_bridge}} onward_{link} {end}"
+        head, onward = "bridged" if lead == "counts" else lead, f"onward_{link}"
+        if part == "more":
+            heads = " | ".join(f"{head}_{t}{{did_bridge}}" for t in (*_SPOKEN, "more"))
+            further = f" | {onward}_more" if f"{onward}_more" in spoken.grammar else ""
+            yield f"{start}: ({heads}) ({onward}{further}) {end}"
+        else:
+            yield f"{start}: {head}_{part}{{did_bridge}} {onward} {end}"
     elif lead != "counted":
         yield f"{start}: {lead}_{part}{{did_item}} {end}"
     elif part == "more":

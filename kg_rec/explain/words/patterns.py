@@ -19,7 +19,7 @@ from typing import Literal, get_args
 from kg_rec.explain.path import PathEdge
 from kg_rec.schema import GraphSchema
 
-Lead = Literal["one", "several", "counted", "counts", "crowd", "more", "fewer", "single", "never"]
+Lead = Literal["one", "several", "counted", "counts", "crowd", "more", "every", "fewer", "single", "never"]
 Link = Literal["none", "shared", "direct", "text", "facts", "vectors", "years"]
 Role = Literal["count", "liked", "bridge", "shared", "item", "share", "rate", "total"]
 Tone = Literal["short", "friendly", "formal", "audit"]
@@ -28,7 +28,7 @@ TONES: tuple[Tone, ...] = get_args(Tone)
 _SINGLE: tuple[Lead, ...] = ("one", "several")
 _CROWDS: tuple[Lead, ...] = ("counted", "counts", "crowd")
 #: How a sentence of a profile starts.
-PROFILE_LEADS: tuple[Lead, ...] = ("more", "fewer", "single", "never")
+PROFILE_LEADS: tuple[Lead, ...] = ("more", "every", "fewer", "single", "never")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class SentenceKind:
         lead: how it starts: with one item that the user had, with ``several``, with one item and how many others had
             it (``counted``), with several and their counts (``counts``), or with others who are not counted
             (``crowd``: several bridges).  Of a profile: several of the user's items have it, ``more`` or ``fewer`` than
-            is usual, fewer and but a ``single`` one, or ``never`` one.
+            is usual, ``every`` one, fewer and but a ``single`` one, or ``never`` one.
         link: what leads to the recommended item: nothing more, an attribute ``shared`` through the same relation, a
             relation between the items (``direct``), similar ``text``, or, of items without a description, similar
             title and ``facts``, or a property whose ``vectors`` are alike.  Of a profile: what the items have,
@@ -88,7 +88,7 @@ class SentenceKind:
     def roles(self) -> tuple[tuple[Role, bool], ...]:
         """The slots, in a fixed order: what stands there, and whether it may be several."""
         if self.of_profile:
-            counts: list[tuple[Role, bool]] = [("count", False)] if self.lead != "never" else []
+            counts: list[tuple[Role, bool]] = [("count", False)] if self.lead not in ("every", "never") else []
             return (*counts, ("total", False), ("shared", False))
         roles: list[tuple[Role, bool]] = [("count", False)] if self.lead == "counted" else []
         roles.append(("liked", self.lead in ("several", "counts", "crowd")))

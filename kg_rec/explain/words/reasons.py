@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,8 +164,7 @@ def link_of(form: PathPattern, described: bool) -> Link:
     return "vectors" if tail[0].alike is not None else "text" if described else "facts"
 
 
-@dataclass(frozen=True, slots=True)
-class Against:
+class Against(NamedTuple):
     """What speaks against an item.
 
     Attributes:

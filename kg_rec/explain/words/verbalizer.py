@@ -21,7 +21,7 @@ from kg_rec.arrays.types import Floats64
 from kg_rec.explain.path import PathEdge
 from kg_rec.explain.paths.forms import PathPattern
 from kg_rec.explain.paths.search import PathTable
-from kg_rec.explain.words.fillings import LEADS, SLOTS, Fillings, leads_of
+from kg_rec.explain.words.fillings import LEADS, SLOTS, Fillings, Kept, leads_of
 from kg_rec.explain.words.patterns import Lead, SentenceKind
 from kg_rec.explain.words.reasons import WEIGHTS, Against, Reasons, against, link_of, reasons
 from kg_rec.explain.words.sentences import Sentences, sentences_of
@@ -76,7 +76,8 @@ class Verbalizer:
             notes: remarks per score.
         """
         spoken, model, addends = self.sentences, self.model, table.addends
-        language, names, count = spoken.language, self.fillings.items, len(addends.users)
+        language, names, numbers = spoken.language, self.fillings.items, self.fillings.numbers
+        count = len(addends.users)
         net = _net(addends)
         speaking = np.bincount(addends.pairs[net > 0], minlength=count)
         some = reasons(table, self._described, self.wording.sentences, LEAST)
@@ -91,14 +92,14 @@ class Verbalizer:
         if fashion is not None:
             much = fashion.values[addends.items] >= LEAST * table.positive
             trendy = (much & (fashion.counts[addends.items] > 1)).tolist()
-        columns = (addends.users, addends.items, speaking, low, whole)
+        columns, this = (addends.users, addends.items, speaking, low, whole), language.this_item()
         found = []
         for pair, (user, item, number, weak, several) in enumerate(zip(*(x.tolist() for x in columns), strict=True)):
             told: list[str] = []
             if weak:
                 told.append(spoken.remark("low", {"ITEM": names[item], **_sides(addends, net, pair)}))
             if several:
-                told.append(speak_for(names[item], language.number(number), language.percent(shares[pair])))
+                told.append(speak_for(this if weak else names[item], numbers[number], language.percent(shares[pair])))
             told += said[places[pair] : places[pair + 1]]
             if not told or (weak and not number and len(told) == 1):
                 empty = "no_path" if _any_term(addends, pair) else "base_only"
@@ -118,32 +119,34 @@ class Verbalizer:
 
     def _said(self, table: PathTable, some: Reasons, unnamed: NDArray[np.bool_]) -> list[str]:
         """A sentence for each reason; the first one of a score names the item where that is ``unnamed`` so far."""
-        addends, forms, model = table.addends, table.forms.every, self.model
+        addends, forms = table.addends, table.forms.every
         # one alone, or the first where it is not large, is told without a word for its weight
         alone = np.bincount(some.pair, minlength=len(unnamed))[some.pair] == 1
         plain = alone | ((some.place == 0) & (some.weight > 0)) | (self.sentences.tone == "audit")
-        weight = np.where(plain, len(WEIGHTS) + 1, some.weight)
+        sizes = len(WEIGHTS) + 1
+        again = ~plain & (some.place > 0) & (np.roll(some.weight, 1) == some.weight) & ~np.roll(plain, 1)
+        weight = np.where(plain, 2 * sizes, some.weight + sizes * again)
         named = (some.place == 0) & unnamed[some.pair]
-        keys = np.stack([some.form, leads_of(some, forms), some.shared.counts > 1, named, weight])
-        code = np.ravel_multi_index(keys, (len(forms), len(LEADS), 2, 2, len(WEIGHTS) + 2))
+        leads = leads_of(some, forms)
+        keys = np.stack([some.form, leads, some.shared.counts > 1, named, weight])
+        code = np.ravel_multi_index(keys, (len(forms), len(LEADS), 2, 2, 2 * sizes + 1))
         _, first, which = np.unique(code, return_index=True, return_inverse=True)
-        known = [self._fillers(forms[f], LEADS[lead], bool(s), bool(n), w) for f, lead, s, n, w in keys[:, first].T]
-        users, items = model.users.texts(addends.users.tolist()), model.items.texts(addends.items.tolist())
-        seeds = np.array([seed_of(*keys) for keys in zip(users, items, strict=True)], np.int64)
+        kinds = keys[:, first].T.tolist()
+        known = [self._fillers[forms[f], LEADS[lead], bool(s), bool(n), w] for f, lead, s, n, w in kinds]
+        starts, ends = self.fillings.starts, self.fillings.keys
+        pairs = zip(addends.users.tolist(), addends.items.tolist(), strict=True)
+        seeds = np.array([crc32(ends[item], starts[user]) for user, item in pairs], np.int64)  # see seed_of
         seed = (seeds[some.pair] + some.place).tolist()
-        texts = self.fillings.of_reasons(some, addends, forms, shares=self.sentences.tone == "audit")
+        texts = self.fillings.of_reasons(some, leads, addends, forms, shares=self.sentences.tone == "audit")
         sentences = [known[n] for n in which.tolist()]
         return [fills[n % len(fills)](*row) for fills, n, row in zip(sentences, seed, texts, strict=True)]
 
     def _opposed(self, other: Against) -> list[str]:
-        spoken, names = self.sentences, self.fillings.items
-        language = spoken.language
-        texts = {"SHARE": language.percent(other.share), "NUMBER": language.number(other.count)}
-        if other.named:
-            texts["LIKED"] = language.join([names[j] for j in other.named])
+        spoken, names, language = self.sentences, self.fillings.items, self.sentences.language
+        liked = language.join([names[j] for j in other.named]) if other.named else ""
         few = "against" if other.count == 1 else "against_several"
         which = few if other.count == len(other.named) else "against_most" if other.named else "against_each"
-        told = [spoken.remark(which, texts)]
+        told = [self._opposing[which](liked, self.fillings.numbers[other.count], language.percent(other.share))]
         if other.disliked:
             told.append(spoken.remark("disliked", {"LIKED": language.join([names[j] for j in other.disliked])}))
         return told
@@ -155,14 +158,25 @@ class Verbalizer:
         columns = (self.model.snapshot.nodes[item.name].column(name) for name in item.text_properties)
         return any(column.null_count < len(column) for column in columns)
 
-    def _fillers(
+    @cached_property
+    def _opposing(self) -> Kept[str, Callable[..., str]]:
+        """By name, what is said of the items against one, as a function of their names, number and share."""
+        return Kept(lambda name: self.sentences.template(name).filler(("LIKED", "NUMBER", "SHARE")))
+
+    @cached_property
+    def _fillers(self) -> Kept[tuple[PathPattern, Lead, bool, bool, int], tuple[Callable[..., str], ...]]:
+        """What :meth:`_filler` makes, by its arguments."""
+        return Kept(lambda kind: self._filler(*kind))
+
+    def _filler(
         self, form: PathPattern, lead: Lead, several: bool, named: bool, weight: int
     ) -> tuple[Callable[..., str], ...]:
         """The sentences for a form of paths, as functions of what fills the slots in the order :data:`SLOTS`."""
         last, link = form.edges[-1], link_of(form, self._described)
         steps = (PathEdge(last.type, not last.forward),) if link in ("shared", "direct") else ()
         steps = (last,) if link == "vectors" else steps
-        words = (*self.sentences.language.weights, "")[weight]
+        language = self.sentences.language
+        words = (*language.weights, *(language.weights_again or language.weights), "")[weight]
         templates = self.sentences.templates(SentenceKind(lead, link, steps, several), named, words)
         return tuple(template.filler(SLOTS) for template in templates)
 

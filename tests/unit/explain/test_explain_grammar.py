@@ -8,7 +8,7 @@ from explain_paths import SIMILAR, Make, back, forth, told
 from kg_rec.errors import ConfigError, SchemaError
 from kg_rec.explain.counterfactuals.counterfactual import Counterfactual
 from kg_rec.explain.path import PathGroup, PathNode
-from kg_rec.explain.words.grammar import sentences
+from kg_rec.explain.words.grammar import check_phrase, sentences
 from kg_rec.explain.words.languages.base import speaker
 from kg_rec.explain.words.patterns import TONES, patterns
 from kg_rec.explain.words.what_if import tell_counterfactual
@@ -102,6 +102,33 @@ def test_a_text_is_a_description_only_where_the_schema_has_one(films: Make) -> N
         "The title and facts of “The Score” are close to those of “Se7en”, which you liked."
     )
     assert "简介" not in told(bare.schema, groups, "The Score", KURZ)
+
+
+def test_what_has_no_title_has_a_name(music: Make) -> None:
+    groups = [music.direct(SIMILAR, "Mogwai")]
+    bare = Make(GraphSchema.from_turtle(music.schema.turtle.replace(" ; kr:use kr:text", "")))
+    assert "name and facts of “Low”" in told(bare.schema, groups, "Low", SHORT)
+
+
+def test_all_of_the_others_are_told_as_all(films: Make) -> None:
+    english, chinese = (speaker(films.schema, lang) for lang in ("en", "zh"))
+    assert [english.people(n, n) for n in (12, 1)] == ["all 12 other viewers", "the only other viewer"]
+    assert [chinese.people(n, n) for n in (12, 1)] == ["其他全部12位观众", "仅有的另一位观众"]
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "said"),
+    [
+        ("finance", "one shared EXPOSED_TO one", "[INSTRUMENT_2]的投资地区也包括[COUNTRY_1]"),
+        ("video", "one shared HAS_FORMAT one", "[VIDEO_2] also has the format [FORMAT_1]"),
+    ],
+)
+def test_also_stands_beside_the_verb_in_other_domains(name: str, key: str, said: str) -> None:
+    lang = "en" if said.isascii() else "zh"
+    found = next(p for p in patterns(GraphSchema.bundled(name), lang) if p.key == key)
+    acted = speaker(found.schema, lang).did().replace("{}", f"[{found.slots[0].tag}]")
+    derived = f"You {acted}, and {said}." if lang == "en" else f"你{acted}，{said}。"
+    assert check_phrase(found, derived, lang) == ()
 
 
 def test_fallbacks_where_a_schema_says_little() -> None:

@@ -66,6 +66,9 @@ class Toki(Language):
     more_short{has}: COUNT " lon " TOTAL " li " has
     more_friendly{has}: more_short{has}
     more_formal{has}: more_short{has}
+    every_short{has}: "ale " TOTAL " li " has
+    every_friendly{has}: every_short{has}
+    every_formal{has}: every_short{has}
     fewer_short{has}: COUNT " taso lon " TOTAL " li " has
     fewer_friendly{has}: fewer_short{has}
     fewer_formal{has}: fewer_short{has}

@@ -221,6 +221,13 @@ def test_a_word_put_in_anywhere_is_refused(lang: str) -> None:
     assert tried >= 150, tried
 
 
+@pytest.mark.parametrize(("file", "accepted"), [("true_phrases.tsv", True), ("false_phrases.tsv", False)])
+def test_sentences_written_without_the_grammar_are_told_apart(file: str, accepted: bool) -> None:
+    found = verdicts(MOVIES, Path(__file__).with_name(file))
+    assert len(found) >= 60
+    assert [v.phrase for v in found if v.accepted is not accepted] == []
+
+
 @pytest.mark.shared
 def test_the_false_phrases_of_others_are_refused() -> None:
     if not SHARED.exists():

@@ -195,3 +195,12 @@ def test_two_items_of_one_name_take_away_what_both_do(
     assert numbers(count, taken) == ()
     assert numbers(count, 2 * taken)
     assert not others or numbers(count + 1, taken)
+
+
+def test_rounding_of_a_score_near_zero_is_measured_by_its_parts(some: list[Explanation]) -> None:
+    e = next(e for e in some if sum(t.value < 0 for t in e.terms) and e.speaks_for > 0)
+    less = replace(e, base=e.base - e.score, score=0.0, groups=())  # as much against it as for it
+    size = less.speaks_for + less.speaks_against
+    assert error(less, 0.0) <= 1e-9
+    assert error(less, 1e-7 * size) == pytest.approx(1e-6, rel=0.01)
+    assert error(replace(less, score=0.01 * size), 0.0) == pytest.approx(0.1, rel=0.01)

@@ -172,9 +172,9 @@ def test_the_sentences_say_the_counts(lang: str, tone: Tone) -> None:
     for clause in found.clauses:
         said = numbers(tell_clause(found, clause, Wording(lang, tone)))
         small = {"en": [clause.count, clause.total], "zh": [clause.total, clause.count]}[lang]
-        if clause.count == 0:
+        if clause.count in (0, clause.total):
             small = [clause.total]
-        if lang == "en" and tone == "formal" and clause.count:
+        if lang == "en" and tone == "formal" and clause.count and len(small) > 1:
             small = small[::-1]
         usual, own = (100 * a / b for a, b in ((clause.all_count, clause.all_total), (clause.count, clause.total)))
         shares = {"short": [], "audit": [own, usual]}.get(tone, [usual])

@@ -39,6 +39,7 @@ class Language:
         grammar: the clauses, in the EBNF of lark; :mod:`kg_rec.explain.words.grammar` says which rules it must have.
         remarks: sentences about a score as a whole, by name; ``[ITEM]`` and other slots are filled in.
         weights: what stands before a reason, by its share: large, middle, small.
+        weights_again: the same before a reason that follows one of the same size; empty for the same words.
         headings: words of tables and pictures.
         what_if: sentences of counterfactuals, of what-ifs, and of why a rule moved an item of a list.
         person: sentences about people: newcomers, profiles, changes.
@@ -57,6 +58,7 @@ class Language:
     grammar: ClassVar[str]
     remarks: ClassVar[Mapping[str, str]]
     weights: ClassVar[tuple[str, str, str]]
+    weights_again: ClassVar[tuple[str, str, str] | tuple[()]] = ()
     headings: ClassVar[Mapping[str, str]]
     what_if: ClassVar[Mapping[str, str]]
     person: ClassVar[Mapping[str, str]]
@@ -67,6 +69,7 @@ class Language:
     def __init__(self, schema: GraphSchema) -> None:
         self.schema = schema
         self._nouns: dict[tuple[str, bool], str] = {}
+        self._did = _word(schema.interaction.phrases.get(self.code, self.fallback_did))
 
     # --- the schema's words ---------------------------------------------------------------------------
 
@@ -90,7 +93,7 @@ class Language:
 
     def did(self) -> str:
         """Verb phrase of the interaction with ``{}`` for the item: "liked {}"."""
-        return _word(self.schema.interaction.phrases.get(self.code, self.fallback_did))
+        return self._did
 
     def phrase(self, edge: PathEdge) -> str | None:
         """The schema's verb phrase for a step, its start as subject and ``{}`` for its end; None if it has none."""
@@ -341,10 +344,14 @@ def proper(name: str) -> bool:
 _ARTICLE = re.compile(r"(^|\()([^()]+), (The|An?|La|Les?|L'|El|L[oa]s|Il|Der|Die|Das|Une?|Una)(?=$|\)| \()")
 #: The one after which no blank stands.
 _ELIDED = "L'"
+#: Measure words in Chinese of works with a title: the only mark in a schema of what has one and not a name.
+TITLED = frozenset("部首本篇册卷出集期张")
 
 
 def article_first(title: str) -> str:
     """A title with the article in front that a catalogue put behind: "A Fish Called Wanda (1988)"."""
+    if ", " not in title:
+        return title
     return _ARTICLE.sub(lambda m: f"{m[1]}{m[3]}{'' if m[3] == _ELIDED else ' '}{m[2]}", title)
 
 

@@ -5,15 +5,16 @@ Names of works with a title stand in 《》, which the measure word tells (部, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
 from kg_rec.explain.path import PathEdge, PathNode
-from kg_rec.explain.words.languages.base import Language, article_first
+from kg_rec.explain.words.languages.base import TITLED, Language, article_first
 from kg_rec.explain.words.slots import clean_name
 
-#: Measure words of works with a title.
-_TITLED = frozenset("部首本篇册卷出集期张")
+#: What something of an item is: 的曲风是, 的投资地区包括.
+_OF_IT = re.compile(r"(的[^\[]*?)(是|包括|包含|为|有)(?=\[)")
 
 
 class Chinese(Language):
@@ -37,15 +38,20 @@ class Chinese(Language):
         | fact "，" yours "亦是如此"
         | ITEM "与" yours "有相同的" noun "，即" SHARED
     own_shared_more: "你" did_liked "，而" ITEM also_shared
-        | "同" yours "一样，" fact
         | "正如" yours "，" ITEM also_shared
         | "推荐理由之一：和" yours "一样，" fact
         | "你" did_liked ("，" | "，而") ITEM "的" noun "也是" SHARED
         | "你" did_liked ("，" | "，而") ITEM same_shared
-        | ("和" | "与" | "同" | "就像" | "如同") yours "一样，" ITEM also_shared
+        | like yours "一样，" (fact | ITEM also_shared)
         | ("就像" | "如同" | "正如") yours "，" fact
-        | ITEM ("和" | "与") yours both_shared
+        | ITEM like yours "一样，" (verb_shared | also_verb)
+        | ITEM with yours (both_shared | "的" noun ("都是" | "都有") SHARED)
+        | ITEM with yours "有" ("相同" | "共同") "的" noun ("：" | "，即") SHARED
         | fact "，" yours ("亦" | "也") "是如此"
+        | fact "，" ("正如" yours | like yours "一样" | with yours "相同")
+        | yours has_shared "，" ITEM ("也是" | "也是如此" | "亦然")
+        | SHARED "既"? of_yours "，也" of_item
+        | ITEM "的" noun SHARED "也" of_yours
 
     own_text_short: ITEM "的" text_one "与" yours "的" text_one "相近"
         | ITEM "与" yours "的" text_one "相似"
@@ -53,11 +59,10 @@ class Chinese(Language):
         | "从" text_one "来看，" ITEM "和" yours "很接近"
     own_text_formal: ITEM "的" text_one "与" yours "的" text_one "相似"
         | "根据" text_one "，" ITEM "与" yours "相近"
-    own_text_more: "从" text_one "来看，" ITEM "与" yours ("相近"|"相似"|"接近")
-        | ITEM "的" text_one ("和"|"与") yours "的" text_one ("接近"|"很相似")
-        | ITEM "的" text_one ("和"|"与") yours "的" ("相近"|"相似"|"接近"|"很相似")
-        | ITEM ("和"|"与") yours "的" text_one ("相近"|"相似"|"接近"|"很相似")
-        | "就" text_one "而言，" ITEM ("和"|"与") yours ("相近"|"相似"|"接近")
+    own_text_more: ("从" text_one ("来看" | "上看" | "看") | "就" text_one ("而言" | "来看")) "，" ITEM with yours near
+        | ITEM "的" text_one with yours "的" text_one? near
+        | ITEM with yours "的"? text_one near
+        | "你" did_liked "，" "而"? ITEM "的" text_one with again "的" near
 
     own_direct_short: ITEM forth_yours
         | yours back_item
@@ -73,12 +78,12 @@ class Chinese(Language):
         | "你" did_liked "，和你一样的" COUNT "也" next
     counted_formal{next}: "与你一样" did_liked "的" COUNT "同时也" next
         | "根据图谱，与你一样" did_liked "的" COUNT "也" next
-    counted_more{next}: ("和"|"与"|"跟"|"像") "你一样" did_liked "的" COUNT ("也"|"还"|"同样也"|"也都") next
+    counted_more{next}: ("和"|"与"|"跟"|"像"|"同") "你一样" did_liked "的" COUNT ("也"|"还"|"同样也"|"也都") next
         | "你" did_liked ("，"|"；") ("和"|"与"|"跟") "你一样的" COUNT ("也"|"还") next
     counts_short{next}: LIKED "也" next "；你也" did_those
     counts_friendly{next}: LIKED "也" next "，而你也" did_those
     counts_formal{next}: "根据图谱，" LIKED "也" next "；你同样" did_those
-    counts_more{next}: LIKED "同样也" next "；你也" did_those
+    counts_more{next}: LIKED ("同样也" | "同样" | "还" | "也") next "；" ("你也" | "你同样" | "而你也") did_those
     bridged_short{next}: LIKED "（你也" did_those "）也" next
     bridged_friendly{next}: LIKED "（而你也" did_those "）也" next
     bridged_formal{next}: "根据图谱，" LIKED "（你同样" did_those "）也" next
@@ -86,11 +91,13 @@ class Chinese(Language):
     crowd_short{next}: "有些" users "和你一样" did_liked "，也" next
     crowd_friendly{next}: "有些" users "跟你一样" did_liked "，也" next
     crowd_formal{next}: "根据图谱，有些" users "与你一样" did_liked "，同时也" next
-    crowd_more{next}: "一些" users ("和"|"与"|"跟") "你一样" did_liked ("，还"|"，也"|"，同时也") next
+    crowd_more{next}: ("一些" | "有些") users ("和"|"与"|"跟") "你一样" did_liked ("，还"|"，也"|"，同时也") next
 
     onward_shared: "；和" again "一样，" fact
         | "；" fact "，和" again "一样"
+    onward_shared_more: "；" (with again "一样，" ITEM also_shared | ITEM also_shared "，" with again "一样")
     onward_text: "；" ITEM "的" text_one "与" again "的相近"
+    onward_text_more: "；" ITEM "的" text_one with again "的" near
     onward_direct: "；" ITEM forth_again
     rate: "（在所有" users "中，这一比例为" RATE "）"
     audit: "；这一项占推荐理由的" SHARE
@@ -98,6 +105,9 @@ class Chinese(Language):
     more_short{has}: that_did TOTAL measure items "中有" COUNT measure has
     more_friendly{has}: more_short{has}
     more_formal{has}: "在" that_did TOTAL measure items "中，有" COUNT measure has
+    every_short{has}: that_did items "中，全部" TOTAL measure has
+    every_friendly{has}: every_short{has}
+    every_formal{has}: "在" that_did items "中，全部" TOTAL measure has
     fewer_short{has}: that_did TOTAL measure items "中只有" COUNT measure has
     fewer_friendly{has}: fewer_short{has}
     fewer_formal{has}: "在" that_did TOTAL measure items "中，只有" COUNT measure has
@@ -111,6 +121,9 @@ class Chinese(Language):
     audit_usual: "（" SHARE "；一般：" everybody RATE "）"
 
     fact: ITEM has_shared
+    with: "和" | "与"
+    like: "和" | "与" | "跟" | "同" | "像" | "就像" | "如同"
+    near: "相近" | "相似" | "接近" | "很相近" | "很相似" | "很接近"
     """
 
     remarks: ClassVar = {
@@ -128,7 +141,8 @@ class Chinese(Language):
         "against_each": "反对的理由：你历史记录中的[NUMBER]{measure}{item}，各自影响很小，共抵消支持理由的[SHARE]。",
         "disliked": "你不喜欢[LIKED]。",
     }
-    weights = ("主要理由：", "此外：", "另有少许：")
+    weights = ("主要理由：", "此外：", "次要理由：")
+    weights_again = ("另一主要理由：", "还有：", "另一次要理由：")
 
     headings: ClassVar = {
         "score": "得分",
@@ -247,7 +261,7 @@ class Chinese(Language):
 
     def name(self, node: PathNode) -> str:
         """The cleaned name, in 《》 where it is a title, its article in front: 《A Fish Called Wanda》."""
-        if self.measure(node.type) not in _TITLED:
+        if self.measure(node.type) not in TITLED:
             return super().name(node)
         name = article_first(clean_name(node.name, node.key))
         return f"《{name.replace('《', '〈').replace('》', '〉')}》"
@@ -259,8 +273,14 @@ class Chinese(Language):
         return f"{'、'.join(names)}等{self.counted(len(names) + others, node_type)}"
 
     def people(self, common: int, total: int) -> str:
-        """其他147位观众中有112位."""
+        """其他147位观众中有112位; where all of them did, 其他全部147位观众 and 仅有的另一位观众."""
         user = self.schema.user.name
+        if common == total:
+            return (
+                f"其他全部{self.counted(total, user)}"
+                if total > 1
+                else f"仅有的另一{self.measure(user)}{self.noun(user)}"
+            )
         return f"其他{self.counted(total, user)}中有{self.number(common)}{self.measure(user)}"
 
     def people_of(self, name: str, common: int, total: int, first: bool) -> str:
@@ -291,7 +311,7 @@ class Chinese(Language):
     def words(self, steps: Sequence[PathEdge], link: str, several: bool, many: bool) -> dict[str, tuple[str, ...]]:
         """Chinese adds 你喜欢的A, and 也 before a verb that can follow it."""
         did, users, items = self.did(), self.noun(self.schema.user.name), self.noun(self.schema.item.name)
-        what = "名称与各项信息" if link == "facts" else "简介"
+        what = "名称和各项信息" if link == "facts" else "简介"
         if link == "vectors":
             what = self.attribute(self.schema.item.name, steps[0].alike or "")
         act = did[:-2].removesuffix("了") if did.endswith("{}") else None
@@ -311,6 +331,11 @@ class Chinese(Language):
         if "has_shared" in texts:
             for name, word in (("also_shared", "也"), ("same_shared", "同样"), ("both_shared", "都")):
                 texts[name] = tuple(_with(verb, word) for verb in texts["has_shared"])
+            verbs = tuple(verb for verb in texts["has_shared"] if not verb.startswith("的"))
+            texts["verb_shared"], texts["also_verb"] = verbs, tuple(_with(verb, "也") for verb in verbs)
+        if "of_liked" in texts:
+            yours = self.yours("[LIKED]", many)
+            texts["of_yours"] = tuple(verb.replace("[LIKED]", yours) for verb in texts["of_liked"])
         return texts
 
     def counted(self, count: int, node_type: str) -> str:
@@ -319,6 +344,6 @@ class Chinese(Language):
 
 
 def _with(verb: str, word: str) -> str:
-    """A verb phrase with 也: 也由A执导; where it says what something of the item is, before 是: 的曲风也是A."""
-    subject, is_, rest = verb.partition("是[")
-    return f"{subject}{word}{is_}{rest}" if is_ and "的" in subject else f"{word}{verb}"
+    """A verb phrase with 也: 也由A执导; where it says what something of the item is, before that verb: 的曲风也是A."""
+    match = _OF_IT.match(verb) or re.match(r"([^\[]*的[^\[]*?)(是)(?=\[)", verb)
+    return f"{match[1]}{word}{match[2]}{verb[match.end() :]}" if match else f"{word}{verb}"

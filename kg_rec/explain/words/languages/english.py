@@ -10,7 +10,7 @@ from typing import ClassVar
 from babel import Locale
 
 from kg_rec.explain.path import PathEdge, PathNode
-from kg_rec.explain.words.languages.base import Language, article_first
+from kg_rec.explain.words.languages.base import TITLED, Language, article_first
 from kg_rec.explain.words.slots import clean_name
 
 #: Countries whose names say what kind of state they are, or are plural.
@@ -24,7 +24,9 @@ _OTHERS = ("United States of America", "USA", "Soviet Union", "USSR", "Czech Rep
 #: Measure words of people in Chinese: the only mark in a schema of what is a person.
 _PEOPLE = ("位", "名")
 #: What repeats a verb: "as was", of one and of several.
-_AUXILIARIES = {"is": "are", "was": "were", "has": "have", "had": "had"}
+_AUXILIARIES = {"is": "are", "was": "were"}
+#: Verbs of schemas that are past without "-ed".
+_PAST = ("had", "won", "made", "came", "took", "went", "ran", "wrote", "sold", "bought")
 
 
 class English(Language):
@@ -55,8 +57,16 @@ class English(Language):
         | "You " did_liked (", and " | "; ") fact (" too" | " as well")
         | ITEM ", like " yours shut " " has_shared
         | ITEM " " shared_as " " yours
-        | both? yours shut " and " ITEM " " have_shared
-        | ITEM " and " yours shut " " (have_shared | "share the " noun " " SHARED)
+        | both? (yours shut " and " ITEM | ITEM " and " yours shut) " " have_shared
+        | (yours shut " and " ITEM | ITEM " and " yours shut) " " both_shared
+        | ITEM " and " yours shut " share the " noun " " SHARED
+        | yours shut " and " ITEM " have " these_noun " in common: " SHARED
+        | yours shut " " yours_first ", and so " so " " ITEM
+        | ITEM " " so ", like " yours ", " so_shared
+        | fact ", just like " yours
+        | ITEM " " shared_first ", just as " yours shut " " so_yours
+        | SHARED " " of_both which shut " and " ITEM
+        | SHARED " " of_end " and also " yours
         | SHARED " " of_end " as well as " yours
         | fact ", " who " also " of_liked which
         | SHARED ", " who " " of_liked which shut " also " of_item
@@ -76,6 +86,10 @@ class English(Language):
         | "The " text_one " of " ITEM " " is " similar to " that " of " yours
         | "The " text_one " of " ITEM " " resembles " " that " of " yours
         | (ITEM " and " yours shut | yours shut " and " ITEM) " have similar " text_many
+        | "The " text_many " of " (ITEM " and of " yours shut | yours shut " and " ITEM) " are " ("alike" | "similar")
+        | ITEM " has " a_text " " near " " that " of " yours
+        | yours shut " has " a_text_yours " " near " " that_item " of " ITEM
+        | "Judging by their " text_many ", " ITEM " is " near " " yours
 
     own_direct_short: ITEM " " forth_liked which
         | yours shut " " back_item
@@ -99,6 +113,8 @@ class English(Language):
     counts_friendly{next}: LIKED " also " next ", and you " did_those " as well"
     counts_formal{next}: "According to the graph, " LIKED " also " next "; you " did_those " too"
     counts_more{next}: LIKED " also " next "; like them, you " did_those
+        | LIKED " also " next "; you also " did_those
+        | LIKED " " next " too; you also " did_those
         | LIKED " also " next "; as they did, you " did_those
         | LIKED " also " next ", and you " did_those " too"
         | "According to the graph, " LIKED " also " next ", and you " did_those " as well"
@@ -115,7 +131,10 @@ class English(Language):
 
     onward_shared: "; like " again ", " fact
         | "; " fact ", like " again
+    onward_shared_more: "; " ITEM " " also_shared ", like " again
+        | ", " item_who " " yours_first ", as " so " " ITEM
     onward_text: ", whose " text_yours " " are_yours " close to " that_item " of " ITEM
+    onward_text_more: ", whose " text_yours " " (are_yours " similar to" | resemble_yours) " " that_item " of " ITEM
     onward_direct: "; " ITEM " " forth_again
     rate: " (" RATE " of all " users " did)"
     audit: "; this accounts for " SHARE " of what speaks for this recommendation"
@@ -123,6 +142,9 @@ class English(Language):
     more_short{has}: COUNT " of your " TOTAL " " items " " has
     more_friendly{has}: more_short{has}
     more_formal{has}: "Of the " TOTAL " " items " " that_did ", " COUNT " " has
+    every_short{has}: "All " TOTAL " of your " items " " has
+    every_friendly{has}: every_short{has}
+    every_formal{has}: "All of the " TOTAL " " items " " that_did " " has
     fewer_short{has}: "Only " COUNT " of your " TOTAL " " items " " has
     fewer_friendly{has}: fewer_short{has}
     fewer_formal{has}: "Of the " TOTAL " " items " " that_did ", only " COUNT " " has
@@ -137,6 +159,7 @@ class English(Language):
 
     fact: ITEM " " has_shared
     yours: LIKED which
+    near: "close to" | "similar to" | "much like"
     """
 
     remarks: ClassVar = {
@@ -159,6 +182,7 @@ class English(Language):
         "disliked": "You did not like [LIKED].",
     }
     weights = ("Mainly: ", "Also: ", "A little: ")
+    weights_again = ("Another main reason: ", "And: ", "A little, too: ")
 
     headings: ClassVar = {
         "score": "score",
@@ -299,8 +323,9 @@ class English(Language):
 
     def people_of(self, name: str, common: int, total: int, first: bool) -> str:
         """ "112 of the 147 other viewers who liked A", "80 of the 120 who liked B"."""
-        people = self.people(common, total)
-        if not first and common < total:
+        if first or common == total:
+            people = self.people(common, total)
+        else:
             people = f"{self.number(common)} of the {self.number(total)}"
         return f"{people} who {self.did().replace('{}', name)}"
 
@@ -350,13 +375,17 @@ class English(Language):
         did, item = self.did(), self.schema.item
         if not did.endswith(" {}"):
             return f" (you {did.replace('{}', self.again(several))})"
-        which = "whom" if item.measure_words.get("zh") in _PEOPLE else "which"
+        which = "whom" if self._who(item.name) == "who" else "which"
         return f", {which} you {did.removesuffix(' {}')}"
+
+    def _who(self, node_type: str) -> str:
+        return "who" if self.type(node_type).measure_words.get("zh") in _PEOPLE else "which"
 
     def words(self, steps: Sequence[PathEdge], link: str, several: bool, many: bool) -> dict[str, tuple[str, ...]]:
         """English adds the relative clause, and the forms that agree with its subject."""
         which = self._which(many)
-        facts = link == "facts"
+        facts, measure = link == "facts", self.schema.item.measure_words.get("zh")
+        title = "title" if measure is None or measure in TITLED else "name"
         what = self.attribute(self.schema.item.name, steps[0].alike or "") if link == "vectors" else "description"
         did, users = self.did(), self.noun(self.schema.user.name, 2)
         act = did.removesuffix(" {}")
@@ -364,28 +393,41 @@ class English(Language):
         found = super().words(steps, link, several, many)
         if "has_shared" in found:
             found["also_shared"] = tuple(map(_also, found["has_shared"]))
-            found["shared_as"] = tuple(
-                f"{verb}, as {word}" for verb in found["has_shared"] if (word := _as(verb, many))
-            )
+            verbs, said_of_yours = found["has_shared"], found["have_shared" if many else "has_shared"]
+            found["shared_as"] = tuple(f"{verb}, as {word}" for verb in verbs if (word := _as(verb, many)))
+            found["both_shared"] = () if many else tuple(map(_both, found["have_shared"]))
+            # what repeats a verb fits the first phrase alone
+            so, (verb, _, rest) = _as(verbs[0], False), verbs[0].partition(" ")
+            found["so"], found["so_yours"] = ((so,), (_as(verbs[0], many) or so,)) if so else ((), ())
+            found["shared_first"], found["yours_first"] = verbs[:1], said_of_yours[:1]
+            found["so_shared"] = (rest,) if verb in _AUXILIARIES else ()
+            found["of_both"] = () if many else tuple(_both(verb, "[LIKED]") for verb in found.get("of_liked", ()))
             found["of_end"] = tuple(verb for verb in found.get("of_item", ()) if verb.endswith(" [ITEM]"))
-            found["who"] = ("who" if self.type(self.end(steps[0])).measure_words.get("zh") in _PEOPLE else "which",)
+            found["who"] = (self._who(self.end(steps[0])),)
+            nouns = self.more(steps[0].type or "", "noun")
+            if nouns:
+                found["these_noun"] = (f"these {nouns[-1]}" if several else f"this {nouns[0]}",)
         return found | {
             "which": (which,),
             "both": () if many else ("Both ",),
+            "item_who": (self._who(self.schema.item.name),),
             "shut": ("," if which.startswith(",") else "",),
-            "has_years": ("comes from [SHARED]",),
-            "have_years": ("come from [SHARED]",),
+            "has_years": ("dates from [SHARED]",),
+            "have_years": ("date from [SHARED]",),
             "that_did": (f"that you {act}" if open_end else "in your history",),
             "everybody": (f"of what all {users} {act}" if open_end else f"in the histories of all {users}",),
             "did_those": (self.did().replace("{}", self.again(True)),),
-            "text_one": ("title and facts" if facts else what,),
-            "text_many": ("titles and facts" if facts else _plural(what),),
+            "text_one": (f"{title} and facts" if facts else what,),
+            "text_many": (f"{title}s and facts" if facts else _plural(what),),
+            "a_text": (f"a {title} and facts" if facts else _a(what),),
+            "a_text_yours": () if many else (f"a {title} and facts" if facts else _a(what),),
             "is": ("are" if facts else "is",),
             "resembles": ("resemble" if facts else "resembles",),
             "that": ("those" if facts or many else "that",),
             "that_item": ("those" if facts else "that",),
-            "text_yours": (f"{'titles' if many else 'title'} and facts" if facts else _plural(what) if many else what,),
+            "text_yours": (f"{title}{'s' * many} and facts" if facts else _plural(what) if many else what,),
             "are_yours": ("are" if facts or many else "is",),
+            "resemble_yours": ("resemble" if facts or many else "resembles",),
         }
 
 
@@ -396,11 +438,25 @@ def _also(verb: str) -> str:
 
 
 def _as(verb: str, many: bool) -> str | None:
-    """ "was" for "was directed by", "does" for "stars"; None where the verb does not tell its time."""
+    """ "was" for "was directed by", "does" for "stars", "did" for "won"; None where the verb does not tell its time."""
     first = verb.partition(" ")[0]
     if first in _AUXILIARIES:
         return _AUXILIARIES[first] if many else first
+    if first in _PAST or first.endswith("ed"):
+        return "did"
     return ("do" if many else "does") if first.endswith("s") and not first.endswith("ss") else None
+
+
+def _both(verb: str, what: str = "") -> str:
+    """ "were both directed by [SHARED]", "both star [SHARED]"; before ``what``: "directed both [LIKED]"."""
+    if what:
+        return verb.replace(what, f"both {what}")
+    first, _, rest = verb.partition(" ")
+    return f"{first} both {rest}" if first in _AUXILIARIES.values() else f"both {verb}"
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
 @cache
