@@ -234,7 +234,10 @@ def _record_batch(verbalizer: Verbalizer, table: PathTable, ranks: NDArray[np.in
         pa.array(table.score),
         pa.array(addends.base),
         pa.array(table.shown_share),
-        _listed(bounds_of([len(said) for said in notes]), pa.array([n for said in notes for n in said], pa.string())),
+        _listed(
+            bounds_of(np.array([len(said) for said in notes], np.int64)),
+            pa.array([n for said in notes for n in said], pa.string()),
+        ),
         pa.array(verbalizer.tell(table, notes), pa.string()),
         _listed(table.groups, groups),
     ]

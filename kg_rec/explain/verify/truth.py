@@ -22,7 +22,6 @@ from kg_rec.explain.path import Path
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot import Snapshot
 
-
 #: An error is told relative to the score, or to this part of all that speaks for the item and against it, if more.
 LEAST_WHOLE = 0.1
 

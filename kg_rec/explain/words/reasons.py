@@ -168,13 +168,13 @@ class Against(NamedTuple):
     """What speaks against an item.
 
     Attributes:
-        count: how many of the user's items do.
+        number: how many of the user's items do.
         named: those of them that matter most, most first; dense indices, at most :data:`MAX_AGAINST`.
         disliked: those of the named that the user did not like.
         share: how much all of them take away, by what speaks for the item.
     """
 
-    count: int
+    number: int
     named: list[int]
     disliked: list[int]
     share: float

@@ -144,9 +144,9 @@ class Verbalizer:
     def _opposed(self, other: Against) -> list[str]:
         spoken, names, language = self.sentences, self.fillings.items, self.sentences.language
         liked = language.join([names[j] for j in other.named]) if other.named else ""
-        few = "against" if other.count == 1 else "against_several"
-        which = few if other.count == len(other.named) else "against_most" if other.named else "against_each"
-        told = [self._opposing[which](liked, self.fillings.numbers[other.count], language.percent(other.share))]
+        few = "against" if other.number == 1 else "against_several"
+        which = few if other.number == len(other.named) else "against_most" if other.named else "against_each"
+        told = [self._opposing[which](liked, self.fillings.numbers[other.number], language.percent(other.share))]
         if other.disliked:
             told.append(spoken.remark("disliked", {"LIKED": language.join([names[j] for j in other.disliked])}))
         return told
