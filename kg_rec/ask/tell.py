@@ -8,6 +8,7 @@ from kg_rec.ask.answer import Addend, Suggestion
 from kg_rec.ask.atoms import MOST
 from kg_rec.ask.request import Request
 from kg_rec.ask.words import words_of
+from kg_rec.explain.words.languages.base import article_first
 from kg_rec.schema import GraphSchema
 
 
@@ -27,7 +28,7 @@ def suggestion_text(one: Suggestion, language: str) -> str:
     """One line of the list: its name, and its score as the sum it is."""
     parts = [f"{addend_text(a, language)} {a.value:+.2f}" for a in one.addends]
     between, equals = ("；", "：") if language == "zh" else ("; ", ": ")
-    return f"{one.rank}. {one.name} ({one.score:.2f}){equals}{between.join(parts)}"
+    return f"{one.rank}. {article_first(one.name)} ({one.score:.2f}){equals}{between.join(parts)}"
 
 
 def remarks_of(request: Request, schema: GraphSchema, text: str) -> list[str]:

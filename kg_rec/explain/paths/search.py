@@ -173,10 +173,10 @@ def _popular(model: Recommender, popularity: float) -> Floats64:
 
 def _co_liked(search: Search, values: Floats64) -> Candidates:
     """Paths you - j - others - item.  A learned weight without a common user has no path: it stays a term."""
-    addends = search.addends
-    others = (
-        search.model.interacted.co_count(addends.sources, addends.items[addends.pairs]) - search.liked[addends.pairs]
-    )
+    addends, others = search.addends, np.zeros(len(values), np.int64)
+    at = np.flatnonzero(values > 0)  # no other one becomes a path
+    pairs = addends.pairs[at]
+    others[at] = search.model.interacted.co_count(addends.sources[at], addends.items[pairs]) - search.liked[pairs]
     return _of_terms(search, search.forms.crowd, np.where(others >= search.config.least_crowd, values, 0), others)
 
 

@@ -167,7 +167,11 @@ class Language:
         if 0 < share < 0.00005:
             return "<0.01%"
         digits = 0 if share >= 0.095 or not share else 1 if share >= 0.00095 else 2
-        return _percent(self.locale, round(share, digits + 2), digits)
+        power = _POWERS[digits]
+        whole = int(share * power + 0.5)
+        if abs(share * power - whole) > 0.499:  # near the middle of two, where round() decides
+            whole = round(round(share, digits + 2) * power)
+        return _percent(self.locale, whole, digits)
 
     def join(self, names: Sequence[str], *, either: bool = False) -> str:
         """Names as a list: "A, B, and C"; joined with "or" where ``either``."""
@@ -366,9 +370,14 @@ def _number(locale: str, count: int) -> str:
     return str(format_decimal(count, locale=locale))
 
 
+#: By figures after the point of a percentage, what its share is multiplied with.
+_POWERS = (100, 1_000, 10_000)
+
+
 @cache
-def _percent(locale: str, share: float, digits: int) -> str:
-    return str(format_percent(share, format=f"#,##0{'.' * bool(digits)}{'#' * digits}%", locale=locale))
+def _percent(locale: str, whole: int, digits: int) -> str:
+    figures = f"#,##0{'.' * bool(digits)}{'#' * digits}%"
+    return str(format_percent(whole / _POWERS[digits], format=figures, locale=locale))
 
 
 @cache
