@@ -163,4 +163,3 @@ def test_large_reasons_are_told_first_and_the_first_does_not_begin_with_also(mod
     assert {place for places in told for place in places} == {0, 1, 2}
     assert not any(f"of that. {weight}" in text for text in texts for weight in weights[1:])
     assert all(text.count(weight) < 2 for text in texts for weight in weights)
-    assert any("A little, too: " in text for text in texts)
