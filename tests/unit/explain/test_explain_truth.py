@@ -15,7 +15,7 @@ from kg_rec.explain.path import Path, PathGroup
 from kg_rec.explain.paths.search import find
 from kg_rec.explain.single import explain
 from kg_rec.explain.verify.reading import Reading, read
-from kg_rec.explain.verify.truth import Facts, error, missing, scores_of
+from kg_rec.explain.verify.truth import LEAST_WHOLE, Facts, error, missing, scores_of
 from kg_rec.explain.words.patterns import Tone
 from kg_rec.explain.words.reasons import reasons
 from kg_rec.explain.words.wording import Wording
@@ -94,9 +94,10 @@ def test_true_terms_add_up(model: Recommender, some: list[Explanation]) -> None:
     assert scores == pytest.approx([e.score for e in some], rel=1e-6)
     for e, score in zip(some, scores.tolist(), strict=True):
         assert error(e, score) <= 1e-5
-        assert error(e, score * 1.001) == pytest.approx(0.001, rel=0.1)
+        whole = max(score, LEAST_WHOLE * (e.speaks_for + e.speaks_against)) / score  # of a score near 0 not alone
+        assert error(e, score * 1.001) == pytest.approx(0.001 / whole, rel=0.1)
         worse = replace(e, terms=(*e.terms, replace(e.terms[0], value=0.01 * score)))
-        assert error(worse, score) == pytest.approx(0.01, rel=0.1)
+        assert error(worse, score) == pytest.approx(0.01 / whole, rel=0.1)
 
 
 def test_a_path_beyond_its_term_is_an_error(some: list[Explanation]) -> None:
