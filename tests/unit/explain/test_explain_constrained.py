@@ -50,7 +50,8 @@ def test_every_text_of_random_weights_is_accepted(folders: dict[str, Path], kind
     for n, pattern in list(enumerate(patterns(MOVIES, lang)[::9]))[KINDS.index(kind) :: len(KINDS)]:
         tone = TONES[n // len(KINDS) % 4]
         said = model.write(prompts.request(MOVIES, pattern, tone, 3, n))
-        assert len(said) == 3 or kind == "metaspace"  # whose bytes of rare characters are special tokens here
+        assert said or kind == "metaspace"  # whose bytes of rare characters are special tokens here
+        assert len(set(said)) == len(said) <= 3  # in some tones there are but two ways to say it
         for text in said:
             assert check_phrase(pattern, text, lang, tone) == ()
 
