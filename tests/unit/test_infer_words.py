@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kg_rec.checks.infer.lexicon import opinion
 from kg_rec.checks.infer.words import past_of, told_of_items
 
 
@@ -56,3 +57,19 @@ def test_a_fact_is_told_by_its_verb_or_by_a_noun(
     words: str, source: str, target: str, item: str, told: tuple[str, str]
 ) -> None:
     assert told_of_items(words, source, target, item) == told
+
+
+@pytest.mark.parametrize(
+    ("name", "others", "weight"),
+    [
+        ("GEKAUFT", "", 1.0),
+        ("ZURÜCKGEGEBEN", "GEKAUFT", -1.0),
+        ("ZURÜCKGEGEBEN", "AUSGELIEHEN", 0.0),
+        ("devuelto por", "compró", -1.0),
+        ("退货", "购买", -1.0),
+        ("浏览", "购买", 0.2),
+        ("RETURNED", "BORROWED", 0.0),
+    ],
+)
+def test_what_speaks_against_is_known_in_other_languages(name: str, others: str, weight: float) -> None:
+    assert opinion(name, others) == weight

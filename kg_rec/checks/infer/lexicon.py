@@ -24,10 +24,16 @@ _PEOPLE = re.compile(
 )
 #: Relationship types that speak against, that say little, and that end what another began.
 _AGAINST = _starts(
-    "return dislik refund cancel hid block skip complain reject unfollow report allerg ignor annul annulé hate"
+    "return dislik refund cancel hid block skip complain reject unfollow report allerg ignor annul annulé hate "
+    "zurück retour storn abgelehnt abgebrochen übersprungen refus rejet rendu devuel devol rechaz "
+    "退货 退款 取消 拒绝 不喜欢 拉黑 跳过"
 )
-_FAINT = _starts("view click impress open seen visit brows search")
-_BORROWED = _starts("borrow loan lent rent took check")
+_FAINT = _starts(
+    "view click impress open seen visit brows search angesehen gesehen angeklickt besucht consult vu vist cliqu "
+    "浏览 查看 点击"
+)
+_BORROWED = _starts("borrow loan lent rent took check ausgeliehen entliehen geliehen emprunt prest 借")
+_GIVEN_BACK = _starts("return zurück rendu devuel devol 归还 还书 已还")
 #: Relationship types that warn: no reason to recommend anything.
 _WARNS = re.compile(
     "contraindicat|interacts? with|incompatib|conflict|unsafe|forbid|forbidden|banned|adverse|excludes|not for|allerg"
@@ -137,7 +143,7 @@ def warns(name: str) -> bool:
 def opinion(name: str, others: str = "") -> float:
     """The weight of one relationship of a type, beside others: below 0 against, 1 for, little for a look."""
     words = words_of(name)
-    if "return" in words and _BORROWED.search(words_of(others)):  # what is lent comes back
+    if _GIVEN_BACK.search(words) and _BORROWED.search(words_of(others)):  # what is lent comes back
         return 0.0
     return -1.0 if _AGAINST.search(words) else 0.2 if _FAINT.search(words) else 1.0
 
