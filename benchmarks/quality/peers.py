@@ -1,7 +1,7 @@
 """Peers, run beside the model on the same split; what they have to choose, they choose on validation.
 
-EASE and EDLAE in closed form, EASE with histories that fade, ItemKNN, LightGCN by PyTorch Geometric, and what was
-chosen most in the last days.
+EASE and EDLAE in closed form, EASE with histories that fade, ItemKNN, LightGCN by PyTorch Geometric, what was chosen
+most in the last days, and what each user had most often.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from kg_rec.metrics import per_user
 from kg_rec.model.histories import histories
 from kg_rec.progress import Progress
 from kg_rec.snapshot import EdgeTable
+from kg_rec.snapshot.tables import events_of
 from kg_rec.split import Split
 
 #: Users ranked at a time.
@@ -180,8 +181,38 @@ def popular_last(days: int) -> Callable[[Task, Progress, int], Peer]:
     return peer
 
 
+def own_frequent(task: Task, progress: Progress, seed: int) -> Peer:
+    """What each user had most often, then the most popular items; for a split by calendar."""
+    search = _Search(task, lambda days: _own(task, "valid", days), named("own frequent", progress))
+    search.walk("days", (36_500.0,), grow=None)  # a century: nothing fades
+    return search.best(lambda days: _own(task, "test", days))
+
+
+def own_decayed(task: Task, progress: Progress, seed: int) -> Peer:
+    """The same, each time fading by exp(-age/days), with the days chosen on validation; for a split by calendar.
+
+    Such counts of what one person had are hard to beat in groceries (Hu et al., "Modeling personalized item frequency
+    information for next-basket recommendation", SIGIR 2020).
+    """
+    search = _Search(task, lambda days: _own(task, "valid", days), named("own frequent, fading", progress))
+    search.walk("days", (7.0, 15.0, 30.0, 60.0, 120.0, 240.0))
+    return search.best(lambda days: _own(task, "test", days))
+
+
+def _own(task: Task, part: str, days: float) -> Scores:
+    """How often each user had each item, fading by exp(-age/days); equal ones by popularity."""
+    known = task.split.known if part == "test" and task.live else task.split.train
+    moment = task.split.moment(part)
+    assert moment is not None
+    edge, time = events_of(known)
+    each = np.exp((time - moment) / (86_400 * days))
+    counts = sparse.csr_array((each, (known.source[edge], known.target[edge])), shape=task.shape)
+    popular = np.bincount(known.target, minlength=task.shape[1]) / (1e9 * len(known))
+    return lambda users, rows: counts[users].toarray() + popular
+
+
 #: Peers that need one moment for everybody.
-BY_CALENDAR = ("popular-7", "popular-30")
+BY_CALENDAR = ("popular-7", "popular-30", "own-frequent", "own-frequent-fading")
 
 
 def _most_chosen(edges: EdgeTable, moment: int | None, days: int, items: int) -> Scores:
@@ -297,6 +328,8 @@ PEERS = {
     "lightgcn": lightgcn,
     "popular-7": popular_last(7),
     "popular-30": popular_last(30),
+    "own-frequent": own_frequent,
+    "own-frequent-fading": own_decayed,
 }
 
 

@@ -214,7 +214,8 @@ class Scorer:
         """
         model, n = self.model, len(self.model.items)
         history = sparse.csr_array((1, n), dtype=np.float32) if user is None else model.histories[[user]]
-        yours, before = model.scores_of(history)[0], self._said(user)
+        again = None if user is None else model.again_of(np.array([user]))
+        yours, before = model.scores_of(history, again)[0], self._said(user)
         if before is not None:
             yours -= before.total
         anchors = [model.items.index(a.item.key) for a in request.anchors]

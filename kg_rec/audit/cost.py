@@ -113,7 +113,8 @@ def rank_by_rules(model: Recommender, split: Split, part: str, k: int, rules: Ca
     ranker = Ranker.of(rules, model, allowed, k)
     top = np.full((len(users), k), -1, np.int64)
     for rows, mine in ranker.limits.parts(users, allowed):
-        top[rows] = ranker.choose(model.histories[users[rows]], known[rows], mine).items
+        some = users[rows]
+        top[rows] = ranker.choose(model.histories[some], known[rows], mine, model.again_of(some)).items
     return Ranking(users, top, {f"{name}@{k}": v for name, v in per_user(top, relevant, k).items()})
 
 

@@ -174,9 +174,10 @@ def _taken_apart(
         asked: per set the weight of each score of each user, shape (b, items).
         weights: per set how each user counts in each gap, shape (gaps, b).
     """
-    rows = model.histories[users]
-    whole, wide = model.scores_of(rows), rows.astype(np.float64)
+    rows, again = model.histories[users], model.again_of(users)
+    whole, wide = model.scores_of(rows, again), rows.astype(np.float64)
     channels = [c.kernel.scores(rows) * c.weight.astype(np.float64) for c in model.channels]
+    channels += [] if again is None else [again.toarray()]
     prior = next((c for c in model.channels if kind_of(c.name).is_prior), None)
     lambda_ = np.zeros(len(model.items)) if prior is None else prior.weight.astype(np.float64)
     reached = [] if prior is None else [(wide @ _gated(p), p.factors.target.astype(np.float64)) for p in model.shared]
@@ -200,7 +201,12 @@ def _gated(paths: GatedPaths) -> sparse.csr_array:
 def _zeros(model: Recommender, gaps: int) -> _Sums:
     prior = any(kind_of(c.name).is_prior for c in model.channels)
     facts = sum(p.factors.source.shape[1] for p in model.shared) if prior else 0
-    return _Sums(np.zeros(gaps), np.zeros((gaps, 1 + len(model.channels))), np.zeros((gaps, facts)))
+    return _Sums(np.zeros(gaps), np.zeros((gaps, len(_part_names(model)))), np.zeros((gaps, facts)))
+
+
+def _part_names(model: Recommender) -> tuple[str, ...]:
+    """The base, the channels, and what users have again where it counts."""
+    return ("base", *(c.name for c in model.channels), *(() if model.again is None else ("again",)))
 
 
 def _plus(one: _Sums, other: _Sums) -> _Sums:
@@ -210,7 +216,7 @@ def _plus(one: _Sums, other: _Sums) -> _Sums:
 def _told(
     model: Recommender, of: str, by: str, group: str, gap: float, parts: Floats64, facts: Floats64, most: int
 ) -> ScoreGap:
-    names = ("base", *(c.name for c in model.channels))
+    names = _part_names(model)
     largest = np.argsort(-np.abs(facts), kind="stable")[:most]
     told = tuple(_fact(model, int(place), float(facts[place])) for place in largest.tolist() if facts[place])
     others = float(facts.sum() - sum(fact.value for fact in told))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kg_rec.snapshot import Snapshot
     from kg_rec.split import Protocol, Split
 
-_ABLATIONS = ("no_graph", "shuffled_graph", "popularity_shuffled", "no_text", "no_gnn")
+_ABLATIONS = ("no_graph", "shuffled_graph", "popularity_shuffled", "no_text", "no_gnn", "no_again")
 
 
 @click.command(cls=Command, short_help="Measure quality, and what the graph adds.")

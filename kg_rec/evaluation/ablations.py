@@ -13,8 +13,8 @@ from kg_rec.schema import RelationType
 from kg_rec.snapshot import EdgeTable, Snapshot
 
 #: What can be left out: the facts; the right facts, which other items get, any or equally popular ones; the text
-#: model; the relational GNN.
-ABLATIONS = ("no_graph", "shuffled_graph", "popularity_shuffled", "no_text", "no_gnn")
+#: model; the relational GNN; what users have again.
+ABLATIONS = ("no_graph", "shuffled_graph", "popularity_shuffled", "no_text", "no_gnn", "no_again")
 
 #: Items that are called equally popular: so many neighbours in the order of popularity.
 _PEERS = 10
@@ -33,6 +33,8 @@ def without(
     """
     if name == "no_text":
         return snapshot, config.with_parts(replace(config.of(MeaningConfig), encoder="none"))
+    if name == "no_again":
+        return snapshot, replace(config, again=replace(config.again, days=()))
     if name == "no_gnn":
         return snapshot, replace(config, channels=tuple(c for c in config.channels if c != "relational"))
     rng = np.random.default_rng(config.seed)

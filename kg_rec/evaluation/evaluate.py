@@ -113,7 +113,7 @@ def rank_split(
     """
     users, relevant, known, candidates = to_find(split, part, model.shape)
     given = (model.with_interactions(split.given(live=part == "test")) if live else model).at(split.moment(part))
-    top, _ = model.best(given.histories[users], known, max(ks), candidates)
+    top, _ = given.best(given.histories[users], known, max(ks), candidates, given.again_of(users))
     metrics = {f"{name}@{k}": v for k in ks for name, v in per_user(top, relevant, k).items()}
     return Ranking(users, top, metrics)
 

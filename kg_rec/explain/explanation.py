@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from kg_rec.explain.formats import display
 from kg_rec.explain.path import Path, PathGroup, Term
-from kg_rec.model.channels.registry import kind_of
+from kg_rec.model.channels.registry import paths_of
 from kg_rec.quantity import quantity
 from kg_rec.schema import GraphSchema
 from kg_rec.tabular import Tabular, columns
@@ -48,6 +48,29 @@ class InFashion:
 
 
 @dataclass(frozen=True, slots=True)
+class HadAgain:
+    """How often and how lately the user had the item, and what that adds to its score.
+
+    Attributes:
+        value: the addend; it is the term of the channel ``again``.
+        count: how many times.
+        gap: mean time between two, in days; 0 where there was one, or all at one time.
+        since: how long before the list the latest was, in days.
+        until: the time of the list, in Unix seconds.
+        cypher: statement that returns the times from the store.
+        parameters: its parameters.
+    """
+
+    value: float
+    count: int
+    gap: float
+    since: float
+    until: int
+    cypher: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation(Tabular):
     """Why an item has its score for a user.
 
@@ -69,6 +92,7 @@ class Explanation(Tabular):
         schema: gives the words of pictures and lists.
         fashion: the part of ``base`` that says what is in fashion at the time of the list; None where it is off.
         stated: the parts of ``base`` that come from what the user said of themselves: in words, and how much.
+        again: how the user had the item, where it may be had again; None where that is off, or the user did not.
     """
 
     user: str
@@ -87,6 +111,7 @@ class Explanation(Tabular):
     schema: GraphSchema = field(compare=False)
     fashion: InFashion | None = None
     stated: tuple[tuple[str, float], ...] = ()
+    again: HadAgain | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -106,7 +131,7 @@ class Explanation(Tabular):
     @property
     def by_facts(self) -> float:
         """What facts of the graph that the item shares with the user's interactions add to the score."""
-        return sum(t.value for t in self.terms if kind_of(t.channel).paths == "facts")
+        return sum(t.value for t in self.terms if paths_of(t.channel) == "facts")
 
     def shap_values(self, channel: str | None = None) -> dict[str, float]:
         """Exact Shapley values of the user's interactions, in the score's unit; ``base`` is the expected value.

@@ -13,6 +13,7 @@ from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path, PathGroup, PathNode, Term
 from kg_rec.explain.paths.search import PathTable, find
+from kg_rec.explain.show.again import had_again
 from kg_rec.explain.show.cypher import cypher_for
 from kg_rec.explain.show.fashion import in_fashion
 from kg_rec.explain.words.verbalizer import Verbalizer
@@ -136,12 +137,13 @@ def assembled(
         schema=schema,
         fashion=in_fashion(model, i),
         stated=() if model.stated is None else model.stated.about(i, lang),
+        again=had_again(model, int(addends.users[0]), i),
     )
 
 
 def notes_of(model: Recommender, addends: Addends) -> list[tuple[str, ...]]:
-    """The remarks on each score; see :class:`Explanation`."""
-    had = model.interacted.had(addends.users, addends.items)
+    """The remarks on each score; see :class:`Explanation`.  What may be had again is not said to be known already."""
+    had = model.interacted.had(addends.users, addends.items) & (not model.snapshot.schema.interaction.again)
     empty = np.diff(addends.bounds) == 0
     return [
         (("already_interacted",) if h else ()) + (("no_interactions",) if e else ())

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from kg_rec.arrays.types import Floats32
 from kg_rec.feedback.learn import Learned, reweighted, segments_of
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot import NO_TIME, EdgeTable
-from kg_rec.snapshot.tables import own_times
+from kg_rec.snapshot.tables import events_of, own_times, with_events
+from kg_rec.split import join
 
 #: Kinds that count as interactions with an item.
 POSITIVE = ("click", "like", "buy")
@@ -52,7 +56,8 @@ def with_reactions(model: Recommender, reactions: pa.Table) -> Recommender:
     A user's latest reaction to an item counts.  A click, like or buy is an interaction of the time when it was done;
     where interactions have weights it gets the least weight that counts as positive, or the middle weight.  A dismissal
     is an interaction whose weight speaks against the item, so it is never recommended and never a reason.  An
-    interaction that is in the graph stays as it is.
+    interaction that is in the graph stays as it is; but where items are had again (``kr:again``), a buy of such an item
+    counts once more, unless the graph has it with the same time, and a later dismissal keeps the item away.
 
     Args:
         model: a trained model.
@@ -103,7 +108,39 @@ def reacted(model: Recommender, edges: EdgeTable, reactions: pa.Table, liked: fl
     if edges.times is not None:
         came = EdgeTable(users[known], items[known], time=time[len(edges) :])
         times = pa.concat_arrays([edges.times, own_times(came)])
-    return EdgeTable(source, target, weight, time, times).take(first)
+    found = EdgeTable(source, target, weight, time, times).take(first)
+    if not model.snapshot.schema.interaction.again:
+        return found
+    came = EdgeTable(users[known], items[known], time=time[len(edges) :])
+    return _once_more(found, came, kinds[known], model.shape[1])
+
+
+def _once_more(found: EdgeTable, came: EdgeTable, kinds: NDArray[Any], items: int) -> EdgeTable:
+    """Interactions where items are had again: with what was bought once more, and without what was dismissed last.
+
+    Args:
+        found: one edge a pair, sorted; each pair of ``came`` has one.
+        came: what people did, one edge each, latest first.
+        kinds: of what they did.
+        items: how many there are.
+    """
+    place = np.searchsorted(found.source * items + found.target, came.source * items + came.target)
+    touched = np.unique(place)
+    edge, time = events_of(found)
+    there = np.isin(edge, touched)
+    known = set(zip(edge[there].tolist(), time[there].tolist(), strict=True))
+    buys = zip(place[kinds == "buy"].tolist(), own_times(came.take(kinds == "buy")).flatten().to_pylist(), strict=True)
+    new = np.array(sorted(set(buys) - known), np.int64).reshape(-1, 2)
+    latest, first = np.unique(place, return_index=True)
+    if len(new):
+        edge, time = np.concatenate([edge, new[:, 0]]), np.concatenate([time, new[:, 1]])
+        order = np.lexsort((time, edge))
+        order = order[np.isin(edge[order], new[:, 0])]
+        rest = found.take(np.setdiff1d(np.arange(len(found)), new[:, 0]))
+        found = join(rest, with_events(found, edge[order], time[order]))
+    weight = np.ones(len(found), np.float32) if found.weight is None else found.weight.copy()
+    weight[latest[kinds[first] == "dismiss"]] = -1
+    return replace(found, weight=weight)
 
 
 def _weight(weights: Floats32, least: float | None) -> float:

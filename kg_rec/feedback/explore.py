@@ -66,6 +66,7 @@ def pools(
     size: int,
     candidates: NDArray[np.bool_] | None = None,
     factors: NDArray[np.float64] | None = None,
+    again: sparse.csr_array | None = None,
 ) -> Iterator[Pool]:
     """The best ``size`` items of each history that rules and what was seen allow.
 
@@ -77,12 +78,15 @@ def pools(
         candidates: items allowed, boolean, shape (items,); None allows all.
         factors: of the channels, shape (c,), as feedback taught them: a score is the sum of factor times feature; None
             for 1.  The features are those of the trained model all the same.
+        again: r of these histories, CSR, shape (b, items); None for 0.  It counts under ``base``, which is what
+            feedback does not tell apart by channels.
     """
     names = channel_names(model)
     factors = np.ones(len(names)) if factors is None else factors
     for start in range(0, rows.shape[0], _USERS):
         part = rows[start : start + _USERS]
-        sums = [np.broadcast_to(model.base.astype(np.float64), part.shape)]
+        base = np.broadcast_to(model.base.astype(np.float64), part.shape)
+        sums = [base if again is None else base + again[start : start + _USERS].toarray()]
         sums += [c.kernel.scores(part).astype(np.float64) * c.weight for c in model.channels]
         scores = np.zeros(part.shape)
         for factor, channel in zip(factors, sums, strict=True):
@@ -137,7 +141,8 @@ def show(
     by_user: dict[int, Pool] = {}
     for some, allowed in model.shown.parts(places, candidates):
         mine = places[some]
-        own = pools(model, model.histories[mine], model.seen[mine], max(config.pool, k), allowed, factors)
+        rows, seen, again = model.histories[mine], model.seen[mine], model.again_of(mine)
+        own = pools(model, rows, seen, max(config.pool, k), allowed, factors, again)
         by_user.update(zip(some.tolist(), own, strict=True))
     rows: list[dict[str, object]] = []
     for n, (user, place) in enumerate(zip(users, places, strict=True)):

@@ -165,7 +165,8 @@ def reweighted(model: Recommender, posterior: Posterior) -> Recommender:
         for channel, weight in zip(model.channels, weights, strict=True)
     )
     fashion = None if model.fashion is None else model.fashion.scaled(float(base))
-    return replace(model, base=model.base * base, channels=channels, fashion=fashion)
+    again = None if model.again is None else replace(model.again, weight=model.again.weight * float(base))
+    return replace(model, base=model.base * base, channels=channels, fashion=fashion, again=again)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from scipy import sparse
 
 from kg_rec.errors import EvaluationError
 from kg_rec.evaluation.off_policy import PolicyValue, cascade_doubly_robust, ips, list_weights, snips
@@ -17,9 +18,11 @@ from kg_rec.feedback.explore import ExploreConfig, pools
 from kg_rec.feedback.learn import EVERYBODY, rewards, start
 from kg_rec.feedback.policy import Policy, Pool, propensities
 from kg_rec.feedback.posterior import Posterior
+from kg_rec.model.again import Again
 from kg_rec.model.histories import left_out, weighed
 from kg_rec.model.recommender import Recommender
-from kg_rec.snapshot import NO_TIME
+from kg_rec.snapshot import NO_TIME, EdgeTable, positive
+from kg_rec.snapshot.tables import events_of, with_events
 
 _LISTS = 64
 
@@ -172,7 +175,22 @@ def _pools_then(
         known = replace(edges.take(np.concatenate(cells)), source=np.concatenate(owners))
         relation = model.snapshot.schema.interaction
         rows, seen = weighed(known, relation, shape, model.chosen), left_out(known, relation, shape)
-        yield from pools(model, rows[: len(part)], seen[: len(part)], max(config.pool, k), candidates, factors)
+        again = None if model.again is None else _again(model, model.again, part, known)
+        yield from pools(model, rows[: len(part)], seen[: len(part)], max(config.pool, k), candidates, factors, again)
+
+
+def _again(model: Recommender, again: Again, lists: list[_List], known: EdgeTable) -> sparse.csr_array:
+    """r of each list at the time when it was shown, by what its user had done before, CSR, shape (lists, items)."""
+    shown, relation = np.array([one.at for one in lists]), model.snapshot.schema.interaction
+    edge, time = events_of(known)
+    before = time < shown[known.source[edge]]
+    past = positive(with_events(known, edge[before], time[before]), relation)
+    rows = []
+    for n, one in enumerate(lists):
+        own = past.take(past.source == n)
+        alone = replace(own, source=np.zeros(len(own), np.int64))
+        rows.append(again.at(one.at, alone).matrix(alone, (1, len(model.items))))
+    return sparse.csr_array(sparse.vstack(rows, format="csr"))
 
 
 def _value_models(model: Recommender, lists: list[_List]) -> tuple[Posterior, Posterior] | None:

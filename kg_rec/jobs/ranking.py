@@ -90,15 +90,22 @@ class Ranker:
         texts = moved(self.model.snapshot.schema, self.reranker, ranked, own, self._of(users, None).items)
         return pa.record_batch([*rows.columns, pa.array(texts, pa.string())], schema=fields_of(self.rules))
 
-    def choose(self, liked: sparse.csr_array, seen: sparse.csr_array, allowed: NDArray[np.bool_]) -> Reranked:
+    def choose(
+        self,
+        liked: sparse.csr_array,
+        seen: sparse.csr_array,
+        allowed: NDArray[np.bool_],
+        again: sparse.csr_array | None = None,
+    ) -> Reranked:
         """Lists for any histories.
 
         Args:
             liked: a_uj, CSR, shape (b, items).
             seen: items left out, CSR, shape (b, items).
             allowed: items that may be in these lists, shape (items,).
+            again: r, CSR, shape (b, items); None for 0.
         """
-        return self._chosen(liked, seen, allowed, self.reranker)
+        return self._chosen(liked, seen, again, allowed, self.reranker)
 
     def _of(self, users: Ints, rerank: Reranker | None) -> Reranked:
         reranked = Reranked.empty(len(users), self.k)
@@ -107,27 +114,33 @@ class Ranker:
         return reranked
 
     def _chosen(
-        self, liked: sparse.csr_array, seen: sparse.csr_array, allowed: NDArray[np.bool_], rerank: Reranker | None
+        self,
+        liked: sparse.csr_array,
+        seen: sparse.csr_array,
+        again: sparse.csr_array | None,
+        allowed: NDArray[np.bool_],
+        rerank: Reranker | None,
     ) -> Reranked:
         wanted = self.k if rerank is None else rerank.pool
-        top, values = _filled(*self.model.best(liked, seen, wanted, allowed), self.k)
+        top, values = _filled(*self.model.best(liked, seen, wanted, allowed, again), self.k)
         if rerank is None:
             return Reranked.by_score(top, values)
         own = self._own(liked, rerank)
-        more = self._with_groups(top, values, liked, seen, allowed, rerank)
+        more = self._with_groups(top, values, liked, seen, again, allowed, rerank)
         reranked = rerank(*more, self.k, own, top.shape[1])
         # caps left more places than the pool filled
         cut = np.flatnonzero((reranked.items[:, -1] < 0) & (top[:, -1] >= 0))
         if len(cut):
-            everything = self.model.best(liked[cut], seen[cut], liked.shape[1], allowed)
+            some = None if again is None else again[cut]
+            everything = self.model.best(liked[cut], seen[cut], liked.shape[1], allowed, some)
             reranked.put(cut, rerank(*everything, self.k, None if own is None else own[cut]))
         return reranked
 
-    def _rows(self, users: Ints) -> tuple[sparse.csr_array, sparse.csr_array]:
-        liked, seen = user_rows(self.model, users)
+    def _rows(self, users: Ints) -> tuple[sparse.csr_array, sparse.csr_array, sparse.csr_array | None]:
+        liked, seen, again = user_rows(self.model, users)
         if not self.rules.exclude_seen:
             seen = sparse.csr_array(seen.shape, dtype=np.float32)
-        return liked, _with_pairs(seen, users, self.blocked)
+        return liked, _with_pairs(seen, users, self.blocked), again
 
     def _own(self, liked: sparse.csr_array, rerank: Reranker) -> Floats64 | None:
         """The mix of kinds of what each user liked, shape (b, kinds); None without a calibration."""
@@ -142,12 +155,14 @@ class Ranker:
         values: Floats64,
         liked: sparse.csr_array,
         seen: sparse.csr_array,
+        again: sparse.csr_array | None,
         allowed: NDArray[np.bool_],
         rerank: Reranker,
     ) -> tuple[Ints, Floats64]:
         """The best items, and behind them the best of each group that places are kept for."""
         for group in rerank.also:
-            more, its = self.model.best(liked, seen, min(rerank.pool, max(self.k, int(group.sum()))), allowed & group)
+            wanted = min(rerank.pool, max(self.k, int(group.sum())))
+            more, its = self.model.best(liked, seen, wanted, allowed & group, again)
             known = np.array([np.isin(a, b) for a, b in zip(more, top, strict=True)], np.bool_).reshape(more.shape)
             more, its = np.where(known, -1, more), np.where(known, -np.inf, its)
             top, values = np.concatenate([top, more], axis=1), np.concatenate([values, its], axis=1)
@@ -193,14 +208,15 @@ def by_rules(
     yield from in_batches(rows, _USERS, lambda part: ranker.table(part, ranker.lists(part)), progress)
 
 
-def user_rows(model: Recommender, users: Ints) -> tuple[sparse.csr_array, sparse.csr_array]:
-    """Histories a_uj and what no list shows, of some users only, CSR, shape (users, items).
+def user_rows(model: Recommender, users: Ints) -> tuple[sparse.csr_array, sparse.csr_array, sparse.csr_array | None]:
+    """Histories a_uj, what no list shows, and r (None where it is off) of some users, CSR, shape (users, items).
 
     Reads these users' interactions alone, so memory does not grow with the number of users.
     """
     part, relation = edges_of(model.snapshot.interactions, users), model.snapshot.schema.interaction
     shape = (len(users), len(model.items))
-    return weighed(part, relation, shape, model.chosen), left_out(part, relation, shape)
+    again = model.again_in(part, len(users))
+    return weighed(part, relation, shape, model.chosen), left_out(part, relation, shape), again
 
 
 def _with_pairs(seen: sparse.csr_array, users: Ints, pairs: Ints) -> sparse.csr_array:

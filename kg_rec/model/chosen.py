@@ -47,6 +47,7 @@ class Chosen:
         privacy: of a model that was trained with differential privacy (:mod:`kg_rec.trust.private`), the guarantee;
             nothing was chosen on validation then, and ``valid`` is 0.
         fashion: days in which what was chosen is in fashion; its weight is ``warm["fashion"]``.  None where it is off.
+        again: ``days`` and ``due`` of what users have again; its weight is ``warm["again"]``.  None where it is off.
     """
 
     channels: Mapping[str, Mapping[str, Any]]
@@ -62,6 +63,7 @@ class Chosen:
     against: float = 0.0
     privacy: Mapping[str, Any] | None = None
     fashion: int | None = None
+    again: Mapping[str, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionary for JSON."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from kg_rec.errors import ArgumentError
+from kg_rec.model.again import AgainConfig
 from kg_rec.model.channels.base import settings_of
 from kg_rec.model.channels.registry import SHIPPED, kinds
 from kg_rec.model.cold.config import ColdConfig
@@ -79,6 +80,7 @@ class TrainConfig:
         cold: items without interactions.
         fusion: the channel weights.
         fashion: what is in fashion at the time of a list.
+        again: what users have again and again.
         robust: defence against fake users; off unless it is set.
         blocked: relation types of items' facts that no score may use: the model is that of a graph without them, and
             stays so over a graph that has them.  No explanation shows them either, as they explain nothing.
@@ -96,6 +98,7 @@ class TrainConfig:
     cold: ColdConfig = field(default_factory=ColdConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
     fashion: FashionConfig = field(default_factory=FashionConfig)
+    again: AgainConfig = field(default_factory=AgainConfig)
     robust: RobustConfig = field(default_factory=RobustConfig)
     blocked: tuple[str, ...] = ()
     shown: ShownConfig = field(default_factory=ShownConfig)
@@ -113,6 +116,7 @@ class TrainConfig:
         cold: ColdConfig | None = None,
         fusion: FusionConfig | None = None,
         fashion: FashionConfig | None = None,
+        again: AgainConfig | None = None,
         robust: RobustConfig | None = None,
         blocked: tuple[str, ...] = blocked,
         shown: ShownConfig | None = None,
@@ -134,6 +138,7 @@ class TrainConfig:
             "cold": cold or ColdConfig(),
             "fusion": fusion or FusionConfig(),
             "fashion": fashion or FashionConfig(),
+            "again": again or AgainConfig(),
             "robust": robust or RobustConfig(),
             "blocked": blocked,
             "shown": shown or ShownConfig(),
@@ -160,7 +165,7 @@ class TrainConfig:
     def setting_types(cls) -> dict[str, Any]:
         """The type of each setting by its name in files, in the order in which they are saved."""
         types = {name: kind for name, kind in get_type_hints(cls).items() if name != "parts"}
-        last = {name: types.pop(name) for name in ("cold", "fusion", "fashion", "robust", "blocked", "shown")}
+        last = {name: types.pop(name) for name in ("cold", "fusion", "fashion", "again", "robust", "blocked", "shown")}
         return {**types, **{kind.table: kind.settings for kind in kinds()}, **last}
 
     def to_dict(self) -> dict[str, Any]:

@@ -51,13 +51,22 @@ class MappedOperator:
         return scores
 
     def best(
-        self, histories: sparse.csr_array, seen: sparse.csr_array, k: int, candidates: NDArray[np.bool_] | None = None
+        self,
+        histories: sparse.csr_array,
+        seen: sparse.csr_array,
+        k: int,
+        candidates: NDArray[np.bool_] | None = None,
+        again: sparse.csr_array | None = None,
     ) -> tuple[Ints, Floats64]:
         """The k best items per row, as :meth:`kg_rec.model.operator.Operator.best` gives them."""
         b, n = histories.shape
         top, values = np.empty((b, min(k, n)), np.int64), np.empty((b, min(k, n)))
         for user in range(b):
-            scores = masked(self._scores(histories, user)[None], seen[[user]], candidates)
+            scores = self._scores(histories, user)
+            if again is not None:
+                own = slice(again.indptr[user], again.indptr[user + 1])
+                scores[again.indices[own]] += again.data[own]
+            scores = masked(scores[None], seen[[user]], candidates)
             cells = topk_candidates(scores, k)
             top[user], values[user] = (part[0] for part in topk_sorted(cells, scores.take(cells), scores.shape, k))
         return top, values

@@ -1,6 +1,6 @@
 """All channels of a large catalogue joined into one item-item operator, which is never dense.
 
-    s(u, i) = b_i + (a_u M)_i + <a_u L, R_i> + <a_u P, Q_i>
+    s(u, i) = b_i + (a_u M)_i + <a_u L, R_i> + <a_u P, Q_i> [+ r(u, i)]
 
 M is sparse: the matrix kernels, minus the diagonals of the products.  L, R are the dense factors of all channels side
 by side, P, Q the sparse ones; R and Q hold lambda.  Lists are made in single precision up to the few items whose
@@ -98,7 +98,12 @@ class Operator:
         return np.asarray(total, dtype=np.float64)
 
     def best(
-        self, histories: sparse.csr_array, seen: sparse.csr_array, k: int, candidates: NDArray[np.bool_] | None = None
+        self,
+        histories: sparse.csr_array,
+        seen: sparse.csr_array,
+        k: int,
+        candidates: NDArray[np.bool_] | None = None,
+        again: sparse.csr_array | None = None,
     ) -> tuple[Ints, Floats64]:
         """The k best items per row, equal scores by smaller index.
 
@@ -109,6 +114,7 @@ class Operator:
             seen: items left out, CSR, shape (b, n).
             k: list length.
             candidates: items allowed, boolean, shape (n,); None allows all.
+            again: r, CSR, shape (b, n); None for 0.
 
         Returns:
             Items, int64, shape (b, min(k, n)), -1 where there are fewer; and their scores, -inf there.
@@ -120,13 +126,16 @@ class Operator:
         narrow = np.hstack([dense, np.ones((b, 1))]).astype(np.float32)
         right = self._narrow if candidates is None or candidates.all() else _without(self._narrow, candidates)
         hidden = np.repeat(np.arange(b) * n, np.diff(seen.indptr)) + seen.indices
-        slack = 2 * self._rounding(given)
-        addends = bounds_of(lengths_of(self.matrix, given.indices))[given.indptr]
+        slack = 2 * self._rounding(given, again)
+        each, matrix = given, self.matrix
+        if again is not None:  # r is a M' of the rows [a r] with the identity below M
+            each, matrix = sparse.csr_array(sparse.hstack([given, again], format="csr")), self._above_identity
+        addends = bounds_of(lengths_of(matrix, each.indices))[each.indptr]
         top, values = np.empty((b, min(k, n)), np.int64), np.empty((b, min(k, n)))
         tile = max(1, min(b, TILE, _CELLS // max(n, self.source.shape[1])))
         scores, wanted = np.empty((tile, n), np.float32), np.zeros(tile * n, np.bool_)
         for first, last in _parts(addends):
-            cells, parts = self._sparse(given, first, last, tile)
+            cells, parts = _sparse(each, matrix, first, last, tile)
             single = parts.astype(np.float32)
             for start in range(first, last, tile):
                 end = min(start + tile, last)
@@ -146,17 +155,6 @@ class Operator:
                 top[start:end], values[start:end] = topk_sorted(few, exact + self.base[few % n], nearly.shape, k)
         return top, values
 
-    def _sparse(self, given: sparse.csr_array, first: int, last: int, tile: int) -> tuple[Ints, Floats64]:
-        """The addends a_uj M_ji of rows u of a: cells u n + i, where u counts from each tile, and their values."""
-        part = slice(given.indptr[first], given.indptr[last])
-        rows_of_matrix = self.matrix[given.indices[part]]
-        lengths = np.diff(rows_of_matrix.indptr)
-        starts = np.repeat(
-            np.arange(last - first) % tile * rows_of_matrix.shape[1], np.diff(given.indptr[first : last + 1])
-        )
-        rows_of_matrix.data *= np.repeat(given.data[part], lengths)
-        return rows_of_matrix.indices + np.repeat(starts, lengths), rows_of_matrix.data
-
     def _factors(self, dense: Floats64, features: Floats64 | None, cells: Ints) -> Floats64:
         """<a_u L, R_i> + <a_u P, Q_i> of cells row n + item, each by itself."""
         values = np.empty(len(cells))
@@ -170,7 +168,7 @@ class Operator:
                 values[part] += sums(target.data * features[row[pair], target.indices], pair, len(item))
         return values
 
-    def _rounding(self, given: sparse.csr_array) -> Floats64:
+    def _rounding(self, given: sparse.csr_array, again: sparse.csr_array | None = None) -> Floats64:
         """A bound of the error of scores in single precision, shape (b,).
 
         A sum of c terms, however it is added up, is wrong by at most c u times the sum of their absolute values, to
@@ -179,6 +177,8 @@ class Operator:
         """
         terms = self.left.shape[1] + np.diff(self.target.indptr).max(initial=0) + np.diff(given.indptr) + 8
         size = abs(given) @ self._reach + np.abs(self.base).max(initial=0)
+        if again is not None:
+            size = size + abs(again).max(axis=1).toarray().ravel()
         return np.asarray(np.finfo(np.float32).eps * terms * size, dtype=np.float64)
 
     @cached_property
@@ -190,6 +190,11 @@ class Operator:
         return np.asarray(reach + abs(self.matrix).max(axis=1).toarray().ravel(), dtype=np.float64)
 
     @cached_property
+    def _above_identity(self) -> sparse.csr_array:
+        """M with the identity below it, CSR, shape (2 n, n)."""
+        return sparse.csr_array(sparse.vstack([self.matrix, sparse.eye_array(len(self.base))], format="csr"))
+
+    @cached_property
     def _narrow(self) -> Floats32:
         """R transposed, and b below it, in single precision, shape (d + 1, n)."""
         return np.ascontiguousarray(np.vstack([self.right.T, self.base]), dtype=np.float32)
@@ -198,6 +203,20 @@ class Operator:
     def _target(self) -> sparse.csr_array:
         """Q in single precision."""
         return self.target.astype(np.float32)
+
+
+def _sparse(
+    given: sparse.csr_array, matrix: sparse.csr_array, first: int, last: int, tile: int
+) -> tuple[Ints, Floats64]:
+    """The addends a_uj M_ji of rows u of a: cells u n + i, where u counts from each tile, and their values."""
+    part = slice(given.indptr[first], given.indptr[last])
+    rows_of_matrix = matrix[given.indices[part]]
+    lengths = np.diff(rows_of_matrix.indptr)
+    starts = np.repeat(
+        np.arange(last - first) % tile * rows_of_matrix.shape[1], np.diff(given.indptr[first : last + 1])
+    )
+    rows_of_matrix.data *= np.repeat(given.data[part], lengths)
+    return rows_of_matrix.indices + np.repeat(starts, lengths), rows_of_matrix.data
 
 
 def _parts(addends: Ints) -> Iterator[tuple[int, int]]:

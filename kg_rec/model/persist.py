@@ -65,6 +65,9 @@ def save(model: Recommender, folder: str | Path) -> None:
         },
         "ridge": None if model.regression is None else model.regression.ridge,
         "fashion": None if model.fashion is None else {"weight": model.fashion.weight, "days": model.fashion.days},
+        "again": None
+        if (again := model.again) is None
+        else {"weight": again.weight, "days": again.days, "due": again.due},
         "choices": model.chosen.to_dict(),
         "config": model.config.to_dict(),
         "compression": compression,

@@ -1,8 +1,9 @@
 """The model: an additive score over a user's interactions, and its exact parts.
 
-    s(u, i) = b_i + sum_j a_uj sum_c lambda_c(i) K_c(j, i)
+    s(u, i) = b_i + sum_j a_uj sum_c lambda_c(i) K_c(j, i) + r(u, i)
 
-j runs over the items the user interacted with, c over the channels.  A user has no trained vector, so a new
+j runs over the items the user interacted with, c over the channels; r is not 0 for items that the user had and may have
+again (:mod:`kg_rec.model.again`).  A user has no trained vector, so a new
 interaction, a new user and a deletion take effect with the next call.
 """
 
@@ -21,6 +22,7 @@ from kg_rec.arrays.topk import masked, topk_candidates, topk_sorted
 from kg_rec.arrays.types import Floats32
 from kg_rec.errors import ModelError
 from kg_rec.model.adapt import adapted
+from kg_rec.model.again import Again, Habits
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.config import TrainConfig
@@ -33,7 +35,7 @@ from kg_rec.model.operator import Operator
 from kg_rec.model.packing import Compression
 from kg_rec.model.shown import Shown, shown_of
 from kg_rec.model.stated import Stated
-from kg_rec.snapshot import EdgeTable, IdMap, Snapshot
+from kg_rec.snapshot import EdgeTable, IdMap, Snapshot, positive
 
 #: Catalogues up to this size, and those with a dense kernel, score with one dense matrix of 8 n^2 bytes.
 _MERGE = 5_000
@@ -67,7 +69,7 @@ class Contributions:
         base: b_i.
         sources: dense indices j of the interactions, int64, shape (m,).
         weights: a_uj, shape (m,); below 0 for what speaks against.
-        values: per channel, a_uj lambda_c(i) K_c(j, i), float64, shape (m,).
+        values: per channel, a_uj lambda_c(i) K_c(j, i), float64, shape (m,); and under ``again`` r(u, i), at j = i.
     """
 
     base: float
@@ -93,7 +95,7 @@ class Addends:
         pairs: the pair of each addend, int64, shape (n,).
         sources: dense indices j of the interactions, int64, shape (n,).
         weights: a_uj, shape (n,).
-        values: per channel, a_uj lambda_c(i) K_c(j, i), float64, shape (n,).
+        values: per channel, a_uj lambda_c(i) K_c(j, i), float64, shape (n,); and under ``again`` r(u, i), at j = i.
     """
 
     users: NDArray[np.int64]
@@ -129,6 +131,7 @@ class Recommender:
         regression: how cold items got their relational embedding; None if there were none to learn from.
         text: unit text embeddings of the items as encoded, or None.
         fashion: the part of ``base`` that says what is in fashion at the time of the list; None where it is off.
+        again: r, what users have again and again at the time of the list; None where it is off.
         compression: how it was made small (:mod:`kg_rec.model.compression`); None if it was not.
         mapped: its parts stay in the file that holds them, and lists are made without a copy of them.
         stated: the part of ``base`` that says what one user said of themselves; lists and scores are then that user's
@@ -146,6 +149,7 @@ class Recommender:
     regression: ColdItems | None
     text: Floats32 | None
     fashion: Fashion | None = None
+    again: Again | None = None
     compression: Compression | None = None
     mapped: bool = False
     stated: Stated | None = None
@@ -231,13 +235,15 @@ class Recommender:
         """
         self.refuse_stated()
         found = adapted(self, snapshot)
+        if found.again is not None:
+            found = replace(found, again=found.again.over(snapshot.liked()))
         return found if found.fashion is None else found._dressed(found.fashion.over(snapshot.liked()))
 
     def with_interactions(self, edges: EdgeTable) -> Recommender:
         """The same parameters with other interactions of the same users and items.
 
-        The base stays, so that what is asked about one history does not change what is in fashion;
-        :meth:`at` and :meth:`with_snapshot` count that anew.
+        The base and the time of the list stay, so that what is asked about one history does not change what is in
+        fashion; :meth:`at` and :meth:`with_snapshot` count that anew.
         """
         return self.over(self.snapshot.with_edges(self.snapshot.schema.interaction.name, edges))
 
@@ -253,9 +259,12 @@ class Recommender:
         Args:
             moment: in Unix seconds; None for just after the newest interaction.
         """
-        if self.fashion is None:
-            return self
-        return self._dressed(replace(self.fashion, moment=moment).over(self.snapshot.liked()))
+        found = self
+        if found.again is not None:
+            found = found._based(replace(found, again=found.again.at(moment, self.snapshot.liked())))
+        if found.fashion is None:
+            return found
+        return found._dressed(replace(found.fashion, moment=moment).over(self.snapshot.liked()))
 
     def stating(self, stated: Stated) -> Recommender:
         """The same model for one user, with what the user said of themselves in base and lists; not to be saved.
@@ -289,21 +298,44 @@ class Recommender:
 
     def scores(self, users: NDArray[np.int64]) -> NDArray[np.float64]:
         """s(u, i) for users by dense index: float64, shape (len(users), items)."""
-        return self.scores_of(self.interacted.histories_of(users))
+        return self.scores_of(self.interacted.histories_of(users), self.again_of(users))
 
-    def scores_of(self, rows: sparse.csr_array) -> NDArray[np.float64]:
+    def again_of(self, users: NDArray[np.int64]) -> sparse.csr_array | None:
+        """r of some users by dense index, CSR, shape (len(users), items); None where it is off."""
+        return None if self.again is None else self.again_in(self.interacted.edges_of(users), len(users))
+
+    def again_in(self, edges: EdgeTable, users: int) -> sparse.csr_array | None:
+        """r of any interactions, liked or not, of users from 0 on, CSR, shape (users, items); None where it is off."""
+        return None if self.again is None else self._repeated(self.again, edges, users)
+
+    def _repeated(self, again: Again, edges: EdgeTable, users: int) -> sparse.csr_array:
+        return again.matrix(positive(edges, self.snapshot.schema.interaction), (users, len(self.items)))
+
+    def habit(self, user: int, item: int) -> Habits | None:
+        """How a user has an item again, by dense indices, one entry; None where that is off, or there is no time."""
+        if self.again is None:
+            return None
+        own = positive(self.interacted.edges_of(np.array([user])), self.snapshot.schema.interaction)
+        habits = Habits.of(own.take(own.target == item), self.again.until)
+        return habits if len(habits.count) and habits.count[0] else None
+
+    def scores_of(self, rows: sparse.csr_array, again: sparse.csr_array | None = None) -> NDArray[np.float64]:
         """Scores for any histories, not only those of the snapshot's users.
 
         Args:
             rows: a_uj, float32 CSR, shape (b, items), as :func:`kg_rec.model.histories.histories` makes it.
+            again: r of these histories, CSR, shape (b, items), as :meth:`again_in` makes it; None for 0.
 
         Returns:
             float64, shape (b, items).
         """
         if self._merged is None:
-            return self._operator.scores(rows)
-        total = np.tile(self.base.astype(np.float64), (rows.shape[0], 1))
-        total += rows @ self._merged
+            total = self._operator.scores(rows)
+        else:
+            total = np.tile(self.base.astype(np.float64), (rows.shape[0], 1))
+            total += rows @ self._merged
+        if again is not None:
+            total[np.repeat(np.arange(again.shape[0]), np.diff(again.indptr)), again.indices] += again.data
         return total
 
     def rank(
@@ -323,17 +355,23 @@ class Recommender:
             ConfigError: a rule of the model does not fit the graph.
         """
         if not self.config.shown:
-            return self.best(self.interacted.histories_of(users), self.interacted.seen_of(users), k, candidates)
+            given, seen = self.interacted.histories_of(users), self.interacted.seen_of(users)
+            return self.best(given, seen, k, candidates, self.again_of(users))
         shape = len(users), min(k, len(self.items))
         top, values = np.full(shape, -1, np.int64), np.full(shape, -np.inf)
         for rows, allowed in self.shown.parts(users, candidates):
             some = users[rows]
             given, seen = self.interacted.histories_of(some), self.interacted.seen_of(some)
-            top[rows], values[rows] = self.best(given, seen, k, allowed)
+            top[rows], values[rows] = self.best(given, seen, k, allowed, self.again_of(some))
         return top, values
 
     def best(
-        self, rows: sparse.csr_array, seen: sparse.csr_array, k: int, candidates: NDArray[np.bool_] | None = None
+        self,
+        rows: sparse.csr_array,
+        seen: sparse.csr_array,
+        k: int,
+        candidates: NDArray[np.bool_] | None = None,
+        again: sparse.csr_array | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The best k items for any histories, by score alone.
 
@@ -344,18 +382,20 @@ class Recommender:
             seen: items left out, CSR, shape (b, items).
             k: list length.
             candidates: items allowed, boolean, shape (items,); None allows all.
+            again: r of these histories, CSR, shape (b, items), as :meth:`again_in` makes it; None for 0.
         """
         if self.stated is not None:
             candidates = self.stated.allowed if candidates is None else candidates & self.stated.allowed
         if self._merged is None:
-            return self._operator.best(rows, seen, k, candidates)
+            return self._operator.best(rows, seen, k, candidates, again)
         b, n = rows.shape
         top, values = np.empty((b, min(k, n)), np.int64), np.empty((b, min(k, n)))
         size = max(16, min(1024, _CELLS // n))
         for start in range(0, b, size):
             block = slice(start, start + size)
             part, had = (rows, seen) if b <= size else (rows[block], seen[block])
-            found = masked(self.scores_of(part), had, candidates)
+            own = again if again is None or b <= size else again[block]
+            found = masked(self.scores_of(part, own), had, candidates)
             cells = topk_candidates(found, k)
             top[block], values[block] = topk_sorted(cells, found.take(cells), found.shape, k)
         return top, values
@@ -376,6 +416,10 @@ class Recommender:
             transposed = None if self.mapped else channel.kernel.transposed
             found = channel.kernel.values(sources, items[pairs]) if transposed is None else transposed.take(place)
             values[channel.name] = wide * found * np.repeat(channel.weight[items].astype(np.float64), lengths)
+        if self.again is not None:
+            some, row = np.unique(users, return_inverse=True)
+            own = self._repeated(self.again, self.interacted.edges_of(some), len(some))
+            values["again"] = np.where(sources == items[pairs], np.asarray(own[row, items])[pairs], 0.0)
         return Addends(users, items, self.base[items].astype(np.float64), bounds, pairs, sources, weights, values)
 
     @cached_property

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from kg_rec.errors import ArgumentError, ModelError
+from kg_rec.model.again import Again
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.similarity import ColdItems, Similarity
 from kg_rec.model.compression import MADE_AGAIN, made_again, of_facts
@@ -123,6 +124,11 @@ def assemble(about: Mapping[str, Any], tensors: Tensors, snapshot: Snapshot) -> 
         channels.append(Channel(name, kernel, tensors[f"channel.{name}.weight"]))
     parts = tuple(channels), tensors["base"], cold, shared, similarity, regression, text
     model = Recommender(snapshot, config, chosen, *parts, compression=compression)
+    if about.get("again") is not None:
+        g, fading, due = (float(about["again"][name]) for name in ("weight", "days", "due"))
+        if not (np.isfinite(g) and fading > 0 and due >= 0):
+            raise ArgumentError(f"again: expected a finite weight, days above 0, due from 0, got {g}, {fading}, {due}")
+        model = replace(model, again=Again.of(g, fading, due, snapshot.liked()))
     if about.get("fashion") is None:
         return model
     weight, days = float(about["fashion"]["weight"]), int(about["fashion"]["days"])

@@ -224,6 +224,9 @@ def _did(recommender: Recommender, user: str) -> bytes:
     whole = hashlib.blake2b(digest_size=16)
     for part in (given.indices, given.data, seen.indices):
         whole.update(len(part).to_bytes(8, "little") + part.tobytes())
+    again = recommender.again_of(row)
+    if again is not None:
+        whole.update(again.data.tobytes())
     if recommender.stated is not None:
         whole.update(recommender.stated.total.tobytes() + recommender.stated.allowed.tobytes())
     return whole.digest()

@@ -158,6 +158,34 @@ def test_a_stream_of_music(store: GraphStore, neo4j_driver: neo4j.Driver) -> Non
     assert len(edges(graph, "GENRE_Genre")) == 12
 
 
+def test_a_supermarket(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
+    """Where pairs have several relationships with times, items are had again, and every time is kept."""
+    run = neo4j_driver.execute_query
+    run("UNWIND range(0, 7) AS i CREATE (:Product {sku: 'p' + i, name: 'Product ' + i})")
+    run("UNWIND range(0, 5) AS u CREATE (:Customer {card: 'c' + u})")
+    rows = [
+        [u, i, START + timedelta(days=9 * n + u)]
+        for u in range(6)
+        for i in range(u % 2, 8, 2)
+        for n in range(1 + i % 4)
+    ]
+    run(
+        "UNWIND $rows AS r MATCH (c:Customer {card: 'c' + r[0]}), (p:Product {sku: 'p' + r[1]}) "
+        "CREATE (c)-[:BOUGHT {at: r[2]}]->(p)",
+        rows=rows,
+    )
+    assert "of the pairs have several" in infer(store)
+    graph = read(store)
+    relation = graph.schema.interaction
+    assert (relation.repeats, relation.again) == ("count", True)
+    bought = defaultdict[tuple[str, str], list[int]](list)
+    for u, i, at in rows:
+        bought[f"c{u}", f"p{i}"].append(int(at.timestamp()))
+    found = edges(graph, "TOOK_TO")
+    assert {pair: row["times"] for pair, row in found.items()} == bought
+    assert len(graph.liked()) == len(bought)
+
+
 def test_nodes_without_a_key_are_left_out_and_told(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
     run = neo4j_driver.execute_query
     run("UNWIND range(0, 29) AS i CREATE (:Book {pages: 100 + i, isbn: CASE WHEN i <> 7 THEN 'i' + i END})")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kg_rec.checks.infer.lexicon import is_count, is_rating, opinion, when
 from kg_rec.checks.infer.names import Identifiers, comment, english, literal, string, words_of
 from kg_rec.checks.infer.nodes import JOIN, shape
-from kg_rec.checks.infer.survey import Property, edge_properties
+from kg_rec.checks.infer.survey import Property, edge_properties, repeated
 from kg_rec.checks.infer.ways import EDGES, NODES, Way, Wishes
 from kg_rec.checks.infer.words import PARTICIPLES, past_of
 from kg_rec.store.base import GraphStore
@@ -22,6 +22,8 @@ _UNITS = (
 )
 _SECONDS = 1e8, 4.1e9
 _ISO = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])([T ][0-9]{2}:[0-9]{2}.*)?"
+#: From this share of pairs with several interactions on, items are taken to be had again and again.
+_AGAIN = 0.1
 _DATED = frozenset({"STRING", "ZONED DATETIME", "LOCAL DATETIME", "DATE"})
 
 
@@ -83,6 +85,15 @@ def interaction(
         for way, test, held in zip(ways, tests, holders, strict=True)
     ]
     weight, repeats, liked, notes = _weights(acts, wishes)
+    again = repeats == "sum" and len(acts) == 1 and not wishes.weights and acts[0].number(is_count) is None
+    whole = ways[0].pattern(f"(a:{quoted(user)})", f"(b:{quoted(item)})")
+    share = repeated(store, whole) if again and acts[0].weight > 0 and _time(acts[0]) else 0.0
+    if share >= _AGAIN:
+        repeats = "count ; kr:again true"
+        notes.append(
+            f"{share:.0%} of the pairs have several, so what was had may be listed again, and all times are kept; say "
+            "kr:again false to leave it out of lists"
+        )
     lines = [shape("weight", "xsd:double", f"kr:use kr:weight ; kr:from {string(weight)}")]
     times = {act.way.name: _time(act) for act in acts}
     found = {name: time for name, time in times.items() if time is not None}

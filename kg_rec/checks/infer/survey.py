@@ -281,6 +281,16 @@ def pair_is_unique(store: GraphStore, label: str, first: str, second: str) -> bo
     return bool(row["n"] == row["c"])
 
 
+def repeated(store: GraphStore, pattern: str) -> float:
+    """The share of the pairs (a, b) of a pattern that it matches several times."""
+    row = _rows(
+        store,
+        f"MATCH {pattern} WITH a, b, count(*) AS n "
+        "RETURN count(*) AS pairs, sum(CASE WHEN n > 1 THEN 1 ELSE 0 END) AS many",
+    )[0]
+    return float(row["many"] / row["pairs"]) if row["pairs"] else 0.0
+
+
 def twice(store: GraphStore, label: str, name: str) -> str | None:
     """A value of a property that several nodes of a label have, as text."""
     found = _rows(

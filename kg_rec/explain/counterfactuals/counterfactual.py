@@ -183,4 +183,12 @@ def _contest(view: UserList, target: int, k: int) -> Contest:
     base = view.scores(view.edges.take(np.empty(0, np.int64)))  # what stays, whatever is taken out
     timed = view.edges.time is not None
     decay = recency_weights(np.arange(m), view.model.chosen.recency if timed else 0.0).astype(np.float64)
-    return Contest(effects - own, base[others] - base[target], decay, k)
+    gains, leads = effects - own, base[others] - base[target]
+    again = view.model.again_in(view.edges, 1)
+    if again is None:
+        return Contest(gains, leads, decay, k)
+    each = np.arange(m), view.edges.target
+    cells = np.asarray(again[np.zeros(m, np.int64), view.edges.target])
+    alone = sparse.csr_array((cells, each), shape=(m, len(view.allowed))).toarray()
+    of_item = alone[:, others] - alone[:, [target]]
+    return Contest(gains + of_item, leads, decay, k) if (decay == 1).all() else Contest(gains, leads, decay, k, of_item)

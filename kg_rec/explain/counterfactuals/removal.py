@@ -7,7 +7,8 @@ decay of :mod:`kg_rec.model.histories`), the score of item x is
 
 The m - s interactions that stay take the ranks 0 ... m - s - 1 whichever they are, so the scale to mean 1,
 c_s = (m - s) / sum of w(0 ... m - s - 1), depends on the size s alone, and multiplies all but the base b.  Item i
-leaves the top k if k items x overtake it: s_S(x) > s_S(i), or equal with the smaller index.
+leaves the top k if k items x overtake it: s_S(x) > s_S(i), or equal with the smaller index.  What is had again adds to
+s_S(x) a number for each r that is kept, which neither rank nor size changes.
 
 1. A greedy set gives an upper bound.
 2. For each size s and item x, the largest lead that any S of that size gives x over i, by dynamic programming over the
@@ -61,12 +62,15 @@ class Contest:
         leads: b_x - b_i, shape (n,).
         decay: w by rank, positive, shape (m,).
         k: length of the list.
+        own: what interaction r adds to x less what it adds to i whatever its rank, as what is had again does,
+            shape (m, n); None for 0.  Only where the weights are not equal: else it is a part of ``gains``.
     """
 
     gains: Array
     leads: Array
     decay: Array
     k: int
+    own: Array | None = None
 
     @property
     def equal(self) -> bool:
@@ -94,7 +98,8 @@ def smallest_removal(contest: Contest, leaves: Callable[[tuple[int, ...]], bool]
     slack = _TOLERANCE * float(np.abs(contest.gains).sum(axis=0).max(initial=0) + np.abs(contest.leads).max())
     best = _largest_sums(contest, largest)
     scales = np.array([contest.scale(m - s) for s in range(largest + 1)])
-    can = best * scales[:, None] + contest.leads >= -slack
+    leads = contest.leads if contest.own is None else contest.leads + np.maximum(contest.own, 0).sum(axis=0)
+    can = best * scales[:, None] + leads >= -slack
     sizes = [s for s in range(1, largest + 1) if can[s].sum() >= contest.k]
     ranges = [(s, s) for s in sizes]
     if contest.equal and sizes:
@@ -245,9 +250,12 @@ def _layered(contest: Contest, columns: NDArray[np.int64], size: int, slack: flo
     latest = decay[np.maximum(np.arange(m) - size, 0)][:, None]
     lost = scale * (latest * np.maximum(-gains, 0)).sum(axis=0)
     start = contest.leads[columns] + slack
-    return _assemble(
-        contest, scale * lines, start, lost, (size, size), sparse.csr_array(flow), np.append(ends, np.zeros(m))
-    )
+    lines = scale * lines
+    if contest.own is not None:  # whatever is taken out, what stays adds the same
+        own = contest.own[:, columns]
+        lines[:, :m] -= own.T
+        start, lost = start + own.sum(axis=0), lost + np.maximum(own, 0).sum(axis=0)
+    return _assemble(contest, lines, start, lost, (size, size), sparse.csr_array(flow), np.append(ends, np.zeros(m)))
 
 
 def _assemble(

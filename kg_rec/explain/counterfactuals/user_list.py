@@ -96,7 +96,7 @@ class UserList:
 
     def scores(self, edges: EdgeTable) -> NDArray[np.float64]:
         """Scores of all items for some interactions, shape (items,)."""
-        scores: NDArray[np.float64] = self.model.scores_of(self.row(edges))[0]
+        scores: NDArray[np.float64] = self.model.scores_of(self.row(edges), self.model.again_in(edges, 1))[0]
         return scores
 
     def rank(self, scores: NDArray[np.float64], item: int) -> int | None:

@@ -2,7 +2,8 @@
 
 Added interactions, and those that stay, are weighed as if the store had changed (recency moves with them).  How an
 added item would be rated is not known: where ratings count, it counts as one in the middle of their scale, by a factor
-of 1.  As in :mod:`kg_rec.explain.counterfactuals.counterfactual`, what a user had stays left out of the list.
+of 1.  As in :mod:`kg_rec.explain.counterfactuals.counterfactual`, what a user had stays left out of the list, unless
+items are had again by the schema: then what is added once more counts once more, and stays listed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from kg_rec.errors import ConfigError, NotFoundError
 from kg_rec.explain.counterfactuals.user_list import Entry, UserList
 from kg_rec.model.recommender import Recommender, positions
 from kg_rec.snapshot import EdgeTable
+from kg_rec.split import join
 from kg_rec.tabular import Tabular, columns
 
 
@@ -116,7 +118,7 @@ def what_if(
         model: a trained model.
         user: user key.
         added: keys of items, as positive interactions later than all others, in the order given, each with a rating
-            in the middle of the scale (a factor of 1 in a_uj).  They leave the list.
+            in the middle of the scale (a factor of 1 in a_uj).  They leave the list, unless items are had again.
         removed: keys of items the user interacted with.  They stay left out of the list.
         k: length of the list.
         candidates: keys of the items allowed; None allows all.
@@ -131,10 +133,13 @@ def what_if(
         if index not in view.had:
             raise NotFoundError(f"user {user!r} has no interaction with {key!r}; expected one that can be taken out")
     kept = view.edges.take(~np.isin(view.edges.target, out))
-    twice = [key for n, key in enumerate(added) if int(new[n]) in {*kept.target.tolist(), *new[:n].tolist()}]
+    again = model.snapshot.schema.interaction.again
+    counting = [] if again else kept.target.tolist()
+    twice = [key for n, key in enumerate(added) if int(new[n]) in {*counting, *new[:n].tolist()}]
     if twice:
         raise ConfigError(f"user {user!r} already interacted with {twice[0]!r}; add items that do not count yet")
-    after = replace(view.without(new), disliked=view.disliked - set(out.tolist()))
+    listed = view if again else view.without(new)
+    after = replace(listed, disliked=view.disliked - set(out.tolist()))
     before = view.scores(view.edges)
     changes = _changes(view, before, after, after.scores(with_latest(kept, new)), k)
     return WhatIf(user, k, tuple(added), tuple(removed), {}, changes)
@@ -153,7 +158,8 @@ def what_if_weights(
     Args:
         model: a trained model.
         user: user key.
-        weights: factor on the weight of a channel, or of ``base``: 2 doubles lambda, 0 leaves the channel out.
+        weights: factor on the weight of a channel, of ``again`` or ``base``: 2 doubles lambda, 0 leaves the channel
+            out.
         k: length of the list.
         candidates: keys of the items allowed; None allows all.
 
@@ -161,7 +167,7 @@ def what_if_weights(
         NotFoundError: the user is not in the graph.
         ConfigError: ``k`` is below 1, a channel is not in the model, or a factor is not a finite number of at least 0.
     """
-    known = [*(c.name for c in model.channels), "base"]
+    known = [*(c.name for c in model.channels), *(() if model.again is None else ("again",)), "base"]
     for name, factor in weights.items():
         if name not in known:
             raise ConfigError(f"the model has no channel {name!r}; expected some of {', '.join(known)}")
@@ -170,6 +176,9 @@ def what_if_weights(
     view = UserList.of(model, user, candidates)
     row = view.row(view.edges).astype(np.float64)
     addends = {c.name: c.kernel.scores(row)[0].astype(np.float64) * c.weight.astype(np.float64) for c in model.channels}
+    own = model.again_in(view.edges, 1)
+    if own is not None:
+        addends["again"] = own.toarray()[0]
     addends["base"] = model.base.astype(np.float64)
     before = sum(addends.values(), start=np.zeros(len(model.items)))
     after = sum((weights.get(c, 1.0) * v for c, v in addends.items()), start=np.zeros(len(model.items)))
@@ -177,7 +186,7 @@ def what_if_weights(
 
 
 def with_latest(edges: EdgeTable, items: NDArray[np.int64]) -> EdgeTable:
-    """The edges, and later ones with more items, in the order given."""
+    """The edges, and later ones with more items, in the order given; where all times are kept, one edge an item."""
     time = edges.time
     if time is not None:
         first = int(time.max()) + 1 if len(time) else 0
@@ -186,7 +195,10 @@ def with_latest(edges: EdgeTable, items: NDArray[np.int64]) -> EdgeTable:
     weight = edges.weight  # none is known for what is added: it counts 1
     if weight is not None:
         weight = np.concatenate([weight, np.full(len(items), np.nan, np.float32)])
-    return EdgeTable(np.zeros(len(target), np.int64), target, weight, time)
+    every = EdgeTable(np.zeros(len(target), np.int64), target, weight, time)
+    if edges.times is None:
+        return every
+    return join(edges, every.take(np.arange(len(edges), len(target))))
 
 
 def _changes(

@@ -161,6 +161,10 @@ def _lacks(view: UserList, target: int, last: int) -> tuple[Lack, ...]:
     for channel in model.channels:
         for place, item in enumerate((target, last)):
             net[place] += weights * channel.kernel.values(sources, item) * float(channel.weight[item])
+    own = model.again_in(view.edges, 1)
+    if own is not None:
+        for place, item in enumerate((target, last)):
+            net[place] += np.where(sources == item, own[0, item], 0.0)
     order = np.lexsort((sources, -np.abs(net[1] - net[0])))
     return tuple(
         Lack(model.items.key(int(sources[n])), view.name(int(sources[n])), float(net[0, n]), float(net[1, n]))
@@ -199,7 +203,7 @@ def _with_each(
     ranks, behind = np.empty(len(rest), np.int64), np.empty(len(rest))
     for n, item in enumerate(rest.tolist()):
         new = np.array([*added, item])
-        after = view.without(new)
+        after = view if view.model.snapshot.schema.interaction.again else view.without(new)
         scores = after.scores(with_latest(view.edges, new))
         rank = after.rank(scores, target)
         ranks[n] = rank if rank is not None else len(scores)

@@ -28,7 +28,7 @@ from kg_rec.explain.paths.knowledge import knowledge_groups
 from kg_rec.explain.paths.metrics import popularity_of, recency_of
 from kg_rec.explain.paths.vectors import addends_of_vectors
 from kg_rec.model.channels.about import PathKind
-from kg_rec.model.channels.registry import kind_of
+from kg_rec.model.channels.registry import kind_of, paths_of
 from kg_rec.model.recommender import Addends, Recommender
 
 #: A fact of more than this share of all items is a hub: a genre, a language, not a director.
@@ -91,9 +91,9 @@ def find(model: Recommender, users: Ints, items: Ints, config: ExplainConfig) ->
     for channel, values in addends.values.items():
         if channel == "relational" and cold.any():
             values = np.where(cold[addends.pairs], 0, values)
-        for addend in of_vectors.values() if kind_of(channel).paths == "vectors" else [values]:
+        for addend in of_vectors.values() if paths_of(channel) == "vectors" else [values]:
             positive += sums(np.maximum(addend, 0), addends.pairs, count)
-        if channel in search.channels and kind_of(channel).paths == "co-users":
+        if channel in search.channels and paths_of(channel) == "co-users":
             together += np.where(addends.weights < 0, 0, values)
     searches = [_co_liked(search, together)]
     for (channel, by), form in search.forms.alike.items():
@@ -230,6 +230,8 @@ def _shown(search: Search, addends: Addends, positive: Floats64, candidates: Can
     order, pair, lengths, share_of_group = order[large], pair[large], lengths[large], share_of_group[large]
     total = sums(value, np.repeat(np.arange(len(order)), lengths), len(order))
     shown = sums(total, pair, count)
+    if "again" in addends.values:  # it is always told, with its numbers
+        shown = shown + np.maximum(sums(addends.values["again"], addends.pairs, count), 0)
     return PathTable(
         addends=addends,
         score=addends.sums(),

@@ -38,6 +38,7 @@ def to_dict(explanation: Explanation) -> dict[str, Any]:
         "score": e.score,
         "base": e.base,
         "fashion": None if e.fashion is None else {**asdict(e.fashion), "parameters": dict(e.fashion.parameters)},
+        "again": None if e.again is None else {**asdict(e.again), "parameters": dict(e.again.parameters)},
         "stated": [{"text": text, "value": value} for text, value in e.stated],
         "speaks_for": e.speaks_for,
         "speaks_against": e.speaks_against,

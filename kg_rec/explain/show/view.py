@@ -11,13 +11,13 @@ from kg_rec.explain.path import Path, PathEdge, PathNode
 from kg_rec.explain.words.languages.base import Language, speaker
 from kg_rec.explain.words.numbers import percent, signed
 from kg_rec.explain.words.slots import clean_name
-from kg_rec.model.channels.about import BASE, FASHION, STATED
+from kg_rec.model.channels.about import AGAIN, BASE, FASHION, STATED
 from kg_rec.model.channels.registry import about_of, kinds
 
 
 def score_parts() -> dict[str, str]:
     """The parts of a score in the order in which they are shown, the base first, and the colour of each."""
-    same = {"base": BASE.colour, "fashion": FASHION.colour, "stated": STATED.colour}
+    same = {"base": BASE.colour, "fashion": FASHION.colour, "stated": STATED.colour, "again": AGAIN.colour}
     return {**same, **{kind.name: kind.about.colour for kind in kinds()}}
 
 

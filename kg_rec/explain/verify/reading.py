@@ -15,6 +15,7 @@ from itertools import combinations
 
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.verify.truth import Facts
+from kg_rec.snapshot.tables import own_times
 
 #: A name, as the text to look into holds it: its place in the list of names.
 _N = r"\x02(\d+)\x03"
@@ -30,6 +31,8 @@ _CLAIMS: Mapping[str, Mapping[str, str]] = {
         "more": rf"({_LIST}){_INT} other \w+",
         "rate": r"\((<?[\d.]+%) of all \w+ did\)",
         "fashion": rf"{_INT} \w+ chose it in the last {_INT} days",
+        "again": rf"{_N} (?:{_INT} times|once)(?:, about every (?:(?P<gap>[\d,]+) days|(?P<daily>day)))?[;,] "
+        r"(?:the last time )?(?:(?P<ago>[\d,]+) days|(?P<day>one day)|less than a day) ago",
         "speak": rf"(?:{_INT}|\bOne) of your \w+ speaks? for",
         "told": r"told here makes up ([\d.]+%)",
         "share": r"accounts for (<?[\d.]+%) of what speaks",
@@ -42,6 +45,8 @@ _CLAIMS: Mapping[str, Mapping[str, str]] = {
         "more": rf"({_LIST})等{_INT}",
         "rate": r"这一比例为(<?[\d.]+%)",
         "fashion": r"最近(?P<days>\d+)天里有(?P<count>\d[\d,]*)\w+选择了它",
+        "again": rf"{_N}(?:{_INT}次|一次)(?:，大约每(?:(?P<gap>[\d,]+)天|(?P<daily>天))一次)?，(?:上一次)?是"
+        r"(?:(?P<ago>[\d,]+)天|(?P<day>一天)|不到一天)前",
         "speak": rf"历史记录中有{_INT}",
         "told": r"以下理由占其中的([\d.]+%)",
         "share": r"占推荐理由的(<?[\d.]+%)",
@@ -189,9 +194,16 @@ class _Reader:
 
     def _told(self, match: re.Match[str]) -> bool:
         shares = [group.share for group in self.e.groups]
+        if self.e.again is not None:
+            shares.append(self.e.again.value / self._positive())
         return any(
             _near(match.group(1), sum(some)) for n in range(1, len(shares) + 1) for some in combinations(shares, n)
         )
+
+    def _positive(self) -> float:
+        """What speaks for the item, over all addends of the channels."""
+        shares = [(g.value, g.share) for g in self.e.groups if g.share > 0]
+        return shares[0][0] / shares[0][1] if shares else sum(max(t.value, 0.0) for t in self.e.terms)
 
     _share = _told
 
@@ -200,9 +212,7 @@ class _Reader:
         named = [self._items(place) for place in re.findall(_N, match.group(1))]
         count = re.search(_INT, re.sub(_N, "", match.group(1)))
         less = sorted(value for value in self._sums().values() if value < 0)
-        shares = [(g.value, g.share) for g in self.e.groups if g.share > 0]
-        positive = shares[0][0] / shares[0][1] if shares else sum(max(t.value, 0.0) for t in self.e.terms)
-        sums, most = self._sums(), []
+        positive, sums, most = self._positive(), self._sums(), []
         for keys, times in Counter(map(frozenset, named)).items():  # different items may have one name
             most += sorted(sums.get(key, 0.0) for key in keys)[:times]
         return (
@@ -229,6 +239,26 @@ class _Reader:
         mine = liked.time[liked.target == snapshot.items.index(self.e.item)]
         lately = int(((mine < fashion.until) & (mine >= fashion.until - _whole(days) * 86_400)).sum())
         return lately == _whole(count)
+
+    def _again(self, match: re.Match[str]) -> bool:
+        """Whether the user had the item so many times, in such gaps, so long before the list, by the graph."""
+        had, snapshot = self.e.again, self.facts.snapshot
+        if had is None or self.e.item not in self._items(match.group(1)):
+            return False
+        edges, liked = snapshot.liked(), snapshot.items.index(self.e.item)
+        mine = edges.take((edges.source == snapshot.users.index(self.user)) & (edges.target == liked))
+        times = [time for some in own_times(mine).to_pylist() for time in some]
+        if not times:
+            return False
+        gap = (times[-1] - times[0]) / 86_400 / max(len(times) - 1, 1)
+        days = max(had.until - times[-1], 0) // 86_400
+        said_gap = 1 if match["daily"] else _whole(match["gap"]) if match["gap"] else 0
+        said_days = _whole(match["ago"]) if match["ago"] else 1 if match["day"] else 0
+        return (
+            (_whole(match.group(2)) if match.group(2) else 1) == len(times)
+            and said_gap == (max(1, round(gap)) if len(times) > 1 and gap >= 0.5 else 0)
+            and said_days == days
+        )
 
     def _sums(self) -> dict[str, float]:
         sums: dict[str, float] = {}

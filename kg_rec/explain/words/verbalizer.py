@@ -26,6 +26,7 @@ from kg_rec.explain.words.patterns import Lead, SentenceKind
 from kg_rec.explain.words.reasons import WEIGHTS, Against, Reasons, against, link_of, reasons
 from kg_rec.explain.words.sentences import Sentences, sentences_of
 from kg_rec.explain.words.wording import Wording
+from kg_rec.model.again import Habits
 from kg_rec.model.recommender import Addends, Recommender
 
 #: A reason with a smaller share is told only where it is the largest.
@@ -82,10 +83,11 @@ class Verbalizer:
         speaking = np.bincount(addends.pairs[net > 0], minlength=count)
         some = reasons(table, self._described, self.wording.sentences, LEAST)
         bounds = bounds_of(np.bincount(some.pair, minlength=count))
+        habits, habit_share = self._habits(table)
         low = (table.score < 0) | ((table.score == 0) & (speaking > 0))
-        whole = (np.diff(bounds) > 0) & (speaking > 1)
+        whole = ((np.diff(bounds) > 0) | (habit_share > 0)) & (speaking > 1)
         said, places = self._said(table, some, ~(low | whole)), bounds.tolist()
-        shares = np.minimum(1, sums(some.share, some.pair, count)).tolist()
+        shares = np.minimum(1, sums(some.share, some.pair, count) + habit_share).tolist()
         opposed, speak_for = against(table, net), spoken.template("whole").filler(("ITEM", "NUMBER", "SHARE"))
         fashion, stated = model.fashion, model.stated
         trendy = [False] * count
@@ -100,6 +102,8 @@ class Verbalizer:
                 told.append(spoken.remark("low", {"ITEM": names[item], **_sides(addends, net, pair)}))
             if several:
                 told.append(speak_for(this if weak else names[item], numbers[number], language.percent(shares[pair])))
+            if habits[pair]:
+                told.append(habits[pair])
             told += said[places[pair] : places[pair + 1]]
             if not told or (weak and not number and len(told) == 1):
                 empty = "no_path" if _any_term(addends, pair) else "base_only"
@@ -141,6 +145,28 @@ class Verbalizer:
         sentences = [known[n] for n in which.tolist()]
         return [fills[n % len(fills)](*row) for fills, n, row in zip(sentences, seed, texts, strict=True)]
 
+    def _habits(self, table: PathTable) -> tuple[list[str], Floats64]:
+        """What is told of each item that the user had, empty where that is little; its share of what speaks for it."""
+        addends, count = table.addends, len(table.score)
+        share = np.divide(_own(addends), table.positive, out=np.zeros(count), where=table.positive > 0)
+        share[share < LEAST] = 0
+        told = [""] * count
+        for pair in np.flatnonzero(share).tolist():
+            habit = self.model.habit(int(addends.users[pair]), int(addends.items[pair]))
+            if habit is not None:
+                told[pair] = self._habit(habit, self.fillings.items[int(addends.items[pair])])
+        return told, share
+
+    def _habit(self, habit: Habits, name: str) -> str:
+        """You bought it 4 times, about every 9 days; the last time 8 days ago."""
+        spoken, number = self.sentences, self.sentences.language.number
+        count, mean, days = int(habit.count[0]), float(habit.gap[0]), int(habit.since[0])
+        gap = max(1, round(mean))
+        ago = spoken.remark(("ago_today", "ago_day", "ago")[min(days, 2)], {"DAYS": number(days)})
+        every = "again_times" if mean < 0.5 else "again_daily" if gap == 1 else "again"
+        texts = {"ITEM": name, "TIMES": number(count), "GAP": number(gap), "AGO": ago}
+        return spoken.remark("again_once" if count == 1 else every, texts)
+
     def _opposed(self, other: Against) -> list[str]:
         spoken, names, language = self.sentences, self.fillings.items, self.sentences.language
         liked = language.join([names[j] for j in other.named]) if other.named else ""
@@ -179,6 +205,12 @@ class Verbalizer:
         words = (*language.weights, *(language.weights_again or language.weights), "")[weight]
         templates = self.sentences.templates(SentenceKind(lead, link, steps, several), named, words)
         return tuple(template.filler(SLOTS) for template in templates)
+
+
+def _own(addends: Addends) -> Floats64:
+    """r of each score, 0 where it is off, shape (pairs,)."""
+    count = len(addends.users)
+    return sums(addends.values["again"], addends.pairs, count) if "again" in addends.values else np.zeros(count)
 
 
 def _net(addends: Addends) -> Floats64:

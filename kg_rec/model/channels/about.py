@@ -48,6 +48,13 @@ FASHION = About(
     colour="#c026d3",
 )
 
+#: What the user had and may have again, by how often and how lately.
+AGAIN = About(
+    titles={"en": "again", "zh": "再次"},
+    lines={"en": "how often and how lately you had it", "zh": "你拥有它的次数和最近时间"},
+    colour="#0e9384",
+)
+
 #: The part of the base that comes from what a user said of themselves.
 STATED = About(
     titles={"en": "what you said", "zh": "你说过的"},

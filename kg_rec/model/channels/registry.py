@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kg_rec.errors import ModelError
-from kg_rec.model.channels.about import BASE, FASHION, STATED, About
+from kg_rec.model.channels.about import AGAIN, BASE, FASHION, STATED, About, PathKind
 from kg_rec.plugins import installed
 
 if TYPE_CHECKING:
@@ -97,10 +97,19 @@ def kinds_of(names: Collection[str]) -> tuple[ChannelKind, ...]:
 
 
 def about_of(name: str) -> About:
-    """What people are told of a part of the score: a channel, ``base``, ``fashion`` or ``stated``.
+    """What people are told of a part of the score: a channel, ``again``, ``base``, ``fashion`` or ``stated``.
 
     Raises:
         ModelError: there is no such channel.
     """
-    same_for_all = {"base": BASE, "fashion": FASHION, "stated": STATED}
-    return same_for_all[name] if name in same_for_all else kind_of(name).about
+    others = {"again": AGAIN, "base": BASE, "fashion": FASHION, "stated": STATED}
+    return others[name] if name in others else kind_of(name).about
+
+
+def paths_of(name: str) -> PathKind | None:
+    """What the addends under a name become in an explanation; None for ``again``, which is told by itself.
+
+    Raises:
+        ModelError: there is no such channel.
+    """
+    return None if name == "again" else kind_of(name).paths

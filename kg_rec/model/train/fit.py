@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg_rec.arrays.types import Floats32
+from kg_rec.model.again import Again
 from kg_rec.model.channels.base import Fitted, TrainingData
 from kg_rec.model.channels.registry import kinds_of
 from kg_rec.model.channels.sums import Sums
@@ -103,6 +104,10 @@ def fit(
     progress(len(order), len(order), "fitted")
     parts = tuple(channels), base.astype(np.float32), cold, shared, similarity, regression, text
     model = Recommender(snapshot, config, chosen, *parts)
+    if chosen.again is not None:
+        weight = chosen.warm["again"] / chosen.units["again"]
+        again = Again.of(weight, chosen.again["days"], chosen.again["due"], snapshot.liked())
+        model = replace(model, again=again)
     if chosen.fashion is None:
         return model
     lambda_ = chosen.warm["fashion"] / chosen.units["fashion"]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 from scipy import sparse
 
 from kg_rec.arrays.types import Floats32, Floats64, Ints
+from kg_rec.model.again import Again
 from kg_rec.model.channels.base import Candidate, ChannelKind, Log, TrainingData
 from kg_rec.model.channels.registry import kinds_of
 from kg_rec.model.chosen import Chosen, RatingScale
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.fashion import chosen_lately
-from kg_rec.model.histories import histories, learnable, ranks_from_latest, rating_scale
+from kg_rec.model.histories import edges_of, histories, learnable, ranks_from_latest, rating_scale
 from kg_rec.model.kernel import Kernel
 from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.train.device import device
@@ -111,9 +113,12 @@ def tune(
     rows = validation.weighted(shape, recency, rating)
     lately = choose_window(validation, train, split.moment("valid"), shape[1], config, log)
     counts = np.bincount(train.target, minlength=shape[1])
-    scores = ValidationScores(validation, rows, counts, config, data, None if lately is None else lately[1])
+    habit = choose_again(validation, train, split, config, log)
+    own = None if habit is None else habit[1]
+    scores = ValidationScores(validation, rows, counts, config, data, None if lately is None else lately[1], own)
     fused, chosen = choose_beside(kernels, variants, scores, dict(data.chosen), progress, log)
     in_fashion = lately is not None and fused.lambdas["fashion"] > 0
+    repeats = habit is not None and fused.lambdas["again"] > 0
     log({"stage": "fusion", "ndcg@10": fused.metric, "alone": fused.alone, "lambda": fused.lambdas})
     judged = {name: next(k for numbers, k in of if numbers == chosen[name]) for name, of in variants.items()}
     against = choose_against({**kernels, **judged}, scores, fused, split.disliked, log)
@@ -130,6 +135,7 @@ def tune(
         alone=fused.alone,
         fashion=lately[0] if in_fashion and lately is not None else None,
         against=against,
+        again=habit[0] if repeats and habit is not None else None,
     )
 
 
@@ -196,6 +202,29 @@ def choose_rating(
     metrics = [validation.ndcg(kernel, validation.weighted(shape, recency, scale)) for scale in scales]
     log({"stage": "rating", "ndcg@10": dict(zip(map(str, config.rating), metrics, strict=True))})
     return scales[int(np.argmax(metrics))]
+
+
+def choose_again(
+    validation: Validation, train: EdgeTable, split: Split, config: TrainConfig, log: Log
+) -> tuple[Mapping[str, float], Floats32] | None:
+    """The numbers under which what users had ranks best by itself, and its scores, shape (users, items ranked).
+
+    None where users do not have items again, lists have no moment, or the users of validation did nothing before it.
+    """
+    moment, items = split.moment("valid"), validation.items
+    if not split.again or moment is None:
+        return None
+    edges, n = edges_of(train, validation.rows), len(split.valid_candidates)
+    best: tuple[Mapping[str, float], Floats32] | None = None
+    highest = 0.0
+    for days, due in product(config.again.days, config.again.due):
+        own = Again(1.0, days, due, moment).matrix(edges, (len(validation.rows), n))
+        scores = (own if items is None else own[:, items]).astype(np.float32).toarray()
+        metric = validation.judge.ndcg(scores.copy())
+        log({"stage": "again", "days": days, "due": due, "ndcg@10": metric})
+        if own.nnz and metric > highest:
+            best, highest = ({"days": days, "due": due}, scores), metric
+    return best
 
 
 def choose_window(

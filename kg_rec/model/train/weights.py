@@ -35,6 +35,8 @@ SURE = 2.0
 #: Where the weight of what is in fashion begins too, besides 0: a little of it already orders what has no other score,
 #: so that a climb from 0 stops short of where it would weigh as much as all the rest.
 FASHION_STARTS = (1.0, 4.0)
+#: The same of what users have again.
+AGAIN_STARTS = (0.3, 1.0, 3.0)
 
 
 def same_for_all(validation: Validation, counts: Ints) -> Floats32:
@@ -54,6 +56,7 @@ class ValidationScores:
         config: settings.
         data: what was chosen, and what the graph says.
         lately: how many users chose each item in the days before validation, shape (items,); None for no such days.
+        habit: scores by what the users had again and again, shape (users, items ranked); None where they do not.
     """
 
     validation: Validation
@@ -62,6 +65,7 @@ class ValidationScores:
     config: TrainConfig
     data: TrainingData
     lately: Ints | None
+    habit: Floats32 | None = None
 
     @property
     def _popularity(self) -> NDArray[np.int64]:
@@ -78,11 +82,13 @@ class ValidationScores:
         """Scores by popularity alone, shape (users, items ranked)."""
         return np.tile(np.log1p(self._popularity).astype(np.float32), (self.rows.shape[0], 1))
 
-    def fashion(self) -> dict[str, Floats32]:
-        """Scores by what is in fashion alone, by name, shape (users, items ranked); none where no days are chosen."""
-        if self.lately is None:
-            return {}
-        return {"fashion": same_for_all(self.validation, self.lately)}
+    def of_time(self) -> dict[str, Floats32]:
+        """Scores by the time of the list, by name, shape (users, items ranked): what is had again, what is in fashion.
+
+        Each is left out where it is off.
+        """
+        again = {} if self.habit is None else {"again": self.habit}
+        return again if self.lately is None else {**again, "fashion": same_for_all(self.validation, self.lately)}
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ def choose_beside(
     """
     judge, config = scores.validation.judge, scores.config
     parts = {name: scores.of(name, kernel) for name, kernel in kernels.items()}
-    parts |= scores.fashion()
+    parts |= scores.of_time()
     parts["base"] = scores.base()
     for name, candidates in variants.items():
         parts = {name: scores.of(name, candidates[0][1]), **parts}
@@ -139,10 +145,14 @@ def choose_beside(
         if picked is not None:
             fused, parts[name] = picked
     fused = fused or fuse(parts, judge, config, progress)
-    for start in FASHION_STARTS if "fashion" in parts else ():
-        other = fuse(parts, judge, config, progress, start)
-        log({"stage": "fashion", "start": start, "ndcg@10": other.metric, "lambda": other.lambdas})
-        fused = other if other.beats(fused, config.fusion.least) else fused
+    begun: dict[str, float] = {}
+    for name, starts in (("again", AGAIN_STARTS), ("fashion", FASHION_STARTS)):
+        tried = [{**begun, name: start} for start in starts] if name in parts else []
+        for start in tried:
+            other = fuse(parts, judge, config, progress, start)
+            log({"stage": name, "start": start[name], "ndcg@10": other.metric, "lambda": other.lambdas})
+            if other.beats(fused, config.fusion.least):
+                fused, begun = other, start
     return fused, chosen
 
 
@@ -166,7 +176,7 @@ def choose_against(
         parts = (weights[name] * of.of(name, kernel) for name, kernel in kernels.items() if name in weights)
         return sum(parts, np.zeros(shape, np.float32))
 
-    same = {**scores.fashion(), "base": scores.base()}  # for everybody, whatever they liked
+    same = {**scores.of_time(), "base": scores.base()}  # whatever they disliked
     liked = sum((weights[name] * values for name, values in same.items()), total(scores))
     taken = total(replace(scores, rows=rows))
     never = rows if validation.items is None else rows[:, validation.items]
@@ -179,7 +189,11 @@ def choose_against(
 
 
 def fuse(
-    scores: Mapping[str, Floats32], judge: ValidationSet, config: TrainConfig, progress: Progress, fashion: float = 0.0
+    scores: Mapping[str, Floats32],
+    judge: ValidationSet,
+    config: TrainConfig,
+    progress: Progress,
+    begun: Mapping[str, float] | None = None,
 ) -> Fusion:
     """Weights of score matrices by channel and of ``base``, each of shape (users, items ranked).
 
@@ -188,7 +202,7 @@ def fuse(
         judge: the users.
         config: settings.
         progress: called per weight.
-        fashion: where the weight of what is in fashion begins.
+        begun: where the weights of ``again`` and ``fashion`` begin; 0 where nothing is said.
     """
     scores = {name: values.copy() for name, values in scores.items()}
     units = standardise(scores)
@@ -197,7 +211,7 @@ def fuse(
     starts = {kind.name: 0.0 if kind.is_prior and whole else kind.start for kind in kinds_of(config.channels)}
     lambdas, metric = choose_lambdas(
         scores,
-        starts | {"base": BASE_START, "fashion": fashion},
+        starts | {"base": BASE_START, "again": 0.0, "fashion": 0.0, **(begun or {})},
         judge.per_user,
         config.fusion,
         positive=frozenset({"base"}),
@@ -205,7 +219,9 @@ def fuse(
         least=config.fusion.least,
         progress=progress,
     )
-    in_order = [c for c in (*(kind.name for kind in kinds_of(config.channels)), "fashion", "base") if c in scores]
+    in_order = [
+        c for c in (*(kind.name for kind in kinds_of(config.channels)), "again", "fashion", "base") if c in scores
+    ]
     whole_score = sum((np.float32(lambdas[c]) * scores[c] for c in scores), np.float32(0))
     per_user = judge.per_user(np.asarray(whole_score))
     return Fusion({c: lambdas[c] for c in in_order}, units, metric, {c: alone[c] for c in in_order}, per_user)

@@ -100,7 +100,7 @@ def test_drift() -> None:
 
 def test_the_chunk_of_some_users_reads_their_rows_alone() -> None:
     users = np.array([3, 4, 17, 59])
-    liked, seen = user_rows(model(), users)
+    liked, seen, _ = user_rows(model(), users)
     assert (liked != model().histories[users]).nnz == 0
     assert (seen != model().seen[users]).nnz == 0
 

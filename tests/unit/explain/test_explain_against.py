@@ -57,7 +57,7 @@ def test_the_scores_are_those_of_the_liked_less_those_of_the_disliked(plain: Rec
     expected = plain.scores(users) - WEIGHT * (plain.scores_of(rows) - base)
     np.testing.assert_allclose(model.scores(users), expected, rtol=1e-5, atol=1e-6)
     assert len(positive(every, plain.snapshot.schema.interaction)) + len(pairs) == len(every)
-    rows, seen = user_rows(model, users)
+    rows, seen, _ = user_rows(model, users)
     assert (rows != model.histories).nnz == 0
     top, values = model.best(rows, seen, 10)
     np.testing.assert_array_equal(top, model.rank(users, 10)[0])

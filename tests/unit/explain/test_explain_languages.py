@@ -85,6 +85,13 @@ class Toki(Language):
     """
     remarks: ClassVar = {
         "in_fashion": "ona li sin: [CROWD] lon suno [DAYS].",
+        "again": "sina {did_item} tenpo [TIMES], suno [GAP]; [AGO].",
+        "again_daily": "sina {did_item} tenpo [TIMES], suno ale; [AGO].",
+        "again_times": "sina {did_item} tenpo [TIMES]; [AGO].",
+        "again_once": "sina {did_item} tenpo wan, [AGO].",
+        "ago": "suno pini [DAYS]",
+        "ago_day": "suno pini wan",
+        "ago_today": "suno ni",
         "already_interacted": "sina sona e {item} ni.",
         "no_interactions": "mi sona ala; [ITEM].",
         "base_only": "ala; [ITEM].",

@@ -20,6 +20,8 @@ def leaves(contest: Contest, rows: tuple[int, ...]) -> bool:
     weights = contest.decay[: len(kept)]
     mean = weights.mean() if kept else 1.0
     margin = contest.leads + (weights / mean) @ contest.gains[kept]
+    if contest.own is not None:
+        margin += contest.own[kept].sum(axis=0)
     return int((margin >= 0).sum()) >= contest.k
 
 
@@ -32,12 +34,17 @@ def brute(contest: Contest) -> int | None:
     return None
 
 
-def case(seed: int, m: int, n: int, k: int, recency: float, spread: float) -> Contest:
+def case(seed: int, m: int, n: int, k: int, recency: float, spread: float, own: bool = False) -> Contest:
+    """Random numbers; with ``own`` each interaction has an item of its own, the one asked about or another."""
     rng = np.random.default_rng(seed)
     gains = rng.normal(-0.3, 1, (m, n)) + rng.normal(0, 1, (m, 1))
     leads = rng.normal(-1, spread, n)
     decay = np.ones(m) if recency == 0 else np.exp(-np.arange(m) / recency) + 0.02
-    return Contest(gains, leads, decay, k)
+    if not own:
+        return Contest(gains, leads, decay, k)
+    alone = np.zeros((m, n + 1))
+    alone[np.arange(m), rng.permutation(m + n)[:m] % (n + 1)] = rng.exponential(2, m)
+    return Contest(gains, leads, decay, k, alone[:, :n] - alone[:, n:])
 
 
 def check(contest: Contest, found: Removal) -> None:
@@ -59,11 +66,12 @@ def check(contest: Contest, found: Removal) -> None:
     k=st.integers(1, 5),
     recency=st.sampled_from([0.0, 1.5, 5.0]),
     spread=st.sampled_from([0.1, 2.0, 6.0]),
+    own=st.booleans(),
 )
 def test_the_set_is_the_smallest_of_all_subsets(
-    seed: int, m: int, n: int, k: int, recency: float, spread: float
+    seed: int, m: int, n: int, k: int, recency: float, spread: float, own: bool
 ) -> None:
-    contest = case(seed, m, n, k, recency, spread)
+    contest = case(seed, m, n, k, recency, spread, own and recency > 0)
     if leaves(contest, ()):  # not in the list to begin with
         return
     check(contest, smallest_removal(contest, lambda rows: leaves(contest, rows), 60))

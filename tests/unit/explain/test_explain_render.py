@@ -24,6 +24,7 @@ KEYS = [
     "score",
     "base",
     "fashion",
+    "again",
     "stated",
     "speaks_for",
     "speaks_against",

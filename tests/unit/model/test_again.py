@@ -11,6 +11,7 @@ import pytest
 import toy_graph
 
 from kg_rec.errors import LoadError, SchemaError
+from kg_rec.model.again import Again, Habits
 from kg_rec.model.histories import edges_of, left_out
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import EdgeTable, Snapshot
@@ -117,3 +118,38 @@ def test_files_may_share_pairs_where_the_rule_says_so(tmp_path: Path) -> None:
 def graph(schema: GraphSchema, edges: EdgeTable | None = None) -> Snapshot:
     nodes = {"User": pa.table({"user_id": ["u0", "u1"]}), "Item": pa.table({"item_id": ["i0", "i1", "i2"]})}
     return toy_graph.snapshot(schema, nodes, {"INTERACTED": happened(*EVENTS) if edges is None else edges})
+
+
+DAY = 86_400
+
+
+def test_an_addend_by_hand() -> None:
+    """Four times in gaps of 2, 4 and 3 days, the last 3 days before the list; once; and later than the list."""
+    edges = happened(*((0, 0, day * DAY) for day in (1, 3, 7, 10)), (0, 1, 9 * DAY), (1, 0, 20 * DAY))
+    until = 13 * DAY
+    habits = Habits.of(edges, until)
+    assert habits.count.tolist() == [4, 1, 1]
+    assert habits.gap.tolist() == [3.0, 0.0, 0.0]
+    assert habits.since.tolist() == [3.0, 4.0, 0.0]
+    faded = sum(np.exp(-age / 10) for age in (12, 10, 6, 3))
+    plain, due = Again(2.0, 10.0, 0.0, until), Again(2.0, 10.0, 0.5, until)
+    np.testing.assert_allclose(plain.values(edges), [2 * faded, 2 * np.exp(-0.4), 2.0], rtol=1e-12)
+    # as long ago as its mean gap: x exp(1 - x) is 1, its largest
+    np.testing.assert_allclose(due.values(edges), [3 * faded, 2 * np.exp(-0.4), 2.0], rtol=1e-12)
+    late = replace(due, until=19 * DAY)
+    np.testing.assert_allclose(
+        late.values(edges)[0], 2 * faded * np.exp(-0.6) * (1 + 0.5 * 3 * np.exp(1 - 3)), rtol=1e-12
+    )
+    matrix = due.matrix(edges, (2, 3)).toarray()
+    assert (matrix > 0).tolist() == [[True, True, False], [True, False, False]]
+
+
+def test_the_time_of_the_list_is_set_or_just_after_the_newest() -> None:
+    edges = happened(*EVENTS)
+    own = Again.of(1.0, 5.0, 0.0, edges)
+    assert (own.until, own.moment) == (11, None)
+    assert own.over(happened((0, 0, 50))).until == 51
+    assert own.at(4, edges).until == own.at(4, edges).over(happened((0, 0, 50))).until == 4
+    bare = EdgeTable(np.array([0]), np.array([1]), np.array([3], np.float32))  # counted, without times
+    assert own.values(bare).tolist() == [0.0]
+    assert own.values(edges.take(np.zeros(len(edges), np.bool_))).tolist() == []

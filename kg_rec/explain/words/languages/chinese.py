@@ -128,6 +128,13 @@ class Chinese(Language):
 
     remarks: ClassVar = {
         "in_fashion": "它正在流行：最近[DAYS]天里有[CROWD]选择了它。",
+        "again": "你{did_item}[TIMES]次，大约每[GAP]天一次，上一次是[AGO]。",
+        "again_daily": "你{did_item}[TIMES]次，大约每天一次，上一次是[AGO]。",
+        "again_times": "你{did_item}[TIMES]次，上一次是[AGO]。",
+        "again_once": "你{did_item}一次，是[AGO]。",
+        "ago": "[DAYS]天前",
+        "ago_day": "一天前",
+        "ago_today": "不到一天前",
         "already_interacted": "这{measure}{item}已在你的历史记录中。",
         "no_interactions": "目前还不了解你的喜好，[ITEM]的得分来自它的整体受欢迎程度。",
         "base_only": "你的历史记录与[ITEM]没有关联，得分来自整体受欢迎程度。",

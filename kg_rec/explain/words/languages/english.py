@@ -164,6 +164,13 @@ class English(Language):
 
     remarks: ClassVar = {
         "in_fashion": "It is in fashion: [CROWD] chose it in the last [DAYS] days.",
+        "again": "You {did_item} [TIMES] times, about every [GAP] days; the last time [AGO].",
+        "again_daily": "You {did_item} [TIMES] times, about every day; the last time [AGO].",
+        "again_times": "You {did_item} [TIMES] times; the last time [AGO].",
+        "again_once": "You {did_item} once, [AGO].",
+        "ago": "[DAYS] days ago",
+        "ago_day": "one day ago",
+        "ago_today": "less than a day ago",
         "already_interacted": "You know this {item} already: it is in your history.",
         "no_interactions": "Nothing is known about your taste yet; [ITEM] is scored by its general popularity.",
         "base_only": "Nothing in your history leads to [ITEM]; it is scored by its general popularity.",
