@@ -20,6 +20,7 @@ from kg_rec.errors import ConfigError, NotFoundError
 from kg_rec.explain.counterfactuals.user_list import Entry, UserList
 from kg_rec.model.recommender import Recommender, positions
 from kg_rec.snapshot import EdgeTable
+from kg_rec.snapshot.tables import own_times
 from kg_rec.split import join
 from kg_rec.tabular import Tabular, columns
 
@@ -198,7 +199,8 @@ def with_latest(edges: EdgeTable, items: NDArray[np.int64]) -> EdgeTable:
     every = EdgeTable(np.zeros(len(target), np.int64), target, weight, time)
     if edges.times is None:
         return every
-    return join(edges, every.take(np.arange(len(edges), len(target))))
+    new = every.take(np.arange(len(edges), len(target)))
+    return join(edges, replace(new, times=own_times(new)))
 
 
 def _changes(
