@@ -141,8 +141,8 @@ def show(
     by_user: dict[int, Pool] = {}
     for some, allowed in model.shown.parts(places, candidates):
         mine = places[some]
-        rows, seen, again = model.histories[mine], model.seen[mine], model.again_of(mine)
-        own = pools(model, rows, seen, max(config.pool, k), allowed, factors, again)
+        given, seen, again = model.histories[mine], model.seen[mine], model.again_of(mine)
+        own = pools(model, given, seen, max(config.pool, k), allowed, factors, again)
         by_user.update(zip(some.tolist(), own, strict=True))
     rows: list[dict[str, object]] = []
     for n, (user, place) in enumerate(zip(users, places, strict=True)):

@@ -81,7 +81,8 @@ class Again:
         habits = Habits.of(edges, self.until)
         with np.errstate(divide="ignore", invalid="ignore"):
             x = np.where(habits.gap > 0, habits.since / habits.gap, 0.0)
-        return self.weight * faded * (1 + self.due * x * np.exp(1 - x))
+        values: Floats64 = self.weight * faded * (1 + self.due * x * np.exp(1 - x))
+        return values
 
     def matrix(self, edges: EdgeTable, shape: tuple[int, int]) -> sparse.csr_array:
         """r as CSR, float64, shape (users, items), columns sorted."""

@@ -62,11 +62,11 @@ class MappedOperator:
         b, n = histories.shape
         top, values = np.empty((b, min(k, n)), np.int64), np.empty((b, min(k, n)))
         for user in range(b):
-            scores = self._scores(histories, user)
+            whole = self._scores(histories, user)
             if again is not None:
                 own = slice(again.indptr[user], again.indptr[user + 1])
-                scores[again.indices[own]] += again.data[own]
-            scores = masked(scores[None], seen[[user]], candidates)
+                whole[again.indices[own]] += again.data[own]
+            scores = masked(whole[None], seen[[user]], candidates)
             cells = topk_candidates(scores, k)
             top[user], values[user] = (part[0] for part in topk_sorted(cells, scores.take(cells), scores.shape, k))
         return top, values

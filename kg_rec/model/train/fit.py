@@ -105,8 +105,8 @@ def fit(
     parts = tuple(channels), base.astype(np.float32), cold, shared, similarity, regression, text
     model = Recommender(snapshot, config, chosen, *parts)
     if chosen.again is not None:
-        weight = chosen.warm["again"] / chosen.units["again"]
-        again = Again.of(weight, chosen.again["days"], chosen.again["due"], snapshot.liked())
+        gate = chosen.warm["again"] / chosen.units["again"]
+        again = Again.of(gate, chosen.again["days"], chosen.again["due"], snapshot.liked())
         model = replace(model, again=again)
     if chosen.fashion is None:
         return model
