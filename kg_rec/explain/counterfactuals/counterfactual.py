@@ -188,7 +188,7 @@ def _contest(view: UserList, target: int, k: int) -> Contest:
     if again is None:
         return Contest(gains, leads, decay, k)
     each = np.arange(m), view.edges.target
-    cells = np.asarray(again[np.zeros(m, np.int64), view.edges.target])
-    alone = sparse.csr_array((cells, each), shape=(m, len(view.allowed))).toarray()
+    values = np.asarray(again[np.zeros(m, np.int64), view.edges.target])
+    alone = sparse.csr_array((values, each), shape=(m, len(view.allowed))).toarray()
     of_item = alone[:, others] - alone[:, [target]]
     return Contest(gains + of_item, leads, decay, k) if (decay == 1).all() else Contest(gains, leads, decay, k, of_item)
