@@ -129,7 +129,8 @@ class Running:
 
     @staticmethod
     def here() -> Running:
-        """All that there is now."""
+        """All that there is now, also what was set aside as never garbage (``gc.freeze``), which gc does not list."""
+        gc.unfreeze()
         functions: dict[str, list[types.FunctionType]] = {}
         caches = []
         for thing in gc.get_objects():
