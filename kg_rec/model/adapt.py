@@ -9,7 +9,7 @@ graph of now would tie it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, cast
 
@@ -20,6 +20,7 @@ from scipy import sparse
 
 from kg_rec.arrays.types import Floats32
 from kg_rec.errors import MissingDependencyError, ModelError
+from kg_rec.model.adapt_facts import mean_gate, with_facts, with_gates
 from kg_rec.model.channels.knowledge import KnowledgeConfig
 from kg_rec.model.channels.meaning import MeaningConfig, meaning_kernel
 from kg_rec.model.channels.registry import kind_of, kinds
@@ -40,11 +41,7 @@ from kg_rec.model.fashion import Fashion
 from kg_rec.model.item_paths import (
     GatedPaths,
     PathFactors,
-    gates_there,
     incidence,
-    path_factors,
-    shared_nodes,
-    still_there,
 )
 from kg_rec.model.kernel import FactorKernel, Kernel, Matrix, MatrixKernel
 from kg_rec.model.vanished import vanished
@@ -140,8 +137,10 @@ def adapted(model: M, after: Snapshot) -> M:
         changes |= _renumbered(trained, after, place)
         before = _of_items(before, after, place)
     similarity: Similarity = changes.get("similarity", trained.similarity)
-    factors = tuple(_with_facts(f, before, after, trained.config) for f in similarity.factors)
-    shared = tuple(_with_gates(p, before, after, trained) for p in changes.get("shared", trained.shared))
+    factors = tuple(with_facts(f, before, after, trained.config) for f in similarity.factors)
+    shared = tuple(
+        with_gates(p, before, after, trained.config, trained.chosen) for p in changes.get("shared", trained.shared)
+    )
     if same and all(new is old for new, old in zip(factors, similarity.factors, strict=True)):
         return cast("M", replace(cast("Any", model), **changes))
     similarity = replace(similarity, factors=factors)
@@ -160,9 +159,6 @@ def adapted(model: M, after: Snapshot) -> M:
         ),
     }
     return cast("M", replace(cast("Any", model), **changes))
-
-
-# --- items -------------------------------------------------------------------------------------------
 
 
 def _renumbered(model: Trained, after: Snapshot, place: NDArray[np.int64]) -> dict[str, Any]:
@@ -251,13 +247,8 @@ def _moved_gates(paths: GatedPaths, model: Trained, place: NDArray[np.int64]) ->
     factors = _moved(paths.factors, relation, place)
     if relation.source != relation.target:
         return GatedPaths(factors, paths.gate)
-    gate = np.where(place < 0, np.float32(_mean_gate(model, relation.name)), paths.gate[place])
+    gate = np.where(place < 0, np.float32(mean_gate(model.chosen, relation.name)), paths.gate[place])
     return GatedPaths(factors, gate.astype(np.float32))
-
-
-def _mean_gate(model: Trained, relation: str) -> float:
-    """The gate of a node that training did not know: that of its relation type."""
-    return float(model.chosen.channels.get("knowledge", {}).get("mean", {}).get(relation, 0.0))
 
 
 def _moved_regression(regression: ColdItems | None, place: NDArray[np.int64], n_before: int) -> ColdItems | None:
@@ -286,9 +277,21 @@ def _new_weight(channel: Channel, model: Trained) -> float:
     """The weight of a channel for items without interactions."""
     if model.cold.any():
         return float(channel.weight[model.cold][0])
-    chosen = model.chosen
-    first = next((k.name for k in kinds() if k.cold_start is not None and k.name in chosen.cold), "")
-    return chosen.cold.get(channel.name, 0.0) * (chosen.warm.get(first) or 1.0) / chosen.units.get(first, 1.0)
+    return new_item_weight(model.chosen, channel.name)
+
+
+def new_item_weight(chosen: Chosen, channel: str) -> float:
+    """The weight of a channel for items without interactions, as it was chosen; 0 for one that says nothing of them."""
+    first = anchor(chosen.cold)
+    return chosen.cold.get(channel, 0.0) * ((chosen.warm.get(first) or 1.0) / chosen.units.get(first, 1.0))
+
+
+def anchor(channels: Collection[str]) -> str:
+    """The channel whose weight for new items is that for the others; the other channels' are relative to it.
+
+    It is the first of those that score new items; empty where there is none.
+    """
+    return next((kind.name for kind in kinds() if kind.cold_start is not None and kind.name in channels), "")
 
 
 def _texts(model: Trained, after: Snapshot, place: NDArray[np.int64]) -> tuple[Floats32 | None, NDArray[np.bool_]]:
@@ -369,68 +372,3 @@ def _of_items(before: Snapshot, after: Snapshot, place: NDArray[np.int64]) -> Sn
         edges[name] = replace(table, source=source, target=target).take((source >= 0) & (target >= 0))
     nodes: Mapping[str, Any] = {**before.nodes, item: after.nodes[item]}
     return Snapshot(before.schema, before.source, nodes, edges)
-
-
-# --- facts -------------------------------------------------------------------------------------------
-
-
-def _with_facts(factors: PathFactors, before: Snapshot, after: Snapshot, config: TrainConfig) -> PathFactors:
-    """The factors without the facts that went, and with those that came."""
-    knowledge = config.of(KnowledgeConfig)
-    kept = still_there(factors, before, after)
-    return _joined(
-        kept, before, after, lambda r: path_factors(after, r, knowledge.degree_exponent, knowledge.max_degree)
-    )
-
-
-def _with_gates(paths: GatedPaths, before: Snapshot, after: Snapshot, model: Trained) -> GatedPaths:
-    """The same of the paths of W; a new node has the gate of its relation type."""
-    knowledge = model.config.of(KnowledgeConfig)
-    kept = gates_there(paths, before, after)
-    factors = _joined(
-        kept.factors, before, after, lambda r: shared_nodes(after, r, knowledge.degree_exponent, knowledge.max_degree)
-    )
-    if factors is kept.factors:
-        return kept
-    relation = after.schema.relation_types[factors.relation]
-    other = relation.target if relation.source == after.schema.item.name else relation.source
-    new = before.ids[other].indices(after.ids[other].keys) < 0
-    gate = np.where(new, np.float32(_mean_gate(model, relation.name)), kept.gate)
-    return GatedPaths(factors, gate.astype(np.float32))
-
-
-def _joined(
-    kept: PathFactors, before: Snapshot, after: Snapshot, fresh_of: Callable[[RelationType], PathFactors]
-) -> PathFactors:
-    """Factors of the facts that stayed, and of those that came as training on the graph of now would have them."""
-    relation = after.schema.relation_types[kept.relation]
-    came = _came(before, after, relation)
-    if not came.nnz:
-        return kept
-    fresh, direct = fresh_of(relation), relation.source == relation.target
-    if direct:
-        own = sparse.dia_array(((kept.source.diagonal() == 0).astype(np.float32)[None, :], [0]), shape=came.shape)
-        came = sparse.csr_array(came + own)
-
-    def both(old: sparse.csr_array, new: sparse.csr_array) -> sparse.csr_array:
-        joined = sparse.csr_array(old + new.multiply(came))
-        joined.sort_indices()
-        return joined
-
-    source = both(kept.source, fresh.source)
-    if direct:
-        return PathFactors(kept.relation, source, kept.target)
-    return PathFactors(kept.relation, source, source if kept.target is kept.source else both(kept.target, fresh.target))
-
-
-def _came(before: Snapshot, after: Snapshot, relation: RelationType) -> sparse.csr_array:
-    """The facts of a relation type that only ``after`` has, binary CSR, shape (items, other nodes)."""
-    there = incidence(after, relation)
-    other = relation.target if relation.source == after.schema.item.name else relation.source
-    column = after.ids[other].indices(before.ids[other].keys)
-    cells = incidence(before, relation).tocoo()
-    known = column[cells.col] >= 0
-    had = sparse.csr_array((cells.data[known], (cells.row[known], column[cells.col[known]])), shape=there.shape)
-    came = sparse.csr_array(there - there.multiply(had))
-    came.eliminate_zeros()
-    return came

@@ -11,6 +11,7 @@ from jinja2 import Template
 from rich.cells import cell_len
 
 from kg_rec.explain.counterfactuals.why_not import WhyNot
+from kg_rec.explain.show.cells import cut, padded
 from kg_rec.explain.show.text import to_dict
 from kg_rec.explain.versus import Versus
 from kg_rec.explain.words.comparisons import tell_versus, tell_why_not
@@ -103,13 +104,11 @@ def to_text(comparison: Comparison) -> str:
     """For a terminal: the words, then the table."""
     if not comparison.rows:
         return f"{comparison.text}\n"
-    table = [(_cut(r.name, 40), *map(signed, (r.first, r.second, r.value))) for r in comparison.rows]
-    head = (comparison.labels[0], *(_cut(label, 24) for label in comparison.labels[1:4]))
+    table = [(cut(r.name, 40), *map(signed, (r.first, r.second, r.value))) for r in comparison.rows]
+    head = (comparison.labels[0], *(cut(label, 24) for label in comparison.labels[1:4]))
     widths = [max(cell_len(row[n]) for row in [head, *table]) for n in range(4)]
-    lines = [
-        "  " + "  ".join([_pad(row[0], widths[0]), *(_pad(row[n], widths[n], left=False) for n in (1, 2, 3))]).rstrip()
-        for row in [head, *table]
-    ]
+    cells = [[padded(row[n], widths[n], left=n == 0) for n in range(4)] for row in [head, *table]]
+    lines = [f"  {'  '.join(row)}".rstrip() for row in cells]
     return "\n".join([comparison.text, "", *lines, ""])
 
 
@@ -146,17 +145,6 @@ def _comparison(
     every = [Row(words["base_row"], *base), *shown]
     whole = Row(words["sum_row"], sum(r.first for r in every), sum(r.second for r in every))
     return Comparison(text, lang, (words["what_row"], *names, words["difference"]), (*every, whole))
-
-
-def _cut(name: str, cells: int) -> str:
-    while cell_len(name) > cells:
-        name = name[: -2 if name.endswith("…") else -1].rstrip() + "…"
-    return name
-
-
-def _pad(text: str, cells: int, *, left: bool = True) -> str:
-    gap = " " * (cells - cell_len(text))
-    return text + gap if left else gap + text
 
 
 @cache

@@ -6,9 +6,8 @@ import warnings
 from functools import cache
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
-
 from kg_rec.explain.explanation import Explanation
+from kg_rec.explain.show.cells import cut
 from kg_rec.explain.show.layout import Box, Line, Picture, draw, to_draw
 from kg_rec.explain.show.view import ExplanationView, score_parts
 from kg_rec.explain.words.numbers import percent
@@ -53,7 +52,7 @@ def figure(explanation: Explanation) -> Figure:
     axes.set_axis_off()
     axes.set_xlim(-10, picture.width + 10)
     axes.set_ylim(picture.height + 30, -32)
-    _write(axes, 0, -12, _cut(title, int((picture.width - 84 * 3) / 8)), 12, LIGHT.ink, "left", bold=True)
+    _write(axes, 0, -12, cut(title, int((picture.width - 84 * 3) / 8)), 12, LIGHT.ink, "left", bold=True)
     _write(axes, 0, picture.height + 18, view.shown, 8, LIGHT.soft, "left")
     for line in picture.lines:
         _line(axes, line, picture)
@@ -166,9 +165,3 @@ def _box(axes: Axes, box: Box, picture: Picture) -> None:
             parse_math=False,
             zorder=4,
         )
-
-
-def _cut(text: str, cells: int) -> str:
-    while cell_len(text) > cells:
-        text = text[: -2 if text.endswith("…") else -1].rstrip() + "…"
-    return text

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path
+from kg_rec.explain.show.cells import cut
 from kg_rec.explain.show.view import ExplanationView
 
 #: Paths drawn at most; the others are in the list below the picture.
@@ -211,9 +212,7 @@ def _wrap(name: str, cells: int) -> tuple[str, ...]:
     if space > end // 2 or (space > 0 and cell_len(name[space:].strip()) <= cells):
         end = space
     first, second = name[:end].rstrip(), name[end:].lstrip()
-    if cell_len(second) > cells:
-        second = second[: _fits(second, cells - 1)].rstrip() + "…"
-    return first, second
+    return first, cut(second, cells)
 
 
 def _fits(text: str, cells: int) -> int:

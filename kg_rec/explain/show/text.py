@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from kg_rec.explain.explanation import Explanation
 from kg_rec.explain.path import Path, PathEdge
 from kg_rec.explain.show.card import card
+from kg_rec.explain.show.cells import cut, padded
 from kg_rec.explain.show.escaped import escaped_json
 from kg_rec.explain.show.view import ExplanationView
 from kg_rec.explain.words.numbers import percent, signed
@@ -75,18 +76,18 @@ def to_text(explanation: Explanation) -> str:
     width = max(cell_len(view.title(c)) for c, _ in view.channels)
     for channel, value in view.channels:
         bar = ("█" if value > 0 else "▒") * round(_BAR * abs(value) / widest)
-        lines.append(f"  {_pad(view.title(channel), width)}  {signed(value):>10}  {bar}".rstrip())
+        lines.append(f"  {padded(view.title(channel), width)}  {signed(value):>10}  {bar}".rstrip())
     lines += [f"  {view.sides}", f"  {view.by_facts}"]
     sources, more, rest = view.sources(LISTED)
     if sources:
         lines += ["", words["interactions"]]
-        shown = [_cut(s.name, 40) for s in sources]
+        shown = [cut(s.name, 40) for s in sources]
         width = max(cell_len(n) for n in [*shown, words["more"].format(more)])
         for name, source in zip(shown, sources, strict=True):
             parts = ", ".join(f"{view.title(c)} {signed(v)}" for c, v in source.parts)
-            lines.append(f"  {_pad(name, width)}  {signed(source.value):>10}  {parts}")
+            lines.append(f"  {padded(name, width)}  {signed(source.value):>10}  {parts}")
         if more:
-            lines.append(f"  {_pad(words['more'].format(more), width)}  {signed(rest):>10}")
+            lines.append(f"  {padded(words['more'].format(more), width)}  {signed(rest):>10}")
     if explanation.paths:
         lines += ["", words["paths"]]
         lines += [f"  {percent(p.share):>8}  {view.line(p)}" for p in explanation.paths]
@@ -162,13 +163,3 @@ def _score(view: ExplanationView) -> str:
 def _md(text: str) -> str:
     escaped = _LIST.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\1", text))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _cut(name: str, cells: int) -> str:
-    while cell_len(name) > cells:
-        name = name[: -2 if name.endswith("…") else -1].rstrip() + "…"
-    return name
-
-
-def _pad(text: str, cells: int) -> str:
-    return text + " " * (cells - cell_len(text))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg_rec.arrays.types import Floats32
+from kg_rec.model.adapt import new_item_weight
 from kg_rec.model.again import Again
 from kg_rec.model.channels.base import Fitted, TrainingData
 from kg_rec.model.channels.registry import kinds_of
@@ -22,7 +23,7 @@ from kg_rec.model.kernel import FactorKernel
 from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.model.shards import HERE, Shards
 from kg_rec.model.train.device import device
-from kg_rec.model.train.new_items import anchor, similarity_of
+from kg_rec.model.train.new_items import similarity_of
 from kg_rec.model.train.prior import prior_factor
 from kg_rec.model.train.weights import popularity_scale
 from kg_rec.model.trusted import learned_from
@@ -75,10 +76,8 @@ def fit(
         shards=shards,
         sums=sums,
     )
-    first = anchor(chosen.cold) if chosen.cold else ""
-    first_weight = (chosen.warm.get(first) or 1.0) / chosen.units.get(first, 1.0)
     channels, regression = [], None
-    data, shared = _with_prior(data, chosen, config)
+    data, shared = _prior_fitted(data, chosen, config)
     # first the channels that say nothing of new items; these are left out where known items do without them
     fitting = [kind for kind in kinds_of(config.channels) if kind.name in chosen.channels]
     order = sorted(fitting, key=lambda kind: kind.cold_start is not None)
@@ -97,8 +96,7 @@ def fit(
         warm_weight = chosen.warm.get(kind.name, 0.0) / unit * popularity_scale(kind, counts, config, chosen.channels)
         if kind.is_prior:
             warm_weight = warm_weight + _beside_operators(chosen, config, counts)
-        cold_weight = chosen.cold.get(kind.name, 0.0) * first_weight
-        weight = np.where(cold, cold_weight, warm_weight).astype(np.float32)
+        weight = np.where(cold, new_item_weight(chosen, kind.name), warm_weight).astype(np.float32)
         channels.append(Channel(kind.name, fitted.kernel, weight))
     base = np.log1p(counts) * (chosen.warm["base"] / chosen.units["base"])
     progress(len(order), len(order), "fitted")
@@ -114,7 +112,9 @@ def fit(
     return replace(model, fashion=Fashion.of(lambda_, chosen.fashion, model.base, snapshot.liked())).at(None)
 
 
-def _with_prior(data: TrainingData, chosen: Chosen, config: TrainConfig) -> tuple[TrainingData, tuple[GatedPaths, ...]]:
+def _prior_fitted(
+    data: TrainingData, chosen: Chosen, config: TrainConfig
+) -> tuple[TrainingData, tuple[GatedPaths, ...]]:
     """The data with W, and the paths that W is the sum of."""
     for kind in kinds_of(config.channels):
         fitted = kind.fit(data, chosen.channels[kind.name]) if kind.is_prior and kind.name in chosen.channels else None

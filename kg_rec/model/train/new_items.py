@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kg_rec.arrays.types import Floats32
+from kg_rec.model.adapt import anchor
 from kg_rec.model.channels.base import ChannelKind, TrainingData
 from kg_rec.model.channels.knowledge import KnowledgeConfig
-from kg_rec.model.channels.registry import kinds
 from kg_rec.model.cold.folds import NewItems
 from kg_rec.model.cold.similarity import Similarity, build, choose_weights, leave_one_out, popular
 from kg_rec.model.config import TrainConfig
@@ -83,11 +83,6 @@ def tune_new_items(
     data.log({"stage": "cold", "ndcg@10": metric, "similarity": similarity.weights, "ridge": ridge, "lambda": lambdas})
     # relative to the first channel's own unit, so that known and new items share one scale
     return similarity, ridge, {c: w * units[first] / units[c] for c, w in lambdas.items()}
-
-
-def anchor(channels: Collection[str]) -> str:
-    """The channel whose weight for new items is that for the others; the other channels' are relative to it."""
-    return next(kind.name for kind in kinds() if kind.cold_start is not None and kind.name in channels)
 
 
 def similarity_of(

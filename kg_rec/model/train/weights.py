@@ -80,7 +80,7 @@ class ValidationScores:
 
     def base(self) -> Floats32:
         """Scores by popularity alone, shape (users, items ranked)."""
-        return np.tile(np.log1p(self._popularity).astype(np.float32), (self.rows.shape[0], 1))
+        return same_for_all(self.validation, self.popularity)
 
     def of_time(self) -> dict[str, Floats32]:
         """Scores by the time of the list, by name, shape (users, items ranked): what is had again, what is in fashion.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 from collections import Counter
@@ -257,7 +258,10 @@ def test_whose_lists_and_an_allow_list(world: World, store: GraphStore) -> None:
     assert "u99" in failed.error
 
 
-def test_a_stopped_run_is_resumed_to_the_same_result(world: World, store: GraphStore) -> None:
+def test_a_stopped_run_is_resumed_to_the_same_result(
+    world: World, store: GraphStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     start(world.job(), store, "whole")
     stop = threading.Event()
     stop.set()
@@ -270,8 +274,10 @@ def test_a_stopped_run_is_resumed_to_the_same_result(world: World, store: GraphS
     assert len(runs.chunks("part")) == 1
     assert runs.latest("nightly") == ("whole",)
     assert not (world.folder / "lists/run=part").exists()
+    assert "run resumed" not in caplog.messages
     record = resume(store, "part")
     assert record.state == "done"
+    assert caplog.messages.count("run resumed") == 1
     assert list(world.files("part").values()) == list(world.files("whole").values())
     assert edges(store, "part") == edges(store, "whole")
     assert resume(store, "part") == record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def test_fusion_keeps_what_helps() -> None:
 
 def test_the_log_is_json_lines(tmp_path: Path) -> None:
     steps: list[tuple[int, int | None, str]] = []
-    log = tmp_path / "train.jsonl"
+    log, begun = tmp_path / "train.jsonl", time.perf_counter()
     train(films(), QUICK, log_file=log, progress=lambda *step: steps.append(step))
     records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     stages = [r["stage"] for r in records]
@@ -87,6 +88,7 @@ def test_the_log_is_json_lines(tmp_path: Path) -> None:
     assert gates["loss"][-1] < gates["loss"][0]
     seconds = [r["seconds"] for r in records]
     assert seconds == sorted(seconds)
+    assert 0 <= seconds[-1] <= time.perf_counter() - begun
     assert {what for _, _, what in steps} >= {"fit taste", "learn what binds items", "weigh the channels", "fitted"}
     assert all(total is None or 0 <= done <= total for done, total, _ in steps)
 

@@ -217,6 +217,9 @@ def test_added_and_removed_interactions_score_as_in_another_store(recency: float
         assert [e.score for e in found.after] == pytest.approx(scores[0, expected].tolist())
         assert [e.item for e in found.before] == [model.items.key(i) for i in topk_sorted(model, model, user, 5)]
         assert {model.items.key(i) for i in new} <= {e.item for e in found.left}
+        ranks = [c.rank_after for c in found.changes]
+        there = [r for r in ranks if r is not None]
+        assert ranks == sorted(there) + [None] * (len(ranks) - len(there))
         assert all(c.rank_after is None for c in found.changes if c.item in found.added)
         assert {e.item for e in found.entered} == {e.item for e in found.after} - {e.item for e in found.before}
 

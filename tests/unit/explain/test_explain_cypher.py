@@ -12,6 +12,7 @@ from explain_paths import SIMILAR, Make, back, forth
 from kg_rec.errors import SchemaError
 from kg_rec.explain.path import Path, PathEdge, PathGroup, PathNode
 from kg_rec.explain.show.cypher import cypher_for, matches, mismatches
+from kg_rec.schema import GraphSchema
 from kg_rec.store import GraphStore, connect
 
 # Who liked what (3 and more is liked): you are user 42.  Ronin is disliked by b, Fargo only liked by others.
@@ -197,3 +198,30 @@ def test_other_users_are_never_named() -> None:
         Path("taste", (you, other, film), (PathEdge("FRIEND", True), PathEdge("RATED", True)), 1.0, 1.0)
     with pytest.raises(ValueError, match="one node more"):
         Path("taste", (you, film), (), 1.0, 1.0)
+
+
+def test_what_was_bought_is_the_sum_of_a_pair_s_edges_on_every_kind_of_path(tmp_path: FilePath) -> None:
+    shop = Make(GraphSchema.bundled("shop"), item_name="Tea")
+    bought = [("42", "cup", 2.0), ("a", "cup", 1.0), ("a", "tea", 1.0), ("c", "cup", 3.0), ("c", "tea", 1.0)]
+    bought += [("b", "cup", 0.0), ("b", "tea", 1.0), ("c", "pot", 1.0)]  # b has given the cup back
+    sources, targets, quantities = (list(column) for column in zip(*bought, strict=True))
+    store = connect(str(tmp_path / "graph"))
+    try:
+        store.apply_schema(shop.schema)
+        store.write_nodes("Customer", pa.table({"customer_id": ["42", "a", "b", "c"]}))
+        store.write_nodes("Product", pa.table({"product_id": ["cup", "pot", "tea"], "name": ["Cup", "Pot", "Tea"]}))
+        store.write_nodes("Category", pa.table({"category_id": ["kitchen"], "name": ["Kitchen"]}))
+        store.write_edges("BOUGHT", pa.table({"source": sources, "target": targets, "quantity": quantities}))
+        kinds = pa.table({"source": ["cup", "pot", "tea"], "target": ["kitchen"] * 3})
+        store.write_edges("IN_CATEGORY", kinds)
+        shared = [forth("IN_CATEGORY"), back("IN_CATEGORY")]
+        kitchen = shop.node("Category", "Kitchen")
+        groups = [
+            shop.taste(("Cup", 2)),
+            shop.shared(*shared, "Category", "Kitchen", "Cup"),
+            shop.cold(["Pot"], [kitchen], shared, ("Cup", 1)),
+        ]
+        for paths in ([p for g in groups for p in g.paths], *(g.paths for g in groups)):
+            assert mismatches(paths, store.query(*cypher_for(shop.schema, "42", "tea", paths))) == ()
+    finally:
+        store.close()

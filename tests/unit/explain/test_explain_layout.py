@@ -130,6 +130,7 @@ def test_the_figure_writes_every_text_where_the_picture_has_it(films: Make) -> N
     figure = explanation.to_figure()
     axes = figure.axes[0]
     assert [round(size * 72, 6) for size in figure.get_size_inches()] == [868, 328]  # 10 at each side, 62 for its words
+    assert axes.get_position().bounds == (0, 0, 1, 1)
     assert (axes.get_xlim(), axes.get_ylim()) == ((-10, 858), (296, -32))
     texts = [(t.get_text(), *t.get_position(), t.get_size(), t.get_color(), t.get_weight()) for t in axes.texts]
     soft = (8, LIGHT.soft, "normal")

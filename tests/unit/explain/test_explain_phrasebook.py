@@ -348,3 +348,12 @@ def test_sentences_are_taken_apart_once() -> None:
     again = GraphSchema.bundled("movies")
     assert sentences_of(MOVIES, Wording("en", "short")) is sentences_of(again, Wording("en", "short"))
     assert sentences_of(MOVIES, Wording("en", "short")) is not sentences_of(MOVIES, Wording("en"))
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_sentences_that_ship_are_of_their_tone(lang: str) -> None:
+    """How many of all had the item is told by each of them; a phrase of one's own may leave it out."""
+    pattern = PATTERNS[lang, OTHERS]
+    tones = [set(sentences(pattern, tone)) for tone in TONES]
+    assert len(set.union(*tones)) == sum(map(len, tones))
+    assert all("[RATE_1]" in text for tone in tones for text in tone)

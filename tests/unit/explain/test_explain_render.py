@@ -13,6 +13,7 @@ from explain_paths import SIMILAR, Make, back, forth
 
 import kg_rec.explain.show.figure as figure_module
 from kg_rec.explain.path import PathGroup, Term
+from kg_rec.explain.show.cells import cut
 from kg_rec.explain.show.text import to_dict, to_html, to_json, to_markdown, to_text
 from kg_rec.explain.show.view import ExplanationView
 from kg_rec.schema import GraphSchema
@@ -249,3 +250,9 @@ def test_how_counts_relate_to_values_is_said_where_others_are_shown(films: Make,
         assert start not in render(alone)
     assert to_dict(crowd)["about_counts"].startswith(start)
     assert to_dict(alone)["about_counts"] == ""
+
+
+def test_a_name_that_fits_is_not_cut() -> None:
+    assert [cut("Heat", cells) for cells in (5, 4, 3)] == ["Heat", "Heat", "He…"]
+    assert [cut("活着", cells) for cells in (4, 3)] == ["活着", "活…"]
+    assert cut("The Score", 5) == "The…"

@@ -48,11 +48,11 @@ def test_the_share_of_the_entries_is_kept_that_moves_scores_most() -> None:
     before, after = matrices(model), matrices(found)
     assert after.keys() == before.keys() == {"taste", "sequence"}
     assert sum(m.nnz for m in after.values()) == pytest.approx(0.3 * entries(model), abs=2)
-    likers = np.maximum(np.bincount(model.snapshot.liked().target, minlength=45), 1)[:, None]
+    users = np.maximum(np.bincount(model.snapshot.liked().target, minlength=45), 1)[:, None]
     weights = {c.name: c.weight for c in model.channels}
     kept, gone = [], []
     for name, matrix in before.items():
-        moves = likers * (weights[name] * matrix.toarray()) ** 2
+        moves = users * (weights[name] * matrix.toarray()) ** 2
         there = after[name].toarray() != 0
         kept.append(moves[there].min())
         gone.append(moves[~there].max())
@@ -171,13 +171,18 @@ def test_factors_as_wide_as_users_are_many_become_a_matrix() -> None:
     left, values, right = np.linalg.svd(whole)
     factors = FactorKernel((left * values).astype(np.float32), right.T.astype(np.float32).copy())
     channels = tuple(replace(c, kernel=factors) if c.name == "taste" else c for c in model.channels)
-    found = compressed(replace(model, channels=channels), 0.4, 8, Directions.of(model.text, 8))  # type: ignore[arg-type]
+    wide = replace(model, channels=channels)
+    assert entries(wide) == 45 * 44 + matrices(model)["sequence"].nnz
+    found = compressed(wide, 0.4, 8, Directions.of(model.text, 8))  # type: ignore[arg-type]
     kernel = next(c.kernel for c in found.channels if c.name == "taste")
     assert isinstance(kernel, MatrixKernel)
     assert not kernel.matrix.diagonal().any()
     assert kernel.matrix.nnz < 0.9 * 45 * 44
     there = kernel.matrix.toarray() != 0
     assert np.abs(kernel.matrix.toarray() - whole)[there].max() < 0.02 * np.abs(whole).max()
+    users = np.maximum(np.bincount(model.snapshot.liked().target, minlength=45), 1)[:, None]
+    moves = users * (taste.weight * whole) ** 2
+    assert moves[there].min() > 0.99 * moves[~there & ~np.eye(45, dtype=bool)].max()
 
 
 @pytest.mark.parametrize("keep", [0.0, -1.0, 1.5, float("nan")])

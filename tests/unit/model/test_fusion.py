@@ -6,13 +6,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from kg_rec.arrays.types import Floats32, Floats64
+from kg_rec.metrics import ValidationSet
 from kg_rec.model.channels.knowledge import KNOWLEDGE
 from kg_rec.model.channels.taste import TASTE
 from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.model.train.fusion import choose_lambdas, standardise
-from kg_rec.model.train.weights import popularity_scale
+from kg_rec.model.train.weights import fuse, popularity_scale
+from kg_rec.progress import no_progress
 
 #: One user, and one item per channel: a judge can read each channel's weight.
 SCORES = {"taste": np.float32([[1, 0]]), "knowledge": np.float32([[0, 1]])}
@@ -128,3 +131,14 @@ def test_new_items_are_weighed_apart_from_known_ones() -> None:
     popularity, config = np.array([0, 1, 1024]), TrainConfig()
     np.testing.assert_allclose(popularity_scale(KNOWLEDGE, popularity, config, {}), [0, 1, 0.5], rtol=1e-6)
     np.testing.assert_allclose(popularity_scale(TASTE, popularity, config, {}), [1, 1, 0.5], rtol=1e-6)
+
+
+def test_what_the_graph_says_begins_at_nothing_beside_an_operator_that_is_shrunk_to_it() -> None:
+    """The operator's weight brings what the graph says with it; without one, that has a weight of its own."""
+    one, none = sparse.csr_array(np.float32([[1, 0, 0]])), sparse.csr_array((1, 3), dtype=np.float32)
+    judge = ValidationSet(none, none, one, np.ones(3, dtype=bool))
+    knowledge, config = np.float32([[0, 1, 0]]), FusionConfig(rounds=0)
+    both = {"taste": np.float32([[1, 0.99, 0]]), "knowledge": knowledge}
+    assert fuse(both, judge, TrainConfig(channels=tuple(both), fusion=config), no_progress).lambdas["knowledge"] == 0
+    alone = TrainConfig(channels=("knowledge",), fusion=config)
+    assert fuse({"knowledge": knowledge}, judge, alone, no_progress).lambdas["knowledge"] > 0

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import sparse
 
+from kg_rec.model.adapt import new_item_weight
+from kg_rec.model.chosen import Chosen
 from kg_rec.model.cold.config import ColdConfig
 from kg_rec.model.cold.folds import NewItems
 from kg_rec.model.kernel import FactorKernel
@@ -61,3 +65,17 @@ def test_embeddings_score_as_the_kernel_that_they_make() -> None:
 def test_a_ranking_that_knows_the_answer_is_perfect() -> None:
     new = deal()
     assert new.ndcg(new.relevant.toarray()) == 1.0
+
+
+def test_weights_for_new_items_are_relative_to_the_first_channel_that_scores_them() -> None:
+    chosen = Chosen(
+        channels={}, recency=0.0, rating=None, similarity={}, ridge=1.0, valid=0.0, alone={},
+        warm={"taste": 5.0, "relational": 3.0, "meaning": 7.0}, cold={"meaning": 0.5, "relational": 1.0},
+        units={"taste": 4.0, "relational": 2.0, "meaning": 8.0},
+    )  # fmt: skip
+    weights = [new_item_weight(chosen, name) for name in ("relational", "meaning", "taste")]
+    assert weights == [1.5, 0.75, 0.0]  # of taste nothing was chosen: it says nothing of an item that nobody had
+    off = replace(chosen, warm={"relational": 0.0})  # known items do without it
+    assert new_item_weight(off, "meaning") == 0.25
+    assert new_item_weight(replace(chosen, units={}), "meaning") == 1.5
+    assert new_item_weight(replace(chosen, cold={}), "relational") == 0.0

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import sparse
-from toy_graph import edges
+from toy_graph import edges, films
 
 from kg_rec.errors import ConfigError
-from kg_rec.model.channels.sequence import SequenceConfig, pair_counts, sequence_kernel
+from kg_rec.model.channels.base import TrainingData
+from kg_rec.model.channels.sequence import SEQUENCE, SequenceConfig, pair_counts, sequence_kernel
 from kg_rec.model.channels.taste import TasteConfig, gram, operator
 from kg_rec.model.histories import histories
+from kg_rec.model.kernel import FactorKernel
 from kg_rec.snapshot import NO_TIME, EdgeTable
 
 TASTE = TasteConfig(dropout=0.25, user_power=0.0)
@@ -120,3 +122,24 @@ def test_settings_out_of_range_are_named(setting: str, value: Any) -> None:
         ConfigError, match=re.escape(f"sequence.{setting}: expected ") + ".*, got " + re.escape(f"{value}")
     ):
         SequenceConfig(**{setting: value})
+
+
+def test_beside_no_taste_it_is_as_taste_begins() -> None:
+    """Nothing was chosen for taste: the first of its penalties and exponents, and nothing of what the graph says."""
+    taste, table = replace(TASTE, l2=(2.0, 9.0), popularity=(-0.3, 0.2)), record()
+    factors = np.random.default_rng(5).normal(size=(ITEMS, 3)).astype(np.float32)
+    data = TrainingData(
+        snapshot=films(),
+        edges=table,
+        interactions=histories(table, (20, ITEMS), 0),
+        settings=(taste, SequenceConfig()),
+        chosen={},
+        seed=0,
+        device="cpu",
+        prior=FactorKernel(factors, factors),
+    )
+    (_, tried), *_ = SEQUENCE.candidates(data)
+    expected = sequence_kernel(table, ITEMS, taste, SequenceConfig(), SequenceConfig().directions[0], 2.0).alone
+    rows = sparse.csr_array(np.eye(ITEMS, dtype=np.float32))
+    np.testing.assert_array_equal(tried.scores(rows), expected.scores(rows))
+    assert SEQUENCE.popularity_exponent(data.settings, {}) == -0.3
