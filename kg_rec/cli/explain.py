@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kg_rec.explain.config import ExplainConfig
     from kg_rec.explain.explanation import Explanation
     from kg_rec.explain.formats import Display
-    from kg_rec.explain.verify.alike import Alike
+    from kg_rec.explain.verify.alike import AlikeTexts
     from kg_rec.explain.verify.vectors import AlikeVectors
     from kg_rec.explain.words.patterns import Tone
     from kg_rec.explain.words.wording import Wording
@@ -249,7 +249,7 @@ def explain(
 _COMPARED = ("text", "json", "html")
 
 
-def _verified(explanation: Explanation, graph: str, alike: Sequence[Alike | AlikeVectors]) -> list[str]:
+def _verified(explanation: Explanation, graph: str, alike: Sequence[AlikeTexts | AlikeVectors]) -> list[str]:
     """What was confirmed, by kind of path."""
     last = [[edge.alike for edge in path.edges if edge.type is None] for path in explanation.paths]
     by_text = sum(None in steps for steps in last)
@@ -266,7 +266,7 @@ def _verified(explanation: Explanation, graph: str, alike: Sequence[Alike | Alik
     return [*lines, *(f"  {found.line()}" for found in alike)]
 
 
-def _alike(loaded: Model, folder: Path, explanation: Explanation, store: GraphStore) -> list[Alike | AlikeVectors]:
+def _alike(loaded: Model, folder: Path, explanation: Explanation, store: GraphStore) -> list[AlikeTexts | AlikeVectors]:
     """The steps of likeness, computed again: from the texts, and from the vectors that the graph holds now."""
     from kg_rec.atomic import part
     from kg_rec.explain.verify.alike import alike, text_pairs
@@ -274,7 +274,7 @@ def _alike(loaded: Model, folder: Path, explanation: Explanation, store: GraphSt
     from kg_rec.snapshot import Snapshot
 
     pairs, steps = text_pairs(explanation.paths), vector_steps(explanation.paths)
-    likenesses: list[Alike | AlikeVectors] = []
+    likenesses: list[AlikeTexts | AlikeVectors] = []
     if steps:
         item = loaded.recommender.snapshot.schema.item
         keys = sorted({key for _, *ends in steps for key in ends})

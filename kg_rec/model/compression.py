@@ -66,7 +66,7 @@ def compressed(model: Recommender, keep: float, bits: int, text: Directions | No
     if regression is not None:
         regression = replace(regression, coefficients=rounded(regression.coefficients, 16))  # they cancel
     similarity, shared = of_facts(model.snapshot, model.config, model.chosen, vectors, model.cold)
-    pruned = _pruned([c for c in model.channels if _is_operator(c)], _likers(model), keep, bits)
+    pruned = _pruned([c for c in model.channels if _is_operator(c)], _popularity(model), keep, bits)
     channels = []
     for channel in model.channels:
         kernel = None if channel.name in MADE_AGAIN else pruned.get(channel.name) or _rounded(channel, bits)
@@ -143,7 +143,7 @@ def _is_operator(channel: Channel) -> bool:
     return kind.paths == "co-users" and (kind.beyond_prior or isinstance(channel.kernel, MatrixKernel))
 
 
-def _likers(model: Recommender) -> Floats32:
+def _popularity(model: Recommender) -> Floats32:
     """n_j, shape (items,); 1 where nobody likes the item yet."""
     liked = np.bincount(model.snapshot.liked().target, minlength=len(model.items))
     return np.maximum(liked, 1).astype(np.float32)
@@ -157,9 +157,9 @@ def _rounded(channel: Channel, bits: int) -> Kernel:
     return FactorKernel(rounded(kernel.source, bits), rounded(kernel.target, bits))
 
 
-def _pruned(channels: Sequence[Channel], likers: Floats32, keep: float, bits: int) -> dict[str, Kernel]:
+def _pruned(channels: Sequence[Channel], popularity: Floats32, keep: float, bits: int) -> dict[str, Kernel]:
     """The largest entries of the matrices, of all together, in few bits."""
-    reach = np.sqrt(likers)
+    reach = np.sqrt(popularity)
     parts = {c.name: sparse.csr_array(sparse.vstack(list(_entries(c, reach, keep)), format="csr")) for c in channels}
     moves = {c.name: _moves(parts[c.name], c.weight, reach) for c in channels}
     every = np.concatenate([np.empty(0, np.float32), *moves.values()])

@@ -18,7 +18,7 @@ def on_not(reading: Reading, place: int) -> int:
     s.negative = True
     token = reading.tokens[place + 1] if place + 1 < len(reading.tokens) else None
     if token is not None and token.kind in ("unknown", "node"):
-        found = reading.tools.lexer.title_at(reading.parts, token.first, reading.text)
+        found = reading.title_at(place + 1)
         if found is not None and found[1] and (token.kind == "unknown" or found[0].last > token.last):
             return reading.add_title(found[0])
     return place + 1

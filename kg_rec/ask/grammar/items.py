@@ -43,7 +43,7 @@ def numbered(reading: Reading, place: int) -> int | None:
     """The place after an item whose name begins with a number, "seven samurai"; None where there is none."""
     if reading.kind(place) != "quantity":
         return None
-    found = reading.tools.lexer.title_at(reading.parts, reading.tokens[place].first, reading.text)
+    found = reading.title_at(place)
     if found is None or found[0].last <= reading.tokens[place].last:
         return None
     return reading.add_title(found[0])
@@ -156,7 +156,7 @@ def on_ordinal(reading: Reading, place: int) -> int:
 def next_anchor(reading: Reading, place: int) -> int:
     """A further item after "and" or a comma: "like Fargo and Heat"."""
     if reading.kind(place) in ("unknown", "title", "node"):
-        found = reading.tools.lexer.title_at(reading.parts, reading.tokens[place].first, reading.text)
+        found = reading.title_at(place)
         if found is not None and found[1] and found[0].last >= reading.tokens[place].last:
             return reading.add_title(found[0])
     return place

@@ -77,6 +77,10 @@ class Reading:
         """Where a token ends in the text."""
         return self.parts[self.tokens[min(place, len(self.tokens) - 1)].last - 1].end
 
+    def title_at(self, place: int) -> tuple[Token, bool] | None:
+        """The item whose name begins with a token, and whether it is written as names are; see the lexer's."""
+        return self.tools.lexer.title_at(self.parts, self.tokens[place].first, self.text)
+
     def item_from(self, place: int) -> tuple[Node, How, int] | None:
         """The item named at a token or, behind small words, soon after; with the token that follows."""
         n = place
@@ -84,7 +88,7 @@ class Reading:
             token = self.tokens[n]
             if token.kind == "title":
                 return token.value[0], token.value[1], n + 1
-            found = self.tools.lexer.title_at(self.parts, token.first, self.text)
+            found = self.title_at(n)
             if found is not None:
                 title, capital = found
                 longer = token.kind == "node" and token.last > title.last

@@ -29,7 +29,7 @@ _EIGHT_BITS = 1e-2
 
 
 @dataclass(frozen=True)
-class Alike:
+class AlikeTexts:
     """How alike the texts of two items are; of a compressed model, in the directions that it keeps of texts.
 
     Attributes:
@@ -76,7 +76,9 @@ def text_pairs(paths: Sequence[Path]) -> list[tuple[str, str]]:
     return list(dict.fromkeys(pairs))
 
 
-def alike(model: Recommender, pairs: Sequence[tuple[str, str]], *, trained_on: Snapshot | None = None) -> list[Alike]:
+def alike(
+    model: Recommender, pairs: Sequence[tuple[str, str]], *, trained_on: Snapshot | None = None
+) -> list[AlikeTexts]:
     """How alike texts are, and why.
 
     Args:
@@ -119,7 +121,7 @@ def alike(model: Recommender, pairs: Sequence[tuple[str, str]], *, trained_on: S
         ends = similarity.text[[model.items.index(first), model.items.index(second)]].astype(np.float64)
         cosine, one, other = float(ends[0] @ ends[1]), taken(first), taken(second)
         if one is None or other is None:
-            result.append(Alike(first, second, cosine, None, tolerance, ()))
+            result.append(AlikeTexts(first, second, cosine, None, tolerance, ()))
             continue
         towards = centred_texts(one.vector[None], similarity.centre)[0]
         length = float(np.linalg.norm(other.vector - similarity.centre)) or 1.0
@@ -128,7 +130,7 @@ def alike(model: Recommender, pairs: Sequence[tuple[str, str]], *, trained_on: S
         for name, value in zip(other.names, values.tolist(), strict=True):
             sums[name] += value
         parts = tuple(sorted(sums.items(), key=lambda part: -part[1]))
-        result.append(Alike(first, second, cosine, float(values.sum()), tolerance, parts))
+        result.append(AlikeTexts(first, second, cosine, float(values.sum()), tolerance, parts))
     return result
 
 

@@ -34,14 +34,14 @@ class Facts:
         snapshot: the graph.
         edges: per relation type, source index * number of targets + target index of every edge; positive ones only
             for the interaction.
-        likers: per item key, the keys of the users who liked it.
-        liked: per user key, the keys of the items that the user liked.
+        users_of_items: per item key, the keys of the users who liked it.
+        items_of_users: per user key, the keys of the items that the user liked.
     """
 
     snapshot: Snapshot
     edges: Mapping[str, frozenset[int]]
-    likers: Mapping[str, frozenset[str]]
-    liked: Mapping[str, frozenset[str]]
+    users_of_items: Mapping[str, frozenset[str]]
+    items_of_users: Mapping[str, frozenset[str]]
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Facts:
@@ -51,13 +51,13 @@ class Facts:
             table = snapshot.liked() if relation.interaction else snapshot.edges[name]
             codes = table.source * len(snapshot.ids[relation.target]) + table.target
             edges[name] = frozenset(codes.tolist())
-        likers: defaultdict[str, set[str]] = defaultdict(set)
-        likes: defaultdict[str, set[str]] = defaultdict(set)
+        users_of_items: defaultdict[str, set[str]] = defaultdict(set)
+        items_of_users: defaultdict[str, set[str]] = defaultdict(set)
         liked, users, items = snapshot.liked(), snapshot.users.keys.to_pylist(), snapshot.items.keys.to_pylist()
         for user, item in zip(liked.source.tolist(), liked.target.tolist(), strict=True):
-            likers[items[item]].add(users[user])
-            likes[users[user]].add(items[item])
-        frozen = ({key: frozenset(found) for key, found in some.items()} for some in (likers, likes))
+            users_of_items[items[item]].add(users[user])
+            items_of_users[users[user]].add(items[item])
+        frozen = ({key: frozenset(keys) for key, keys in some.items()} for some in (users_of_items, items_of_users))
         return cls(snapshot, edges, *frozen)
 
     def holds(self, relation: str, source: str, target: str) -> bool:
@@ -70,11 +70,11 @@ class Facts:
 
     def who_liked(self, item: str) -> frozenset[str]:
         """The keys of the users who liked an item; none for an unknown one."""
-        return self.likers.get(item, frozenset())
+        return self.users_of_items.get(item, frozenset())
 
     def liked_by(self, user: str) -> frozenset[str]:
         """The keys of the items that a user liked; none for an unknown one."""
-        return self.liked.get(user, frozenset())
+        return self.items_of_users.get(user, frozenset())
 
 
 def missing(facts: Facts, explanation: Explanation) -> tuple[str, ...]:
