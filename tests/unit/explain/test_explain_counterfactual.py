@@ -15,10 +15,11 @@ from kg_rec.arrays.topk import masked, top_k
 from kg_rec.errors import ConfigError, ModelError, NotFoundError
 from kg_rec.explain.counterfactuals import counterfactual as module
 from kg_rec.explain.counterfactuals.counterfactual import Counterfactual, counterfactual
-from kg_rec.explain.counterfactuals.what_if import what_if, what_if_weights
+from kg_rec.explain.counterfactuals.what_if import Change, WhatIf, what_if, what_if_weights
 from kg_rec.explain.words.what_if import tell_counterfactual, tell_what_if
 from kg_rec.model.chosen import RatingScale
 from kg_rec.model.recommender import Recommender
+from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import EdgeTable
 
 
@@ -309,3 +310,11 @@ def test_a_name_cannot_change_the_sentence() -> None:
         "top 2."
     )
     assert "《{k} [FILM_1] 〉》" in tell_counterfactual(found, schema, "zh")
+
+
+@pytest.mark.parametrize(("entered", "named"), [(5, 5), (6, 4)])
+def test_of_many_items_the_first_are_named_and_the_others_counted(entered: int, named: int) -> None:
+    changes = tuple(Change(f"x{n}", f"Film {n}", n + 11, n + 1, 0.0, 1.0) for n in range(entered))
+    said = tell_what_if(WhatIf("u", 10, (), (), {}, changes), GraphSchema.bundled("movies"))
+    assert [f"Film {n}" in said for n in range(entered)] == [n < named for n in range(entered)]
+    assert ("2 other" in said) is (entered == 6)

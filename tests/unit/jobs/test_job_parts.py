@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from toy_graph import fill, films
 
-from kg_rec.errors import ConfigError, JobError
+from kg_rec.errors import ConfigError, JobError, StoreUnavailableError
+from kg_rec.jobs import retry
 from kg_rec.jobs.config import JobConfig, MetricsConfig
 from kg_rec.jobs.engine import in_order
 from kg_rec.jobs.metrics import Metrics
@@ -52,6 +53,29 @@ def test_only_what_is_written_into_the_graph_is_bounded_by_a_transaction() -> No
         job(**many)
     assert job(**many, sinks={"parquet": "lists"}).users_per_chunk == many["chunk"]
     assert job(k=10, chunk=MAX_ROWS // 10).users_per_chunk * 10 == MAX_ROWS
+
+
+def test_all_of_a_list_cannot_be_diversity() -> None:
+    assert job(candidates={"diversity": 0.99}).candidates.diversity == 0.99
+    with pytest.raises(ConfigError, match=r"candidates\.diversity: expected a number from 0 to below 1, got 1"):
+        job(candidates={"diversity": 1.0})
+
+
+def test_waits_for_a_server_that_is_away_are_twice_as_long_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, waits = [100.0], []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        now[0] += seconds
+
+    def away() -> None:
+        raise StoreUnavailableError("away")
+
+    monkeypatch.setattr(retry.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(retry.time, "sleep", wait)
+    with pytest.raises(StoreUnavailableError):
+        retry.retry_while_unavailable(job(retry_seconds=50.0), away)
+    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]  # 45.5 seconds; the next would end after 50
 
 
 # --- the order of chunks -------------------------------------------------------------------------------

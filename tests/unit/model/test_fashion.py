@@ -38,6 +38,7 @@ def test_only_what_was_chosen_in_the_days_before_counts() -> None:
     assert newest(table) == 4 * DAY
     assert newest(edges([(0, 0), (0, 1)], time=[5, 10**12])) == 5  # a wrong year does not end the fashion
     assert newest(edges([(0, 0)])) == 0
+    assert newest(edges([(0, 0)], time=[10**12])) == 0
     with pytest.raises(ConfigError, match=r"fashion\.days: expected whole numbers from 2"):
         FashionConfig(days=(7, 1))
 
