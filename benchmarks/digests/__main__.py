@@ -18,6 +18,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def loaded(data: Path | None, folder: Path) -> Snapshot:
         else:
             kg.load(store, "recbole", next(data.glob("*.inter")), kg="none")
             kg.load(store, "table", data / "dbpedia_facts.tsv")
-        return kg.export(store)
+        return replace(kg.export(store), source="graph")  # not the folder, which has another name each time
     finally:
         store.close()
 
