@@ -49,7 +49,7 @@ def keys(model: Recommender, pair: tuple[int, int]) -> tuple[str, str]:
     "config", [ExplainConfig(), WIDE, replace(WIDE, recency=2.0, popularity=-1.5, groups_per_pattern=2, max_hops=4)]
 )
 def test_many_at_once_are_each_alone(model: Recommender, config: ExplainConfig) -> None:
-    asked = mixed(model, 50)
+    asked = mixed(model, 20)
     users, items = (np.array(column) for column in zip(*asked, strict=True))
     table = find(model, users, items, config)
     groups = path_groups(model, table)
@@ -58,11 +58,11 @@ def test_many_at_once_are_each_alone(model: Recommender, config: ExplainConfig) 
         assert alone.groups == groups[n]
         assert alone.score == table.score[n]
         assert alone.shown_share == table.shown_share[n]
-    assert sum(map(len, groups)) > 100
+    assert sum(map(len, groups)) > len(asked)
 
 
 def test_the_groups_shown_are_the_largest_of_all(model: Recommender) -> None:
-    for pair in mixed(model, 30):
+    for pair in mixed(model, 12):
         user, item = keys(model, pair)
         every = explain(model, user, item, config=EVERYTHING)
         best = sorted((sum(sorted((p.value for p in g.paths), reverse=True)[:4]) for g in every.groups), reverse=True)
@@ -89,7 +89,7 @@ def without_options(model: Recommender) -> dict[tuple[int, int], tuple[Explanati
     def shown(pair: tuple[int, int], config: ExplainConfig) -> Explanation:
         return explain(model, *keys(model, pair), config=config)
 
-    return {pair: (shown(pair, SOME), values(shown(pair, EVERYTHING))) for pair in mixed(model, 25)}
+    return {pair: (shown(pair, SOME), values(shown(pair, EVERYTHING))) for pair in mixed(model, 10)}
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_recency_orders_the_paths_of_a_group_by_it(model: Recommender, sign: int
 def test_popularity_prefers_common_or_rare_entities(model: Recommender) -> None:
     popular = entity_popularity(model.snapshot, {"Person", "Genre"})
     means = defaultdict(list)
-    for pair in mixed(model, 40):
+    for pair in mixed(model, 20):
         for sign in (-1, 1):
             config = ExplainConfig(groups=1, popularity=sign * 20.0, channels=("knowledge",), blocked=("FOLLOWED_BY",))
             for group in explain(model, *keys(model, pair), config=config).groups:
@@ -188,7 +188,7 @@ def facts_of(groups: tuple[PathGroup, ...]) -> list[tuple[str | None, str | None
 def test_a_fact_stands_there_once_and_one_hub_at_most(model: Recommender) -> None:
     graph = model.snapshot
     repeated = hubs = 0
-    for pair in mixed(model, 40):
+    for pair in mixed(model, 20):
         config = ExplainConfig(groups=30, least_share=0.0)
         facts = facts_of(explain(model, *keys(model, pair), config=config).groups)
         every = facts_of(explain(model, *keys(model, pair), config=replace(EVERYTHING, paths_per_group=5)).groups)
@@ -197,8 +197,8 @@ def test_a_fact_stands_there_once_and_one_hub_at_most(model: Recommender) -> Non
         large = [f for f in facts if share_of_items(graph, f) > search_module.HUB]
         assert len(large) <= 1
         hubs += sum(share_of_items(graph, f) > search_module.HUB for f in set(every)) > 1
-    assert repeated > 3
-    assert hubs > 10
+    assert repeated > 2
+    assert hubs > 6
 
 
 def share_of_items(graph: Snapshot, fact: tuple[str | None, str | None]) -> float:
@@ -214,7 +214,7 @@ def test_a_rare_fact_comes_before_a_common_one_of_the_same_value(
     monkeypatch.setattr(search_module, "HUB", 0.3)
     config, items = ExplainConfig(groups=9, least_share=1.0, least_specific=0.0), len(model.items)
     kept = 0
-    for pair in mixed(model, 40):
+    for pair in mixed(model, 20):
         user, item = keys(model, pair)
         every = explain(model, user, item, config=replace(config, least_share=0.0, hubs=9)).groups
         weighed = []
@@ -227,7 +227,7 @@ def test_a_rare_fact_comes_before_a_common_one_of_the_same_value(
         specific = [g for g in every[1:] if facts_of((g,)) and share_of_items(model.snapshot, facts_of((g,))[0]) <= 0.3]
         assert groups == (*every[:1], *specific[:1])
         kept += len(groups) > 1
-    assert kept > 10
+    assert kept > 6
 
 
 def test_unknown_channels_and_relations_are_refused(model: Recommender) -> None:
@@ -273,7 +273,7 @@ def test_a_user_without_interactions_among_others(model: Recommender) -> None:
 
 def test_a_large_catalogue_gives_the_same(model: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without kept matrices each value is computed when it is asked for."""
-    asked = mixed(model, 30)
+    asked = mixed(model, 12)
     before = [explain(model, *keys(model, pair)) for pair in asked]
     for module in (kernel_module, interacted_module):
         monkeypatch.setattr(module, "DENSE", 0)
