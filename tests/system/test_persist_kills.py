@@ -39,7 +39,7 @@ def test_a_kill_leaves_the_old_model_or_the_new_one(tmp_path: Path) -> None:
     for _ in range(6):
         writer = get_context("fork").Process(target=replace_for_ever, args=([model, fewer], target))
         writer.start()
-        until = time.monotonic() + chosen.uniform(0.2, 1.5)
+        until = time.monotonic() + chosen.uniform(0.1, 0.8)
         while time.monotonic() < until:
             load(target)
         writer.kill()
