@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -27,37 +28,43 @@ def context() -> ForkServerContext:
     return found
 
 
-class KgRec:
-    """``kg-rec`` at work in a process of its own.
+class Program:
+    """Code at work in a process of its own, as ``python -c``.
 
     Args:
-        arguments: of the command line.
+        code: as text.
         folder: where it works.
         environment: all of its variables; None for those of the tests.
+        arguments: what follows the code.
     """
 
-    def __init__(self, arguments: list[str], folder: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, code: str, folder: Path, environment: dict[str, str] | None = None, arguments: Sequence[str] = ()
+    ) -> None:
         self._place = tempfile.TemporaryDirectory()
         self._written = [Path(self._place.name) / name for name in ("out", "err")]
-        given = arguments, folder, {**(os.environ if environment is None else environment)}, *self._written
-        self._process = context().Process(target=_typed, args=given)
+        given = code, arguments, folder, {**(os.environ if environment is None else environment)}, *self._written
+        self._process = context().Process(target=_run, args=given)
         self._process.start()
 
-    def end(self) -> tuple[int | None, str]:
-        """Its exit status, and what it prints to stdout, then to stderr."""
+    def end(self) -> tuple[int | None, str, str]:
+        """Its exit status, and what it prints to stdout and to stderr."""
         self._process.join()
-        said = "".join(path.read_text(encoding="utf-8") for path in self._written)
+        out, err = (path.read_text(encoding="utf-8") for path in self._written)
         self._place.cleanup()
-        return self._process.exitcode, said
+        return self._process.exitcode, out, err
 
 
-def _typed(arguments: list[str], folder: Path, environment: dict[str, str], out: Path, err: Path) -> None:
-    from kg_rec.cli import main
+def kg_rec(arguments: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> Program:
+    """``kg-rec`` with these arguments."""
+    return Program("from kg_rec.cli import main\nmain()", folder, environment, arguments)
 
+
+def _run(code: str, arguments: Sequence[str], folder: Path, environment: dict[str, str], out: Path, err: Path) -> None:
     for number, path in enumerate((out, err), start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["kg-rec", *arguments]
-    main()
+    exec(code, {"__name__": "__main__"})

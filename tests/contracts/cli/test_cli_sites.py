@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_world import SMALL, World, run
-from forked import KgRec
+from forked import kg_rec
 
 from kg_rec.model import persist
 from kg_rec.model.chosen import Chosen
@@ -53,9 +53,9 @@ def sums(name: str, *more: str) -> list[str]:
 
 def summed_apart(names: tuple[str, ...], *more: str) -> None:
     """Each site in a process of its own, all at once."""
-    for site in [KgRec(sums(name, *more), Path.cwd()) for name in names]:
-        status, said = site.end()
-        assert status == 0, said
+    for site in [kg_rec(sums(name, *more), Path.cwd()) for name in names]:
+        status, _, error = site.end()
+        assert status == 0, error
 
 
 def central(names: str) -> Recommender:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from forked import kg_rec
 from printed import says
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -69,11 +70,18 @@ def printed(folder: Path) -> Callable[[str], str]:
 
     @cache
     def run(command: str) -> str:
-        done = subprocess.run(
-            shlex.split(command), cwd=folder, env=environment(), capture_output=True, text=True, encoding="utf-8"
-        )
-        assert done.returncode == 0, f"{command}\n{done.stderr}"
-        return done.stdout + done.stderr
+        program, *arguments = shlex.split(command)
+        assert program == "kg-rec"
+        if arguments[0] == "load":  # as it is installed
+            typed = [program, *arguments]
+            done = subprocess.run(
+                typed, cwd=folder, env=environment(), capture_output=True, text=True, encoding="utf-8"
+            )
+            status, out, err = done.returncode, done.stdout, done.stderr
+        else:
+            status, out, err = kg_rec(arguments, folder, environment()).end()
+        assert status == 0, f"{command}\n{err}"
+        return out + err
 
     return run
 
