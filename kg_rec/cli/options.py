@@ -81,6 +81,20 @@ def source_options(command: F) -> F:
     return graph_option(command)
 
 
+def budget_options(what: str) -> Callable[[F], F]:
+    """``--epsilon`` and ``--delta``; ``what`` says what the first one does."""
+
+    def added(command: F) -> F:
+        command = click.option(
+            "--delta",
+            type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+            help="With --epsilon: chance that the bound fails.  [default: 1e-5]",
+        )(command)
+        return click.option("--epsilon", type=click.FloatRange(min=0, min_open=True, max=100), help=what)(command)
+
+    return added
+
+
 def json_option(command: F) -> F:
     """``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kg_rec.cli.console import Command, print_json, progress_bar
-from kg_rec.cli.options import json_option, read_settings, read_source, settings_options, source_options
+from kg_rec.cli.options import (
+    budget_options,
+    json_option,
+    read_settings,
+    read_source,
+    settings_options,
+    source_options,
+)
 
 if TYPE_CHECKING:
     from kg_rec.snapshot import Snapshot
@@ -50,16 +57,7 @@ def site() -> None:
     help="Mask the sums: this site's file of `kg-rec site secrets`. Needs --round.",
 )
 @click.option("--round", "in_round", metavar="NAME", help="With --secrets: a name that no earlier training had.")
-@click.option(
-    "--epsilon",
-    type=click.FloatRange(min=0, min_open=True, max=100),
-    help="Instead of the sums, popularities with noise: the first step; epsilon is that of both steps.",
-)
-@click.option(
-    "--delta",
-    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
-    help="With --epsilon: chance that the bound fails.  [default: 1e-5]",
-)
+@budget_options("Instead of the sums, popularities with noise: the first step; epsilon is that of both steps.")
 @click.option(
     "--basis",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -13,6 +13,7 @@ import click
 from kg_rec.cli.console import Command, figure, note, print_json, print_table, progress_bar
 from kg_rec.cli.options import (
     PROTOCOLS,
+    budget_options,
     json_option,
     read_settings,
     read_source,
@@ -48,16 +49,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where the heavy sums are computed: here, or on the Ray cluster of RAY_ADDRESS. The model is the same.",
 )
-@click.option(
-    "--epsilon",
-    type=click.FloatRange(min=0, min_open=True, max=100),
-    help="Differential privacy per user: learn two noised sums alone, and keep no user in the model's folder.",
-)
-@click.option(
-    "--delta",
-    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
-    help="With --epsilon: chance that the bound fails.  [default: 1e-5]",
-)
+@budget_options("Differential privacy per user: learn two noised sums alone, and keep no user in the model's folder.")
 @click.option(
     "--robust",
     is_flag=True,

@@ -10,27 +10,23 @@ variance is that of one site times their number.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from kg_rec.arrays.types import Floats64
-from kg_rec.atomic import new_file
 from kg_rec.errors import ArgumentError, ConfigError, ModelError
 from kg_rec.model.recommender import Recommender
 from kg_rec.snapshot import Snapshot
+from kg_rec.trust import site_file
 from kg_rec.trust.gaussian import Budget, Guarantee, noised, noised_symmetric
 from kg_rec.trust.private import Basis, PublicPart, looks_of, new_noise, popularities
 from kg_rec.trust.sites import check_once, items_digest
 
-_FORMAT = 1
+_KIND = "noised"
 _STEPS = ("popularity", "basis", "moments")
 
 
@@ -65,9 +61,8 @@ class Noised:
 
     def save(self, path: Path) -> None:
         """Write a file; it appears whole or not at all."""
-        about = {"noised": _FORMAT, **{name: value for name, value in asdict(self).items() if name != "tensors"}}
-        with new_file(path) as partial:
-            save_file(self.tensors, partial, {"about": json.dumps(about)})
+        about = {name: value for name, value in asdict(self).items() if name != "tensors"}
+        site_file.write(path, _KIND, about, self.tensors)
 
     @classmethod
     def load(cls, path: Path, *steps: str) -> Noised:
@@ -77,13 +72,11 @@ class Noised:
             ModelError: it is none.
         """
         try:
-            with safe_open(path, "numpy") as file:
-                about: dict[str, Any] = json.loads((file.metadata() or {})["about"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if about.pop("noised") != _FORMAT or about["step"] not in _STEPS:
-                raise ArgumentError("another format")
+            about, tensors = site_file.read(path, _KIND)
+            if about["step"] not in _STEPS:
+                raise ArgumentError(f"unknown step {about['step']}")
             loaded = cls(about["step"], tuple(about["sites"]), about["items"], Budget(**about["budget"]), tensors)
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError, ConfigError) as error:
+        except (KeyError, TypeError, ValueError, ConfigError) as error:
             raise ModelError(
                 f"{path}: not a file of `kg-rec site sum --epsilon` or `kg-rec site basis` ({error}); "
                 "sums without noise need --choices"

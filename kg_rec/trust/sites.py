@@ -21,11 +21,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from kg_rec.atomic import new_file
-from kg_rec.errors import ArgumentError, ModelError
+from kg_rec.errors import ModelError
 from kg_rec.model.channels.sequence import SequenceConfig, pair_counts
 from kg_rec.model.channels.sums import Sums
 from kg_rec.model.channels.taste import TasteConfig, gram
@@ -36,13 +33,14 @@ from kg_rec.model.recommender import Recommender
 from kg_rec.model.trusted import learned_from
 from kg_rec.progress import Progress, no_progress
 from kg_rec.snapshot import IdMap, Snapshot
+from kg_rec.trust import site_file
 from kg_rec.trust.private import without_users
 
 #: The channels that can be made of sums.
 CHANNELS = ("taste", "sequence", "knowledge", "meaning")
 #: Largest catalogue: the sums are dense.
 MAX_ITEMS = 6_000
-_FORMAT = 1
+_KIND = "format"
 _POINT = 44
 _FIELDS = ("degrees", "gram", "near", "later")
 
@@ -93,9 +91,7 @@ class SiteSums:
 
     def save(self, path: Path) -> None:
         """Write a file; it appears whole or not at all."""
-        about = {"format": _FORMAT, **{k: v for k, v in asdict(self).items() if k != "tensors"}}
-        with new_file(path) as partial:
-            save_file(dict(self.tensors), partial, {"about": json.dumps(about)})
+        site_file.write(path, _KIND, {k: v for k, v in asdict(self).items() if k != "tensors"}, self.tensors)
 
     @classmethod
     def load(cls, path: Path) -> SiteSums:
@@ -105,13 +101,10 @@ class SiteSums:
             ModelError: it is not one that ``kg-rec site sum`` wrote.
         """
         try:
-            with safe_open(path, "numpy") as file:
-                about = json.loads((file.metadata() or {})["about"])
-                tensors = {name: file.get_tensor(name) for name in _FIELDS}
-            if about.pop("format") != _FORMAT:
-                raise ArgumentError("another format")
-            return cls(**{**about, "masked": tuple(about["masked"])}, tensors=tensors)
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            about, tensors = site_file.read(path, _KIND)
+            fields = {name: tensors[name] for name in _FIELDS}
+            return cls(**{**about, "masked": tuple(about["masked"])}, tensors=fields)
+        except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{path}: not the sums of a site ({error}); write them with `kg-rec site sum`") from error
 
 
