@@ -106,6 +106,7 @@ def dense(
     del operator
     if prior is None:
         return Rest(alone, None)
+    prior = _between(prior)
     moved = times(precision * own[None, :], prior)  # P L W
     correction = np.diag(moved) / diagonal
     np.negative(moved, out=moved)
@@ -219,6 +220,16 @@ def _ridges(
             columns.append(np.full(len(others), item))
             data.append(solve(block, np.stack(right, axis=1)).T.astype(np.float32))
     return np.concatenate(rows), np.concatenate(columns), np.concatenate(data, axis=1)
+
+
+def _between(prior: FactorKernel) -> FactorKernel:
+    """W without the columns that tie an item to itself alone, which add nothing beside the diagonal."""
+    source, target = sparse.csc_array(prior.source), sparse.csc_array(prior.target)
+    first, second = np.diff(source.indptr), np.diff(target.indptr)
+    used = (first > 0) & (second > 0)
+    alone = np.flatnonzero((first == 1) & (second == 1))
+    used[alone] = source.indices[source.indptr[alone]] != target.indices[target.indptr[alone]]
+    return FactorKernel(sparse.csr_array(source[:, used]), sparse.csr_array(target[:, used]))
 
 
 def times(left: NDArray[np.float64], prior: FactorKernel) -> NDArray[np.float64]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch_geometric.utils import spmm
 
-from kg_rec.model.channels.propagation import Propagate, csr, part_sums, row_parts
+from kg_rec.model.channels.propagation import csr, part_sums, row_parts
 from kg_rec.model.kernel import FactorKernel
 from kg_rec.model.shards import HERE, Shards
 from kg_rec.snapshot import Snapshot
@@ -33,7 +34,6 @@ class InteractionFilter(nn.Module):
         data, interaction = snapshot.to_pyg(), snapshot.schema.interaction
         ends = data[interaction.source, interaction.name, interaction.target].edge_index
         shape = (len(snapshot.users), len(snapshot.items))
-        self.propagate_once = Propagate()
         self.forth = csr(ends, None, shape, device)
         self.back = csr(ends.flip(0), None, shape[::-1], device)
         self.users, self.items = _degree(self.forth), _degree(self.back)
@@ -51,7 +51,7 @@ class InteractionFilter(nn.Module):
     def _sums(self, matrix: Tensor, features: Tensor) -> Tensor:
         """Sums over the neighbours, in parts of the rows."""
         if matrix.size(0) <= self.shards.rows:
-            out: Tensor = self.propagate_once(features, matrix)
+            out: Tensor = spmm(matrix, features, reduce="sum")
             return out
         if id(matrix) not in self._held:  # the matrices live as long as this module
             self._held[id(matrix)] = [self.shards.hold(part) for part in row_parts(matrix, self.shards.rows)]

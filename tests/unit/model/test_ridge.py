@@ -77,6 +77,24 @@ def test_the_rest_is_the_regression_of_what_the_graph_leaves_over() -> None:
         np.testing.assert_allclose(rest[others, i], np.linalg.lstsq(stacked, wanted, rcond=None)[0], atol=1e-5)
 
 
+def test_a_fact_of_one_item_changes_nothing_and_a_tie_of_two_does() -> None:
+    x, prior, _ = toy(5, 0.9)
+
+    def with_node(one: int, other: int) -> np.ndarray:
+        """The rest with a further node between two items."""
+        sides = []
+        for side, item in ((prior.source, one), (prior.target, other)):
+            added = sparse.csr_array(([0.7], ([item], [0])), shape=(N, 1))
+            sides.append(sparse.csr_array(sparse.hstack([side, added], format="csr")))
+        found = {name: whole(rest.at(1.0)) for name, rest in forms(x, FactorKernel(*sides)).items()}
+        np.testing.assert_allclose(found["dense"], found["neighbours"], atol=1e-6)
+        return found["dense"]
+
+    before = whole(dense(sparse.csr_array(x.T @ x), PENALTY, None, prior).at(1.0))
+    np.testing.assert_array_equal(with_node(3, 3), before)
+    assert np.abs(with_node(3, 2) - before).max() > 0.01
+
+
 def test_an_item_nobody_had_has_what_the_graph_says_alone() -> None:
     x, prior, w = toy(5)
     x[:, 0] = 0
