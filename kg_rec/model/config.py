@@ -32,7 +32,8 @@ class FusionConfig:
         rounds: passes over all weights.
         least: what a move of a weight must add, in standard errors of the difference over the validation users;
             smaller gains are chance.
-        users: most validation users scored (sampled with the seed).
+        users: most validation users scored (sampled with the seed); where they rank many items fewer, so that users x
+            items stays within 60 million.
         candidates: most items they rank.  Where there are more, these are ranked: the items to be found, and of the
             others the most popular ones and as many random ones.
         tolerance: validation NDCG@10 that may be given up for more weight of the knowledge channel, whose paths run
@@ -46,7 +47,7 @@ class FusionConfig:
     steps: tuple[float, ...] = (0.0, 0.35, 0.6, 0.8, 1.25, 1.7, 3.0)
     rounds: int = 3
     least: float = 1.0
-    users: int = 2_000
+    users: int = 10_000
     candidates: int = 20_000
     tolerance: float = 1.0
     holdout: float = 0.1

@@ -18,6 +18,9 @@ from kg_rec.model.kernel import Kernel
 from kg_rec.snapshot import NO_TIME, EdgeTable, Snapshot
 from kg_rec.split import Split, calendar_holdout, holdout_split, with_disliked
 
+#: Scores of a channel while weights are chosen, users x items: 240 MB in single precision.
+_CELLS = 60_000_000
+
 
 def held_out(snapshot: Snapshot, config: TrainConfig) -> Split:
     """Of a graph's positive interactions some to choose on, and the others, as ``config.fusion`` says.
@@ -38,7 +41,8 @@ def held_out(snapshot: Snapshot, config: TrainConfig) -> Split:
 class Validation:
     """Sampled users with something to find: their histories, what to find, and of large catalogues the items ranked.
 
-    So the work of every choice is bounded by ``fusion.users`` x ``fusion.candidates``.
+    So the work of every choice is bounded.  Where each user has one item to find, it takes thousands of users to tell
+    two operators apart.
 
     Attributes:
         rows: dense indices of the users, ascending.
@@ -56,7 +60,8 @@ class Validation:
     def of(cls, train: EdgeTable, split: Split, shape: tuple[int, int], config: FusionConfig, seed: int) -> Validation:
         """Histories from ``train``; what ``split`` has for training is not ranked."""
         relevant = histories(split.valid, shape, 0)
-        most = config.users
+        ranked = min(int(split.valid_candidates.sum()), config.candidates)
+        most = max(1, min(config.users, _CELLS // max(ranked, 1)))
         rows = np.flatnonzero(np.diff(relevant.indptr))
         if len(rows) > most:
             rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

@@ -48,6 +48,14 @@ def test_users_are_sampled_by_the_seed() -> None:
     assert one.tolist() != other.tolist()
 
 
+def test_the_more_items_are_ranked_the_fewer_users_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kg_rec.model.train.validation._CELLS", 30)
+    many, everything = edges([(u, 0) for u in range(50)]), np.ones(3, dtype=bool)
+    parts = Split("random", many, edges([(u, 1) for u in range(50)]), edges([]), everything, everything.copy())
+    assert len(Validation.of(many, parts, (50, 3), FusionConfig(), 0).rows) == 10
+    assert len(Validation.of(many, parts, (50, 3), FusionConfig(candidates=2), 0).rows) == 15
+
+
 def test_of_a_large_catalogue_the_wanted_the_popular_and_some_others_are_ranked() -> None:
     n = 40
     many = edges([(u, i) for i in range(1, 11) for u in range(1, 12 - i)])  # item 1 is the most popular
