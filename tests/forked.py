@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+#: A module that is not on the path of a test is left out.
 _IMPORTED = [
+    "job_faults",
     "kg_rec.api",
     "kg_rec.cli",
     "kg_rec.jobs.run",
@@ -22,7 +24,7 @@ _IMPORTED = [
 
 
 def context() -> ForkServerContext:
-    """Makes such processes."""
+    """Makes such processes; all tests fork from one."""
     found = multiprocessing.get_context("forkserver")
     found.set_forkserver_preload(_IMPORTED)
     return found

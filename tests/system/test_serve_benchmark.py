@@ -30,13 +30,8 @@ def test_every_key_on_an_embedded_graph(capsys: pytest.CaptureFixture[str]) -> N
     assert min(found["memory_mb"]) > 50
 
 
-def test_on_a_server(capsys: pytest.CaptureFixture[str], clean_neo4j: str) -> None:
+def test_on_a_server_and_never_on_one_that_holds_a_graph(capsys: pytest.CaptureFixture[str], clean_neo4j: str) -> None:
     found = measured(capsys, "--graph", clean_neo4j)
     assert (found["store"], found["errors"]) == ("neo4j", 0)
-
-
-def test_a_server_that_holds_a_graph_is_left_alone(capsys: pytest.CaptureFixture[str], clean_neo4j: str) -> None:
-    assert main(["--json", *TINY, "--graph", clean_neo4j, "--seconds", "0.1", "--fresh", "1"]) == 0
-    capsys.readouterr()
     assert main(["--json", *TINY, "--graph", clean_neo4j]) == 1
     assert "is not empty" in capsys.readouterr().err

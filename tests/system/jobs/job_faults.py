@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
@@ -11,11 +10,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from forked import context
 
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.run import resume, start
@@ -38,13 +39,6 @@ def plan(seed: int, count: int, calls: int) -> Iterator[Fault]:
     rng = random.Random(seed)
     for n in range(count):
         yield Fault(call=rng.randrange(calls)) if n % 2 == 0 else Fault(share=rng.random())
-
-
-def context() -> ForkServerContext:
-    """Processes forked from one that has everything imported and nothing else."""
-    found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload(["job_faults", "kg_rec.model.persist", "kg_rec.store.neo4j", "kg_rec.store.embedded"])
-    return found
 
 
 def carry(job: JobConfig, run: str, fault: Fault, began: Event, counted: Any, settings: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from forked import kg_rec
+from forked import Program, kg_rec
 from printed import says
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -105,6 +105,6 @@ def test_console_blocks_print_what_the_page_says(printed: Callable[[str], str], 
 def test_python_blocks_run(folder: Path, page: str) -> None:
     assert (folder / "model").is_dir(), "the console blocks come first: they build the graph and the model"
     code = "\n".join(blocks("python", page))
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() or page != "README.md", "the block prints an explanation"
+    status, out, err = Program(code, folder, environment()).end()
+    assert status == 0, err
+    assert out.strip() or page != "README.md", "the block prints an explanation"
