@@ -231,27 +231,27 @@ class GrammarConstraint(LogitsProcessor):
 
 
 class ArithmeticSampling(LogitsProcessor):
-    """Draws texts that lie apart: row r takes the tokens of the code (r + u) / rows, read as an arithmetic code is.
+    """Draws texts that lie apart: row r takes the tokens of the code r / rows, read as an arithmetic code is.
 
     Each row alone is drawn as by sampling; together they are spread evenly over what the model may write, so that
-    they differ where it has a choice (Vilnis et al., Arithmetic Sampling, ICML 2023).
+    they differ where it has a choice (Vilnis et al., Arithmetic Sampling, ICML 2023).  At each token all codes are
+    shifted alike, so that other seeds give other texts too.
 
     Args:
         rows: number of texts.
         temperature: the scores are divided by it.
-        seed: of the shift u that all codes have.
+        seed: of the shifts.
     """
 
     def __init__(self, rows: int, temperature: float, seed: int) -> None:
-        self._temperature = temperature
-        codes = (np.arange(rows) + np.random.default_rng(seed).random()) / rows
-        self._codes = torch.from_numpy(codes)
+        self._temperature, self._random = temperature, np.random.default_rng(seed)
+        self._codes = torch.from_numpy(np.arange(rows) / rows)
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
         """Scores of all tokens but the chosen one become minus infinity; both are of shape (rows, ...)."""
         chances = torch.softmax(scores.double().cpu() / self._temperature, dim=1)
         ends = chances.cumsum(dim=1)
-        codes = self._codes[:, None] * ends[:, -1:]
+        codes = (self._codes[:, None] + self._random.random()) % 1 * ends[:, -1:]
         chosen = torch.searchsorted(ends, codes, right=True).clamp(max=scores.shape[1] - 1)
         chance = chances.gather(1, chosen)
         none = chance[:, 0] == 0  # by rounding: the last one that may be
