@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from kg_rec.arrays.types import Ints
 
@@ -19,6 +20,20 @@ def bounds_of(lengths: NDArray[Any]) -> Ints:
     bounds = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=bounds[1:])
     return bounds
+
+
+#: Up to so many values one sort is quicker than a pass for each of the largest.
+_SORTED = 1 << 13
+
+
+def spans(bounds: Ints) -> Ints:
+    """The lengths of segments by their bounds, shape (segments,)."""
+    return bounds[1:] - bounds[:-1]
+
+
+def places(numbers: Ints) -> Ints:
+    """How many equal numbers stand before each; they ascend."""
+    return np.arange(len(numbers)) - np.searchsorted(numbers, numbers)
 
 
 def ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> Ints:
@@ -31,6 +46,14 @@ def lengths_of(matrix: Any, rows: Ints) -> Ints:
     """How many entries some rows of a CSR matrix (or columns of a CSC) have, shape as ``rows``."""
     lengths: Ints = matrix.indptr[rows + 1] - matrix.indptr[rows]
     return lengths
+
+
+def rows_of(matrix: sparse.csr_array, rows: Ints) -> sparse.csr_array:
+    """Some rows of a CSR matrix: what SciPy's index gives, for few rows in half of its time."""
+    lengths = lengths_of(matrix, rows)
+    cells, bounds = ranges(matrix.indptr[rows], lengths), bounds_of(lengths).astype(matrix.indptr.dtype)
+    shape = len(rows), matrix.shape[1]
+    return sparse.csr_array((matrix.data[cells], matrix.indices[cells], bounds), shape=shape)
 
 
 def stored(matrix: Any, rows: Ints, columns: Ints) -> NDArray[np.bool_]:
@@ -68,6 +91,8 @@ def largest(values: NDArray[np.float64], bounds: Ints, most: int) -> tuple[Ints,
     Returns:
         Positions, and their bounds, shape (segments + 1,).
     """
+    if len(values) <= _SORTED:
+        return _largest_sorted(values, bounds, most)
     count = len(bounds) - 1
     positive = np.flatnonzero(values > 0)
     owner = np.repeat(np.arange(count), np.diff(bounds))[positive]
@@ -90,3 +115,11 @@ def largest(values: NDArray[np.float64], bounds: Ints, most: int) -> tuple[Ints,
         return np.empty(0, dtype=np.int64), np.zeros(count + 1, dtype=np.int64)
     order, segment_bounds = grouped(np.concatenate(segments), count)
     return np.concatenate(positions)[order], segment_bounds
+
+
+def _largest_sorted(values: NDArray[np.float64], bounds: Ints, most: int) -> tuple[Ints, Ints]:
+    positive = np.flatnonzero(values > 0)
+    segment = np.searchsorted(bounds, positive, "right") - 1
+    order = np.lexsort((-values[positive], segment))  # stable
+    kept = places(segment) < most
+    return positive[order[kept]], bounds_of(np.bincount(segment[kept], minlength=len(bounds) - 1))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from kg_rec.arrays.segments import sums
+from kg_rec.arrays.segments import spans, sums
 from kg_rec.arrays.types import Ints
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Explanation
@@ -144,7 +144,7 @@ def assembled(
 def notes_of(model: Recommender, addends: Addends) -> list[tuple[str, ...]]:
     """The remarks on each score; see :class:`Explanation`.  What may be had again is not said to be known already."""
     had = model.interacted.had(addends.users, addends.items) & (not model.snapshot.schema.interaction.again)
-    empty = np.diff(addends.bounds) == 0
+    empty = spans(addends.bounds) == 0
     return [
         (("already_interacted",) if h else ()) + (("no_interactions",) if e else ())
         for h, e in zip(had.tolist(), empty.tolist(), strict=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.arrays.segments import bounds_of, lengths_of, ranges, stored
+from kg_rec.arrays.segments import bounds_of, grouped, lengths_of, ranges, rows_of, stored
 from kg_rec.arrays.types import Floats32, Ints
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.histories import edges_of, histories, left_out, weighed
@@ -22,6 +24,8 @@ from kg_rec.snapshot import EdgeTable, positive
 _ALL = 100_000_000
 #: Up to so many looks at a user, items are counted together one after the other.
 _FEW = 1 << 18
+#: Counts that are kept of catalogues too large to keep all of them, and the least rows of them that are worth it.
+_KEPT, _LEAST_ROWS = 1 << 24, 512
 
 
 @dataclass(frozen=True)
@@ -67,11 +71,11 @@ class Interacted:
 
     def histories_of(self, users: Ints) -> sparse.csr_array:
         """a_uj of some users by dense index, CSR, shape (len(users), items)."""
-        return self.histories[users]
+        return rows_of(self.histories, users)
 
     def seen_of(self, users: Ints) -> sparse.csr_array:
         """:attr:`seen` of some users, CSR, shape (len(users), items)."""
-        return self.seen[users]
+        return rows_of(self.seen, users)
 
     def edges_of(self, users: Ints) -> EdgeTable:
         """Everything that some users did; the first of them is 0 in ``source``, the next 1, and so on."""
@@ -101,6 +105,8 @@ class Interacted:
 
     def co_count(self, first: Ints, second: Ints) -> NDArray[np.int64]:
         """How many users liked both first[n] and second[n], by dense indices, shape as theirs."""
+        if self._co_counts is None and self.shape[1] * _LEAST_ROWS <= _KEPT:
+            return self._from_rows(first, second)
         if self._co_counts is None:
             rows, row = np.unique(second, return_inverse=True)
             columns, column = np.unique(first, return_inverse=True)
@@ -113,6 +119,38 @@ class Interacted:
             counts[missing] = _together(self.users_of_items, missing, np.arange(self.shape[1]))
             known[missing] = True
         return counts.ravel().take(second * self.shape[1] + first).astype(np.int64)
+
+    def _from_rows(self, first: Ints, second: Ints) -> NDArray[np.int64]:
+        """:meth:`co_count` from rows that are kept: those of items that are recommended often are there."""
+        rows, which = np.unique(second, return_inverse=True)
+        order, bounds = grouped(which, len(rows))
+        found, asked = np.empty(len(first), np.int64), first[order]
+        for row, (start, stop) in zip(rows.tolist(), pairwise(bounds.tolist()), strict=True):
+            found[order[start:stop]] = self._row(row).take(asked[start:stop])
+        return found
+
+    def _row(self, item: int) -> NDArray[np.int32]:
+        """How many users liked both an item and each other one, shape (items,); any number of threads may ask."""
+        kept = self._rows.pop(item, None)
+        if kept is None:
+            liked, users = self._liked_rows, self.users_of_items
+            who = users.indices[users.indptr[item] : users.indptr[item + 1]]
+            cells = ranges(liked.indptr[who], lengths_of(liked, who))
+            kept = np.bincount(liked.indices[cells], minlength=self.shape[1]).astype(np.int32)
+            while len(self._rows) * self.shape[1] >= _KEPT:
+                self._rows.popitem(last=False)
+        self._rows[item] = kept  # the last to be let go
+        return kept
+
+    @cached_property
+    def _rows(self) -> OrderedDict[int, NDArray[np.int32]]:
+        """Rows of :meth:`co_count` by second item, what was asked for last at the end."""
+        return OrderedDict()
+
+    @cached_property
+    def _liked_rows(self) -> sparse.csr_array:
+        """:attr:`users_of_items` by user, CSR."""
+        return self.users_of_items.tocsr()
 
     @cached_property
     def _co_counts(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]] | None:

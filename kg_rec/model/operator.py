@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.arrays.segments import bounds_of, lengths_of, sums
+from kg_rec.arrays.segments import bounds_of, lengths_of, ranges, spans, sums
 from kg_rec.arrays.topk import topk_candidates, topk_sorted
 from kg_rec.arrays.types import Floats32, Floats64, Ints
 from kg_rec.errors import ModelError
@@ -32,6 +32,7 @@ _CELLS = 1 << 22
 _ADDENDS = 1 << 20
 #: Pairs of user and item that are scored again at a time.
 _PAIRS = 1 << 14
+_EPS = float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True)
@@ -120,22 +121,25 @@ class Operator:
             Items, int64, shape (b, min(k, n)), -1 where there are fewer; and their scores, -inf there.
         """
         b, n = histories.shape
-        given = histories.astype(np.float64)
-        dense = given @ self.left
-        features = given @ self.source if self.source.shape[1] else None
-        narrow = np.hstack([dense, np.ones((b, 1))]).astype(np.float32)
+        dense = histories @ self.left
+        features = histories @ self.source if self.source.shape[1] else None
+        narrow = np.ones((b, dense.shape[1] + 1), np.float32)
+        narrow[:, :-1] = dense
         right = self._narrow if candidates is None or candidates.all() else _without(self._narrow, candidates)
-        hidden = np.repeat(np.arange(b) * n, np.diff(seen.indptr)) + seen.indices
-        slack = 2 * self._rounding(given, again)
-        each, matrix = given, self.matrix
+        hidden = np.repeat(np.arange(b) * n, spans(seen.indptr)) + seen.indices
+        slack = 2 * self._rounding(histories, again)
+        each, matrix = histories, self.matrix
         if again is not None:  # r is a M' of the rows [a r] with the identity below M
-            each, matrix = sparse.csr_array(sparse.hstack([given, again], format="csr")), self._above_identity
-        addends = bounds_of(lengths_of(matrix, each.indices))[each.indptr]
+            each, matrix = sparse.csr_array(sparse.hstack([histories, again], format="csr")), self._above_identity
+        weights, own, lengths = each.data.astype(np.float64), each.indices, lengths_of(matrix, each.indices)
+        addends = bounds_of(lengths)[each.indptr]
         top, values = np.empty((b, min(k, n)), np.int64), np.empty((b, min(k, n)))
         tile = max(1, min(b, TILE, _CELLS // max(n, self.source.shape[1])))
         scores, wanted = np.empty((tile, n), np.float32), np.zeros(tile * n, np.bool_)
         for first, last in _parts(addends):
-            cells, parts = _sparse(each, matrix, first, last, tile)
+            part = slice(each.indptr[first], each.indptr[last])
+            starts = np.repeat(np.arange(last - first) % tile * n, spans(each.indptr[first : last + 1]))
+            cells, parts = _sparse(matrix, own[part], weights[part], lengths[part], starts)
             single = parts.astype(np.float32)
             for start in range(first, last, tile):
                 end = min(start + tile, last)
@@ -168,18 +172,25 @@ class Operator:
                 values[part] += sums(target.data * features[row[pair], target.indices], pair, len(item))
         return values
 
-    def _rounding(self, given: sparse.csr_array, again: sparse.csr_array | None = None) -> Floats64:
+    def _rounding(self, histories: sparse.csr_array, again: sparse.csr_array | None = None) -> Floats64:
         """A bound of the error of scores in single precision, shape (b,).
 
         A sum of c terms, however it is added up, is wrong by at most c u times the sum of their absolute values, to
         first order in the unit roundoff u (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 4.2);
         eps = 2 u leaves room for the higher orders and for the roundings of the terms themselves.
         """
-        terms = self.left.shape[1] + np.diff(self.target.indptr).max(initial=0) + np.diff(given.indptr) + 8
-        size = abs(given) @ self._reach + np.abs(self.base).max(initial=0)
+        lengths, (most, largest) = spans(histories.indptr), self._sizes
+        each = np.abs(histories.data) * self._reach[histories.indices]
+        size = sums(each, np.repeat(np.arange(len(lengths)), lengths), len(lengths)) + largest
         if again is not None:
             size = size + abs(again).max(axis=1).toarray().ravel()
-        return np.asarray(np.finfo(np.float32).eps * terms * size, dtype=np.float64)
+        return np.asarray(_EPS * (most + lengths) * size, dtype=np.float64)
+
+    @cached_property
+    def _sizes(self) -> tuple[int, float]:
+        """The most addends of a score besides those of M, and the largest |b_i|."""
+        most = self.left.shape[1] + int(np.diff(self.target.indptr).max(initial=0)) + 8
+        return most, float(np.abs(self.base).max(initial=0))
 
     @cached_property
     def _reach(self) -> Floats64:
@@ -206,17 +217,19 @@ class Operator:
 
 
 def _sparse(
-    given: sparse.csr_array, matrix: sparse.csr_array, first: int, last: int, tile: int
+    matrix: sparse.csr_array, items: Ints, weights: Floats64, lengths: Ints, starts: Ints
 ) -> tuple[Ints, Floats64]:
-    """The addends a_uj M_ji of rows u of a: cells u n + i, where u counts from each tile, and their values."""
-    part = slice(given.indptr[first], given.indptr[last])
-    rows_of_matrix = matrix[given.indices[part]]
-    lengths = np.diff(rows_of_matrix.indptr)
-    starts = np.repeat(
-        np.arange(last - first) % tile * rows_of_matrix.shape[1], np.diff(given.indptr[first : last + 1])
-    )
-    rows_of_matrix.data *= np.repeat(given.data[part], lengths)
-    return rows_of_matrix.indices + np.repeat(starts, lengths), rows_of_matrix.data
+    """The addends a_uj M_ji of some interactions: cells u n + i, where u counts from each tile, and their values.
+
+    Args:
+        matrix: M.
+        items: j of each interaction.
+        weights: a_uj.
+        lengths: entries of M in row j.
+        starts: u n.
+    """
+    at = ranges(matrix.indptr[items], lengths)
+    return matrix.indices[at] + np.repeat(starts, lengths), matrix.data[at] * np.repeat(weights, lengths)
 
 
 def _parts(addends: Ints) -> Iterator[tuple[int, int]]:

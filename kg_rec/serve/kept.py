@@ -50,7 +50,7 @@ class Kept:
     Attributes:
         user: whose list it is.
         look: when the graph was last seen to be as it was.
-        did: what the user did then.
+        did: a digest of what the user did then; empty where it is what the state holds.
         body: the answer, as it is sent.
     """
 

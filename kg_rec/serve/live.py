@@ -203,7 +203,9 @@ class Live:
         """Whether the graph has other counts than a state."""
         return state.counts != self._counts()
 
-    def of_user(self, user: str, *, reactions: bool = True, said: bool = True) -> tuple[State, Model]:
+    def of_user(
+        self, user: str, *, reactions: bool = True, said: bool = True, look: Look | None = None
+    ) -> tuple[State, Model]:
         """The model with this user's interactions, reactions and statements as they are in the graph now.
 
         Where the graph cannot be read, those of the last state.
@@ -212,6 +214,7 @@ class Live:
             user: user key.
             reactions: whether clicks and the like count, which are no interactions of the graph.
             said: whether what the user said of themselves is in it.
+            look: one of the same request, so that the graph's files are not looked at again.
 
         Raises:
             NotFoundError: the user is not in the graph.
@@ -224,15 +227,15 @@ class Live:
         stated = state.stated.get(user, ()) if said else ()
         if time.monotonic() < self._rest:
             return state, model.with_preferences(user, stated)
+        unchanged = self._unchanged(state, user, look)
+        if unchanged and not (reactions and user in state.reacted):
+            return state, model.with_preferences(user, stated)
         recommender = model.recommender
         row, edges = recommender.users.index(user), recommender.snapshot.interactions
         known = edges.take(np.arange(*np.searchsorted(edges.source, [row, row + 1])))
         try:
-            unchanged = self._unchanged(state, user)
             if said and not unchanged:
                 stated = self.stated(user)
-            if unchanged and not (reactions and user in state.reacted):
-                return state, model.with_preferences(user, stated)
             now = known if unchanged else self._interactions(user, model)
             done = self.reactions(user) if reactions else ()
         except StoreError as error:
@@ -245,12 +248,13 @@ class Live:
             return state, model.with_preferences(user, stated)
         return state, model.with_preferences(user, stated, model=with_history(recommender, row, now))
 
-    def _unchanged(self, state: State, user: str) -> bool:
+    def _unchanged(self, state: State, user: str, look: Look | None) -> bool:
         """Whether an embedded graph holds of a user what it held when a state was read."""
         loan = self._loan
         if loan is not None and state.files == loan.files:
             return not loan.wrote(user)
-        return bool(state.files) and state.files == files_of(self._url)
+        files = files_of(self._url) if look is None or loan is not None else look.files
+        return bool(state.files) and state.files == files
 
     def look(self) -> Look:
         """The state, and for an embedded graph its files as they are now: lists that were made of the same hold."""

@@ -31,6 +31,8 @@ from kg_rec.serve.maker import Form, ListMaker
 from kg_rec.serve.tokens import ANYBODY, Token, holder, read_tokens
 from kg_rec.store.base import GraphStore
 
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
 
 class _Metrics:
     """Counts and times; those of all worker processes where they share a folder."""
@@ -205,8 +207,8 @@ class Service:
         """
         look = self.live.look()
         before = self.lists.get(request)
-        state, model = self.live.of_user(user)
-        did = _did(model.recommender, user)
+        state, model = self.live.of_user(user, look=look)
+        did = b"" if state.has(model) else _did(model.recommender, user)  # what the state holds does not change
         if before is not None and (before.look.state, before.did) == (state.number, did):
             body = before.body
         else:
@@ -233,4 +235,4 @@ def _did(recommender: Recommender, user: str) -> bytes:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _JSON.encode(value).encode()

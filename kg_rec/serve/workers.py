@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from threadpoolctl import threadpool_limits
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
@@ -71,6 +72,7 @@ class Application:
         live = Live(lambda: connect(self.graph, read_only=True), self.model, mmap=self.mmap, share=share, hosted=hosted)
         app = create_app(live, lambda: connect(self.graph), self.config)
         sys.setswitchinterval(_SWITCH)
+        threadpool_limits(1)  # a list is little work: threads of BLAS for it wait, busily, for cores that others need
         gc.collect()
         gc.freeze()  # what stays for long is not looked through again and again while somebody waits
         return app

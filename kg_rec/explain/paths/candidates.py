@@ -76,6 +76,8 @@ class Search:
 
 def joined(parts: Sequence[Candidates]) -> Candidates:
     """The groups of several searches as one."""
+    if len(parts) == 1:
+        return parts[0]
     shift = np.cumsum([0, *(len(p.unit) for p in parts)])
     columns: dict[str, Any] = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Candidates)}
     for name in ("start", "stop"):

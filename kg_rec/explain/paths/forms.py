@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
+from kg_rec.arrays.types import Ints
 from kg_rec.explain.path import Path, PathEdge, PathNode
 from kg_rec.model.item_paths import Way
 
@@ -45,9 +49,9 @@ class PathPattern:
         return frozenset(e.type or e.alike or TEXT for e in self.edges)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Forms:
-    """Every form, sorted by pattern, and where each is in that order.
+    """Every form, sorted by pattern, and where each is in that order; what is asked of all of them is made once.
 
     Attributes:
         every: the forms.
@@ -70,6 +74,28 @@ class Forms:
     likeness: tuple[Alike, ...]
     known_alike: tuple[int, ...]
     bridge_alike: tuple[int, ...]
+
+    @cached_property
+    def steps(self) -> Ints:
+        """Per form, the first form with the same steps: such forms differ in the channel alone."""
+        first: dict[tuple[PathEdge, ...], int] = {}
+        return np.array([first.setdefault(form.edges, n) for n, form in enumerate(self.every)], np.int64)
+
+    @cached_property
+    def last(self) -> Ints:
+        """Per form, the number of its last step; equal steps have the same."""
+        number: dict[PathEdge, int] = {}
+        return np.array([number.setdefault(form.edges[-1], len(number)) for form in self.every], np.int64)
+
+    @cached_property
+    def bridged(self) -> NDArray[np.bool_]:
+        """Per form, :attr:`PathPattern.bridged`."""
+        return np.array([form.bridged for form in self.every], np.bool_)
+
+    @cached_property
+    def sharing(self) -> NDArray[np.bool_]:
+        """Per form, whether its paths share an entity."""
+        return np.array([form.through is not None for form in self.every], np.bool_)
 
 
 @lru_cache(maxsize=64)

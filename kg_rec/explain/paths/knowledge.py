@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kg_rec.arrays.segments import grouped, largest, lengths_of, ranges, sums
+from kg_rec.arrays.segments import grouped, largest, lengths_of, ranges, spans, sums
 from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.explain.paths.candidates import Candidates, Search
 
@@ -59,12 +59,12 @@ def knowledge_groups(search: Search) -> Candidates:
     filled = best.bounds[segments.of_end + 1] > best.bounds[segments.of_end]
     pair, column, segment = (x[filled] for x in (ends.pair, ends.column, segments.of_end))
     scale = ends.scale[filled]
-    through = np.array([way.through is not None for way in links.ways], dtype=bool)[links.way[column]]
-    entity = np.where(through, links.node[column], -1)
+    form = np.array(search.forms.ways, dtype=np.int64)[links.way[column]]
+    entity = np.where(search.forms.sharing[form], links.node[column], -1)
     popular = search.popular[column] if search.config.popularity else search.popular
     return Candidates(
         pair=pair,
-        form=np.array(search.forms.ways, dtype=np.int64)[links.way[column]],
+        form=form,
         key=entity,
         entity=entity,
         start=best.bounds[segment],
@@ -110,7 +110,7 @@ def segments_of_histories(search: Search, ends: _Ends) -> _Segments:
     count = int(numbered.sum())
     numbered = np.where(numbered > 0, np.cumsum(numbered) - 1, -1)
     # the items of each history
-    lengths = np.diff(addends.bounds)[first]
+    lengths = spans(addends.bounds)[first]
     cells, mine = ranges(addends.bounds[first], lengths), np.repeat(np.arange(len(first)), lengths)
     other = ~(search.liked[first][mine] & (addends.sources[cells] == addends.items[first][mine]))
     cells, mine = cells[other], mine[other]
@@ -133,4 +133,4 @@ def best_of_segments(search: Search, segments: _Segments) -> _Best:
     rank = segments.unit * (search.recent[segments.cell] if search.config.recency else search.recent)
     steps, bounds = largest(rank, segments.bounds, search.config.paths_per_group)
     count = len(bounds) - 1
-    return _Best(bounds, steps, sums(rank[steps], np.repeat(np.arange(count), np.diff(bounds)), count))
+    return _Best(bounds, steps, sums(rank[steps], np.repeat(np.arange(count), spans(bounds)), count))

@@ -17,7 +17,7 @@ from typing import get_args
 
 import numpy as np
 
-from kg_rec.arrays.segments import bounds_of, largest, ranges, sums
+from kg_rec.arrays.segments import bounds_of, largest, places, ranges, spans, sums
 from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.errors import ConfigError
 from kg_rec.explain.config import ExplainConfig
@@ -33,6 +33,7 @@ from kg_rec.model.recommender import Addends, Recommender
 
 #: A fact of more than this share of all items is a hub: a genre, a language, not a director.
 HUB = 0.05
+_KINDS: tuple[PathKind, ...] = get_args(PathKind)
 
 
 @dataclass(frozen=True)
@@ -127,12 +128,13 @@ def _search(model: Recommender, addends: Addends, config: ExplainConfig) -> Sear
     if not set(config.blocked) <= set(relations):
         raise ConfigError(f"expected blocked relation types among {relations}, got {sorted(config.blocked)}")
     channels = config.channels or tuple(known)
-    of_kind = {kind: tuple(c for c in known if kind_of(c).paths == kind) for kind in get_args(PathKind)}
+    of_kind = {kind: tuple(c for c in known if kind_of(c).paths == kind) for kind in _KINDS}
     crowd = tuple(c for c in of_kind["co-users"] if c in channels)
     alike = [*((c, None) for c in of_kind["text"]), *((c, name) for c in of_kind["vectors"] for name in vectors)]
     names = (schema.user.name, schema.item.name, schema.interaction.name)
     forms = forms_of(names, model.links.ways, crowd, tuple(alike), vectors)
-    shown = [len(f.edges) <= config.max_hops and f.relations.isdisjoint(config.blocked) for f in forms.every]
+    blocked = frozenset(config.blocked)
+    shown = [len(f.edges) <= config.max_hops and not (blocked and blocked & f.relations) for f in forms.every]
     itself = (addends.sources == addends.items[addends.pairs]) & (addends.weights > 0)
     return Search(
         model=model,
@@ -189,9 +191,10 @@ def _of_terms(search: Search, form: int, values: Floats64, others: Ints) -> Cand
     """One group per score, its paths are whole terms."""
     rank, bounds = values * search.recent, search.addends.bounds
     best, bounds = largest(rank, bounds, search.config.paths_per_group if search.shown[form] else 0)
-    pair = np.flatnonzero(np.diff(bounds))
+    lengths = spans(bounds)
+    pair = np.flatnonzero(lengths)
     none = np.full(len(pair), -1)
-    owner = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    owner = np.repeat(np.arange(len(lengths)), lengths)
     return Candidates(
         pair=pair,
         form=np.full(len(pair), form),
@@ -201,7 +204,7 @@ def _of_terms(search: Search, form: int, values: Floats64, others: Ints) -> Cand
         stop=bounds[pair + 1],
         scale=np.ones(len(pair)),
         common=np.zeros(len(pair)),
-        rank=sums(rank[best], owner, len(bounds) - 1)[pair],
+        rank=sums(rank[best], owner, len(lengths))[pair],
         source=search.addends.sources[best],
         bridge=np.full(len(best), -1),
         others=others[best],
@@ -222,9 +225,9 @@ def _shown(search: Search, addends: Addends, positive: Floats64, candidates: Can
     specific = (
         (candidates.common[order] > 0) & (candidates.common[order] <= HUB) & (share_of_group >= config.least_specific)
     )
-    large = (_place(pair) == 0) | (share_of_group >= config.least_share)
+    large = (places(pair) == 0) | (share_of_group >= config.least_share)
     first = np.flatnonzero(specific & ~large)
-    large[first[_place(pair[first]) == 0]] = True
+    large[first[places(pair[first]) == 0]] = True
     kept = large[group]
     steps, value, share = steps[kept], value[kept], share[kept]
     order, pair, lengths, share_of_group = order[large], pair[large], lengths[large], share_of_group[large]
@@ -266,27 +269,23 @@ def _chosen(search: Search, candidates: Candidates) -> Ints:
     if config.groups_per_pattern:
         pattern = candidates.pair[order] * len(search.shown) + candidates.form[order]
         order = order[_place(pattern) < config.groups_per_pattern]
-    steps = {edge: n for n, edge in enumerate(dict.fromkeys(f.edges[-1] for f in search.forms.every))}
-    last = np.array([steps[f.edges[-1]] for f in search.forms.every], np.int64)[candidates.form[order]]
-    same = (candidates.pair[order] * len(steps) + last) * (
-        int(candidates.entity.max(initial=0)) + 1
-    ) + candidates.entity[order]
+    forms, entities = search.forms, int(candidates.entity.max(initial=0)) + 1
+    last = forms.last[candidates.form[order]]
+    same = (candidates.pair[order] * len(forms.every) + last) * entities + candidates.entity[order]
     shared = np.flatnonzero(fact[order])
     again = shared[(_place(same[shared]) > 0) & (not config.repeats)]
     hub = np.flatnonzero(candidates.common[order] > HUB)
     left_out = np.zeros(len(order), np.bool_)
     left_out[again] = True
     hub = hub[~left_out[hub]]
-    left_out[hub[_place(candidates.pair[order][hub]) >= config.hubs]] = True
+    left_out[hub[places(candidates.pair[order][hub]) >= config.hubs]] = True
     order = order[~left_out]
-    return order[_place(candidates.pair[order]) < config.groups]
+    return order[places(candidates.pair[order]) < config.groups]
 
 
 def _place(numbers: Ints) -> Ints:
     """How many equal numbers stand before each, shape as given."""
     order = np.argsort(numbers, kind="stable")
-    ordered = numbers[order]
-    begins = np.flatnonzero(np.concatenate([np.ones(min(1, len(ordered)), bool), ordered[1:] != ordered[:-1]]))
     place = np.empty(len(numbers), dtype=np.int64)
-    place[order] = np.arange(len(numbers)) - np.repeat(begins, np.diff(np.append(begins, len(numbers))))
+    place[order] = places(numbers[order])
     return place

@@ -180,7 +180,9 @@ class Fillings:
         cells, owner, bounds = ranges(liked.bounds[:-1], lengths), np.repeat(leads, lengths), bounds_of(lengths)
         texts = [self.items[j] for j in liked.values[cells].tolist()]
         at = np.flatnonzero(owner == LEADS.index("counts"))
-        first = np.isin(at, bounds)
+        begins = np.zeros(len(owner) + 1, np.bool_)
+        begins[bounds] = True
+        first = begins[at]
         told = zip(liked.values[cells[at]].tolist(), reasons.others[cells[at]].tolist(), first.tolist(), strict=True)
         for n, key in zip(at.tolist(), told, strict=True):
             texts[n] = self.people_of[key]

@@ -7,9 +7,8 @@ from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kg_rec.arrays.segments import bounds_of, grouped, largest, ranges, sums
+from kg_rec.arrays.segments import bounds_of, grouped, largest, places, ranges, spans, sums
 from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.explain.paths.forms import PathPattern
 from kg_rec.explain.paths.search import PathTable
@@ -37,7 +36,7 @@ class Several:
     @property
     def counts(self) -> Ints:
         """How many each reason has."""
-        return np.diff(self.bounds)
+        return spans(self.bounds)
 
 
 @dataclass(frozen=True)
@@ -68,23 +67,20 @@ class Reasons:
     shared: Several
 
 
-def reasons(table: PathTable, described: bool, most: int, least: float) -> Reasons:
+def reasons(table: PathTable, most: int, least: float) -> Reasons:
     """What is told of each score: groups of equal steps together, attributes of the same items too.
 
     Args:
         table: the paths.
-        described: see :func:`link_of`.
         most: reasons of a score.
         least: share of a reason; the first of a score is told in any case.
     """
-    every, form = table.forms.every, table.form
-    shares = np.array([link_of(f, described) == "shared" for f in every])
-    bridged = np.array([f.bridged for f in every])
-    reason = _merged(table, shares, bridged)
+    form, shares, bridged = table.form, table.forms.sharing, table.forms.bridged
+    reason = _merged(table)
     _, first = np.unique(reason, return_index=True)
-    pair = np.repeat(np.arange(len(table.groups) - 1), np.diff(table.groups))[first]
+    pair = np.repeat(np.arange(len(table.groups) - 1), spans(table.groups))[first]
     share = sums(table.total_share, reason, len(first))
-    place = _places(pair)
+    place = places(pair)
     told = np.flatnonzero((place < most) & ((place == 0) | (share >= least)))
     weight = np.sum(share[told] < np.array(WEIGHTS)[:, None], axis=0)
     by_weight = np.lexsort((weight, pair[told]))
@@ -94,13 +90,13 @@ def reasons(table: PathTable, described: bool, most: int, least: float) -> Reaso
     reason = number[reason]
     groups = grouped(reason + 1, len(told) + 1)[0]
     groups = groups[reason[groups] >= 0]
-    of_group, lengths = reason[groups], np.diff(table.paths)[groups]
+    of_group, lengths = reason[groups], spans(table.paths)[groups]
     paths, of_path = ranges(table.paths[groups], lengths), np.repeat(of_group, lengths)
     sharing, over = shares[form[groups]], np.repeat(bridged[form[groups]], lengths)
     liked, at = _each_once(table.source[paths], of_path, len(told))
     return Reasons(
         pair=pair[told],
-        place=_places(pair[told]),
+        place=places(pair[told]),
         weight=weight,
         form=form[first[told]],
         share=share[told],
@@ -111,12 +107,11 @@ def reasons(table: PathTable, described: bool, most: int, least: float) -> Reaso
     )
 
 
-def _merged(table: PathTable, shares: NDArray[np.bool_], bridged: NDArray[np.bool_]) -> Ints:
+def _merged(table: PathTable) -> Ints:
     """The reason that each group belongs to; reasons are numbered by their first group."""
-    form, start, lengths = table.form, table.paths[:-1], np.diff(table.paths)
-    steps: dict[object, int] = {}
-    step = np.array([steps.setdefault(f.edges, n) for n, f in enumerate(table.forms.every)])[form]
-    pair = np.repeat(np.arange(len(table.groups) - 1), np.diff(table.groups))
+    form, start, lengths = table.form, table.paths[:-1], spans(table.paths)
+    step, shares, bridged = table.forms.steps[form], table.forms.sharing, table.forms.bridged
+    pair = np.repeat(np.arange(len(table.groups) - 1), spans(table.groups))
     alike = np.full((MAX_NAMED + 1, len(form)), -1)
     alike[0] = np.where(shares[form], table.entity, np.where(bridged[form], table.bridge[start], -1))
     # the items that have the fact are counted where they are many; where they are few, they are what is alike
@@ -135,11 +130,6 @@ def _merged(table: PathTable, shares: NDArray[np.bool_], bridged: NDArray[np.boo
     found = np.empty(len(order), np.int64)
     found[order] = number[np.cumsum(new) - 1]
     return found
-
-
-def _places(pair: Ints) -> Ints:
-    """How many elements of the same score stand before each; ``pair`` ascends."""
-    return np.arange(len(pair)) - np.searchsorted(pair, pair)
 
 
 def _each_once(values: Ints, reason: Ints, count: int) -> tuple[Several, Ints]:
@@ -195,6 +185,8 @@ def against(table: PathTable, net: Floats64) -> dict[int, Against]:
     taken = sums(less, addends.pairs, count)
     share = np.divide(taken, table.positive, out=np.zeros(count), where=table.positive > 0)
     told = (share > 0) & ((table.score <= 0) | (share >= AGAINST))
+    if not told.any():
+        return {}
     speaking = np.flatnonzero((less > 0) & told[addends.pairs])
     pairs, less = addends.pairs[speaking], less[speaking]
     strong = less >= AGAINST_EACH * table.positive[pairs]

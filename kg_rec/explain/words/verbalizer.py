@@ -81,7 +81,7 @@ class Verbalizer:
         count = len(addends.users)
         net = _net(addends)
         speaking = np.bincount(addends.pairs[net > 0], minlength=count)
-        some = reasons(table, self._described, self.wording.sentences, LEAST)
+        some = reasons(table, self.wording.sentences, LEAST)
         bounds = bounds_of(np.bincount(some.pair, minlength=count))
         habits, habit_share = self._habits(table)
         low = (table.score < 0) | ((table.score == 0) & (speaking > 0))

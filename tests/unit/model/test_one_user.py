@@ -114,3 +114,19 @@ def test_rows_that_are_counted_when_asked_for_are_those_that_are_counted_at_once
     one_by_one = replace(MODEL.interacted)
     assert one_by_one.co_count(first[:3], second[:3]).tolist() == at_once[:3].tolist()
     assert np.array_equal(one_by_one.co_count(first, second), at_once)
+
+
+def test_rows_that_are_kept_of_a_large_catalogue_are_those_that_are_counted_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    items = np.arange(len(MODEL.items))
+    first, second = np.tile(items, len(items)), np.repeat(items[::-1], len(items))
+    at_once = replace(MODEL.interacted).co_count(first, second)
+    monkeypatch.setattr(interacted, "DENSE", 0)
+    monkeypatch.setattr(interacted, "_LEAST_ROWS", 1)
+    monkeypatch.setattr(interacted, "_KEPT", 2 * len(items))
+    by_rows = replace(MODEL.interacted)
+    for _ in range(2):
+        assert np.array_equal(by_rows.co_count(first, second), at_once)
+        assert np.array_equal(by_rows.co_count(second, first), at_once)  # in no order
+        assert len(by_rows._rows) == 2
