@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
-
-import numpy as np
 
 from kg_rec.arrays.types import Floats32
 from kg_rec.ask.names import KINDS, Names
@@ -19,6 +18,26 @@ from kg_rec.snapshot import Snapshot
 LEAST = 0.74
 #: Node types whose names say what an item is; a country is no such kind.
 _NOT_KINDS = ("country", "language", "brand", "company", "person", "award", "certificate")
+#: Words whose kind is kept.
+_KEPT = 4096
+
+
+class _Encoder:
+    """The text model, for one thread at a time: its tokenizer is not made for several."""
+
+    def __init__(self, name: str) -> None:
+        self._encoder, self._turn = TextEncoder(find_encoder(name)), threading.Lock()
+
+    def vectors(self, texts: Sequence[str]) -> Floats32:
+        """Unit vectors of some texts; see :meth:`TextEncoder.vectors`."""
+        with self._turn:
+            return self._encoder.vectors(texts)
+
+
+@lru_cache(maxsize=1)
+def _encoder_of(name: str) -> _Encoder:
+    """One for all languages and all states of a graph, as it takes seconds to load."""
+    return _Encoder(name)
 
 
 class Near:
@@ -40,41 +59,60 @@ class Near:
             if 0 < len(snapshot.ids[node_type]) <= KINDS and node_type.lower() not in _NOT_KINDS
             for node in names.of_type(node_type)
         ]
-        self._find = lru_cache(maxsize=4096)(self._nearest)
+        self._found: dict[str, Node | None] = {}
 
     @cached_property
-    def _encoder(self) -> TextEncoder | None:
+    def _encoder(self) -> _Encoder | None:
         if self._name == "none" or not self._nodes:
             return None
         try:
-            return TextEncoder(find_encoder(self._name))
+            return _encoder_of(self._name)
         except MissingDependencyError:
             return None
 
     @cached_property
     def _vectors(self) -> Floats32:
-        return np.stack([self._vector(node.name.lower()) for node in self._nodes])
+        """Of the kinds, shape (kinds, d)."""
+        return self._embedded([node.name.lower() for node in self._nodes])
 
-    def _vector(self, word: str) -> Floats32:
-        assert self._encoder is not None  # noqa: S101  asked by nearest alone
-        vector: Floats32 = self._encoder.addends(self._words.article.format(word, self._item))[0].sum(axis=0)
-        return vector
+    def _embedded(self, words: Sequence[str]) -> Floats32:
+        assert self._encoder is not None  # noqa: S101  asked by _nearest alone
+        return self._encoder.vectors([self._words.article.format(word, self._item) for word in words])
 
-    def _nearest(self, word: str) -> Node | None:
+    def _nearest(self, words: Sequence[str]) -> list[Node | None]:
         try:
             if self._encoder is None:
-                return None
-            likeness = self._vectors @ self._vector(word)
+                return [None] * len(words)
+            likeness = self._embedded(words) @ self._vectors.T
         except ModelError:  # the folder of the text model is gone: nothing is near
-            return None
-        best = int(likeness.argmax())
-        return self._nodes[best] if likeness[best] >= LEAST else None
+            return [None] * len(words)
+        best = likeness.argmax(axis=1).tolist()
+        return [self._nodes[n] if row[n] >= LEAST else None for row, n in zip(likeness, best, strict=True)]
 
-    def nearest(self, words: Sequence[str]) -> Node | None:
-        """The kind that some words are near to; None where none is near enough, or there is no text model."""
-        return self._find(" ".join(words)[:60].lower())
+    def nearest(self, words: Sequence[str], soon: Sequence[Sequence[str]] = ()) -> Node | None:
+        """The kind that some words are near to; None where none is near enough, or there is no text model.
+
+        Args:
+            words: the words.
+            soon: what is likely to be asked next: several texts cost the text model less together than one by one.
+        """
+        asked = _text(words)
+        try:
+            return self._found[asked]
+        except KeyError:
+            new = [asked, *(text for text in map(_text, soon) if text not in self._found)]
+            new = list(dict.fromkeys(new))
+            kinds = self._nearest(new)
+            if len(self._found) > _KEPT:
+                self._found.clear()
+            self._found.update(zip(new, kinds, strict=True))
+            return kinds[0]
 
     def ready(self) -> None:
         """Load the text model now, so that no request waits for it."""
         if self._encoder is not None:
             self.nearest(("warm",))
+
+
+def _text(words: Sequence[str]) -> str:
+    return " ".join(words)[:60].lower()

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -46,6 +47,7 @@ def create_app(live: Live, writer: Callable[[], GraphStore], config: ServeConfig
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         live.watch(service.config.poll, service.tidy)
+        Thread(target=service.listen, name="kg_rec-words", daemon=True).start()
         yield
         service.close()
 

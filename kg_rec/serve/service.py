@@ -19,6 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from kg_rec.ask.search import NameIndex
 from kg_rec.ask.session import Asker
+from kg_rec.ask.words import WORDS
 from kg_rec.errors import StoreError
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.feedback.events import REACTED, EventLog
@@ -120,6 +121,13 @@ class Service:
         if self._asker is None or self._asker[0] != state.number:
             self._asker = (state.number, Asker(state.model.recommender))
         return self._asker[1]
+
+    def listen(self) -> None:
+        """Load the text model and make the parsers, so that the first request in words does not wait for them."""
+        state = self.live.state
+        if state.model.recommender.text is not None:
+            for language in WORDS:
+                self.asker(state).parser(language).near.ready()
 
     def drift(self, state: State) -> Evolution:
         """How what everybody likes changed, over a state; tested once, as that takes seconds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from kg_rec.ask.atoms import Atom, Key, key
 from kg_rec.ask.bounds import Bounds
@@ -103,7 +104,20 @@ class Reading:
     def nearest(self, words: Key) -> Node | None:
         """The kind that some words are near to, for the first words of a request that ask for it."""
         self._asked += 1
-        return self.tools.near.nearest(words) if self._asked <= _MOST_NEAR else None
+        return self.tools.near.nearest(words, self._soon) if self._asked <= _MOST_NEAR else None
+
+    @cached_property
+    def _soon(self) -> list[Key]:
+        """Words that the text model may be asked of, as they stand."""
+        found, tools = [], self.tools
+        for place, token in enumerate(self.tokens):
+            if token.kind == "nearly" and not tools.names.called(token.value):
+                found.append(key(tools.words.gloss.get(token.said, token.said)))
+            for size in (2, 1) if token.kind == "unknown" else ():
+                said = self.text[self.start(place) : self.end(place + size - 1)]
+                if self.kind(place + size - 1) == "unknown" and said.isascii() and len(said) > 2:
+                    found.append(key(said))
+        return found[:_MOST_NEAR]
 
     def add_lost(self, said: str) -> None:
         """Words that nothing takes: what they are linked to, or not understood."""

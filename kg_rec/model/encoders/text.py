@@ -164,7 +164,7 @@ class TextEncoder:
             for start in range(0, len(missing), size):
                 progress(start, len(missing), "encode texts")
                 batch = missing[start : start + size]
-                vectors = self._forward([text for _, text in batch])
+                vectors = self.vectors([text for _, text in batch])
                 rows = [(key, vector.tobytes()) for (key, _), vector in zip(batch, vectors, strict=True)]
                 cache.keep(rows)
                 known.update(rows)
@@ -199,13 +199,21 @@ class TextEncoder:
         parts = hidden / hidden.sum(0).norm().clamp(min=1e-12)
         return np.ascontiguousarray(parts.float().cpu().numpy()), places
 
-    def _forward(self, texts: list[str]) -> Floats32:
+    def vectors(self, texts: Sequence[str]) -> Floats32:
+        """Embed texts together, each not empty, without the cache: what people type is written nowhere.
+
+        Returns:
+            float32, shape (len(texts), d), rows of length 1.
+
+        Raises:
+            ModelError: the model cannot be loaded.
+        """
         import torch
 
         tokenizer, model = self._parts
-        tokens = tokenizer(texts, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt").to(
-            self.device
-        )
+        tokens = tokenizer(
+            list(texts), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
+        ).to(self.device)
         with torch.inference_mode():
             hidden = model(**tokens).last_hidden_state
         return _pool(hidden, tokens["attention_mask"])

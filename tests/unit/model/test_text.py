@@ -111,7 +111,7 @@ def test_texts_seen_before_come_from_the_cache(
         raise AssertionError(f"encoded again: {texts}")
 
     again = TextEncoder(encoder.source, cache=encoder.cache)
-    monkeypatch.setattr(TextEncoder, "_forward", refuse)
+    monkeypatch.setattr(TextEncoder, "vectors", refuse)
     order = [2, 0, 0, 5]
     np.testing.assert_array_equal(again.encode([SENTENCES[i] for i in order]), vectors[order])
     with pytest.raises(AssertionError, match="encoded again: \\['new'\\]"):
