@@ -33,13 +33,13 @@ def spans(bounds: Ints) -> Ints:
 
 def places(numbers: Ints) -> Ints:
     """How many equal numbers stand before each; they ascend."""
-    return np.arange(len(numbers)) - numbers.searchsorted(numbers)
+    return np.arange(len(numbers)) - np.searchsorted(numbers, numbers)
 
 
 def ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> Ints:
     """The numbers ``start, start + 1, ...`` of every segment, one after the other; int64, shape (sum of lengths,)."""
     bounds = bounds_of(lengths)
-    return np.arange(bounds[-1]) + (np.asarray(starts, dtype=np.int64) - bounds[:-1]).repeat(lengths)
+    return np.arange(bounds[-1]) + np.repeat(np.asarray(starts, dtype=np.int64) - bounds[:-1], lengths)
 
 
 def lengths_of(matrix: Any, rows: Ints) -> Ints:

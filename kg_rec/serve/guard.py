@@ -1,7 +1,7 @@
 """Around every request: limits, headers, metrics, and the quick way to lists that are kept.
 
 It is written against ASGI itself: a kept list is sent as the bytes that were sent before, without a thread, a router or
-a parser in between.
+a parser in between; a list that has to be made passes no router either, where the request is a plain one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ import time
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kg_rec.errors import KgRecError
 from kg_rec.serve.service import Service
+from kg_rec.serve.tokens import Token
+from kg_rec.serve.wire import plain_list
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +70,7 @@ class Guard:
                 message["headers"] = [*message["headers"], *(one for one in more if one[0] not in there)]
             await send(message)
 
-        headers = dict(scope["headers"])
+        headers, made = dict(scope["headers"]), False
         refused = self._refused(scope, headers)
         answer = refused or self._kept(scope, headers)
         if answer is not None:
@@ -75,7 +78,12 @@ class Guard:
         else:
             try:
                 async with asyncio.timeout(service.config.timeout):  # also of a client that sends its body slowly
-                    await self._app(scope, receive, out)
+                    body = await self._made(scope, headers)
+                    made = body is not None
+                    inner: ASGIApp = self._app
+                    if body is not None:
+                        inner = Response(body, media_type="application/json")
+                    await inner(scope, receive, out)
             except TimeoutError:
                 if status:  # the answer has begun: it ends here, and the client sees that it is cut
                     raise
@@ -86,7 +94,8 @@ class Guard:
                     raise
                 _log.exception("%s %s failed", scope["method"], scope["path"])
                 await problem(500, "an error of the service", "the log of the service says more")(scope, receive, out)
-        route = getattr(scope.get("route"), "path", LISTS if answer is not None and answer is not refused else "none")
+        of_list = made or (answer is not None and answer is not refused)
+        route = getattr(scope.get("route"), "path", LISTS if of_list else "none")
         service.metrics.done(route, status, time.perf_counter() - start)
 
     def _refused(self, scope: Scope, headers: dict[bytes, bytes]) -> Response | None:
@@ -109,8 +118,26 @@ class Guard:
         found = self._service.kept(scope["query_string"])
         if found is None:
             return None
-        token = self._service.who(headers.get(b"authorization", b"").decode("latin-1"))
-        if token is None or not token.may("app"):
-            return None  # the route says what is missing
+        token = self._may(headers)
+        if token is None:
+            return None
         self._service.audit(token, "recommendations", found.user)
         return Response(found.body, media_type="application/json")
+
+    async def _made(self, scope: Scope, headers: dict[bytes, bytes]) -> bytes | None:
+        """The list that a plain request asks for; None where the route has something to say."""
+        asked = plain_list(scope["query_string"]) if scope["method"] == "GET" and scope["path"] == LISTS else None
+        token = None if asked is None else self._may(headers)
+        if asked is None or token is None:
+            return None
+        try:
+            body = await self._service.list_soon(scope["query_string"], *asked)
+        except KgRecError:
+            return None
+        self._service.audit(token, "recommendations", asked[0])
+        return body
+
+    def _may(self, headers: dict[bytes, bytes]) -> Token | None:
+        """Who asks, where that one may see lists; else the route says what is missing."""
+        token = self._service.who(headers.get(b"authorization", b"").decode("latin-1"))
+        return token if token is not None and token.may("app") else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -32,6 +34,8 @@ from kg_rec.serve.maker import Form, ListMaker
 from kg_rec.serve.tokens import ANYBODY, Token, holder, read_tokens
 from kg_rec.store.base import GraphStore
 
+#: Lists that are asked for at once; more wait.
+_MAKERS = 32
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -97,6 +101,7 @@ class Service:
         self.lists = KeptLists(config.cached, self.changes)
         self.shown = ExplainConfig(least_crowd=config.least_crowd)
         self.maker = ListMaker(self.shown)
+        self._makers = ThreadPoolExecutor(_MAKERS, "kg_rec-list")
         self._names: tuple[int, dict[str, NameIndex]] = (-1, {})
         self._asker: tuple[int, Asker] | None = None
         self._drift: tuple[int, Evolution] | None = None
@@ -205,6 +210,10 @@ class Service:
         """The list that a request was answered with, where nothing it was made from has changed."""
         found = self.lists.get(request)
         return found if found is not None and found.look.still(self.live.look(), self.config.poll) else None
+
+    async def list_soon(self, request: bytes, user: str, k: int, lang: str, why: bool) -> bytes:
+        """:meth:`list_of` in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._makers, self.list_of, request, user, k, lang, why)
 
     def list_of(self, request: bytes, user: str, k: int, lang: str, why: bool) -> bytes:
         """A user's list as JSON, each item with what its score is made of.

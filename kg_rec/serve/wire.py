@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import parse_qsl
 
 from fastapi import Depends, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -30,6 +31,27 @@ Lang = Annotated[
     Query(min_length=1, max_length=20, description="Language of the words: en, zh, ..."),
     AfterValidator(_spoken),
 ]
+
+
+_LIST = {"user", "k", "lang", "why"}
+
+
+def plain_list(query: bytes) -> tuple[str, int, str, bool] | None:
+    """User, length, language and whether there are reasons, of a request for a list that needs no closer look.
+
+    None where something is odd about it; then the route says what, or takes it all the same.
+    """
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=4)
+        given = dict(pairs)
+        user, k, lang = given.get("user", ""), given.get("k", "10"), given.get("lang", "en")
+        why = {"true": True, "false": False}[given.get("why", "true")]
+        code_of(lang)
+    except (ValueError, KeyError, SchemaError):
+        return None
+    if len(given) < len(pairs) or not given.keys() <= _LIST or not (0 < len(user) <= 1000 and 0 < len(lang) <= 20):
+        return None
+    return (user, int(k), lang, why) if k.isascii() and k.isdigit() and len(k) <= 3 and 1 <= int(k) <= 100 else None
 
 
 class Needs:

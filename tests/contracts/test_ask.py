@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from kg_rec.ask.request import Constraint, Request
 from kg_rec.ask.session import Asker
 from kg_rec.errors import ArgumentError, ConfigError, NotFoundError
 from kg_rec.model import persist
+from kg_rec.model.encoders.text import TextEncoder
 from kg_rec.model.recommender import Recommender
 from kg_rec.serve.app import create_app
 from kg_rec.serve.config import ServeConfig
@@ -71,6 +73,23 @@ def test_a_request_becomes_nodes_and_bounds(
     assert [n.name for w in found.wishes if not w.wanted for n in w.nodes] == unwanted
     assert [str(c) for c in found.constraints] == bounds
     assert found.count == count
+
+
+def test_unknown_words_are_looked_up_together_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    near = (parser := Parser(shop(), "en", "auto")).near
+    near.ready()
+    asked, embed = list[int](), TextEncoder.vectors
+
+    def counted(encoder: TextEncoder, texts: Sequence[str]) -> np.ndarray:
+        asked.append(len(texts))
+        return embed(encoder, texts)
+
+    monkeypatch.setattr(TextEncoder, "vectors", counted)
+    parser.parse("cosy lanterns, wobbly trampolines and canvas")
+    assert len(asked) == 1
+    assert asked[0] > 4
+    alone = Parser(shop(), "en", "auto").near
+    assert [alone.nearest(words.split()) for words in near._found] == list(near._found.values())
 
 
 @pytest.mark.parametrize(

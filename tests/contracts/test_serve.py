@@ -32,6 +32,7 @@ from kg_rec.serve.app import create_app
 from kg_rec.serve.config import ServeConfig
 from kg_rec.serve.live import Live
 from kg_rec.serve.tokens import add_token, read_tokens
+from kg_rec.serve.wire import plain_list
 from kg_rec.store import GraphStore, connect
 from kg_rec.store.ledger import Run, RunLedger
 
@@ -156,6 +157,21 @@ def test_a_kept_list_is_the_one_that_is_made_anew(world: World) -> None:
         answer = client.get("/v1/recommendations", params=asks[0])
         assert answer.status_code == 500  # a list is never kept over feedback
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_plain_request_gets_what_the_route_gives(embedded: World) -> None:
+    with embedded.client() as client:
+        for asked in ("", "&k=3", "&lang=zh&k=2", "&why=false"):
+            path = f"/v1/recommendations?user={USER}{asked}"
+            assert plain_list(path.partition("?")[2].encode()) is not None
+            by_route = client.get(f"{path}&odd=1")
+            assert client.get(path).content == by_route.content
+        for asked in ("k=0", "k=101", "k=-3", "k=1.5", "why=perhaps", "lang=xx", "lang=", "user=", "user"):
+            query = f"user={USER}&{asked}" if asked.partition("=")[0] != "user" else asked
+            assert plain_list(query.encode()) is None
+            assert client.get(f"/v1/recommendations?{query}").status_code == 422
+    assert plain_list(b"user=%C3%A9+1&why=false") == ("\u00e9 1", 10, "en", False)
+    assert plain_list(b"user=1&user=2") is None  # the route says which counts
 
 
 def test_reasons_of_a_list_are_those_of_each_item(embedded: World) -> None:

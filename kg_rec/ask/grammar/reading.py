@@ -109,7 +109,8 @@ class Reading:
     @cached_property
     def _soon(self) -> list[Key]:
         """Words that the text model may be asked of, as they stand."""
-        found, tools = [], self.tools
+        found: list[Key] = []
+        tools = self.tools
         for place, token in enumerate(self.tokens):
             if token.kind == "nearly" and not tools.names.called(token.value):
                 found.append(key(tools.words.gloss.get(token.said, token.said)))
