@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kg_rec.checks.infer.lexicon import opinion
+from kg_rec.checks.infer.lexicon import opinion, warns
 from kg_rec.checks.infer.words import past_of, told_of_items
 
 
@@ -73,3 +73,9 @@ def test_a_fact_is_told_by_its_verb_or_by_a_noun(
 )
 def test_what_speaks_against_is_known_in_other_languages(name: str, others: str, weight: float) -> None:
     assert opinion(name, others) == weight
+
+
+def test_warnings_are_known_in_other_languages() -> None:
+    names = ("CONTRAINDICATED_IN", "KONTRAINDIZIERT_BEI", "CONTRE_INDIQUÉ", "CONTRAINDICADO_EN", "禁忌症")
+    assert all(map(warns, names))
+    assert not any(map(warns, ("INDIZIERT_BEI", "INDICATED_FOR", "适应症")))

@@ -37,6 +37,7 @@ _GIVEN_BACK = _starts("return zurück rendu devuel devol 归还 还书 已还")
 #: Relationship types that warn: no reason to recommend anything.
 _WARNS = re.compile(
     "contraindicat|interacts? with|incompatib|conflict|unsafe|forbid|forbidden|banned|adverse|excludes|not for|allerg"
+    "|kontraindi|contre.?indi|contraindi|wechselwirk|unverträglich|interacción|禁忌|相互作用|不宜"
 )
 _NAMES = (
     "title",
