@@ -38,7 +38,15 @@ from kg_rec.snapshot import NO_TIME, export
 from kg_rec.store import GraphStore, connect
 
 pytestmark = pytest.mark.neo4j
-QUICK = TrainConfig.from_dict({"meaning": {"encoder": "none"}, "channels": ["taste", "knowledge"]})
+QUICK = TrainConfig.from_dict(
+    {
+        "meaning": {"encoder": "none"},
+        "channels": ["taste", "knowledge"],
+        "recency": [0.0, 5.0],
+        "taste": {"l2": [5.0], "popularity": [0.0]},
+        "fusion": {"rounds": 1},
+    }
+)
 
 
 def social(run: Any) -> None:
