@@ -44,6 +44,7 @@ def ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> Ints:
 
 def lengths_of(matrix: Any, rows: Ints) -> Ints:
     """How many entries some rows of a CSR matrix (or columns of a CSC) have, shape as ``rows``."""
+    rows = np.asarray(rows)  # also a list
     lengths: Ints = matrix.indptr[rows + 1] - matrix.indptr[rows]
     return lengths
 

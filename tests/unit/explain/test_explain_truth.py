@@ -94,7 +94,9 @@ def test_true_terms_add_up(model: Recommender, some: list[Explanation]) -> None:
     assert scores == pytest.approx([e.score for e in some], rel=1e-6)
     for e, score in zip(some, scores.tolist(), strict=True):
         assert error(e, score) <= 1e-5
-        whole = max(score, LEAST_WHOLE * (e.speaks_for + e.speaks_against)) / score  # of a score near 0 not alone
+        whole = max(abs(score), LEAST_WHOLE * (e.speaks_for + e.speaks_against)) / abs(
+            score
+        )  # of a score near 0 not alone
         assert error(e, score * 1.001) == pytest.approx(0.001 / whole, rel=0.1)
         worse = replace(e, terms=(*e.terms, replace(e.terms[0], value=0.01 * score)))
         assert error(worse, score) == pytest.approx(0.01 / whole, rel=0.1)
@@ -166,7 +168,7 @@ def test_what_several_channels_know_of_a_row_is_told_in_whole(model: Recommender
     table = find(model, users, items, ExplainConfig())
     owners = np.repeat(np.arange(len(users)), np.diff(table.paths[table.groups]))
     whole = np.bincount(owners, weights=table.share, minlength=len(users))
-    told = reasons(table, described=True, most=99, least=0)
+    told = reasons(table, most=99, least=0)
     assert np.bincount(told.pair, weights=told.share, minlength=len(users)) == pytest.approx(whole, abs=1e-9)
     rows = np.bincount(told.pair, weights=told.liked.counts * np.maximum(told.shared.counts, 1), minlength=len(users))
     paths = np.bincount(owners, minlength=len(users))
