@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from kg_rec.ask.answer import Answer, AskConfig, Scored, Scorer, Suggestion
 from kg_rec.ask.bounds import Bounds
@@ -42,10 +41,7 @@ class Asker:
         self._encoder = "none"
         if near and model.text is not None:
             self._encoder = model.config.meaning.encoder
-        self._parser = lru_cache(maxsize=None)(self._made)
-
-    def _made(self, language: str) -> Parser:
-        return Parser(self.model.snapshot, language, self._encoder)
+        self._parsers: dict[str, Parser] = {}
 
     def over(self, model: Recommender, config: AskConfig | None = None, linker: Linker | None = None) -> Asker:
         """The same for a model over the same nodes, such as with a user's newest interactions; parsers are shared.
@@ -56,7 +52,7 @@ class Asker:
             linker: asked of words that are not understood; None for the one here.
         """
         other = Asker(model, config or self.scorer.config, linker=linker or self.linker)
-        other._encoder, other._parser = self._encoder, self._parser
+        other._encoder, other._parsers = self._encoder, self._parsers
         return other
 
     def parser(self, language: str) -> Parser:
@@ -65,7 +61,9 @@ class Asker:
         Raises:
             ConfigError: requests in it are not understood.
         """
-        return self._parser(language)
+        if language not in self._parsers:
+            self._parsers[language] = Parser(self.model.snapshot, language, self._encoder)
+        return self._parsers[language]
 
     def read(self, text: str, language: str) -> Request:
         """What a request asks for; words that the grammar does not know are asked of the language model, if any.
