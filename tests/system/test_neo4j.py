@@ -265,7 +265,9 @@ def test_data_of_other_programs_is_left_alone(films: GraphStore, neo4j_driver: n
 def test_a_property_of_another_type_is_named(films: GraphStore, neo4j_driver: neo4j.Driver) -> None:
     with neo4j_driver.session(database="neo4j") as session:
         session.run("MATCH (f:Film {item_id: 'i1'}) SET f.year = 'nineteen'").consume()
-    with pytest.raises(StoreError, match=r"property year holds .* of the schema's type int64, such as that of i1:"):
+    with pytest.raises(
+        StoreError, match=r"property year of Film holds .* of the schema's type int64, such as that of i1:"
+    ):
         list(films.scan_nodes("Film"))
 
 
