@@ -53,10 +53,10 @@ def compress(model: Path, out: Path, max_drop: float, curve: Path | None, as_jso
     """Write a model in a fraction of the bytes, with scores that add up as before.
 
     The entries of learned matrices that matter least are left out, texts keep their main directions, and numbers take
-    eight bits, or sixteen where eight cost too much. What facts and texts tell is made again when the model is read.
+    as few bits as cost little, three to sixteen. What facts and texts tell is made again when the model is read.
     How far it goes is chosen on interactions that are held out from the model's own, never on a test set: entries are
-    left out step by step up to the last step before the first that may drop by more than --max-drop, even if a later
-    one does not. What works on a model works on the compressed one; kg-rec forget compresses it again.
+    left out, and then bits, step by step up to the last one before the first that may drop by more than --max-drop.
+    What works on a model works on the compressed one; kg-rec forget compresses it again.
 
     \b
       kg-rec compress --model model --out small

@@ -31,7 +31,7 @@ from kg_rec.model.cold.similarity import ColdItems, Similarity, build
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.item_paths import GatedPaths
 from kg_rec.model.kernel import FactorKernel, Kernel, MatrixKernel
-from kg_rec.model.packing import Compression, Directions, rounded
+from kg_rec.model.packing import BITS, Compression, Directions, rounded, rounded_pair
 from kg_rec.model.recommender import Channel, Recommender
 from kg_rec.snapshot import Snapshot
 
@@ -47,7 +47,7 @@ def compressed(model: Recommender, keep: float, bits: int, text: Directions | No
     Args:
         model: as it was trained.
         keep: above 0, at most 1.
-        bits: of each number that is kept, 8 or 16.
+        bits: of each number that is kept, one of :data:`.packing.BITS`.
         text: the embeddings of the items' texts in few directions; None for a model without texts.
 
     Raises:
@@ -56,8 +56,8 @@ def compressed(model: Recommender, keep: float, bits: int, text: Directions | No
     """
     if not 0 < keep <= 1:
         raise ArgumentError(f"keep: expected a share above 0, at most 1, got {keep}")
-    if bits not in (8, 16):
-        raise ArgumentError(f"bits: expected 8 or 16, got {bits}")
+    if bits not in BITS:
+        raise ArgumentError(f"bits: expected one of {', '.join(map(str, BITS))}, got {bits}")
     for channel in model.channels:
         if kind_of(channel.name).is_prior and channel.name not in MADE_AGAIN:
             raise ModelError(f"a model with the channel {channel.name!r} cannot be compressed")
@@ -154,7 +154,9 @@ def _rounded(channel: Channel, bits: int) -> Kernel:
     kernel = channel.kernel
     if kind_of(channel.name).paths != "co-users" or not isinstance(kernel, FactorKernel):
         return kernel
-    return FactorKernel(rounded(kernel.source, bits), rounded(kernel.target, bits))
+    if sparse.issparse(kernel.source) or sparse.issparse(kernel.target):
+        return FactorKernel(rounded(kernel.source, bits), rounded(kernel.target, bits))
+    return FactorKernel(*rounded_pair(np.asarray(kernel.source), np.asarray(kernel.target), bits))
 
 
 def _pruned(channels: Sequence[Channel], popularity: Floats32, keep: float, bits: int) -> dict[str, Kernel]:

@@ -1,22 +1,23 @@
-"""Numbers in few bytes: rounded to eight or sixteen bits with a scale per row, and packed without further loss.
+"""Numbers in few bytes: rounded to few bits with a scale per row, and packed without further loss.
 
-A row x is rounded to x_j = q_j s with whole q_j from -127 to 127 (eight bits) or -32767 to 32767 (sixteen), and s the
-smallest power of two at which they fit.  Such numbers are float32 numbers themselves: what is rounded once is not
-changed by being rounded, packed or read again, to the last bit.  So there is no difference between the numbers that
-are kept and those that are computed with.
+A row x is rounded to b bits, x_j = q_j s, with whole q_j up to m = 2^(b-1) - 1 either way.  Up to eight bits s is
+max |x_j| / m, rounded to eight significant bits; beyond, the smallest power of two at which the q_j fit.  Either way
+q_j s is a float32 number itself: what is rounded once is not changed by being rounded, packed or read again, to the
+last bit.  So there is no difference between the numbers that are kept and those that are computed with.
 
-:func:`pack` writes each tensor as planes of bytes, rounded rows as q and the exponent of s, sorted sparse rows as steps
-from one column to the next, all within one zlib stream.
+:func:`pack` writes each tensor as planes of bytes, rounded rows as q and s, sorted sparse rows as steps from one column
+to the next, numbers of which there are few different ones as places in a list, all within one zstd stream.
 """
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 from scipy import sparse
@@ -26,17 +27,19 @@ from kg_rec.errors import ArgumentError
 
 Tensors = dict[str, NDArray[Any]]
 
-#: The largest q by bits.
-_LARGEST: dict[int, int] = {8: 127, 16: 32767}
-_CODES: dict[int, type[np.signedinteger[Any]]] = {8: np.int8, 16: np.int16}
+#: Bits a number may be rounded to.
+BITS = (2, 3, 4, 5, 6, 7, 8, 16)
 #: Exponents within which q s is a float32 number whatever q.
 _LEAST, _MOST = -126, 112
 #: Bits after the point of the numbers of :attr:`Directions.basis`.
 _BASIS_BITS = 14
+#: Rows of two matrices that differ by less, as a share of the largest number, are multiples of each other.
+_PARALLEL = 1e-3
+_ZSTD = pa.Codec("zstd", compression_level=9)  # looks back far enough to find one matrix in another
 
 
 def rounded(matrix: Any, bits: int = 8) -> Any:
-    """A matrix with its rows rounded to 8 or 16 bits a number; dense, shape (n, m), or CSR."""
+    """A matrix with its rows rounded to so many of :data:`BITS` a number; dense, shape (n, m), or CSR."""
     if not sparse.issparse(matrix):
         return _decoded(*_coded(matrix, bits))
     rows, coarse = _rows(matrix.indptr), matrix.copy()
@@ -44,18 +47,37 @@ def rounded(matrix: Any, bits: int = 8) -> Any:
     return coarse
 
 
+def rounded_pair(one: Floats32, other: Floats32, bits: int) -> tuple[Floats32, Floats32]:
+    """Two matrices rounded as by :func:`rounded`; rows that are multiples of each other with the same q, told once.
+
+    Args:
+        one: shape (n, m).
+        other: the same shape.
+        bits: of each number.
+    """
+    if bits > 8:  # a power of two for each side would leave the q of the other too coarse
+        return rounded(one, bits), rounded(other, bits)
+    codes, scales = _coded(one, bits)
+    square = (one.astype(np.float64) ** 2).sum(axis=1)
+    factor = (one.astype(np.float64) * other).sum(axis=1) / np.where(square > 0, square, 1)
+    far = np.abs(other - factor[:, None] * one).max(axis=1, initial=0)
+    same = (factor > 0) & (far <= _PARALLEL * np.abs(other).max(axis=1, initial=0))
+    again = _decoded(codes, _scale(scales * factor * _most(bits), bits))
+    return _decoded(codes, scales), np.where(same[:, None], again, rounded(other, bits))
+
+
 @dataclass(frozen=True)
 class Directions:
-    """Vectors in few directions, x_i = 2^e_i q_i A^T, in 8 or 16 bits a number.
+    """Vectors in few directions, x_i = s_i q_i A^T, in few bits a number.
 
     Attributes:
         codes: q, int8 or int16, shape (n, directions).
-        exponents: e, int8, shape (n,).
+        scales: s, float32, shape (n,).
         basis: A times 2^14, int16, shape (dimensions, directions); its columns are orthonormal, but for the rounding.
     """
 
     codes: NDArray[Any]
-    exponents: NDArray[np.int8]
+    scales: Floats32
     basis: NDArray[np.int16]
 
     @classmethod
@@ -65,21 +87,22 @@ class Directions:
         Args:
             vectors: shape (n, dimensions).
             directions: at most the dimensions.
-            bits: of each number, 8 or 16.
+            bits: of each number.
         """
         wide = vectors.astype(np.float64)
         _, axes = np.linalg.eigh(wide.T @ wide)
         axes = axes[:, ::-1][:, :directions]
         axes *= np.where(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] < 0, -1, 1)  # eigh may give either
         basis = np.rint(axes * 2**_BASIS_BITS).astype(np.int16)
-        codes, exponents = _coded((wide @ axes).astype(np.float32), bits)
-        return cls(codes, exponents, basis)
+        codes, scales = _coded((wide @ axes).astype(np.float32), bits)
+        return cls(codes, scales, basis)
 
     @property
     def vectors(self) -> Floats32:
         """The vectors, float32, shape (n, dimensions); sums of whole numbers, so the same on every machine."""
         wide = self.codes.astype(np.float64) @ self.basis.T.astype(np.float64)
-        return np.ldexp(wide, self.exponents.astype(np.int32)[:, None] - _BASIS_BITS).astype(np.float32)
+        vectors: Floats32 = (wide * (self.scales.astype(np.float64)[:, None] / 2**_BASIS_BITS)).astype(np.float32)
+        return vectors
 
     def project(self, vectors: Floats32) -> Floats32:
         """Other vectors projected onto these directions, shape as given."""
@@ -94,7 +117,7 @@ class Compression:
 
     Attributes:
         keep: share of the entries of learned matrices that was kept.
-        bits: of each number of learned matrices and embeddings, 8 or 16.
+        bits: of each number of learned matrices and embeddings.
         text: the texts' embeddings in few directions; None in a model without texts.
         facts: digest of the graph's facts then (:attr:`kg_rec.snapshot.Snapshot.facts_digest`), as what is made of them
             is made again when the model is read.
@@ -111,26 +134,39 @@ def _rows(indptr: NDArray[Any]) -> NDArray[np.int64]:
     return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
 
 
+def _most(bits: int) -> int:
+    """The largest q."""
+    return (1 << (bits - 1)) - 1
+
+
+def _scale(largest: NDArray[np.floating], bits: int) -> Floats32:
+    """s of rows by their largest number."""
+    mantissa, exponent = np.frexp(largest.astype(np.float64) / _most(bits))
+    if bits <= 8:
+        mantissa = np.rint(mantissa * 256) / 256
+    else:
+        mantissa, exponent = np.where(mantissa > 0, 0.5, 0.0), exponent + (mantissa > 0.5)
+    scales: Floats32 = np.ldexp(mantissa, np.clip(exponent, _LEAST, _MOST)).astype(np.float32)
+    return scales
+
+
 def _coded(
     values: Floats32, bits: int, rows: NDArray[np.int64] | None = None, n: int = 0
-) -> tuple[NDArray[Any], NDArray[np.int8]]:
-    """q and the exponents of s, of a dense matrix, or of the entries of n sparse rows; ``rows`` is the row of each."""
+) -> tuple[NDArray[Any], Floats32]:
+    """q and s, of a dense matrix, or of the entries of n sparse rows; ``rows`` is the row of each."""
     if rows is None:
-        most = np.abs(values).max(axis=1, initial=0)
+        largest = np.abs(values).max(axis=1, initial=0)
     else:
-        most = np.zeros(n, np.float32)
-        np.maximum.at(most, rows, np.abs(values))
-    largest = _LARGEST[bits]
-    mantissa, exponent = np.frexp(most.astype(np.float64) / largest)
-    exponents = np.clip(exponent - (mantissa == 0.5), _LEAST, _MOST).astype(np.int8)
-    shift = exponents.astype(np.int32)
-    codes = np.rint(np.ldexp(values, -(shift[:, None] if rows is None else shift[rows])))
-    return np.clip(codes, -largest, largest).astype(_CODES[bits]), exponents
+        largest = np.zeros(n, np.float32)
+        np.maximum.at(largest, rows, np.abs(values))
+    scales = _scale(largest, bits)
+    divisor = np.where(scales > 0, scales, np.float32(1)).astype(np.float64)
+    codes = np.rint(values / (divisor[:, None] if rows is None else divisor[rows]))
+    return np.clip(codes, -_most(bits), _most(bits)).astype(np.int8 if bits <= 8 else np.int16), scales
 
 
-def _decoded(codes: NDArray[Any], exponents: NDArray[np.int8], rows: NDArray[np.int64] | None = None) -> Floats32:
-    shift = exponents.astype(np.int32)
-    values: Floats32 = np.ldexp(codes.astype(np.float32), shift[:, None] if rows is None else shift[rows])
+def _decoded(codes: NDArray[Any], scales: Floats32, rows: NDArray[np.int64] | None = None) -> Floats32:
+    values: Floats32 = codes.astype(np.float32) * (scales[:, None] if rows is None else scales[rows])
     return values
 
 
@@ -154,16 +190,32 @@ def pack(tensors: Tensors) -> NDArray[np.uint8]:
         if name.rpartition(".")[0] in matrices:
             continue
         of_rows = values.dtype == np.float32 and values.ndim == 2
-        packed |= _numbers(name, values) if of_rows else _planes(f"{name}:data", values)
-    return np.frombuffer(zlib.compress(to_bytes(packed)), np.uint8)
+        packed |= _numbers(name, values) if of_rows else _listed(name, values)
+    content = to_bytes(packed)
+    return np.frombuffer(len(content).to_bytes(8, "little") + _ZSTD.compress(content, asbytes=True), np.uint8)
 
 
 def _numbers(name: str, values: Floats32, rows: NDArray[np.int64] | None = None, n: int = 0) -> Tensors:
-    """Numbers as q and the exponents of s in as few bits as give them back; else as they are."""
-    for bits in _CODES:
-        codes, exponents = _coded(values, bits, rows, n)
-        if np.array_equal(_decoded(codes, exponents, rows), values):
-            return _planes(f"{name}:codes", codes) | _planes(f"{name}:exponents", exponents)
+    """Numbers as q and s in as few bits as give them back; else as they are."""
+    for bits in BITS:
+        codes, scales = _coded(values, bits, rows, n)
+        if np.array_equal(_decoded(codes, scales, rows), values):
+            return _planes(f"{name}:codes", codes) | _planes(f"{name}:scales", scales)
+    return _planes(f"{name}:data", values)
+
+
+def _listed(name: str, values: NDArray[Any]) -> Tensors:
+    """Numbers as places in the list of those that differ, in the order of their first places, where these are few.
+
+    What is a function of how many users an item has, such as the weights of channels, has the same places.
+    """
+    if values.dtype == np.float32 and values.ndim == 1:
+        _, first, places = np.unique(values.view(np.uint32), return_index=True, return_inverse=True)
+        if len(first) <= len(values) // 4:
+            order = np.argsort(first)
+            rank = np.empty_like(order)
+            rank[order] = np.arange(len(order))
+            return _planes(f"{name}:list", values[first[order]]) | _planes(f"{name}:places", _narrow(rank[places]))
     return _planes(f"{name}:data", values)
 
 
@@ -173,9 +225,11 @@ def unpack(data: NDArray[np.uint8]) -> Tensors:
     Raises:
         ArgumentError: the bytes are not those of :func:`pack`.
     """
+    content = data.tobytes()
     try:
-        packed = from_bytes(zlib.decompress(data.tobytes()))
-    except zlib.error as error:
+        size = int.from_bytes(content[:8], "little")
+        packed = from_bytes(_ZSTD.decompress(content[8:], decompressed_size=size, asbytes=True))
+    except (OSError, OverflowError, MemoryError, pa.ArrowException, SafetensorError) as error:
         raise ArgumentError(f"its packed tensors cannot be read: {error}") from error
     by_name: dict[str, Tensors] = {}
     for key, planes in packed.items():
@@ -186,7 +240,10 @@ def unpack(data: NDArray[np.uint8]) -> Tensors:
         counts = own["counts"].astype(np.int64) if "counts" in own else None
         indptr = np.concatenate([[0], np.cumsum(counts)]) if counts is not None else None
         rows = None if indptr is None else _rows(indptr)
-        values = own["data"] if "data" in own else _decoded(own["codes"], own["exponents"], rows)
+        if "list" in own:
+            values = own["list"][own["places"]]
+        else:
+            values = own["data"] if "data" in own else _decoded(own["codes"], own["scales"], rows)
         if indptr is None or rows is None:
             tensors[name] = values
             continue

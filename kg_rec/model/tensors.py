@@ -74,7 +74,7 @@ def _kept(model: Recommender, compression: Compression) -> Tensors:
     tensors = _learned(model, kernels)
     text = compression.text
     if text is not None:
-        tensors |= {"text.codes": text.codes, "text.exponents": text.exponents, "text.basis": text.basis}
+        tensors |= {"text.codes": text.codes, "text.scales": text.scales, "text.basis": text.basis}
     return {_PACKED: pack(tensors)}
 
 
@@ -140,7 +140,7 @@ def assemble(about: Mapping[str, Any], tensors: Tensors, snapshot: Snapshot) -> 
 def _compression(about: Mapping[str, Any], tensors: Tensors) -> Compression:
     text = None
     if "text.codes" in tensors:
-        text = Directions(*(tensors[f"text.{part}"] for part in ("codes", "exponents", "basis")))
+        text = Directions(*(tensors[f"text.{part}"] for part in ("codes", "scales", "basis")))
     return Compression(float(about["keep"]), int(about["bits"]), text, str(about["facts"]))
 
 

@@ -178,14 +178,21 @@ class Snapshot:
         (folder / "manifest.json").unlink(missing_ok=True)
         (folder / "schema.ttl").write_bytes(self.schema.turtle.encode())
         for file, table in self._tables().items():
-            path = folder / file
+            path, other = folder / file, (folder / file).with_suffix(files.PACKED)
+            in_steps = packed and file.startswith("edges/")
+            if in_steps:
+                path, other = other, path
             new = path.with_name(f"{path.name}.new")
             with new.open("wb") as sink:
-                files.write(table, sink, packed=packed)
+                if in_steps:
+                    files.pack_edges(table, sink)
+                else:
+                    files.write(table, sink, packed=packed)
             new.replace(path)
+            other.unlink(missing_ok=True)
         manifest = self.manifest()
         if packed:  # the digest of the content stays that of files which are not
-            manifest["packed_sha256"] = _digest_of_files(folder, self.schema)
+            manifest["packed_sha256"] = _digest_of_files(folder, self.schema, files.PACKED)
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -209,14 +216,15 @@ class Snapshot:
             schema = GraphSchema.from_file(folder / "schema.ttl")
         except SchemaError as error:
             raise SnapshotError(f"{error}; export again") from error
-        if _digest_of_files(folder, schema) != manifest.get("packed_sha256", manifest.get("sha256")):
+        ending = files.PACKED if "packed_sha256" in manifest else files.PLAIN
+        if _digest_of_files(folder, schema, ending) != manifest.get("packed_sha256", manifest.get("sha256")):
             raise SnapshotError(f"{folder}: a file was changed or damaged after it was written; export again")
         nodes = {
             name: files.open_table(folder / f"nodes/{name}.arrow", [p.name for p in t.properties])
             for name, t in schema.node_types.items()
         }
         edges = {
-            name: files.edges_of(files.open_table(folder / f"edges/{name}.arrow", ["source", "target"]))
+            name: files.edges_of(files.open_table(folder / f"edges/{name}{ending}", ["source", "target"]))
             for name in schema.relation_types
         }
         snapshot = cls(schema, str(manifest.get("source")), nodes, edges)
@@ -277,14 +285,11 @@ def _date(seconds: int) -> str:
         return str(seconds)
 
 
-def _names(schema: GraphSchema) -> list[str]:
-    """The files that hold a snapshot's content."""
+def _digest_of_files(folder: Path, schema: GraphSchema, ending: str) -> str:
+    """The digest of the files that hold a snapshot's content; those of edges have this ending."""
     nodes, edges = schema.node_types, schema.relation_types
-    return ["schema.ttl", *(f"nodes/{name}.arrow" for name in nodes), *(f"edges/{name}.arrow" for name in edges)]
-
-
-def _digest_of_files(folder: Path, schema: GraphSchema) -> str:
-    return _combined(schema, {name: files.file_digest(folder / name) for name in _names(schema)})
+    names = ["schema.ttl", *(f"nodes/{name}.arrow" for name in nodes), *(f"edges/{name}{ending}" for name in edges)]
+    return _combined(schema, {name: files.file_digest(folder / name) for name in names})
 
 
 def _combined(schema: GraphSchema, parts: Mapping[str, bytes]) -> str:

@@ -8,8 +8,8 @@ everything, is compressed as far.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -29,9 +29,13 @@ from kg_rec.progress import Progress, no_progress
 MAX_DROP = 0.01
 #: Shares of the entries of learned matrices to choose from, one after the other.
 KEEP = (1.0, 0.5, 0.3, 0.2, 0.14, 0.1, 0.07, 0.05, 0.035, 0.025, 0.018, 0.012, 0.008)
+#: Bits of a number to choose from, one after the other.
+BITS = (16, 8, 6, 5, 4, 3)
 #: Directions of texts to choose from, one after the other; more than there are dimensions are all of them.
 DIRECTIONS = (384, 192, 128, 96, 64, 48, 32)
-#: The part of the drop that fewer bits and fewer directions may take, before entries are left out.
+#: Bits of a number of a text's embedding at least, so that `kg-rec explain --verify` still tells it from others.
+_TEXT_BITS = 8
+#: The part of the drop that 8 bits and fewer directions may take, before entries are left out.
 _BEFORE = 0.5
 #: Most entries that a compressed model has.
 _MOST = 50_000_000
@@ -43,7 +47,7 @@ class Point:
 
     Attributes:
         keep: share of the entries of learned matrices that is kept.
-        bits: of each number.
+        bits: of each number; those of texts have 8 at least.
         directions: of texts; 0 in a model without texts.
         bytes: of the packed tensors.
         smaller: how many times more the tensors take that are not compressed.
@@ -113,17 +117,10 @@ def compress(model: Model, max_drop: float = MAX_DROP, *, progress: Progress = n
         raise ArgumentError(f"max_drop: expected a share from 0 to below 1, got {max_drop}")
     whole = model.recommender
     _refuse(whole)
-    ndcg, texts, matrices = _curve(whole, max_drop, progress)
-    allowed = list(takewhile(lambda point: point.most <= max_drop, matrices))
-    if not allowed:
-        raise ModelError(
-            f"16 bits a number alone may lower the validation NDCG@10 by {matrices[0].most:.2%} (the drop and its "
-            "standard error); allow at least that"
-        )
-    taken = allowed[-1]
+    ndcg, curve, taken = _curve(whole, max_drop, progress)
     progress(0, 1, "compress the model")
     small = _made(whole, taken.keep, taken.bits, taken.directions)
-    return Compressed(Model(small), ndcg, tuple(sorted((*texts, *matrices), key=lambda p: -p.bytes)), taken)
+    return Compressed(Model(small), ndcg, tuple(sorted(curve, key=lambda p: -p.bytes)), taken)
 
 
 def _refuse(model: Recommender) -> None:
@@ -138,8 +135,8 @@ def _refuse(model: Recommender) -> None:
         raise ModelError("how far to compress is chosen on interactions, of which the model's folder holds none")
 
 
-def _curve(whole: Recommender, max_drop: float, progress: Progress) -> tuple[float, list[Point], list[Point]]:
-    """Validation NDCG@10 without compression; what was tried of bits and texts; from where it went on, of entries."""
+def _curve(whole: Recommender, max_drop: float, progress: Progress) -> tuple[float, list[Point], Point]:
+    """Validation NDCG@10 without compression; what was tried; and what is taken of it."""
     from kg_rec.model.train.train import fit_again  # torch takes seconds to import
 
     split = held_out(whole.snapshot, whole.config)
@@ -159,7 +156,7 @@ def _curve(whole: Recommender, max_drop: float, progress: Progress) -> tuple[flo
     def tried(keep: float, bits: int, directions: int) -> Point:
         nonlocal done
         what = f"try {keep:.1%} of the entries, {bits} bits, {directions} directions of texts"
-        progress(done, 1 + len(KEEP) + len(DIRECTIONS), what)
+        progress(done, len(KEEP) + len(BITS) + len(DIRECTIONS), what)
         done += 1
         small = _made(model, keep, bits, directions)
         size = sum(tensor.nbytes for tensor in tensors_of(small).values())
@@ -168,23 +165,37 @@ def _curve(whole: Recommender, max_drop: float, progress: Progress) -> tuple[flo
         mean = float(metric.mean())
         return Point(keep, bits, directions, size, bytes_before / size, mean, 1 - mean / ndcg, error)
 
+    curve: list[Point] = []
+
+    def as_far(points: Iterator[Point], before: Point, most: float) -> Point:
+        """The last of the points before the first that may cost more; ``before`` where that is the first."""
+        for point in points:
+            curve.append(point)
+            if point.most > most:
+                break
+            before = point
+        return before
+
     first, *fewer = [keep for keep in KEEP if keep * entries(model) <= _MOST]
     dimensions = 0 if model.text is None else model.text.shape[1]
-    start = tried(first, 16, dimensions)
-    others = []
-    steps = [(8, dimensions), *((8, d) for d in DIRECTIONS if d < dimensions)]
-    for bits, directions in steps:
-        point = tried(first, bits, directions)
-        if point.most > _BEFORE * max_drop:
-            others.append(point)
-            break
-        others.append(start)
-        start = point
-    return ndcg, others, [start, *(tried(keep, start.bits, start.directions) for keep in fewer)]
+    plain, few, *fewest = BITS
+    start = tried(first, plain, dimensions)
+    curve.append(start)
+    coarse = ((few, d) for d in (dimensions, *(d for d in DIRECTIONS if d < dimensions)))
+    start = as_far((tried(first, *one) for one in coarse), start, _BEFORE * max_drop)
+    if start.most > max_drop:
+        raise ModelError(
+            f"{plain} bits a number alone may lower the validation NDCG@10 by {start.most:.2%} (the drop and its "
+            "standard error); allow at least that"
+        )
+    taken = as_far((tried(keep, start.bits, start.directions) for keep in fewer), start, max_drop)
+    if taken.bits == few:
+        taken = as_far((tried(taken.keep, bits, taken.directions) for bits in fewest), taken, max_drop)
+    return ndcg, curve, taken
 
 
 def _made(model: Recommender, keep: float, bits: int, directions: int) -> Recommender:
-    text = None if model.text is None else Directions.of(model.text, directions, bits)
+    text = None if model.text is None else Directions.of(model.text, directions, max(bits, _TEXT_BITS))
     return compressed(model, keep, bits, text)
 
 

@@ -21,7 +21,7 @@ def draw(result: Compressed, max_drop: float, path: Path) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     ink, soft, taken = theme.LIGHT.ink, theme.LIGHT.soft, result.taken
-    points = [p for p in result.curve if (p.bits, p.directions) == (taken.bits, taken.directions)]
+    points = [p for p in result.curve if p.directions == taken.directions]
     sizes, figures = [p.bytes / 1e6 for p in points], [p.ndcg for p in points]
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     axes = figure.subplots()

@@ -74,6 +74,8 @@ def test_the_times_of_what_is_counted_are_kept(tmp_path: Path) -> None:
     whole = toy_graph.snapshot(schema, nodes, {"INTERACTED": found})
     for packed in (False, True):
         whole.save(tmp_path / "snapshot", packed=packed)
+        kinds = {path.suffix for path in (tmp_path / "snapshot").glob("edges/*")}
+        assert kinds == {".parquet" if packed else ".arrow"}
         again = Snapshot.load(tmp_path / "snapshot")
         assert again.digest == whole.digest
         assert again.interactions.times == found.times

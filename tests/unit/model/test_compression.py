@@ -91,8 +91,9 @@ def test_writing_what_was_read_gives_the_same_bytes(saved: Path, tmp_path: Path)
 def test_it_is_smaller_also_its_snapshot(saved: Path, tmp_path: Path) -> None:
     save(everything(), tmp_path)
     assert persist.size(saved) < persist.size(tmp_path) / 3
-    rated = "snapshot/edges/RATED.arrow"
-    assert (saved / rated).stat().st_size < (tmp_path / rated).stat().st_size / 2
+    edges = "snapshot/edges"
+    packed, plain = saved / edges / "RATED.parquet", tmp_path / edges / "RATED.arrow"
+    assert packed.stat().st_size < plain.stat().st_size / 4
     manifest = json.loads((saved / "snapshot/manifest.json").read_text("utf-8"))
     assert manifest["sha256"] == json.loads((tmp_path / "snapshot/manifest.json").read_text("utf-8"))["sha256"]
 
@@ -192,7 +193,7 @@ def test_a_share_out_of_range_is_refused(keep: float) -> None:
 
 
 def test_flipped_bits_are_found(saved: Path, tmp_path: Path) -> None:
-    for name in ("tensors.safetensors", "snapshot/edges/RATED.arrow", "snapshot/nodes/Film.arrow", "model.json"):
+    for name in ("tensors.safetensors", "snapshot/edges/RATED.parquet", "snapshot/nodes/Film.arrow", "model.json"):
         folder = tmp_path / name.replace("/", "-")
         save(load(saved), folder)
         data = bytearray((folder / name).read_bytes())

@@ -1,4 +1,4 @@
-"""Eight bits a number: what is rounded stays as it is, and what is packed comes back to the last bit."""
+"""Few bits a number: what is rounded stays as it is, and what is packed comes back to the last bit."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
 from kg_rec.errors import ArgumentError
-from kg_rec.model.packing import Directions, pack, rounded, unpack
+from kg_rec.model.packing import BITS, Directions, pack, rounded, rounded_pair, unpack
 
 NUMBERS = st.floats(-1e6, 1e6, width=32).filter(lambda x: x == 0 or abs(x) > 1e-6)
 MATRICES = arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 9)), elements=NUMBERS)
@@ -22,12 +22,31 @@ def test_a_number_is_rounded_by_at_most_a_64th_of_half_the_largest_of_its_row(ma
     assert all(len(np.unique(np.abs(row))) <= 128 for row in found)
 
 
-@given(MATRICES)
-def test_rounding_twice_is_rounding_once(matrix: np.ndarray) -> None:
-    once = rounded(matrix)
-    np.testing.assert_array_equal(rounded(once), once)
+@given(MATRICES, st.sampled_from(BITS))
+def test_rounding_twice_is_rounding_once(matrix: np.ndarray, bits: int) -> None:
+    once = rounded(matrix, bits)
+    assert all(len(np.unique(np.abs(row))) <= 2 ** (bits - 1) for row in once)
+    np.testing.assert_array_equal(rounded(once, bits), once)
     cells = sparse.csr_array(matrix)
-    np.testing.assert_array_equal(rounded(cells).toarray(), once)
+    np.testing.assert_array_equal(rounded(cells, bits).toarray(), once)
+
+
+def test_rows_that_are_multiples_of_each_other_are_told_once() -> None:
+    rng = np.random.default_rng(2)
+    one = rng.normal(size=(500, 32)).astype(np.float32)
+    other = one * rng.uniform(0.1, 9, (500, 1)).astype(np.float32)
+    other[7], one[8] = rng.normal(size=32), 0  # these two are none
+    first, second = rounded_pair(one, other, 4)
+    assert np.abs(first - one).max() <= 0.08 * np.abs(one).max()
+    assert (np.abs(second - other).max(axis=1) <= 0.08 * np.abs(other).max(axis=1)).all()
+    np.testing.assert_array_equal(rounded(second, 4), second)
+    np.testing.assert_array_equal(first, rounded(one, 4))
+    alone, both = (pack(given_).nbytes for given_ in ({"one": first}, {"one": first, "other": second}))
+    assert both < 1.35 * alone < 1.5 * pack({"other": rounded(rng.normal(size=(500, 32)).astype(np.float32), 4)}).nbytes
+    for fine, exact in zip(rounded_pair(one, other, 16), (one, other), strict=True):
+        assert (np.abs(fine - exact).max(axis=1) <= 1e-4 * np.abs(exact).max(axis=1)).all()
+    for name, values in unpack(pack({"one": first, "other": second})).items():
+        np.testing.assert_array_equal(values, first if name == "one" else second)
 
 
 def cells(matrix: sparse.csr_array) -> dict[str, np.ndarray]:
@@ -35,12 +54,13 @@ def cells(matrix: sparse.csr_array) -> dict[str, np.ndarray]:
     return {f"m.{name}": values for name, values in parts.items()}
 
 
-@given(MATRICES, st.booleans())
-def test_tensors_come_back_to_the_last_bit(matrix: np.ndarray, eight: bool) -> None:
-    matrix = rounded(matrix) if eight else matrix
+@given(MATRICES, st.sampled_from([None, *BITS]))
+def test_tensors_come_back_to_the_last_bit(matrix: np.ndarray, bits: int | None) -> None:
+    matrix = matrix if bits is None else rounded(matrix, bits)
     given_ = {
         "dense": matrix,
         "row": matrix[0],
+        "few": np.tile(matrix[0], 5),
         "flags": matrix[0] > 0,
         "counts": np.arange(len(matrix)),
         **cells(sparse.csr_array(matrix)),
@@ -82,7 +102,7 @@ def test_vectors_in_few_directions() -> None:
     # what is projected is what is kept, but for the eight bits
     found = Directions.of(vectors, 3)
     assert np.abs(found.project(vectors) - found.vectors).max() < 0.02 * np.abs(vectors).max()
-    np.testing.assert_array_equal(Directions(found.codes, found.exponents, found.basis).vectors, exact)
+    np.testing.assert_array_equal(Directions(found.codes, found.scales, found.basis).vectors, exact)
 
 
 def test_directions_do_not_depend_on_the_order_of_the_vectors() -> None:
