@@ -261,7 +261,7 @@ def test_whose_lists_and_an_allow_list(world: World, store: GraphStore) -> None:
 def test_a_stopped_run_is_resumed_to_the_same_result(
     world: World, store: GraphStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="kg_rec")
     start(world.job(), store, "whole")
     stop = threading.Event()
     stop.set()
