@@ -78,6 +78,8 @@ def _left_out(model: Recommender) -> dict[str, Any] | None:
 
 def _name(model: Recommender, relation: str, key: str) -> str:
     """What the node is called in the graph."""
+    from kg_rec.snapshot.item_facts import other_end
+
     kind = model.snapshot.schema.relation_types[relation]
-    node_type = kind.target if kind.source == model.snapshot.schema.item.name else kind.source
+    node_type = other_end(model.snapshot.schema, kind)
     return model.snapshot.name(node_type, model.snapshot.ids[node_type].index(key))

@@ -84,17 +84,19 @@ class Stating:
     Attributes:
         model: of everybody.
         said: by user key.
+        spoke: which users said something, boolean, shape (users,).
         editor: applies what was said.
     """
 
     model: Recommender
     said: Said
+    spoke: NDArray[np.bool_]
     editor: Editor
 
     @classmethod
     def of(cls, model: Recommender, said: Said) -> Stating:
         """See the attributes."""
-        return cls(model, said, Editor(Profiler(model), Asker(model, near=False)))
+        return cls(model, said, model.users.mask(list(said)), Editor(Profiler(model), Asker(model, near=False)))
 
     def models(self, users: NDArray[np.int64]) -> Iterator[tuple[Recommender, NDArray[np.int64]]]:
         """The users in parts, each with its model: that of everybody, and one user's own.
@@ -105,9 +107,9 @@ class Stating:
         Yields:
             The model, and the places of its users, ascending.
         """
-        said = np.array([self.model.users.key(user) in self.said for user in users.tolist()], np.bool_)
-        if not said.all():
-            yield self.model, np.flatnonzero(~said)
-        for place in np.flatnonzero(said).tolist():
+        spoke = self.spoke[users]
+        if not spoke.all():
+            yield self.model, np.flatnonzero(~spoke)
+        for place in np.flatnonzero(spoke).tolist():
             key = self.model.users.key(int(users[place]))
             yield self.model.stating(stated(self.editor.apply(key, self.said[key]))), np.array([place])

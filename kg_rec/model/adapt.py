@@ -48,7 +48,7 @@ from kg_rec.model.vanished import vanished
 from kg_rec.quantity import quantity
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import EdgeTable, Snapshot
-from kg_rec.snapshot.item_facts import without_relations
+from kg_rec.snapshot.item_facts import other_end, without_relations
 
 _log = logging.getLogger(__name__)
 #: Training again is advised when more than this share of the items is new to the model.
@@ -351,7 +351,7 @@ def _profile(model: Trained, after: Snapshot, place: NDArray[np.int64]) -> Float
 def _for_old_nodes(before: Snapshot, after: Snapshot, relation: RelationType) -> sparse.csr_array:
     """Which item of ``after`` is tied to which node of ``before``, binary CSR."""
     matrix = incidence(after, relation)
-    other = relation.target if relation.source == after.schema.item.name else relation.source
+    other = other_end(after.schema, relation)
     column = before.ids[other].indices(after.ids[other].keys)
     cells = matrix.tocoo()
     known = column[cells.col] >= 0

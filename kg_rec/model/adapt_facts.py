@@ -24,6 +24,7 @@ from kg_rec.model.item_paths import (
 )
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import Snapshot
+from kg_rec.snapshot.item_facts import other_end
 
 
 def with_facts(factors: PathFactors, before: Snapshot, after: Snapshot, config: TrainConfig) -> PathFactors:
@@ -45,7 +46,7 @@ def with_gates(paths: GatedPaths, before: Snapshot, after: Snapshot, config: Tra
     if factors is kept.factors:
         return kept
     relation = after.schema.relation_types[factors.relation]
-    other = relation.target if relation.source == after.schema.item.name else relation.source
+    other = other_end(after.schema, relation)
     new = before.ids[other].indices(after.ids[other].keys) < 0
     gate = np.where(new, np.float32(mean_gate(chosen, relation.name)), kept.gate)
     return GatedPaths(factors, gate.astype(np.float32))
@@ -83,7 +84,7 @@ def _joined(
 def _came(before: Snapshot, after: Snapshot, relation: RelationType) -> sparse.csr_array:
     """The facts of a relation type that only ``after`` has, binary CSR, shape (items, other nodes)."""
     there = incidence(after, relation)
-    other = relation.target if relation.source == after.schema.item.name else relation.source
+    other = other_end(after.schema, relation)
     column = after.ids[other].indices(before.ids[other].keys)
     cells = incidence(before, relation).tocoo()
     known = column[cells.col] >= 0

@@ -8,6 +8,7 @@ import numpy as np
 
 from kg_rec.errors import NotFoundError
 from kg_rec.model.recommender import Recommender
+from kg_rec.snapshot.item_facts import other_end
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def strongest(model: Recommender, relation: str | None = None, count: int = 20) 
         if relation not in (None, factors.relation):
             continue
         kind = model.snapshot.schema.relation_types[factors.relation]
-        ids = model.snapshot.ids[kind.target if kind.source == model.snapshot.schema.item.name else kind.source]
+        ids = model.snapshot.ids[other_end(model.snapshot.schema, kind)]
         items = np.bincount(factors.source.indices, minlength=factors.source.shape[1])
         discount = np.asarray(factors.source.max(axis=0).todense()).ravel()
         weight = paths.gate * discount

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from kg_rec.schema import RelationType
 from kg_rec.snapshot import Snapshot
+from kg_rec.snapshot.item_facts import other_end
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def incidence(snapshot: Snapshot, relation: RelationType) -> sparse.csr_array:
     edges = snapshot.edges[relation.name]
     item = snapshot.schema.item.name
     ends = (edges.source, edges.target) if relation.source == item else (edges.target, edges.source)
-    other = relation.target if relation.source == item else relation.source
+    other = other_end(snapshot.schema, relation)
     shape = (len(snapshot.items), len(snapshot.ids[other]))
     matrix = sparse.csr_array((np.ones(len(edges), np.float32), ends), shape=shape)
     if other == item:
@@ -127,7 +128,7 @@ def still_there(factors: PathFactors, before: Snapshot, after: Snapshot) -> Path
         after: another state of it, with the same items.
     """
     relation = after.schema.relation_types[factors.relation]
-    other = relation.target if relation.source == after.schema.item.name else relation.source
+    other = other_end(after.schema, relation)
     old, new = before.edges[relation.name], after.edges[relation.name]
     same = len(old) == len(new) and bool((old.source == new.source).all() and (old.target == new.target).all())
     if same and before.ids[other].keys.equals(after.ids[other].keys):
@@ -156,7 +157,7 @@ def gates_there(paths: GatedPaths, before: Snapshot, after: Snapshot) -> GatedPa
     relation = after.schema.relation_types[factors.relation]
     if relation.source == relation.target:
         return GatedPaths(factors, paths.gate)
-    other = relation.target if relation.source == after.schema.item.name else relation.source
+    other = other_end(after.schema, relation)
     column = after.ids[other].indices(before.ids[other].keys)
     gate = np.zeros(factors.source.shape[1], np.float32)
     gate[column[column >= 0]] = paths.gate[column >= 0]

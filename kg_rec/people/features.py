@@ -13,6 +13,7 @@ from kg_rec.arrays.types import Floats64, Ints
 from kg_rec.ask.fields import Fields
 from kg_rec.model.item_paths import incidence
 from kg_rec.model.recommender import Recommender
+from kg_rec.snapshot.item_facts import other_end
 
 #: A feature of fewer items is left out: it says no more than the item itself.
 _LEAST_ITEMS = 2
@@ -126,7 +127,7 @@ class Features:
         relation = snapshot.schema.relation_types.get(name)
         if relation is None:
             return Feature.of_years(name, node, node + 9)
-        kind = relation.target if relation.source == snapshot.schema.item.name else relation.source
+        kind = other_end(snapshot.schema, relation)
         return Feature(name, kind, snapshot.ids[kind].key(node), snapshot.name(kind, node))
 
     def contrast(self, scores: Floats64, columns: Ints | None = None) -> Floats64:

@@ -18,7 +18,21 @@ from kg_rec.serve.live import State
 from kg_rec.serve.maker import Form
 from kg_rec.serve.service import Service
 from kg_rec.serve.tokens import Token
-from kg_rec.serve.wire import Admin, App, Asked, Auditor, Change, Event, Key, Lang, Length, Support, Wanted
+from kg_rec.serve.wire import (
+    LIST_LANG,
+    LIST_LENGTH,
+    Admin,
+    App,
+    Asked,
+    Auditor,
+    Change,
+    Event,
+    Key,
+    Lang,
+    Length,
+    Support,
+    Wanted,
+)
 from kg_rec.snapshot import NO_TIME
 
 router = APIRouter()
@@ -40,7 +54,9 @@ def model_of(
 
 
 @router.get(LISTS, tags=["lists"], response_class=JSONResponse)
-def recommend(request: Request, user: Key, token: App, k: Length = 10, lang: Lang = "en", why: bool = True) -> Response:
+def recommend(
+    request: Request, user: Key, token: App, k: Length = LIST_LENGTH, lang: Lang = LIST_LANG, why: bool = True
+) -> Response:
     """The user's best items, each with what its score is made of and, unless why=false, the reason in words."""
     service_of(request).audit(token, "recommendations", user)
     body = service_of(request).list_of(request.scope["query_string"], user, k, lang, why)

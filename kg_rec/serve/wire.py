@@ -24,11 +24,15 @@ def _spoken(lang: str) -> str:
     return lang
 
 
-Key = Annotated[str, Query(min_length=1, max_length=1000, description="Key of a user or an item.")]
-Length = Annotated[int, Query(ge=1, le=100, description="Length of the list.")]
+#: What a request for a list has where it does not say it, and the most letters and items it may ask for.
+LIST_LENGTH, LIST_LANG = 10, "en"
+_KEY, _ITEMS, _LANG = 1000, 100, 20
+
+Key = Annotated[str, Query(min_length=1, max_length=_KEY, description="Key of a user or an item.")]
+Length = Annotated[int, Query(ge=1, le=_ITEMS, description="Length of the list.")]
 Lang = Annotated[
     str,
-    Query(min_length=1, max_length=20, description="Language of the words: en, zh, ..."),
+    Query(min_length=1, max_length=_LANG, description="Language of the words: en, zh, ..."),
     AfterValidator(_spoken),
 ]
 
@@ -44,14 +48,14 @@ def plain_list(query: bytes) -> tuple[str, int, str, bool] | None:
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=4)
         given = dict(pairs)
-        user, k, lang = given.get("user", ""), given.get("k", "10"), given.get("lang", "en")
+        user, k, lang = given.get("user", ""), given.get("k", str(LIST_LENGTH)), given.get("lang", LIST_LANG)
         why = {"true": True, "false": False}[given.get("why", "true")]
         code_of(lang)
     except (ValueError, KeyError, SchemaError):
         return None
-    if len(given) < len(pairs) or not given.keys() <= _LIST or not (0 < len(user) <= 1000 and 0 < len(lang) <= 20):
+    if len(given) < len(pairs) or not given.keys() <= _LIST or not (0 < len(user) <= _KEY and 0 < len(lang) <= _LANG):
         return None
-    return (user, int(k), lang, why) if k.isascii() and k.isdigit() and len(k) <= 3 and 1 <= int(k) <= 100 else None
+    return (user, int(k), lang, why) if k.isascii() and k.isdigit() and len(k) <= 3 and 1 <= int(k) <= _ITEMS else None
 
 
 class Needs:

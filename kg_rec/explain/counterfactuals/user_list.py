@@ -78,8 +78,10 @@ class UserList:
         latest_first = liked.take(np.argsort(ranks_from_latest(liked)))
         return cls(model, latest_first, frozenset(had.tolist()), frozenset(disliked.tolist()), allowed)
 
-    def without(self, items: NDArray[np.int64]) -> UserList:
-        """The same with fewer candidates."""
+    def having(self, items: NDArray[np.int64]) -> UserList:
+        """The same once the user has some items: they are no candidates then, unless items are had again."""
+        if self.model.snapshot.schema.interaction.again:
+            return self
         allowed = self.allowed.copy()
         allowed[items] = False
         return replace(self, allowed=allowed)

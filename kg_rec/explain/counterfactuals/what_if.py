@@ -134,13 +134,11 @@ def what_if(
         if index not in view.had:
             raise NotFoundError(f"user {user!r} has no interaction with {key!r}; expected one that can be taken out")
     kept = view.edges.take(~np.isin(view.edges.target, out))
-    again = model.snapshot.schema.interaction.again
-    counting = [] if again else kept.target.tolist()
+    counting = [] if model.snapshot.schema.interaction.again else kept.target.tolist()
     twice = [key for n, key in enumerate(added) if int(new[n]) in {*counting, *new[:n].tolist()}]
     if twice:
         raise ConfigError(f"user {user!r} already interacted with {twice[0]!r}; add items that do not count yet")
-    listed = view if again else view.without(new)
-    after = replace(listed, disliked=view.disliked - set(out.tolist()))
+    after = replace(view.having(new), disliked=view.disliked - set(out.tolist()))
     before = view.scores(view.edges)
     changes = _changes(view, before, after, after.scores(with_latest(kept, new)), k)
     return WhatIf(user, k, tuple(added), tuple(removed), {}, changes)

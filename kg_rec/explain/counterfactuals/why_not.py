@@ -203,7 +203,7 @@ def _with_each(
     ranks, behind = np.empty(len(rest), np.int64), np.empty(len(rest))
     for n, item in enumerate(rest.tolist()):
         new = np.array([*added, item])
-        after = view if view.model.snapshot.schema.interaction.again else view.without(new)
+        after = view.having(new)
         scores = after.scores(with_latest(view.edges, new))
         rank = after.rank(scores, target)
         ranks[n] = rank if rank is not None else len(scores)

@@ -25,6 +25,7 @@ from kg_rec.model.item_paths import GatedPaths, PathFactors, shared_nodes
 from kg_rec.model.kernel import FactorKernel, Kernel
 from kg_rec.settings import expect
 from kg_rec.snapshot import IdMap, Snapshot
+from kg_rec.snapshot.item_facts import other_end
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -203,8 +204,7 @@ class Knowledge(ChannelKind):
 
 def _nodes(snapshot: Snapshot, relation: str) -> IdMap:
     """The nodes in the middle of paths along a relation type."""
-    kind = snapshot.schema.relation_types[relation]
-    return snapshot.ids[kind.target if kind.source == snapshot.schema.item.name else kind.source]
+    return snapshot.ids[other_end(snapshot.schema, snapshot.schema.relation_types[relation])]
 
 
 def _by_node(snapshot: Snapshot, relation: str, values: NDArray[np.float64]) -> dict[str, float]:
