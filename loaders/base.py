@@ -23,6 +23,7 @@ from kg_rec.loaders.check import Checker
 from kg_rec.loaders.text import Faults, Origin
 from kg_rec.plugins import installed
 from kg_rec.progress import Progress, no_progress
+from kg_rec.quantity import quantity
 from kg_rec.schema import GraphSchema, NodeType, RelationType
 from kg_rec.store.base import GraphStore
 from kg_rec.store.unfinished import begin_load, end_load
@@ -285,7 +286,8 @@ def _load(
                 progress(done, None, f"writing {name}")
         end_load(store)
     if faults.count and not done:
-        raise LoadError(f"no row fits: {faults.count:,} are at fault, listed in {reject_file}; correct them", path)
+        wrong = quantity(faults.count, "row is", "rows are")
+        raise LoadError(f"no row fits: {wrong} at fault, listed in {reject_file}; correct them", path)
     return LoadReport(
         format=format,
         path=path,

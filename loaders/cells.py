@@ -21,6 +21,12 @@ from kg_rec.errors import ArgumentError
 #: Times at which somebody may have done something, in Unix seconds: the years 1600 to 2199.
 LEAST_TIME, MOST_TIME = -11_676_096_000, 7_258_118_399
 _WORDS: dict[type, str] = {dict: "an object", list: "a list", bytes: "bytes", tuple: "a list"}
+_YEAR = 366 * 86_400
+#: Times before this, in Unix seconds, are hardly times: what people did in 1970 and 1971 is not in such data.
+_UNLIKELY = 42_100_000
+#: 1990 to 2050 in days since 1970, and units larger than a second.
+_LEAST_DAY, _MOST_DAY = 7_305, 29_220
+_LARGE_UNITS = (("minutes", 60), ("hours", 3_600), ("days", 86_400))
 _UNITS = (("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9))
 _INTEGER = re.compile(r"\s*[+-]?\d{1,18}\s*")
 
@@ -96,7 +102,8 @@ def seconds(column: pa.Array) -> tuple[pa.Array, Faults]:
     """A column of times as Unix seconds, int64, and why each row at fault is (these become null).
 
     Understood are whole and broken numbers of seconds, ISO 8601 texts (UTC where they name no zone), dates and
-    timestamps.  NaN and empty text are no time.  What lies outside the years 1600 to 2199 is at fault.
+    timestamps.  NaN and empty text are no time.  What lies outside the years 1600 to 2199 is at fault, and so is a day
+    written as the number YYYYMMDD, unless other numbers show that few seconds are meant.
     """
     kind = column.type
     faults: Faults = {}
@@ -116,7 +123,36 @@ def seconds(column: pa.Array) -> tuple[pa.Array, Faults]:
     wrong = pc.or_(pc.less(values, LEAST_TIME), pc.greater(values, MOST_TIME))
     for row in np.flatnonzero(pc.fill_null(wrong, False).to_numpy(zero_copy_only=False)).tolist():
         faults[row] = _implausible(values[row].as_py())
+    if pa.types.is_temporal(kind):
+        return values, faults
+    numbers = pc.fill_null(values, -1).to_numpy()
+    days = _days_as_numbers(numbers)
+    if days.any() and not ((numbers >= 0) & (numbers < _YEAR) & ~days).any():
+        for row in np.flatnonzero(days).tolist():
+            day = f"{numbers[row]:08}"
+            faults[row] = (
+                f"expected a time in seconds since 1970, got {day}, which looks like a day; "
+                f"write it as {day[:4]}-{day[4:6]}-{day[6:]}"
+            )
     return values, faults
+
+
+def told_of_small(least: int, most: int) -> str:
+    """What Unix seconds from ``least`` to ``most`` may be, where all are times in 1970 or so; else empty."""
+    if not 0 <= least < most < _UNLIKELY:
+        return ""
+    for unit, size in _LARGE_UNITS:
+        if least * size >= _LEAST_DAY * 86_400 and most * size <= _MOST_DAY * 86_400:
+            return f"they look like {unit} since 1970; multiply them by {size:,}"
+    return "if they are no seconds, such as days, multiply them"
+
+
+def _days_as_numbers(values: np.ndarray) -> np.ndarray:
+    """Which numbers are days of 1900 to 2099 as YYYYMMDD."""
+    year, month, day = values // 10_000, values // 100 % 100, values % 100
+    longest = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])[np.clip(month, 0, 12)]
+    in_month = (month >= 1) & (month <= 12) & (day >= 1) & (day <= longest)
+    return np.asarray((year >= 1900) & (year <= 2099) & in_month)
 
 
 def _second(value: Any) -> int | None:
@@ -149,6 +185,12 @@ def _iso(text: str) -> int:
 
 
 def _implausible(value: int) -> str:
+    for digits, factor in ((14, 10**6), (12, 10**4)):
+        if len(str(value)) == digits and _days_as_numbers(np.array([value // factor]))[0]:
+            return (
+                f"expected a time in seconds since 1970, got {value}, which looks like a date and time; "
+                "write it as YYYY-MM-DDTHH:MM:SS"
+            )
     if 0 < value < 253_402_300_800:  # a date before the year 10000, such as one that stands for never
         year = datetime.fromtimestamp(value, UTC).year
         return f"expected a time in the years 1600 to 2199, got one in {year}; correct it, or leave it empty"

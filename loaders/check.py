@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kg_rec.errors import LoadError, SchemaError
-from kg_rec.loaders.cells import seconds, texts
+from kg_rec.loaders.cells import seconds, texts, told_of_small
 from kg_rec.loaders.text import Faults, Origin
 from kg_rec.schema import DATATYPES, Datatype, GraphSchema, NodeType, PropertyType
 from kg_rec.store.batch import MAX_KEY_BYTES
@@ -44,6 +44,7 @@ class Checker:
         self._defined: dict[str, dict[str, int | None]] = {}
         self._known: dict[str, set[str]] = {}
         self._targets: dict[str, dict[str, set[str]]] = {}
+        self._times: dict[str, tuple[int, int]] = {}
         self.repeated: dict[str, int] = {}
 
     def nodes(self, node_type: str, table: pa.Table, origin: Origin, mention: bool) -> pa.Table:
@@ -120,6 +121,8 @@ class Checker:
                 reason = f"unknown {node_type} {key!r}: neither in these data nor in the graph; load it first"
                 faults.setdefault(row, f"{reason}, or correct the id")
         typed, origin = self._drop(typed, origin, faults, table)
+        if kind.time in typed.column_names:
+            self._keep_times(f"{relation}.{kind.time}", typed[kind.time])
         before = typed.num_rows
         rule = repeats or ("last" if kind.repeats is None or kind.repeats == "count" else kind.repeats)
         typed, kept = _merge(typed, kind.weight, kind.time, rule)
@@ -130,8 +133,12 @@ class Checker:
         return typed
 
     def notes(self) -> tuple[str, ...]:
-        """Node types in which keys differ only in ways that are hard to see."""
-        notes = []
+        """Node types in which keys differ only in ways that are hard to see, and times that are hardly seconds."""
+        notes = [
+            f"{name}: {least:,} to {most:,} is read as seconds since 1970; {told}"
+            for name, (least, most) in self._times.items()
+            if (told := told_of_small(least, most))
+        ]
         for name, keys in self._known.items():
             odd = [key for key in keys if not key.isascii() or key != " ".join(key.split())]
             plain = Counter(map(alike, odd))
@@ -142,6 +149,13 @@ class Checker:
                     f"such as {twins[0]!r}; they are kept as they are"
                 )
         return tuple(notes)
+
+    def _keep_times(self, name: str, times: pa.ChunkedArray) -> None:
+        """The first and the last time of a property so far."""
+        found = pc.min_max(times).as_py()
+        if found["min"] is not None:
+            least, most = self._times.get(name, (found["min"], found["max"]))
+            self._times[name] = min(least, found["min"]), max(most, found["max"])
 
     def _check_columns(
         self, table: pa.Table, name: str, properties: Iterable[PropertyType], needed: Iterable[str], origin: Origin

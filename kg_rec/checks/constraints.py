@@ -24,6 +24,8 @@ from kg_rec.store.neo4j.vectors import VECTORS
 from kg_rec.store.unfinished import LOAD
 
 _SECONDS_PER_QUERY = 600.0
+#: The end of the year 9999: some write it for never.
+_MOST_SECONDS = 253_402_300_799
 #: Whether labels are ours, and how they are shown.
 _LABELS = ("any(l IN name WHERE l IN $known)", "coalesce(head(name), 'no label')")
 _NEO4J_TYPES: dict[Datatype, str] = {
@@ -196,6 +198,9 @@ class ConstraintChecker:
                 yield _Rule("missing property", subject, f"{value} IS NULL", "the schema requires it")
             if not self.typed:
                 yield from self._datatype(p, value, subject)
+                if p.use == "time":
+                    beyond = f"CASE WHEN {value} IS :: INTEGER THEN abs({value}) > {_MOST_SECONDS} ELSE false END"
+                    yield _Rule("implausible time", subject, beyond, "expected seconds since 1970, not milliseconds")
             bounds = [(p.minimum, "<", "at least"), (p.maximum, ">", "at most")]
             outside = [f"{value} {sign} {float(bound)!r}" for bound, sign, _ in bounds if bound is not None]
             if outside:

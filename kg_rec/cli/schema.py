@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 from kg_rec.cli.catalog import schema
 from kg_rec.cli.console import Command, note, print_json
 from kg_rec.cli.options import graph_option, json_option, key_values, opened
+from kg_rec.quantity import quantity
 
 if TYPE_CHECKING:
     from kg_rec.checks.constraints import Finding
@@ -104,15 +106,26 @@ def _guessed(turtle: str) -> list[str]:
     found = GraphSchema.from_turtle(turtle)
     acts, item = found.interaction, found.item
     limit = "" if acts.positive_from is None else f", liked from {acts.positive_from:g}"
-    known = [name for name, r in found.relation_types.items() if not (r.interaction or r.rule or name == RECOMMENDED)]
-    warnings = [name for name, r in found.relation_types.items() if r.rule]
-    shown = item.name_property or item.key
+    relations = [r for name, r in found.relation_types.items() if not (r.interaction or name == RECOMMENDED)]
+    known = [_called(r.name, r.pattern, r.labels) for r in relations if not r.rule]
+    warnings = [_called(r.name, r.pattern, r.labels) for r in relations if r.rule]
+    names = {
+        (t.name, p.name): _called(p.name, p.expression, p.labels) for t in (found.user, item) for p in t.properties
+    }
+    users, items = (_called(t.name, t.pattern, t.labels) for t in (found.user, item))
+    shown = names[item.name, item.name_property or item.key]
     lines = [
-        f"users: {found.user.name}, by {found.user.key}; items: {item.name}, by {item.key}, shown as {shown}",
+        f"users: {users}, by {names[found.user.name, found.user.key]}; "
+        f"items: {items}, by {names[item.name, item.key]}, shown as {shown}",
         f"what users did: {acts.labels['en']}{limit}",
         f"known of items: {', '.join(known) or 'nothing'}",
     ]
     return [*lines, *([f"warnings, which are no reasons: {', '.join(warnings)}"] if warnings else [])]
+
+
+def _called(name: str, origin: str | None, labels: Mapping[str, str]) -> str:
+    """What the graph calls a thing whose own name a schema cannot have."""
+    return name if origin is None or name in origin else labels.get("en", name)
 
 
 @schema.command("check", cls=Command)
@@ -143,7 +156,7 @@ def check_schema(ctx: click.Context, file: str, graph: str | None, as_json: bool
         for finding in findings:
             click.echo(finding.line())
         what = "the schema can be read" if graph is None else f"{graph} keeps the schema"
-        click.echo(f"{broken} contradictions" if broken else what)
+        click.echo(quantity(broken, "contradiction") if broken else what)
     if broken:
         ctx.exit(1)
 

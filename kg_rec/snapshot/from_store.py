@@ -115,16 +115,32 @@ def edges_of_batch(relation: RelationType, sources: IdMap, targets: IdMap, batch
         sources: ids of the source nodes.
         targets: ids of the target nodes.
         batch: columns ``source`` and ``target``, and one per property.
+
+    Raises:
+        SnapshotError: a weight is infinite, or too large to count with.
     """
     source = sources.indices(batch.column("source"))
     target = targets.indices(batch.column("target"))
     weight = time = None
     if relation.weight is not None:
-        weight = np.asarray(pc.fill_null(batch.column(relation.weight).cast(pa.float32()), np.nan), dtype=np.float32)
+        weight = _weights(relation, batch)
     if relation.time is not None:
         time = np.asarray(pc.fill_null(batch.column(relation.time).cast(pa.int64()), NO_TIME), dtype=np.int64)
     edges, there = EdgeTable(source, target, weight, time), (source >= 0) & (target >= 0)
     return edges if there.all() else edges.take(there)
+
+
+def _weights(relation: RelationType, batch: pa.RecordBatch) -> np.ndarray:
+    """The weights of a batch, NaN where there is none."""
+    column = batch.column(relation.weight)
+    weight = np.asarray(pc.fill_null(column.cast(pa.float32()), np.nan), dtype=np.float32)
+    if np.isinf(weight).any():
+        row = int(np.flatnonzero(np.isinf(weight))[0])
+        raise SnapshotError(
+            f"{relation.name}.{relation.weight}: expected a weight of at most {np.finfo(np.float32).max:.1e}, got "
+            f"{column[row].as_py():g} of {batch.column('source')[row]} -> {batch.column('target')[row]}; correct it"
+        )
+    return weight
 
 
 def _concatenate(relation: RelationType, parts: list[EdgeTable]) -> EdgeTable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Any
 
 import pyarrow as pa
@@ -26,7 +26,8 @@ def to_table(names: Sequence[str], values: Sequence[Sequence[Any]]) -> pa.Table:
     Times of several zones in one column, and times of day with a zone, for which Arrow has no type, are ISO 8601 texts.
 
     Raises:
-        StoreError: a column mixes types that Arrow cannot hold together, or times with a zone and without one.
+        StoreError: a column mixes types that Arrow cannot hold together, times with a zone and without one, or dates
+            and times.
     """
     if len(set(names)) != len(names):
         raise StoreError(f"the query returns two columns of one name: {', '.join(names)}; name them with AS")
@@ -51,7 +52,11 @@ def _with_zones(name: str, column: Sequence[Any]) -> Sequence[Any]:
         return column
     zones: dict[_Path, set[str | None]] = {}
     of_day: set[_Path] = set()
+    days: set[_Path] = set()
     for path, value in (pair for row in column for pair in _times(row, ())):
+        if not isinstance(value, datetime | time):
+            days.add(path)
+            continue
         zones.setdefault(path, set()).add(None if value.tzinfo is None else str(value.tzinfo))
         if isinstance(value, time) and value.tzinfo is not None:
             of_day.add(path)
@@ -60,13 +65,18 @@ def _with_zones(name: str, column: Sequence[Any]) -> Sequence[Any]:
             f"column {name} of the query mixes times with a zone and without one; return them in columns of their own, "
             "or as text by toString()"
         )
+    if days & zones.keys():  # Arrow would keep the day of each time
+        raise StoreError(
+            f"column {name} of the query mixes dates and times; return them in columns of their own, or as text by "
+            "toString()"
+        )
     texts = of_day | {path for path, found in zones.items() if len(found) > 1}
     return [_as_texts(row, (), texts) for row in column] if texts else column
 
 
-def _times(value: Any, path: _Path) -> Iterator[tuple[_Path, datetime | time]]:
-    """The times in a value, each with its place in lists and maps."""
-    if isinstance(value, datetime | time):
+def _times(value: Any, path: _Path) -> Iterator[tuple[_Path, date | time]]:
+    """The dates and times in a value, each with its place in lists and maps."""
+    if isinstance(value, date | time):
         yield path, value
     elif isinstance(value, dict):
         for key, inner in value.items():

@@ -182,6 +182,38 @@ def test_a_wrong_date_is_an_error_that_names_the_property(
 
 
 @pytest.mark.neo4j
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("SET r.weight = true", r"weight of INTERACTED .* such as that of u -> a: expected a finite number, got True"),
+        ("SET r.weight = '4,5'", "expected a finite number, got '4,5'"),
+        ("SET r.weight = 1.0 / 0.0", r"INTERACTED\.weight: expected a weight of at most 3.4e\+38, got inf of u -> a"),
+        ("SET r.weight = 1e300", r"got 1e\+300 of u -> a; correct it"),
+        ("SET r.time = 1.5", "expected an integer, got 1.5"),
+        ("SET r.time = datetime('2024-07-01T12:00Z')", r"expected an integer, got 2024-07-01T12:00:00\.\S+"),
+        ("SET i.name = 1984", "expected text, got 1984"),
+        ("SET i.name = ['A', 'B']", r"expected text, got \['A', 'B'\]"),
+        ("SET i.tags = 'abc'", "property tags of Item .* expected a list of texts, got 'abc'"),
+        ("SET i.tags = [1.5]", r"expected a list of texts, got \[1.5\]"),
+        ("SET i.seen = 1", "expected true or false, got 1"),
+    ],
+)
+def test_a_value_of_another_type_is_an_error_that_names_it(
+    clean_neo4j: str, neo4j_driver: neo4j.Driver, statement: str, message: str
+) -> None:
+    more = "[ sh:path :tags ; sh:datatype kr:stringList ] , [ sh:path :seen ; sh:datatype xsd:boolean ] ,"
+    text = GENERIC.turtle.replace("[ sh:path :text ;", f"{more} [ sh:path :text ;")
+    with closing(connect(clean_neo4j)) as store:
+        store.apply_schema(GraphSchema.from_turtle(text))
+        make = "CREATE (u:User {user_id: 'u'})-[r:INTERACTED {weight: 1, time: 2.0}]->(i:Item {item_id: 'a'})"
+        neo4j_driver.execute_query(make)
+        assert export(store).interactions.time.tolist() == [2]
+        neo4j_driver.execute_query(f"MATCH (u)-[r]->(i:Item) {statement}")
+        with pytest.raises((SnapshotError, StoreError), match=message):
+            export(store)
+
+
+@pytest.mark.neo4j
 def test_parallel_edges_change_no_score_and_no_number_of_people(clean_neo4j: str, neo4j_driver: neo4j.Driver) -> None:
     model = toy_graph.everything()
     with closing(connect(clean_neo4j)) as store:

@@ -400,7 +400,7 @@ def test_names_of_the_graph_are_data(store: GraphStore, neo4j_driver: neo4j.Driv
 def test_whole_floats_are_keys_in_full(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
     run = neo4j_driver.execute_query
     run("UNWIND range(0, 9) AS u CREATE (:User {id: 4006381333931.0 + u})")
-    run("UNWIND range(0, 9) AS i CREATE (:Item {price: i + 0.5, id: toFloat(i)})")
+    run("UNWIND range(0, 9) AS i CREATE (:Item {price: i + 0.5, id: toFloat(i), title: 'Item ' + i})")
     run("MATCH (u:User), (i:Item) WHERE (toInteger(u.id) + toInteger(i.id)) % 2 = 0 CREATE (u)-[:CLICKED]->(i)")
     apply(store, GraphSchema.from_turtle(infer(store)))
     graph = export(store)

@@ -217,6 +217,9 @@ FAULTS = {
     "text for a rating": (
         f"{RATING} SET r.rating = '4'", "wrong datatype", "RATED.rating", 1, ("u1 -> f2",),
     ),
+    "milliseconds": (
+        f"{RATING} SET r.at = 1700000000000", "implausible time", "RATED.at", 1, ("u1 -> f2",),
+    ),
     "wrong target": (
         "MATCH (a:User {user_id: 'u1'}), (b:Studio {studio_id: 's1'}) CREATE (a)-[:RATED {rating: 4.0}]->(b)",
         "wrongly typed ends", "RATED", 1, ("u1 -> s1",),

@@ -315,5 +315,8 @@ def test_no_time_loses_its_zone(films: GraphStore, values: str, expected: list[A
 def test_what_python_has_no_form_for_is_named(films: GraphStore) -> None:
     with pytest.raises(StoreError, match="mixes times with a zone and without one"):
         films.query("UNWIND [datetime('2024-07-01T12:00:00Z'), localdatetime('2024-07-01T12:00:00')] AS v RETURN v")
+    for time in ("localdatetime('2024-07-01T12:00:00')", "datetime('2024-07-01T12:00:00Z')"):
+        with pytest.raises(StoreError, match="column v of the query mixes dates and times"):
+            films.query(f"UNWIND [date('2024-07-01'), {time}] AS v RETURN v")
     with pytest.raises(StoreError, match=r"such as a date after the year 9999; return it as text, by toString\(\)"):
         films.query("RETURN date('+12024-01-01') AS v")

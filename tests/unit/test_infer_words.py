@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kg_rec.checks.infer.lexicon import opinion, warns
+from kg_rec.checks.infer.lexicon import is_copy, is_passive, is_rating, keying, opinion, warns
 from kg_rec.checks.infer.words import past_of, told_of_items
 
 
@@ -50,6 +50,9 @@ def test_what_users_did_is_told_in_the_past_tense(words: str, past: str | None) 
         ("acted in", "person", "film", "film", ("acted in {}", "is the film of {}")),
         ("published in", "paper", "journal", "paper", ("is published in {}", "is the journal of {}")),
         ("interacts with", "drug", "drug", "drug", ("interacts with {}", "is tied to {}")),
+        ("indiziert bei", "arznei", "diagnose", "arznei", ("is tied to the diagnose {}", "is tied to the arznei {}")),
+        ("tagged", "post", "tag", "post", ("has the tag {}", "is the tag of {}")),
+        ("posted", "company", "job", "job", ("posted {}", "is the job of {}")),
         ("passt zu", "artikel", "artikel", "artikel", ("is tied to {}", "is tied to {}")),
     ],
 )
@@ -69,6 +72,10 @@ def test_a_fact_is_told_by_its_verb_or_by_a_noun(
         ("退货", "购买", -1.0),
         ("浏览", "购买", 0.2),
         ("RETURNED", "BORROWED", 0.0),
+        ("DISMISSED", "", -1.0),
+        ("DROPPED_OUT_OF", "", -1.0),
+        ("NOT_INTERESTED_IN", "", -1.0),
+        ("屏蔽", "", -1.0),
     ],
 )
 def test_what_speaks_against_is_known_in_other_languages(name: str, others: str, weight: float) -> None:
@@ -79,3 +86,19 @@ def test_warnings_are_known_in_other_languages() -> None:
     names = ("CONTRAINDICATED_IN", "KONTRAINDIZIERT_BEI", "CONTRE_INDIQUÉ", "CONTRAINDICADO_EN", "禁忌症")
     assert all(map(warns, names))
     assert not any(map(warns, ("INDIZIERT_BEI", "INDICATED_FOR", "适应症")))
+
+
+def test_a_score_is_an_opinion_where_something_is_judged() -> None:
+    assert is_rating("score")
+    assert is_rating("score", "WROTE_ABOUT Review")
+    assert is_rating("score", "écrit par_sur Avis")
+    assert not is_rating("score", "PROVIDED_ANSWERED Answer")
+    assert is_rating("stars", "PROVIDED_ANSWERED Answer")
+
+
+def test_codes_of_what_many_share_are_no_keys() -> None:
+    assert [keying(name, "Borrower") for name in ("viaf", "code", "postcode", "countryCode", "born")] == [0, 0, 5, 5, 5]
+    assert all(map(is_copy, ("Copy", "HAS_COPY", "Exemplar", "BookInstance", "副本")))
+    assert not any(map(is_copy, ("Copyright", "Book", "Photocopier")))
+    assert all(map(is_passive, ("BOUGHT_BY", "gekauft von", "被购买")))
+    assert not any(map(is_passive, ("HIRED", "REJECTED", "LOBBY")))

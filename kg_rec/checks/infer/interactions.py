@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from kg_rec.checks.infer.lexicon import is_count, is_rating, opinion, when
+from kg_rec.checks.infer.lexicon import is_count, is_passive, is_rating, opinion, when
 from kg_rec.checks.infer.names import Identifiers, comment, english, literal, string, words_of
 from kg_rec.checks.infer.nodes import JOIN, shape
 from kg_rec.checks.infer.survey import Property, edge_properties, repeated
 from kg_rec.checks.infer.ways import EDGES, NODES, Way, Wishes
-from kg_rec.checks.infer.words import PARTICIPLES, past_of
+from kg_rec.checks.infer.words import GETTING, PARTICIPLES, past_of
 from kg_rec.store.base import GraphStore
 from kg_rec.store.mapping import quoted
 
@@ -21,6 +21,10 @@ _UNITS = (
     ("milliseconds", 1e11, 4.1e12, 10**3),
 )
 _SECONDS = 1e8, 4.1e9
+#: 1990 to 2050 in days since 1970, and as YYYYMMDD.
+_DAYS = 7_305, 29_220
+_DAY_NUMBERS = 19_000_101, 20_991_231
+_DAY_NUMBER = "(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])"
 _ISO = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])([T ][0-9]{2}:[0-9]{2}.*)?"
 #: From this share of pairs with several interactions on, items are taken to be had again and again.
 _AGAIN = 0.1
@@ -44,6 +48,18 @@ class _Act:
     held: Mapping[str, tuple[Property, ...]]
     weight: float
     said: bool
+
+    @property
+    def reversed(self) -> bool:
+        """The item does it to the user, as in (Job)-[:REJECTED]->(Candidate)."""
+        first = self.way.steps[0]
+        return len(self.way.steps) == 1 and not first.forward and not is_passive(first.tie.type)
+
+    @property
+    def rating(self) -> tuple[str, Property] | None:
+        """Its number that is an opinion."""
+        holder = " ".join((self.way.name, *self.way.between))
+        return self.number(lambda name: is_rating(name, holder))
 
     def number(self, wanted: Callable[[str], bool]) -> tuple[str, Property] | None:
         """Cypher of the first number whose name is wanted, as a float, and its property."""
@@ -84,6 +100,8 @@ def interaction(
         )
         for way, test, held in zip(ways, tests, holders, strict=True)
     ]
+    # what an item did to a user is no opinion of the user's
+    acts = [replace(act, weight=0.0) if act.reversed and act.weight < 0 and not act.said else act for act in acts]
     weight, repeats, liked, notes = _weights(acts, wishes)
     again = repeats == "sum" and len(acts) == 1 and not wishes.weights and acts[0].number(is_count) is None
     whole = ways[0].pattern(f"(a:{quoted(user)})", f"(b:{quoted(item)})")
@@ -172,7 +190,7 @@ def _case(values: Mapping[str, str]) -> str:
 
 def _weights(acts: Sequence[_Act], wishes: Wishes) -> tuple[str, str, float | None, list[str]]:
     """Cypher of the weight, what several of a pair become, from when on they count as liked, and why."""
-    rated, counted = acts[0].number(is_rating), acts[0].number(is_count)
+    rated = acts[0].number(is_rating) if len(acts[0].way.steps) == 1 else acts[0].rating
     if len(acts) == 1 and not wishes.weights and rated is not None and rated[1].low is not None:
         low, high = rated[1].low, rated[1].high or rated[1].low
         liked = wishes.liked_from if wishes.liked_from is not None else (low + high) / 2 if low < high else None
@@ -183,7 +201,7 @@ def _weights(acts: Sequence[_Act], wishes: Wishes) -> tuple[str, str, float | No
     values: dict[str, str] = {}
     told: list[str] = []
     for act in acts:
-        rated, counted = act.number(is_rating), act.number(is_count)
+        rated, counted = act.rating, act.number(is_count)
         scale = None if rated is None or act.said else _middle(rated[1])
         if rated is not None and scale is not None:
             values[act.test] = f"coalesce(({rated[0]} - {scale[0]!r}) / {scale[1]!r}, 0.0)"
@@ -237,6 +255,13 @@ def _seconds(value: str, p: Property) -> tuple[str, str, int] | None:
         return seconds, f"{p.name}, a text such as {p.example}, taken as UTC where it has no zone", 0
     if not p.numeric or p.low is None or p.high is None:
         return None
+    named = when(p.name) != 1
+    if named and p.kind == "INTEGER" and _DAY_NUMBERS[0] <= p.low <= p.high <= _DAY_NUMBERS[1]:
+        text = f"toString({value})"
+        seconds = f"CASE WHEN {text} =~ '{_DAY_NUMBER}' THEN datetime({{date: date({text})}}).epochSeconds END"
+        return seconds, f"{p.name}, a day as a number such as {p.example}", 2
+    if named and _DAYS[0] <= p.low <= p.high <= _DAYS[1]:
+        return f"toInteger(86400 * {value})", f"{p.name}, days since 1970 by its size", 2
     number = value if p.kind == "INTEGER" else f"toInteger({value})"
     least, most = _SECONDS
     if least <= p.high <= most and p.low >= 0 and (when(p.name) != 1 or p.low >= 1e9):
@@ -252,8 +277,8 @@ def _seconds(value: str, p: Property) -> tuple[str, str, int] | None:
 
 def _words(acts: Sequence[_Act]) -> tuple[str, str, list[str]]:
     """What users did with items, what was done with items by users, and the types for which no verb is known."""
-    if all(len(act.way.steps) == 1 for act in acts):
-        verbs = {act.way.name: past_of(words_of(act.way.name).removesuffix(" by")) for act in acts}
+    verbs = {act.way.name: _verb(act) for act in acts}
+    if all(len(act.way.steps) == 1 or verbs[act.way.name] for act in acts):
         done = " or ".join(dict.fromkeys(verb or "chose" for verb in verbs.values()))
         passive = " or ".join(dict.fromkeys(PARTICIPLES.get(verb or "", verb or "chosen") for verb in verbs.values()))
         return done, f"was {passive} by", [name for name, verb in verbs.items() if verb is None]
@@ -262,3 +287,9 @@ def _words(acts: Sequence[_Act]) -> tuple[str, str, list[str]]:
     noun = words_of(acts[0].way.between[-1])
     noun = f"{'an' if noun[0] in 'aeiou' else 'a'} {noun} of"
     return f"had {noun}", f"was in {noun}", []
+
+
+def _verb(act: _Act) -> str | None:
+    """What users did with items, where the first step says so: who purchased an order purchased what is in it."""
+    verb = None if act.reversed else past_of(words_of(act.way.steps[0].tie.type).removesuffix(" by"))
+    return verb if len(act.way.steps) == 1 or verb in GETTING else None

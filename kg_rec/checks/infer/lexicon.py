@@ -25,8 +25,14 @@ _PEOPLE = re.compile(
 #: Relationship types that speak against, that say little, and that end what another began.
 _AGAINST = _starts(
     "return dislik refund cancel hid block skip complain reject unfollow report allerg ignor annul annulé hate "
-    "zurück retour storn abgelehnt abgebrochen übersprungen refus rejet rendu devuel devol rechaz "
-    "退货 退款 取消 拒绝 不喜欢 拉黑 跳过"
+    "dismiss declin drop withdr abandon unlik uninstall unsubscrib unsav unstar unpin unmatch downvot downrat mute "
+    "muting bann flagged remov disapprov avoid quit regret veto boycott thumbs.?down swiped.?left not.?interested "
+    "gave.?up opted.?out "
+    "zurück retour storn abgelehnt abgebrochen übersprungen verworfen ausgeblendet blockiert gekündigt entfernt "
+    "ignoriert missf hasst gehasst "
+    "refus rejet rendu ignoré bloqué masqué supprim abandonn détest "
+    "devuel devol rechaz ocult bloque descart odia "
+    "退货 退款 取消 拒绝 不喜欢 拉黑 跳过 屏蔽 忽略 删除 讨厌 踩 差评 投诉 放弃 不感兴趣"
 )
 _FAINT = _starts(
     "view click impress open seen visit brows search angesehen gesehen angeklickt besucht consult vu vist cliqu "
@@ -39,6 +45,7 @@ _WARNS = re.compile(
     "contraindicat|interacts? with|incompatib|conflict|unsafe|forbid|forbidden|banned|adverse|excludes|not for|allerg"
     "|kontraindi|contre.?indi|contraindi|wechselwirk|unverträglich|interacción|禁忌|相互作用|不宜"
 )
+_PASSIVE = re.compile(r"(?<!\w)(?:by|von|durch|par|por|da)(?!\w)|^被")
 _NAMES = (
     "title",
     "name",
@@ -98,6 +105,18 @@ _KEYS = frozenset(
         "handle",
         "barcode",
         "mrn",
+        "viaf",
+        "gnd",
+        "orcid",
+        "qid",
+        "issn",
+        "ndc",
+        "pzn",
+        "atc",
+        "icd",
+        "iata",
+        "vin",
+        "isin",
         "编号",
         "номер",
     )
@@ -120,13 +139,24 @@ _RATINGS = frozenset(
         "étoiles",
     )
 )
+#: Numbers that are an opinion only where something is judged: an answer's score is what others made of it.
+_UNSURE_RATINGS = _RATINGS - {"rating", "stars", "rate", "bewertung", "étoiles"}
+_JUDGES = re.compile(
+    "rate|rating|review|feedback|opinion|apprais|evaluat|judg|vote|grade|score|like|avis|critique|notation|note"
+    "|bewert|rezens|urteil|reseñ|valor|calific|opini|crític|评论|评价|评分|打分|点评"
+)
 _COUNTS = frozenset(
     ("count", "times", "plays", "playcount", "views", "listens", "clicks", "hits", "visits", "n", "anzahl", "nombre")
 )
 _MEASURES = _starts(
     "price cost amount age year size length pages duration weight height width count quantity stock rank score rating "
-    "stars salary minutes seconds"
+    "stars salary minutes seconds born birth gebur geboren postcode postal zip plz phone lat lon votes budget revenue "
+    "population"
 )
+#: Codes of what many share.
+_SHARED_CODES = re.compile(r"(post|postal|zip|country|lang|language|currency|state|region|colou?r|area)\s?code")
+#: Single things that stand for a work: what is borrowed is the book.
+_COPIES = re.compile(r"(?<!\w)(?:copy(?!r)|copies|exemplar|exemplaires?|ejemplar|instance|edition|variant)|副本|复本")
 _TIMES = _starts("at time timestamp ts date when on created epoch since day moment datum zeit le fecha дата 时间 日期")
 _ENDS = _starts("due end until to return expir updat modif checkout check out depart départ")
 
@@ -149,9 +179,21 @@ def opinion(name: str, others: str = "") -> float:
     return -1.0 if _AGAINST.search(words) else 0.2 if _FAINT.search(words) else 1.0
 
 
-def is_rating(name: str) -> bool:
-    """Whether a property's number is an opinion."""
-    return _squeezed(name) in _RATINGS
+def is_copy(name: str) -> bool:
+    """Whether a label or a relationship type names single copies of a thing."""
+    return bool(_COPIES.search(words_of(name)))
+
+
+def is_rating(name: str, holder: str | None = None) -> bool:
+    """Whether a property's number is an opinion; ``holder`` names what has it, where that decides of unsure names."""
+    squeezed = _squeezed(name)
+    judged = holder is None or squeezed not in _UNSURE_RATINGS or _JUDGES.search(words_of(holder))
+    return squeezed in _RATINGS and bool(judged)
+
+
+def is_passive(name: str) -> bool:
+    """Whether a relationship type tells what was done by its target: BOUGHT_BY."""
+    return bool(_PASSIVE.search(words_of(name)))
 
 
 def is_count(name: str) -> bool:
@@ -181,6 +223,8 @@ def keying(name: str, label: str) -> int:
     """How surely a property is a key: 0 surest, 3 hardly, 4 a name, 5 a time or a measure."""
     squeezed, own = _squeezed(name), _squeezed(label)
     words = words_of(name)
+    if _SHARED_CODES.search(words):
+        return 5
     if squeezed in _KEYS or (squeezed.startswith(own) and squeezed[len(own) :] in _KEYS):
         return 0
     if re.search(r"(id|no|nr|code|key|uuid|number|num|ref)\d*$", squeezed):

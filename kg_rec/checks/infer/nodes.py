@@ -37,7 +37,8 @@ def key_of(label: str, properties: tuple[Property, ...]) -> Property | None:
     """The property that tells the nodes of a label apart, if one does."""
 
     def rank(p: Property) -> tuple[bool, bool, int, float, str]:
-        return p.kind == "FLOAT", not p.constrained, keying(p.name, label), p.length, p.name
+        named = keying(p.name, label)
+        return p.kind == "FLOAT" and named > 1, not p.constrained, named, p.length, p.name
 
     unique = [p for p in properties if p.unique and (p.constrained or keying(p.name, label) <= _WEAKEST)]
     few = [p for p in properties if p.nearly_unique and keying(p.name, label) <= _WEAKEST_OF_FEW]
@@ -75,11 +76,18 @@ def node_type(store: GraphStore, found: Survey, names: Identifiers, label: str, 
     if key is None:
         first, second = _pair(store, found, label)
         parts = " + '|' + ".join(f"toString(n.{quoted(name)})" for name in (first, second))
-        lines.append(shape(_COMPOSED, "xsd:string", f"sh:minCount 1 ; kr:use kr:key ; kr:from {string(parts)}"))
+        more = f"kr:from {string(parts)} ; rdfs:label {english(f'{words_of(first)} and {words_of(second)}')}"
+        lines.append(shape(_COMPOSED, "xsd:string", f"sh:minCount 1 ; kr:use kr:key ; {more}"))
         notes.append(f"key {first} and {second}: different for all nodes only together; looked up without an index")
     else:
         lines.append(_key_shape(key))
         notes.append(_why_key(key))
+        doubled = [p for p in properties if keying(p.name, label) < keying(key.name, label) and _is_doubled(p)]
+        notes += [
+            f"{p.name} is called a key, but has {p.distinct:,} values for {quantity(p.present, 'node')}; if it is one, "
+            "give each node its own"
+            for p in doubled
+        ]
         if not key.unique:
             pattern += f" WHERE n.{quoted(key.name)} IS NOT NULL"
             notes.append(f"left out: {quantity(key.total - key.present, 'node')} without {key.name}")
@@ -117,6 +125,11 @@ def node_type(store: GraphStore, found: Survey, names: Identifiers, label: str, 
 
 
 # --- keys --------------------------------------------------------------------------------------------
+
+
+def _is_doubled(p: Property) -> bool:
+    """Whether a property tells nearly all nodes apart, but a few."""
+    return 0.9 * p.present <= p.distinct < p.present
 
 
 def _why_key(key: Property) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kg_rec.checks.infer.lexicon import is_person
+from kg_rec.checks.infer.lexicon import is_copy, is_person, warns
+from kg_rec.checks.infer.nodes import name_of
 from kg_rec.checks.infer.survey import Survey, Tie
 from kg_rec.errors import SchemaError
 from kg_rec.store.mapping import quoted
@@ -163,8 +164,9 @@ def ways_between(found: Survey, user: str, item: str, wishes: Wishes) -> list[Wa
 def _ways(found: Survey, user: str, *, strict: bool = True) -> list[Way]:
     """Ways that leave a label, most frequent first.
 
-    The nodes between are events: each has one user, such as an order, a visit or a review; or, after the first, each
-    leads to one thing, such as a copy of a book.
+    The nodes between are events: each has one user, such as an order, a visit or a review; or each leads to one thing
+    and has no name of its own, such as a copy of a book; the first one then has to be called so.  A warning is no part
+    of a way.
     """
     ways: list[Way] = []
     open_ends = [Way((step,)) for step in steps_from(found, user) if step.end != user]
@@ -177,10 +179,18 @@ def _ways(found: Survey, user: str, *, strict: bool = True) -> list[Way]:
                 continue
             first = len(way.steps) == 1
             for step in steps_from(found, last.end):
-                if step.end in (user, last.end, *way.between) or step.tie is last.tie:
+                if step.end in (user, last.end, *way.between) or step.tie is last.tie or warns(step.tie.type):
                     continue
-                event = one_each(found, last.tie, last.end) or (not first and one_each(found, step.tie, last.end))
+                single = one_each(found, step.tie, last.end) and not _has_own_names(found, last.end)
+                copies = single and (not first or is_copy(last.end) or is_copy(step.tie.type))
+                event = one_each(found, last.tie, last.end) or copies
                 if event or not strict:
                     longer.append(Way((*way.steps, step)))
         open_ends = longer
     return sorted(ways, key=lambda way: (-way.count(found.labels), len(way.steps), way.name))
+
+
+def _has_own_names(found: Survey, label: str) -> bool:
+    """Whether most nodes of a label have names that no others of it have; copies of a book share its title."""
+    name = name_of(found.properties[label])
+    return name is not None and name.distinct >= 0.9 * found.labels[label]

@@ -54,6 +54,8 @@ _IRREGULAR = frozenset(
     )
     for word in words.split()
 )
+#: Verbs of which a part is had with the whole: what is in a purchase was bought.
+GETTING = frozenset(["bought", "purchased", "ordered", "borrowed", "rented", "booked", "reserved"])
 #: Participles that differ from the past tense.
 PARTICIPLES = {"took": "taken", "ate": "eaten", "chose": "chosen", "saw": "seen", "wore": "worn", "gave": "given"}
 PARTICIPLES |= {"sang": "sung", "drew": "drawn", "ran": "run", "drank": "drunk", "drove": "driven", "flew": "flown"}
@@ -66,6 +68,8 @@ _FOREIGN = re.compile(
     r"(?<!\w)(?:hat|ist|gehört|gehoert|zu|zur|zum|von|vom|mit|im|für|fuer|bei|liegt|enthält|est|à|dans|de|du|des|par|avec"
     r"|pour|sur|appartient|contient|écrit|ecrit|es|tiene|en|del|por|para|con|pertenece|contiene|escrito|está|esta)(?!\w)"
 )
+
+_LOOSE = re.compile(r"(?<!\w)(?:bei|für|fuer|gegen|mit|pour|contre|avec|para|contra|con)(?!\w)")
 
 
 def past_of(words: str) -> str | None:
@@ -106,7 +110,8 @@ def told_of_items(words: str, source: str, target: str, item: str) -> tuple[str,
     """
     other = "is tied to {}" if source == target else f"is the {target} of {{}}"
     noun = words.removeprefix("has ")
-    if noun.removesuffix("s") == target:
+    named = _is_past(words) and source == item and words.startswith(target)  # as of a post that is tagged
+    if noun.removesuffix("s") == target or named:
         return f"has the {target} {{}}", other
     verb = _verb(words, passive=source == item)
     if verb is not None:
@@ -115,6 +120,8 @@ def told_of_items(words: str, source: str, target: str, item: str) -> tuple[str,
         return other, other
     if source != item:  # whatever the type's word is, this needs no verb
         return f"is the {source} of {{}}", f"has the {source} {{}}"
+    if _LOOSE.search(words):  # what it is for or goes with is nothing that it has
+        return f"is tied to the {target} {{}}", f"is tied to the {item} {{}}"
     if not words.isascii() or _FOREIGN.search(words):
         return f"has the {target} {{}}", other
     return f"has the {noun} {{}}", f"is the {noun} of {{}}"

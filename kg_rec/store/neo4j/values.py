@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import neo4j.graph
@@ -10,6 +10,7 @@ import neo4j.time
 import pyarrow as pa
 
 from kg_rec.errors import ArgumentError, StoreError
+from kg_rec.schema import DATATYPES
 
 
 def typed_column(values: list[Any], field: pa.Field, ends: list[list[Any]], owner: str) -> pa.Array:
@@ -21,7 +22,7 @@ def typed_column(values: list[Any], field: pa.Field, ends: list[list[Any]], owne
     try:
         return _typed(values, field)
     except _OF_ANOTHER_TYPE as error:
-        row, reason = next(_misfits(values, field), (None, error))
+        row, reason = next(_misfits(values, field), (None, str(error)))
         where = "" if row is None else f", such as that of {' -> '.join(str(keys[row]) for keys in ends)}"
         raise StoreError(
             f"property {field.name} of {owner} holds values that are not of the schema's type {field.type}{where}: "
@@ -30,20 +31,44 @@ def typed_column(values: list[Any], field: pa.Field, ends: list[list[Any]], owne
 
 
 _OF_ANOTHER_TYPE = (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError, OverflowError)
+_WORDS = {kind.arrow: kind.words for kind in DATATYPES.values()}
 
 
 def _typed(values: list[Any], field: pa.Field) -> pa.Array:
     if pa.types.is_date(field.type):
         values = [None if v is None else _date(v) for v in values]
+    taken = _taken(field.type)
+    for value in values:
+        if value is not None and not taken(value):
+            raise ArgumentError(f"expected {_WORDS.get(field.type, field.type)}, got {_shown(value)}")
     return pa.array(values, field.type)
 
 
-def _misfits(values: list[Any], field: pa.Field) -> Iterator[tuple[int, Exception]]:
+def _misfits(values: list[Any], field: pa.Field) -> Iterator[tuple[int, str]]:
+    """Rows whose value is of another type, and why it is."""
     for row, value in enumerate(values):
         try:
             _typed([value], field)
-        except _OF_ANOTHER_TYPE as error:
-            yield row, error
+        except ArgumentError as error:
+            yield row, str(error)
+        except _OF_ANOTHER_TYPE:
+            yield row, f"expected {_WORDS.get(field.type, field.type)}, got {_shown(value)}"
+
+
+def _taken(kind: pa.DataType) -> Callable[[Any], bool]:
+    """What values are taken for a type: Arrow itself takes true for 1, 1.5 for 1 and a text for a list of letters."""
+    if pa.types.is_integer(kind):
+        return lambda v: not isinstance(v, bool) and (not isinstance(v, float) or v.is_integer())
+    if pa.types.is_floating(kind):
+        return lambda v: not isinstance(v, bool)
+    if pa.types.is_list(kind):
+        return lambda v: isinstance(v, list)
+    return lambda _: True
+
+
+def _shown(value: Any) -> str:
+    text: str = value.iso_format() if hasattr(value, "iso_format") else repr(value)
+    return text if len(text) <= 80 else text[:80] + "…"
 
 
 def _date(value: Any) -> Any:
@@ -55,7 +80,7 @@ def _date(value: Any) -> Any:
     """
     if not isinstance(value, neo4j.time.Date):
         broken = type(value).__name__.startswith("Broken")
-        raise ArgumentError(f"expected a date, got {'one outside the years 1 to 9999' if broken else repr(value)}")
+        raise ArgumentError(f"expected a date, got {'one outside the years 1 to 9999' if broken else _shown(value)}")
     return value.to_native()
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from loader_graph import Graph
 
 from kg_rec.errors import KgRecError, LoadError, SchemaError
-from kg_rec.loaders.cells import seconds, texts
+from kg_rec.loaders.cells import seconds, texts, told_of_small
 from kg_rec.schema import GraphSchema
 
 ITEMS = '[[nodes]]\ntype = "Item"\ncolumns = { item_id = "id", name = "name" }\n'
@@ -116,6 +116,9 @@ def pc_null(column: pa.Array) -> pa.Array:
         ("9999-12-31", "got one in 9999; correct it, or leave it empty"),
         (datetime(2262, 1, 1), "got one in 2262"),
         (1e300, "expected a time in seconds since 1970"),
+        (20240229, "got 20240229, which looks like a day; write it as 2024-02-29"),
+        (20240229235959, "looks like a date and time; write it as YYYY-MM-DDTHH:MM:SS"),
+        (202402292359, "looks like a date and time"),
     ],
 )
 def test_times_that_cannot_be(value: Any, message: str) -> None:
@@ -123,6 +126,31 @@ def test_times_that_cannot_be(value: Any, message: str) -> None:
     assert message in faults[0]
     good = pa.array([NOON, value, NOON]) if isinstance(value, int | float) else pa.array([value, value])
     assert sorted(seconds(good)[1]) == ([1] if isinstance(value, int | float) else [0, 1])
+
+
+def test_few_seconds_are_no_days() -> None:
+    assert seconds(pa.array([20240501, 20240502, 7]))[1] == {}
+    assert seconds(pa.array([20240230, 20241301, 18991231]))[1] == {}
+    assert sorted(seconds(pa.array(["20240501", "", "20240502", str(NOON)]))[1]) == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "told"),
+    [
+        (19_700, 19_990, "they look like days since 1970; multiply them by 86,400"),
+        (475_000, 475_900, "they look like hours since 1970; multiply them by 3,600"),
+        (28_000_000, 28_900_000, "they look like minutes since 1970; multiply them by 60"),
+        (1, 711, "if they are no seconds, such as days, multiply them"),
+        (5, 5, ""),
+        (-5, 5, ""),
+        (1_000, NOON, ""),
+    ],
+)
+def test_times_that_are_hardly_seconds(graph: Graph, folder: Path, least: int, most: int, told: str) -> None:
+    assert told_of_small(least, most) == told
+    rows = [{"u": "a", "i": i, "w": 1, "t": t} for i, t in (("x", most), ("y", least))]
+    read = f"INTERACTED.time: {least:,} to {most:,} is read as seconds since 1970; {told}"
+    assert load(graph, jsonl(folder, *rows), EDGES).notes[:1] == ((read,) if told else ())
 
 
 def test_a_time_in_other_units_is_told_by_file_and_line(graph: Graph, folder: Path) -> None:
@@ -205,7 +233,7 @@ def test_a_row_that_nodes_and_edges_refuse_counts_once(graph: Graph, folder: Pat
 def test_a_load_of_which_no_row_fits_has_failed(graph: Graph, folder: Path) -> None:
     path = folder / "t.parquet"
     pq.write_table(pa.table({"id": [b"a", b"b"], "name": ["a", "b"]}), path)
-    with pytest.raises(LoadError, match=r"no row fits: 2 are at fault, listed in .*r\.csv"):
+    with pytest.raises(LoadError, match=r"no row fits: 2 rows are at fault, listed in .*r\.csv"):
         load(graph, path, ITEMS, on_error="skip", rejects=folder / "r.csv")
 
 
