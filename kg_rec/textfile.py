@@ -15,6 +15,7 @@ import json
 import re
 import tomllib
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -152,7 +153,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ArgumentError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} comes twice")
+        raise ArgumentError(f"the key {next(k for k, n in Counter(keys).items() if n > 1)!r} comes twice")
     return value
 
 

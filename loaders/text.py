@@ -225,7 +225,7 @@ def _header(path: Path, block: _Block, layout: Layout) -> list[str]:
     except csv.Error as error:
         raise LoadError(f"expected column names on the first line: {error}; correct it", path, 1) from error
     names = [name.strip() for name in names]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = len(set(names)) < len(names)
     if names[0].lower().startswith("sep="):
         raise LoadError("expected column names on the first line, got Excel's sep=; delete that line", path, 1)
     if twice or "" in names:

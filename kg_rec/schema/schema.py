@@ -9,6 +9,7 @@ path patterns and sentences all come from it; a new domain is a new file.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -223,7 +224,8 @@ def _check_whole(schema: GraphSchema, names: list[str], origin: str) -> None:
     if len(interactions) != 1:
         raise SchemaError(f"{origin}: expected one kr:InteractionType, got {interactions or 'none'}")
     lower = [n.lower() for n in names]  # the embedded store's table names ignore case
-    twice = sorted({n for n in names if lower.count(n.lower()) > 1})
+    counts = Counter(lower)
+    twice = sorted({n for n in names if counts[n.lower()] > 1})
     if twice:
         raise SchemaError(
             f"{origin}: {', '.join(twice)} is defined twice; names of types must differ in more than case"

@@ -8,6 +8,7 @@ where they come together (:mod:`kg_rec.schema.schema`).
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast, get_args
@@ -234,7 +235,7 @@ class _Parser:
         owner = self._local(subject)
         properties = [self._property(shape, owner) for shape in self.graph.objects(subject, SH.property)]
         names = [p.name for p in properties]
-        twice = sorted({n for n in names if names.count(n) > 1})
+        twice = sorted(n for n, times in Counter(names).items() if times > 1)
         if twice:
             raise SchemaError(f"{self.origin}: {owner}: property {twice[0]} is defined twice")
         return properties

@@ -408,6 +408,8 @@ def test_whole_floats_are_keys_in_full(store: GraphStore, neo4j_driver: neo4j.Dr
     assert graph.items.keys.to_pylist() == [str(i) for i in range(10)]
     assert len(graph.interactions) == 50
     run("MATCH (i:Item {id: 3.0}) SET i.id = 3.5")
+    assert ":title ; sh:datatype xsd:string ; sh:minCount 1 ; kr:use kr:key" in infer(store)
+    run("MATCH (i:Item) REMOVE i.title")
     with pytest.raises(SchemaError, match="Item: expected a property, or two together"):
         infer(store)
 

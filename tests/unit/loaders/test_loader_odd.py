@@ -462,3 +462,10 @@ def test_endings_in_capitals_and_columns_of_one_name(graph: Graph, folder: Path)
     pq.write_table(pa.table({"id": ["B"], "name": ["b"]}).rename_columns(["id", "id"]), folder / "twice.parquet")
     with pytest.raises(LoadError, match=r"twice\.parquet: column names must differ, got id, id"):
         load(graph, folder / "twice.parquet", ITEMS)
+
+
+def test_many_columns_are_read_in_one_go(graph: Graph, folder: Path) -> None:
+    path = folder / "wide.csv"
+    path.write_text(",".join(f"c{i}" for i in range(50_000)) + "\n", encoding="utf-8")
+    with pytest.raises(LoadError, match=r"wide\.csv:1: expected the columns id, name"):
+        load(graph, path, ITEMS)
