@@ -103,6 +103,10 @@ def read_lines(path: str | Path, raises: type[KgRecError] = LoadError, stream: I
     return [line for line in read_text(path, raises, stream).split("\n") if line.strip()]
 
 
+#: A key of TOML in fifty parts.
+_DEEP_KEY = re.compile(r"""(?m)(?:^|[{,])[ \t]*\[*[ \t]*((?:[\w"'-]+[ \t]*\.[ \t]*){50})""")
+
+
 def read_toml(path: str | Path, raises: type[KgRecError] = ConfigError) -> tuple[dict[str, Any], str]:
     """What a TOML file says, and its text.
 
@@ -110,6 +114,10 @@ def read_toml(path: str | Path, raises: type[KgRecError] = ConfigError) -> tuple
         KgRecError: ``raises``, naming file and line.
     """
     text = read_text(path, raises)
+    deep = _DEEP_KEY.search(text)
+    if deep is not None:  # the parser takes memory and time by the square of a key's parts
+        line = text.count("\n", 0, deep.start(1)) + 1
+        raise raises(f"{path}:{line}: lists or tables stand too deep in one another; make them flat")
     try:
         return tomllib.loads(text), text
     except tomllib.TOMLDecodeError as error:

@@ -102,7 +102,7 @@ class Edges:
             if inverted or target.role != "attribute" or not self.nodes.there(subject, kind.source):
                 continue
             if not text or self.nodes.rank(s.language) is None:
-                self.nodes.context.unmapped[f"texts in language {s.language}" if text else "empty texts"] += 1
+                self.nodes.context.unmapped[f"texts in language {s.language:.35}" if text else "empty texts"] += 1
                 return []
             return [(kind, (self.nodes.key(subject, kind.source), text, text, subject, subject, s.line))]
         return None

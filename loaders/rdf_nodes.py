@@ -136,7 +136,7 @@ class Nodes:
                 if not self.terms.relations(s.predicate):
                     unmapped[f"predicate {short(s.predicate)}: no such property"] += 1
             elif (rank := self.rank(s.language)) is None:
-                unmapped[f"texts in language {s.language}"] += 1
+                unmapped[f"texts in language {s.language:.35}"] += 1
                 for name in needed.intersection(names):
                     self.other_languages.setdefault((s.subject, name), str(s.language))
             else:

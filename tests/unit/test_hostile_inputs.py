@@ -32,6 +32,7 @@ from kg_rec.snapshot import Snapshot
 from kg_rec.split_files import read_rows
 from kg_rec.store import GraphStore, connect
 from kg_rec.store.credentials import read_credentials
+from kg_rec.textfile import read_toml
 
 ITEMS = '[[nodes]]\ntype = "Item"\ncolumns = { item_id = "id", name = "name" }\n'
 SCHEMA = GraphSchema.bundled("interactions")
@@ -305,6 +306,18 @@ def test_a_hostile_schema(old: str, new: str, message: str, tmp_path: Path) -> N
     with pytest.raises(SchemaError, match=rf"s\.ttl: .*{message}") as caught:
         GraphSchema.from_file(path)
     assert len(str(caught.value)) <= MOST_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    "line", ["a." * 50_000 + "b = 1", "[[a." + "b." * 60 + "c]]", "x = {a." + "b . " * 50 + "c = 1}"]
+)
+def test_a_key_of_many_parts(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.toml"
+    path.write_text(f"# {'a.' * 70}\n{line}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"m\.toml:2: lists or tables stand too deep"):
+        read_toml(path)
+    path.write_text(f"x = '{'a.' * 70}'\n", encoding="utf-8")
+    assert read_toml(path)[0] == {"x": "a." * 70}
 
 
 @pytest.mark.parametrize("value", ["[[1]]", "[1]", '["middle"]', '"source"', "{}", "9" * 5_000])
