@@ -327,17 +327,17 @@ def _line_feeds(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _lines(pieces: Iterator[bytes], form: str) -> Iterator[Block]:
-    line, rest, size = 1, io.BytesIO(), 0
+    line, rest, size, skipping = 1, io.BytesIO(), 0, False
     for piece in pieces:
         cut = piece.rfind(b"\n") + 1
         first = piece.find(b"\n") + 1
-        if size + (first or len(piece)) > LINE_BYTES:  # the line goes on; only its length is kept
-            size += first or len(piece)
-            rest = io.BytesIO()
-            if not first:
+        if skipping or size + (first or len(piece)) > LINE_BYTES:
+            if not skipping:  # told at once: the line may never end
+                yield Block(line, b"", form, too_long=True)
+            rest, size, skipping = io.BytesIO(), 0, not first
+            if skipping:
                 continue
-            yield Block(line, b"", form, too_long=True)
-            line, size = line + 1, 0
+            line += 1
             piece, cut = piece[first:], cut - first
         if cut:
             rest.write(piece[:cut])
@@ -347,7 +347,5 @@ def _lines(pieces: Iterator[bytes], form: str) -> Iterator[Block]:
             rest, size = io.BytesIO(), 0
         rest.write(piece[cut:])
         size += len(piece) - cut
-    if size > LINE_BYTES:
-        yield Block(line, b"", form, too_long=True)
-    elif size:
+    if size:
         yield Block(line, rest.getvalue(), form)

@@ -21,7 +21,7 @@ from kg_rec.loaders.text import Faults, Layout, read_whole
 from kg_rec.model.config import TrainConfig
 from kg_rec.schema import GraphSchema
 from kg_rec.store.credentials import read_credentials
-from kg_rec.textfile import csv_cell, line_blocks, parse_json, read_lines, read_text
+from kg_rec.textfile import _lines, csv_cell, line_blocks, parse_json, read_lines, read_text
 
 TEXT = "id\tname\nä1\tOne 七\nb\tTwo\n"
 FORMS: dict[str, Callable[[str], bytes]] = {
@@ -208,3 +208,21 @@ def test_any_text_comes_back(
     text = "".join(f"{line}\n" for line in lines)
     path.write_bytes(FORMS[form](text))
     assert read_text(path) == text
+
+
+def test_a_line_that_never_ends_is_told_at_once() -> None:
+    class Endless(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            return b"x" * size
+
+    with pytest.raises(LoadError, match=r"zero:1: the line is longer than 16 MiB"):
+        read_text("zero", stream=Endless())  # type: ignore[arg-type]
+    parts = [b"a\n", b"x" * (17 << 20), b"x\nb\nc", b"d\n", b"y" * (17 << 20)]
+    found = list(_lines(iter(parts), "utf-8"))
+    assert [(b.line, b.data, b.too_long) for b in found] == [
+        (1, b"a\n", False),
+        (2, b"", True),
+        (3, b"b\n", False),
+        (4, b"cd\n", False),
+        (5, b"", True),
+    ]
