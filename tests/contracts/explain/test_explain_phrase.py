@@ -331,18 +331,36 @@ def test_numbers_below_one_are_refused(server: ChatServer, file: Path, name: str
 # --- a model on this machine --------------------------------------------------------------------------
 
 
+#: Of the smallest schema there is, with seven patterns.
+PLAIN = """
+@prefix : <urn:kg-rec:plain#> . @prefix kr: <urn:kg-rec:schema#> . @prefix sh: <http://www.w3.org/ns/shacl#> .
+@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> . @prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
+<urn:kg-rec:plain> a kr:Schema .
+:User a kr:UserType ; sh:property [ sh:path :id ; sh:datatype xsd:string ; sh:minCount 1 ; kr:use kr:key ] .
+:Item a kr:ItemType ; sh:property [ sh:path :id ; sh:datatype xsd:string ; sh:minCount 1 ; kr:use kr:key ] .
+:CHOSE a kr:InteractionType ; rdfs:domain :User ; rdfs:range :Item ; rdfs:label "chose"@en , "选择"@zh .
+"""
+
+
 def test_random_weights_fill_the_phrasebook_by_the_command_line(tmp_path: Path) -> None:
     """Whatever the weights are, what is written under the grammar is accepted, in both languages and all tones."""
-    folder, file, again = build(tmp_path / "model"), tmp_path / "both.jsonl", tmp_path / "again.jsonl"
-    args = ["phrase", "--schema", "interactions", "--lm", str(folder), "--device", "cpu", "--variants", "1"]
+    (tmp_path / "plain.ttl").write_text(PLAIN, encoding="utf-8")
+    schema = GraphSchema.find(str(tmp_path / "plain.ttl"))
+    said = [
+        text for lang in ("en", "zh") for p in patterns(schema, lang) for t in TONES for text in sentences(p, t)[:3]
+    ]
+    folder = build(tmp_path / "model", texts=said, size=4000)  # whole words are tokens
+    file, again = tmp_path / "both.jsonl", tmp_path / "again.jsonl"
+    args = ["phrase", "--schema", str(tmp_path / "plain.ttl"), "--lm", str(folder), "--device", "cpu"]
+    args += ["--variants", "1"]
     args += ["--rounds", "1", "--json"]
     result = CliRunner().invoke(main, [*args, "--out", str(file)])
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     assert report["fallback"] == 0
     assert set(report["reasons"]) <= {"it repeats another phrase"}
-    book = Phrasebook.load(file, schema=SMALL)
-    assert len(book.phrases) == report["accepted"] >= N * len(TONES)
+    book = Phrasebook.load(file, schema=schema)
+    assert len(book.phrases) == report["accepted"] >= len(patterns(schema, "en")) * len(TONES)
     result = CliRunner().invoke(main, [*args, "--lang", "zh", "--tone", TONES[-1], "--out", str(again)])
     assert result.exit_code == 0, result.output
     assert file.read_text().endswith(again.read_text())  # the seed decides

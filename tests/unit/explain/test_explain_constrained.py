@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from llguidance import LLMatcher
+from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 from tiny_chat import NO_SYSTEM, build
 
 from kg_rec.errors import LanguageModelError
@@ -53,6 +56,25 @@ def test_every_text_of_random_weights_is_accepted(folders: dict[str, Path], kind
         assert said or kind == "metaspace"  # whose bytes of rare characters are special tokens here
         assert len(set(said)) == len(said) <= 3  # in some tones there are but two ways to say it
         for text in said:
+            assert check_phrase(pattern, text, lang, tone) == ()
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_walk_through_a_grammar_is_accepted(folders: dict[str, Path], lang: str) -> None:
+    """Every pattern in every tone, each token any of those that are allowed: what no model could leave is not left."""
+    words = TransformersModel(str(folders["bytes"]), device="cpu")._parts[2]
+    schema, random = GraphSchema.bundled("interactions"), np.random.default_rng(7)
+    mask = allocate_token_bitmask(1, words.vocab_size)
+    for pattern in patterns(schema, lang):
+        for tone in TONES:
+            grammar = prompts.request(schema, pattern, tone, 1, 1).grammar
+            matcher, tokens = LLMatcher(words, LLMatcher.grammar_from_lark(grammar)), list[int]()
+            while words.eos_token not in tokens:
+                fill_next_token_bitmask(matcher, mask)
+                tokens.append(int(random.choice(np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little")))))
+                matcher.consume_token(tokens[-1])
+                assert len(tokens) < 1000
+            text = words.decode_bytes(tokens[:-1]).decode()
             assert check_phrase(pattern, text, lang, tone) == ()
 
 
