@@ -13,8 +13,9 @@ import faulthandler
 import gc
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,6 +26,7 @@ import neo4j_server
 import pytest
 from playwright.sync_api import Browser
 
+from kg_rec.loaders.base import load
 from kg_rec.schema import GraphSchema
 from kg_rec.store import GraphStore, connect
 from kg_rec.store.ledger import RunLedger
@@ -106,6 +108,28 @@ def shared_data() -> Path:
     _absent(f"no real datasets in {base.resolve()}")
 
 
+@pytest.fixture(scope="session")
+def real_films(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """MovieLens-100K in embedded graphs to be opened for reading, each loaded once for all tests.
+
+    By the facts: ``right`` and ``wrong`` (.kg, linked to the films or misaligned), ``named`` (from DBpedia).
+    """
+
+    @cache
+    def loaded(facts: str) -> Path:
+        data, folder = shared_data / "ml-100k", tmp_path_factory.mktemp("films") / facts
+        links = {"right": "ml-100k.link", "wrong": "ml-100k.misaligned.link"}
+        with closing(connect(str(folder))) as store:
+            if facts == "named":
+                load(store, "recbole", data / "ml-100k.inter", kg="none")
+                load(store, "table", data / "dbpedia_facts.tsv")
+            else:
+                load(store, "recbole", data, link=str(data / links[facts]))
+        return folder
+
+    return loaded
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A real headless browser; see tests/browser.py.  It must not outlive its module: it runs an event loop."""
@@ -118,10 +142,18 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def own_server(pytestconfig: pytest.Config) -> Iterator[neo4j_server.Server]:
-    """The server of this process of tests; it says within four seconds that it is at work."""
-    alive = {"server.bolt.connection_keep_alive": "2s", "server.bolt.connection_keep_alive_probes": "2"}
+    """The server of this process of tests; it says within four seconds that it is at work.
+
+    How a statement is carried out is kept though the data change, as they do with each test: to plan it anew costs it
+    more time than to run.
+    """
+    settings = {
+        "server.bolt.connection_keep_alive": "2s",
+        "server.bolt.connection_keep_alive_probes": "2",
+        "dbms.cypher.min_replan_interval": "1h",
+    }
     try:
-        found = neo4j_server.start(alive, short=True)
+        found = neo4j_server.start(settings, short=True)
     except neo4j_server.ServerError as error:
         _absent(f"no Neo4j server: {error}")
     pytestconfig.stash[_SERVER] = found

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,6 @@ import pytest
 from numpy.typing import NDArray
 
 from kg_rec.checks.agreement import Agreement, Verdict, agreement, conclusion, graph_fits
-from kg_rec.loaders.base import load
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import EdgeTable, Snapshot, export
 from kg_rec.store import connect
@@ -249,19 +251,21 @@ def seed(request: pytest.FixtureRequest) -> int:
     return int(request.param)
 
 
-def films(folder: Path, data: Path, facts: Path | None = None, **options: str) -> Snapshot:
-    store = connect(str(folder))
-    load(store, "recbole", data, **options)
-    if facts is not None:
-        load(store, "table", facts)
-    found = export(store)
-    store.close()
-    return found
+@pytest.fixture(scope="module")
+def films(real_films: Callable[[str], Path]) -> Callable[[str], Snapshot]:
+    """The snapshot of a graph of the real films, read once."""
+
+    @cache
+    def read(facts: str) -> Snapshot:
+        with closing(connect(str(real_films(facts)), read_only=True)) as store:
+            return export(store)
+
+    return read
 
 
 @pytest.mark.shared
-def test_the_right_link_fits(tmp_path: Path, shared_data: Path, seed: int) -> None:
-    found = agreement(films(tmp_path / "graph", shared_data / "ml-100k"), seed=seed)
+def test_the_right_link_fits(films: Callable[[str], Snapshot], seed: int) -> None:
+    found = agreement(films("right"), seed=seed)
     assert len(found) == 14
     assert graph_fits(found)
     not_fitting = {a.relation for a in found if a.verdict != "fits"}
@@ -272,9 +276,8 @@ def test_the_right_link_fits(tmp_path: Path, shared_data: Path, seed: int) -> No
 
 
 @pytest.mark.shared
-def test_the_wrong_link_does_not_fit(tmp_path: Path, shared_data: Path, seed: int) -> None:
-    wrong = str(shared_data / "ml-100k" / "ml-100k.misaligned.link")
-    found = agreement(films(tmp_path / "graph", shared_data / "ml-100k", link=wrong), seed=seed)
+def test_the_wrong_link_does_not_fit(films: Callable[[str], Snapshot], seed: int) -> None:
+    found = agreement(films("wrong"), seed=seed)
     assert graph_fits(found) is False
     assert not [a.relation for a in found if a.verdict == "fits"]
     assert sum(a.verdict == "does not fit" for a in found) >= 8
@@ -283,17 +286,16 @@ def test_the_wrong_link_does_not_fit(tmp_path: Path, shared_data: Path, seed: in
 
 
 @pytest.mark.shared
-def test_named_facts_fit(tmp_path: Path, shared_data: Path, seed: int) -> None:
-    data = shared_data / "ml-100k"
-    found = agreement(films(tmp_path / "graph", data, data / "dbpedia_facts.tsv", kg="none"), seed=seed)
+def test_named_facts_fit(films: Callable[[str], Snapshot], seed: int) -> None:
+    found = agreement(films("named"), seed=seed)
     assert [a.relation for a in found] == ["DIRECTED_BY", "FROM_COUNTRY", "HAS_GENRE", "IN_LANGUAGE", "STARRING"]
     assert graph_fits(found)
     assert all(a.verdict == "fits" for a in found), conclusion(found)
 
 
 @pytest.mark.shared
-def test_three_quarters_of_the_links_wrong_do_not_fit(tmp_path: Path, shared_data: Path) -> None:
-    right = films(tmp_path / "graph", shared_data / "ml-100k")
+def test_three_quarters_of_the_links_wrong_do_not_fit(films: Callable[[str], Snapshot]) -> None:
+    right = films("right")
     rng = np.random.default_rng(0)
     place = np.arange(len(right.items))
     moved = rng.choice(len(place), len(place) * 3 // 4, replace=False)
