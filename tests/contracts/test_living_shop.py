@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from kg_rec.schema import GraphSchema
 from kg_rec.settings import from_dict
 from kg_rec.snapshot import export
 from kg_rec.store import GraphStore, connect
+from kg_rec.store.ledger import RunLedger
 
 pytestmark = pytest.mark.neo4j
 #: What its owners do, and what the log then says, if anything.
@@ -100,11 +102,17 @@ ENDS: dict[str, tuple[str, str]] = {
 }
 
 
+@dataclass(frozen=True)
+class Trained:
+    """The guessed schema of the shop, a model of it, and the indexes that they and the runs make in the server."""
+
+    schema: GraphSchema
+    model: Path
+    indexes: frozenset[neo4j_server.Index]
+
+
 @pytest.fixture(scope="module")
-def trained(
-    neo4j_url: str, neo4j_driver: neo4j.Driver, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[GraphSchema, Path]:
-    """The guessed schema of the shop, and a model of it."""
+def trained(neo4j_url: str, neo4j_driver: neo4j.Driver, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("shop") / "model"
     _fill(neo4j_driver)
     with closing(connect(neo4j_url)) as store:
@@ -112,20 +120,22 @@ def trained(
         apply(store, schema)
         settings = {"meaning": {"encoder": "none"}, "channels": ["taste", "knowledge"]}
         train(export(store), TrainConfig.from_dict(settings)).save(folder)
-    return schema, folder
+        RunLedger(store).prepare()
+    with neo4j_driver.session(database="neo4j") as session:
+        return Trained(schema, folder, neo4j_server.indexes(session))
 
 
 @pytest.fixture
-def store(neo4j_url: str, neo4j_driver: neo4j.Driver, trained: tuple[GraphSchema, Path]) -> Iterator[GraphStore]:
-    """The shop as it was in training."""
-    _fill(neo4j_driver)
+def store(neo4j_url: str, neo4j_driver: neo4j.Driver, trained: Trained) -> Iterator[GraphStore]:
+    """The shop as it was in training; the server keeps its indexes, so that it need not plan each statement anew."""
+    _fill(neo4j_driver, trained.indexes)
     with closing(connect(neo4j_url)) as found:
-        apply(found, trained[0])
+        apply(found, trained.schema)
         yield found
 
 
-def _fill(driver: neo4j.Driver) -> None:
-    neo4j_server.empty_database(driver)
+def _fill(driver: neo4j.Driver, keep: frozenset[neo4j_server.Index] = frozenset()) -> None:
+    neo4j_server.empty_database(driver, keep)
     shop(lambda cypher, **values: driver.execute_query(cypher, **values))
 
 
@@ -139,7 +149,7 @@ def test_lists_go_on(
     store: GraphStore,
     neo4j_url: str,
     neo4j_driver: neo4j.Driver,
-    trained: tuple[GraphSchema, Path],
+    trained: Trained,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     what: str,
@@ -147,7 +157,7 @@ def test_lists_go_on(
     statement, told = GOES_ON[what]
     neo4j_driver.execute_query(statement)
     graph = export(store)
-    now = Model.load(trained[1]).with_snapshot(graph)
+    now = Model.load(trained.model).with_snapshot(graph)
     assert told in caplog.text
     user = graph.users.keys[0].as_py()
     lists = now.recommend([user], k=3)
@@ -156,10 +166,10 @@ def test_lists_go_on(
         explained = now.explain(user, item)
         assert explained.base + sum(t.value for t in explained.terms) == pytest.approx(explained.score, rel=1e-5)
         assert mismatches(explained.paths, store.query(explained.cypher, explained.parameters)) == ()
-    record = start(_job(neo4j_url, trained[1], tmp_path), store)
+    record = start(_job(neo4j_url, trained.model, tmp_path), store)
     assert record.state == "done"
     assert record.report["users"] == len(graph.users)
-    broken = [f.line() for f in contradictions(store, trained[0]) if f.violation]
+    broken = [f.line() for f in contradictions(store, trained.schema) if f.violation]
     assert broken == ([] if what != "nobody did anything" else ["no edges: TOOK_TO: 0 edges (the graph has none)"])
 
 
@@ -168,7 +178,7 @@ def test_an_error_names_what_changed(
     store: GraphStore,
     neo4j_url: str,
     neo4j_driver: neo4j.Driver,
-    trained: tuple[GraphSchema, Path],
+    trained: Trained,
     tmp_path: Path,
     what: str,
 ) -> None:
@@ -177,6 +187,6 @@ def test_an_error_names_what_changed(
     with pytest.raises(KgRecError, match=message):
         export(store)
     with pytest.raises(KgRecError, match=message):
-        start(_job(neo4j_url, trained[1], tmp_path), store)
-    lines = [f.line() for f in contradictions(store, trained[0])]
+        start(_job(neo4j_url, trained.model, tmp_path), store)
+    lines = [f.line() for f in contradictions(store, trained.schema)]
     assert any(re.search(r"Product|Customer|TOOK_TO", line) for line in lines)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import neo4j
+import neo4j_server
 import numpy as np
 import pytest
 import torch
@@ -34,7 +36,7 @@ from kg_rec.schema import GraphSchema
 from kg_rec.serve.app import create_app
 from kg_rec.serve.live import Live
 from kg_rec.settings import from_dict
-from kg_rec.snapshot import NO_TIME, export
+from kg_rec.snapshot import NO_TIME, Snapshot, export
 from kg_rec.store import GraphStore, connect
 
 pytestmark = pytest.mark.neo4j
@@ -157,23 +159,53 @@ def store(clean_neo4j: str) -> Iterator[GraphStore]:
         yield found
 
 
-@pytest.mark.parametrize("name", GRAPHS)
-def test_from_a_graph_to_written_lists(
-    store: GraphStore, clean_neo4j: str, neo4j_driver: neo4j.Driver, tmp_path: Path, name: str
-) -> None:
-    GRAPHS[name](lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
+@dataclass(frozen=True)
+class Owned:
+    """A graph of others, the schema that was guessed of it, and a model of it."""
+
+    name: str
+    url: str
+    before: list[Any]
+    schema: GraphSchema
+    graph: Snapshot
+    model: Path
+
+
+@pytest.fixture(scope="module", params=GRAPHS)
+def owned(
+    request: pytest.FixtureRequest, neo4j_url: str, neo4j_driver: neo4j.Driver, tmp_path_factory: pytest.TempPathFactory
+) -> Owned:
+    """Each graph in turn; the tests of one follow each other, and each leaves it as its owners made it."""
+    neo4j_server.empty_database(neo4j_driver)
+    GRAPHS[request.param](lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
     before = state(neo4j_driver)
-    schema = GraphSchema.from_turtle(infer(store), origin=f"{name}.ttl")
-    assert [f.line() for f in contradictions(store, schema) if f.violation] == []
-    apply(store, schema)
-    graph = export(store)
+    with closing(connect(neo4j_url)) as store:
+        schema = GraphSchema.from_turtle(infer(store), origin=f"{request.param}.ttl")
+        apply(store, schema)  # which fails where the graph contradicts it
+        graph = export(store)
+    folder = tmp_path_factory.mktemp(request.param) / "model"
+    train(graph, QUICK).save(folder)
+    return Owned(request.param, neo4j_url, before, schema, graph, folder)
+
+
+@pytest.fixture
+def applied(owned: Owned) -> Iterator[GraphStore]:
+    """The store of ``owned``, with its schema."""
+    with closing(connect(owned.url)) as found:
+        apply(found, owned.schema)
+        yield found
+
+
+def test_from_a_graph_to_written_lists(
+    owned: Owned, applied: GraphStore, neo4j_driver: neo4j.Driver, tmp_path: Path
+) -> None:
+    store, schema, graph, before = applied, owned.schema, owned.graph, owned.before
     assert graph.liked().time is not None
     assert 1.6e9 < graph.liked().time.min() < 1.8e9
     pairs = set(zip(graph.interactions.source.tolist(), graph.interactions.target.tolist(), strict=True))
     assert len(pairs) == len(graph.interactions)
     assert any(len(graph.edges[r.name]) for r in schema.knowledge_relations)
-    model = train(graph, QUICK)
-    model.save(tmp_path / "model")
+    model = Model.load(owned.model)
     user = graph.users.key(3)
     item = model.recommend([user], k=1)["item"][0].as_py()
     explained = model.explain(user, item)
@@ -184,8 +216,8 @@ def test_from_a_graph_to_written_lists(
     assert profile.differences(store) == ()
     assert model.newcomer(likes=[item]).differences(store, graph.items.key(0)) == ()
     settings = {
-        "graph": clean_neo4j,
-        "model": str(tmp_path / "model"),
+        "graph": owned.url,
+        "model": str(owned.model),
         "name": "nightly",
         "k": 3,
         "explanations": "sentences",
@@ -208,18 +240,12 @@ def test_from_a_graph_to_written_lists(
     assert state(neo4j_driver) == before
 
 
-@pytest.mark.parametrize("name", GRAPHS)
 def test_feedback_and_the_service_read_a_graph_of_others(
-    store: GraphStore, clean_neo4j: str, neo4j_driver: neo4j.Driver, tmp_path: Path, name: str
+    owned: Owned, applied: GraphStore, neo4j_driver: neo4j.Driver
 ) -> None:
-    GRAPHS[name](lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
-    before = state(neo4j_driver)
-    schema = GraphSchema.from_turtle(infer(store), origin=f"{name}.ttl")
-    apply(store, schema)
-    graph = export(store)
-    train(graph, QUICK).save(tmp_path / "model")
-    live = Live(lambda: connect(clean_neo4j, read_only=True), tmp_path / "model")
-    with TestClient(create_app(live, lambda: connect(clean_neo4j))) as client:
+    store, graph = applied, owned.graph
+    live = Live(lambda: connect(owned.url, read_only=True), owned.model)
+    with TestClient(create_app(live, lambda: connect(owned.url))) as client:
         for user in graph.users.keys.to_pylist()[:5]:
             state_now, model = live.of_user(user)
             assert model is state_now.model  # as exported: key, weight, time and repeated edges
@@ -231,7 +257,7 @@ def test_feedback_and_the_service_read_a_graph_of_others(
             assert client.post("/v1/feedback", json=[{**event, **wrong}]).status_code == 404
         assert client.get("/v1/recommendations", params={"user": "7.5"}).status_code == 404
         run = neo4j_driver.execute_query
-        if name == "shop":
+        if owned.name == "shop":
             pair = {"u": int(user), "i": int(first[1]["item"])}
             both = "MATCH (c:Customer {id: $u}), (p:Product {id: $i})"
             run(f"{both} CREATE (c)-[:BOUGHT {{at: datetime()}}]->(p)", **pair)
@@ -240,20 +266,18 @@ def test_feedback_and_the_service_read_a_graph_of_others(
             run(f"{both} MATCH (c)-[r:BOUGHT]->(p) DELETE r", **pair)
     log = EventLog.of(store)
     assert log.reactions().column("user").to_pylist() == [user]
-    shown = show(Model.load(tmp_path / "model").recommender, [user], 3, Greedy(), at=5, seed=0)
+    shown = show(Model.load(owned.model).recommender, [user], 3, Greedy(), at=5, seed=0)
     assert log.record_shown(shown) == 3
     assert log.shown().sort_by("event").equals(shown.sort_by("event"))
     assert log.prune(before=6) == 3
-    assert infer(store) == schema.turtle  # events are no interactions of the graph
+    assert infer(store) == owned.schema.turtle  # events are no interactions of the graph
     remove(store)
-    assert state(neo4j_driver) == before  # no node was written to, and the events are gone
+    assert state(neo4j_driver) == owned.before  # no node was written to, and the events are gone
 
 
-@pytest.mark.parametrize("name", GRAPHS)
-def test_a_network_reads_a_graph_of_others_in_place(store: GraphStore, neo4j_driver: neo4j.Driver, name: str) -> None:
+def test_a_network_reads_a_graph_of_others_in_place(applied: GraphStore) -> None:
     """By key, from either end of every relation, what the export holds."""
-    GRAPHS[name](lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
-    apply(store, GraphSchema.from_turtle(infer(store), origin=f"{name}.ttl"))
+    store = applied
     features, graph = remote_backend(store, numbers=True, drop_empty=True)
     exported = ToUndirected(merge=False)(export(store).to_pyg(numbers=True, drop_empty=True))
     assert graph.edge_types == sorted(exported.edge_types)
