@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from contextlib import closing
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from kg_rec.errors import ConfigError
 from kg_rec.loaders.base import load
 from kg_rec.loaders.demo import FILMS
 from kg_rec.model import persist
+from kg_rec.model.channels.relational import GnnConfig
+from kg_rec.model.channels.taste import TasteConfig
+from kg_rec.model.cold.config import ColdConfig
+from kg_rec.model.config import FusionConfig, TrainConfig
 from kg_rec.progress import Progress, no_progress
 from kg_rec.store import connect
 
@@ -50,8 +55,8 @@ class Page(HTMLParser):
         self.text += data
 
 
-def run(out: Path, **options: object) -> demo.DemoResult:
-    return demo.run(out, viewers=60, config=toy_graph.NO_TEXT, **options)  # type: ignore[arg-type]
+def run(out: Path, config: TrainConfig = toy_graph.NO_TEXT, **options: object) -> demo.DemoResult:
+    return demo.run(out, viewers=60, config=config, **options)  # type: ignore[arg-type]
 
 
 def without_text_model(out: Path, progress: Progress = no_progress) -> demo.DemoResult:
@@ -201,7 +206,14 @@ def test_on_neo4j(clean_neo4j: str, tmp_path: Path) -> None:
 
 @pytest.mark.shared
 def test_on_real_ratings(shared_data: Path, tmp_path: Path) -> None:
-    result = run(tmp_path / "out", data=shared_data / "ml-100k")
+    little = replace(
+        toy_graph.NO_TEXT,
+        taste=TasteConfig(l2=(200.0,)),
+        gnn=GnnConfig(dimensions=(16,), exponents=(0.3,)),
+        cold=ColdConfig(rounds=1, steps=(0.4,), tuning_landmarks=200, users=50),
+        fusion=FusionConfig(rounds=1, steps=(1.7,), users=100),
+    )
+    result = run(tmp_path / "out", little, data=shared_data / "ml-100k")
     assert result.counts["users"] == 943
     assert not result.simulated
     assert any(".kg file is left out" in note for note in result.notes)

@@ -16,6 +16,9 @@ from kg_rec.jobs.cluster import RayShards
 from kg_rec.jobs.run import start
 from kg_rec.jobs.writing import Watch
 from kg_rec.model import persist
+from kg_rec.model.channels.relational import GnnConfig
+from kg_rec.model.channels.taste import TasteConfig
+from kg_rec.model.config import FusionConfig
 from kg_rec.model.train.train import train
 from kg_rec.store import GraphStore
 
@@ -29,7 +32,12 @@ def check_training_on_ray(folder: Path) -> None:
             used.append(function.__name__)
             return super().map(function, parts, *shared)
 
-    config = replace(NO_TEXT, taste=replace(NO_TEXT.taste, max_items=30), gnn=replace(NO_TEXT.gnn, iterations=3))
+    config = replace(
+        NO_TEXT,
+        taste=TasteConfig(l2=(5.0,), max_items=30),
+        gnn=GnnConfig(dimensions=(4,), exponents=(0.3,), iterations=3),
+        fusion=FusionConfig(rounds=1),
+    )
     persist.save(train(films(), config, shards=Counted(rows=31)), folder / "sharded")
     persist.save(train(films(), config), folder / "alone")
     for file in ("model.json", "tensors.safetensors"):
@@ -43,7 +51,9 @@ def test_ray_gives_the_same_bytes_though_a_node_dies(world: World, store: GraphS
     from ray.cluster_utils import Cluster
 
     start(world.job(), store, "here")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    soon = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500}  # that a node is gone
+    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": soon}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         other = cluster.add_node(num_cpus=1)
         ray.init(address=cluster.address, log_to_driver=False)
