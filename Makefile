@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
 
-.PHONY: demo test lint test-parts test-system test-pages notebooks docs neo4j neo4j-stop clean
+.PHONY: demo test lint test-contracts test-unit test-system test-pages notebooks docs neo4j neo4j-stop clean
 .DELETE_ON_ERROR:
 
 # a process keeps what it compiled for the next one: to compile torch and transformers again takes as long as to import them
@@ -30,13 +30,17 @@ $(PHRASES): $(VENV)/.lm
 # for what another process does, both cores have work.  The longest are first.  A server that is named is for one at a time
 test: $(VENV)/.dev
 	$(MAKE) --no-print-directory --keep-going --output-sync --jobs $(if $(KG_REC_TEST_NEO4J_URI),1,3) \
-		test-system test-parts test-pages lint
+		test-system test-contracts test-unit test-pages lint
 
 # KGLite, torch and scikit-learn, which some tests compare with, need more room in one process than glibc keeps
 PYTEST = GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 OMP_NUM_THREADS=1 $(BIN)/pytest --durations=15
 
-test-parts: $(VENV)/.dev
-	$(PYTEST) tests/unit tests/contracts
+# what stands with the unit tests and needs a server or the real data goes with the contracts, which have both
+test-contracts: $(VENV)/.dev
+	$(PYTEST) tests/unit tests/contracts -m "not unit"
+
+test-unit: $(VENV)/.dev
+	$(PYTEST) tests/unit -m unit
 
 test-system: $(VENV)/.dev
 	$(PYTEST) tests/system --ignore=tests/system/pages
