@@ -197,24 +197,32 @@ def clean_neo4j(neo4j_url: str, neo4j_driver: neo4j.Driver) -> str:
 
 
 @pytest.fixture(scope="session")
-def films_indexes(neo4j_url: str, neo4j_driver: neo4j.Driver) -> frozenset[neo4j_server.Index]:
-    """What the schema of the toy films and the ledger of runs make in a server."""
-    neo4j_server.empty_database(neo4j_driver)
-    with closing(connect(neo4j_url)) as store:
-        store.apply_schema(GraphSchema.bundled("movies"))
-        RunLedger(store).prepare()
-    with neo4j_driver.session(database="neo4j") as session:
-        return neo4j_server.indexes(session)
-
-
-@pytest.fixture
-def films_neo4j(neo4j_url: str, neo4j_driver: neo4j.Driver, films_indexes: frozenset[neo4j_server.Index]) -> str:
-    """URL of the server, empty but for the indexes of the toy films.
+def emptied(neo4j_url: str, neo4j_driver: neo4j.Driver) -> Callable[[GraphSchema], str]:
+    """Empties the server, but for the indexes that a schema and the ledger of runs make; gives its URL.
 
     To make them, and to plan each statement anew, takes the server longer than most tests.
     """
-    neo4j_server.empty_database(neo4j_driver, keep=films_indexes)
-    return neo4j_url
+
+    @cache
+    def made(turtle: str) -> frozenset[neo4j_server.Index]:
+        neo4j_server.empty_database(neo4j_driver)
+        with closing(connect(neo4j_url)) as store:
+            store.apply_schema(GraphSchema.from_turtle(turtle))
+            RunLedger(store).prepare()
+        with neo4j_driver.session(database="neo4j") as session:
+            return neo4j_server.indexes(session)
+
+    def empty(schema: GraphSchema) -> str:
+        neo4j_server.empty_database(neo4j_driver, keep=made(schema.turtle))
+        return neo4j_url
+
+    return empty
+
+
+@pytest.fixture
+def films_neo4j(emptied: Callable[[GraphSchema], str]) -> str:
+    """URL of the server, empty but for the indexes of the toy films."""
+    return emptied(GraphSchema.bundled("movies"))
 
 
 @pytest.fixture

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 import kg_rec.store.neo4j.store
 from benchmarks.stores.answers import random_graph, wrong_answers
-from kg_rec.store import GraphStore
+from kg_rec.store import GraphStore, connect
 from kg_rec.testing.lab import lab_schema
 from kg_rec.testing.queries import QueryContract
 from kg_rec.testing.stores import StoreContract
 
 
-@pytest.fixture
-def empty_store(tmp_store: GraphStore) -> GraphStore:
-    return tmp_store
+@pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])
+def empty_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GraphStore]:
+    """Empty; the server keeps the indexes of the contract's schema."""
+    neo4j = request.param == "neo4j"
+    url = request.getfixturevalue("emptied")(lab_schema()) if neo4j else str(tmp_path / "graph")
+    with closing(connect(url)) as store:
+        yield store
 
 
 class TestStores(StoreContract):
