@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import kglite
 import pytest
-from random_graphs import Asker, Editor, stored_dump
+from random_graphs import SCHEMA, Asker, Editor, stored_dump
 
 from benchmarks.stores.answers import random_graph, wrong_answers
 from kg_rec.errors import StoreError
+from kg_rec.schema import GraphSchema
 from kg_rec.store import GraphStore, connect
 
 GRAPHS = max(1, int(os.environ.get("KG_REC_RANDOM_GRAPHS", "3")))
@@ -89,9 +91,9 @@ def test_counts_over_hops_are_those_by_brute_force(tmp_path: Path, seed: int) ->
 
 @pytest.mark.neo4j
 @pytest.mark.parametrize("seed", range(GRAPHS))
-def test_every_store_answers_alike(tmp_path: Path, clean_neo4j: str, seed: int) -> None:
+def test_every_store_answers_alike(tmp_path: Path, emptied: Callable[[GraphSchema], str], seed: int) -> None:
     url = str(tmp_path / "graph")
-    editor = Editor([connect(url), connect(clean_neo4j)], 2000 + seed)
+    editor = Editor([connect(url), connect(emptied(SCHEMA))], 2000 + seed)
     edited(url, editor, 25)
     wrong = []
     for question in Asker(seed, editor.graph).questions(40):

@@ -103,8 +103,8 @@ PARAMETERS = {"user": "u1", "least": 3, "keys": ["f1", "f2", "none"], "rows": [{
 
 
 @pytest.fixture
-def stores(tmp_path: Path, clean_neo4j: str) -> Iterator[list[GraphStore]]:
-    found = [connect(str(tmp_path / "graph")), connect(clean_neo4j)]
+def stores(tmp_path: Path, films_neo4j: str) -> Iterator[list[GraphStore]]:
+    found = [connect(str(tmp_path / "graph")), connect(films_neo4j)]
     for store in found:
         fill(store)
     yield found

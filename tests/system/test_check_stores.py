@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import neo4j
@@ -40,6 +40,12 @@ SCHEMA = GraphSchema.from_turtle(
 :SHOWN a kr:RelationType ; rdfs:domain :User ; rdfs:range :Film ; rdfs:label "was shown" .
 """
 )
+
+
+@pytest.fixture
+def clean_neo4j(emptied: Callable[[GraphSchema], str]) -> str:
+    """URL of the server, empty but for the indexes of this schema."""
+    return emptied(SCHEMA)
 
 
 def fill(store: GraphStore) -> None:

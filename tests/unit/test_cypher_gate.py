@@ -295,15 +295,15 @@ def test_columns_are_named_as_written(query: str, names: list[str] | None) -> No
 
 
 @pytest.fixture
-def films(tmp_store: GraphStore) -> GraphStore:
-    tmp_store.apply_schema(GraphSchema.bundled("movies"))
-    tmp_store.write_nodes("User", pa.table({"user_id": ["u1", "u2"], "age": [30, 40]}))
-    tmp_store.write_nodes(
+def films(films_store: GraphStore) -> GraphStore:
+    films_store.apply_schema(GraphSchema.bundled("movies"))
+    films_store.write_nodes("User", pa.table({"user_id": ["u1", "u2"], "age": [30, 40]}))
+    films_store.write_nodes(
         "Film", pa.table({"item_id": ["i1", "i2"], "title": ["Alien", "Brazil"], "year": [1979, 1985]})
     )
     ends = {"source": ["u1", "u1", "u2"], "target": ["i1", "i2", "i1"], "rating": [5.0, 4.0, 3.0]}
-    tmp_store.write_edges("RATED", pa.table(ends))
-    return tmp_store
+    films_store.write_edges("RATED", pa.table(ends))
+    return films_store
 
 
 def fingerprint(store: GraphStore) -> str:
