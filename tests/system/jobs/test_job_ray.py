@@ -52,6 +52,7 @@ def test_ray_gives_the_same_bytes_though_a_node_dies(world: World, store: GraphS
 
     start(world.job(), store, "here")
     soon = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500}  # that a node is gone
+    soon |= {"worker_niceness": 0}  # else its workers wait for all other tests
     head = {"num_cpus": 1, "include_dashboard": False, "_system_config": soon}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
