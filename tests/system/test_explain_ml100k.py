@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -34,14 +36,9 @@ QUICK = TrainConfig(
 
 
 @pytest.fixture(scope="module")
-def model(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Recommender:
-    store = kg.connect(str(tmp_path_factory.mktemp("films") / "graph"))
-    try:
-        kg.load(store, "recbole", shared_data / "ml-100k/ml-100k.inter", kg="none")
-        kg.load(store, "table", shared_data / "ml-100k/dbpedia_facts.tsv")
+def model(real_films: Callable[[str], Path]) -> Recommender:
+    with closing(kg.connect(str(real_films("named")), read_only=True)) as store:
         return kg.train(kg.export(store), QUICK).recommender
-    finally:
-        store.close()
 
 
 def test_rows_are_explanations_on_any_number_of_processes(model: Recommender) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,9 +57,8 @@ def text_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def embedded(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphStore]:
-    store = kg.connect(str(tmp_path_factory.mktemp("films") / "graph"))
-    load(store, shared_data)
+def embedded(real_films: Callable[[str], Path]) -> Iterator[GraphStore]:
+    store = kg.connect(str(real_films("named")), read_only=True)
     yield store
     store.close()
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,7 +23,7 @@ from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.run import start
 from kg_rec.settings import from_dict
 from kg_rec.store import connect
-from kg_rec.tables import TableFormat, WriteBatch, format_of, suffixes, table_formats, write_table
+from kg_rec.tables import format_of, suffixes, table_formats, write_table
 from kg_rec.testing.plugins import installed
 
 SCHEMA = pa.schema(
@@ -115,21 +112,9 @@ def test_other_names_and_absent_folders_are_refused(tmp_path: Path) -> None:
 # --- a format of another package ---------------------------------------------------------------------------------
 
 
-@contextmanager
-def _csv(file: IO[bytes], schema: pa.Schema) -> Iterator[WriteBatch]:
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-    rows = csv.writer(text)
-    rows.writerow(schema.names)
-    yield lambda batch: rows.writerows(row.values() for row in batch.to_pylist())
-    text.detach()
-
-
-CSV = TableFormat("csv", ".csv", "comma-separated values", _csv)
-
-
 @pytest.mark.contract
 def test_a_format_of_another_package_is_known_everywhere(tmp_path: Path) -> None:
-    with installed(tmp_path / "site", "kg_rec.tables", "csv", f"{__name__}:CSV"):
+    with installed(tmp_path / "site", "kg_rec.tables", "csv", "csv_tables:CSV"):
         assert list(table_formats()) == ["parquet", "json_lines", "csv"]
         assert suffixes() == ".parquet, .jsonl or .csv"
         world = make_world(tmp_path, str(tmp_path / "graph"))
@@ -162,7 +147,7 @@ def test_a_format_of_another_package_is_known_everywhere(tmp_path: Path) -> None
     [("job run", "Write DIR/run=NAME/part-*.csv."), ("recommend", "ending in .parquet, .jsonl or .csv")],
 )
 def test_a_format_of_another_package_stands_in_the_help(tmp_path: Path, command: str, text: str) -> None:
-    with installed(tmp_path, "kg_rec.tables", "csv", f"{__name__}:CSV"):
+    with installed(tmp_path, "kg_rec.tables", "csv", "csv_tables:CSV"):
         paths = os.pathsep.join([str(tmp_path), *sys.path])
     code = "from kg_rec.cli import main; main()"
     done = subprocess.run(
