@@ -33,13 +33,14 @@ def spans(bounds: Ints) -> Ints:
 
 def places(numbers: Ints) -> Ints:
     """How many equal numbers stand before each; they ascend."""
-    return np.arange(len(numbers)) - np.searchsorted(numbers, numbers)
+    return np.arange(len(numbers)) - numbers.searchsorted(numbers)
 
 
 def ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> Ints:
     """The numbers ``start, start + 1, ...`` of every segment, one after the other; int64, shape (sum of lengths,)."""
     bounds = bounds_of(lengths)
-    return np.arange(bounds[-1]) + np.repeat(np.asarray(starts, dtype=np.int64) - bounds[:-1], lengths)
+    shift = np.asarray(starts, dtype=np.int64) - bounds[:-1]
+    return np.arange(bounds[-1]) + shift.repeat(lengths)
 
 
 def lengths_of(matrix: Any, rows: Ints) -> Ints:
@@ -64,6 +65,28 @@ def stored(matrix: Any, rows: Ints, columns: Ints) -> NDArray[np.bool_]:
     return np.bincount(np.repeat(np.arange(len(rows)), lengths)[matches], minlength=len(rows)) > 0
 
 
+def values_at(matrix: Any, rows: Ints, columns: Ints) -> NDArray[Any]:
+    """The values of a CSR or CSC matrix at the places (rows[n], columns[n]), 0 where it has none, shape (n,).
+
+    What SciPy's index gives; each row (column) is read once, however many of its places are asked for.
+    """
+    if matrix.format == "csc":
+        rows, columns = columns, rows
+    some, row = np.unique(rows, return_inverse=True)
+    lengths, width = lengths_of(matrix, some), max(matrix.shape)
+    cells = ranges(matrix.indptr[some], lengths)
+    places = np.repeat(np.arange(len(some)) * width, lengths) + matrix.indices[cells]
+    if (places[1:] < places[:-1]).any():  # the columns of a row need not ascend
+        order = places.argsort()
+        places, cells = places[order], cells[order]
+    asked, values = row * width + columns, np.zeros(len(rows), matrix.data.dtype)
+    if len(places):
+        found = places.searchsorted(asked)
+        there = places.take(found, mode="clip") == asked
+        values[there] = matrix.data[cells[found[there]]]
+    return values
+
+
 def sums(values: NDArray[np.float64], segments: Ints, count: int) -> NDArray[np.float64]:
     """Sum of the values of each segment, added from left to right; shape (count,).
 
@@ -72,13 +95,13 @@ def sums(values: NDArray[np.float64], segments: Ints, count: int) -> NDArray[np.
         segments: the segment of each value, shape (n,).
         count: number of segments.
     """
-    return np.bincount(segments, weights=values, minlength=count).astype(np.float64)
+    return np.bincount(segments, weights=values, minlength=count)
 
 
 def grouped(segments: Ints, count: int) -> tuple[Ints, Ints]:
     """Order by segment, otherwise as it was: positions, shape (n,), and bounds, shape (count + 1,)."""
     short = segments.astype(np.uint16) if count <= 1 << 16 else segments  # NumPy sorts 16 bits in linear time
-    return np.argsort(short, kind="stable"), bounds_of(np.bincount(segments, minlength=count))
+    return short.argsort(kind="stable"), bounds_of(np.bincount(segments, minlength=count))
 
 
 def largest(values: NDArray[np.float64], bounds: Ints, most: int) -> tuple[Ints, Ints]:
@@ -119,8 +142,8 @@ def largest(values: NDArray[np.float64], bounds: Ints, most: int) -> tuple[Ints,
 
 
 def _largest_sorted(values: NDArray[np.float64], bounds: Ints, most: int) -> tuple[Ints, Ints]:
-    positive = np.flatnonzero(values > 0)
-    segment = np.searchsorted(bounds, positive, "right") - 1
+    positive = (values > 0).nonzero()[0]
+    segment = bounds.searchsorted(positive, "right") - 1
     order = np.lexsort((-values[positive], segment))  # stable
     kept = places(segment) < most
     return positive[order[kept]], bounds_of(np.bincount(segment[kept], minlength=len(bounds) - 1))

@@ -49,7 +49,7 @@ def topk_candidates(scores: Floats, k: int, slack: Floats | float = 0.0) -> NDAr
     np.maximum(maxima[:, :rest], scores[:, n - rest :], out=maxima[:, :rest])
     bound = np.partition(maxima, groups - k, axis=1)[:, groups - k] - np.asarray(slack, dtype=scores.dtype)
     bound = np.maximum(bound, np.finfo(scores.dtype).min)  # -inf may not be ranked
-    row, group = np.divmod(np.flatnonzero(maxima >= bound[:, None]), groups)
+    row, group = np.divmod((maxima >= bound[:, None]).ravel().nonzero()[0], groups)
     cells = (row * n + group)[:, None] + np.arange(0, n, groups)
     kept = scores.take(cells, mode="clip") >= bound[row][:, None]
     kept[:, deep:] &= (group < rest)[:, None]  # the last columns are not in every group
@@ -73,7 +73,7 @@ def topk_sorted(
     rows, n = shape
     row, column = np.divmod(cells, n)
     order = np.lexsort((-values, row))  # stable
-    place = np.arange(len(cells)) - np.searchsorted(row, np.arange(rows))[row]
+    place = np.arange(len(cells)) - row.searchsorted(np.arange(rows))[row]
     best = place < min(k, n)
     at, kept = (row[best], place[best]), order[best]
     top = np.full((rows, min(k, n)), -1, dtype=np.int64)

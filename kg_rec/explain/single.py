@@ -86,7 +86,7 @@ def reasons(verbalizer: Verbalizer, users: Ints, items: Ints, config: ExplainCon
     texts = verbalizer.tell(table, notes_of(verbalizer.model, addends))
     parts: list[dict[str, float]] = [{} for _ in range(count)]
     for channel, values in addends.values.items():
-        there = np.bincount(addends.pairs[values != 0], minlength=count)
+        there = np.bincount(addends.pairs[values != 0], minlength=count).tolist()
         for part, total, any_addend in zip(parts, sums(values, addends.pairs, count).tolist(), there, strict=True):
             if any_addend:
                 part[channel] = total

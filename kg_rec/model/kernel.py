@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from kg_rec.arrays.segments import values_at
 from kg_rec.arrays.types import Floats32
 
 #: Catalogues up to this size keep K as a dense matrix once single values of many items are asked for.
@@ -61,7 +62,9 @@ class MatrixKernel:
 
     def values(self, sources: NDArray[np.int64], items: NDArray[np.int64] | int) -> Floats32:
         """See :class:`Kernel`."""
-        return _dense(self.matrix[sources, items])
+        if not sparse.issparse(self.matrix):
+            return _dense(self.matrix[sources, items])
+        return _dense(values_at(self.matrix, sources, np.broadcast_to(items, sources.shape)))
 
     @cached_property
     def transposed(self) -> Floats32 | None:

@@ -408,18 +408,17 @@ class Recommender:
     def addends(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> Addends:
         """Every addend of s(users[p], items[p]) for pairs p, by dense indices."""
         lengths, sources, weights = self.interacted.weights_of(users)
-        bounds, pairs = bounds_of(lengths), np.repeat(np.arange(len(users)), lengths)
-        wide = weights.astype(np.float64)
-        place = np.repeat(items * len(self.items), lengths) + sources
-        values = {}
+        bounds, pairs = bounds_of(lengths), np.arange(len(users)).repeat(lengths)
+        wide, targets = weights.astype(np.float64), items[pairs]
+        place, values = targets * len(self.items) + sources, {}
         for channel in self.channels:
             transposed = None if self.mapped else channel.kernel.transposed
-            found = channel.kernel.values(sources, items[pairs]) if transposed is None else transposed.take(place)
-            values[channel.name] = wide * found * np.repeat(channel.weight[items].astype(np.float64), lengths)
+            found = channel.kernel.values(sources, targets) if transposed is None else transposed.take(place)
+            values[channel.name] = wide * found * channel.weight[targets].astype(np.float64)
         if self.again is not None:
             some, row = np.unique(users, return_inverse=True)
             own = self._repeated(self.again, self.interacted.edges_of(some), len(some))
-            values["again"] = np.where(sources == items[pairs], np.asarray(own[row, items])[pairs], 0.0)
+            values["again"] = np.where(sources == targets, np.asarray(own[row, items])[pairs], 0.0)
         return Addends(users, items, self.base[items].astype(np.float64), bounds, pairs, sources, weights, values)
 
     @cached_property

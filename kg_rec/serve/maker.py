@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from kg_rec.api import Model
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.single import reasons
+from kg_rec.explain.words.fillings import Kept
 from kg_rec.explain.words.verbalizer import Verbalizer
 from kg_rec.explain.words.wording import Wording
 from kg_rec.serve.live import State
@@ -67,6 +68,7 @@ class ListMaker:
         self._waiting: dict[tuple[int, Form], _Batch] = {}
         self._lock = threading.Lock()
         self._speakers: tuple[int, dict[str, Verbalizer]] = (-1, {})
+        self._labels: tuple[int, Kept[int, tuple[str, str]]] | None = None
 
     def items(self, state: State, model: Model, user: str, form: Form) -> Items:
         """A user's list: rank, key, name and score of each item, and what the score is made of.
@@ -118,13 +120,11 @@ class ListMaker:
         rows = np.array([recommender.users.index(user) for user in users])
         top, scores = recommender.rank(rows, form.k, allowed)
         filled = top >= 0
-        lengths, items = filled.sum(axis=1), top[filled]
-        names = recommender.snapshot.names(recommender.snapshot.schema.item.name)
+        lengths, items, labels = filled.sum(axis=1), top[filled], self._labels_of(state)
         ranks = np.broadcast_to(np.arange(1, top.shape[1] + 1), top.shape)[filled]
-        dense = items.tolist()
-        told = zip(ranks.tolist(), recommender.items.texts(dense), dense, scores[filled].tolist(), strict=True)
+        told = zip(ranks.tolist(), items.tolist(), scores[filled].tolist(), strict=True)
         listed: Items = [
-            {"rank": n, "item": key, "name": names[i].as_py(), "score": score} for n, key, i, score in told
+            {"rank": n, "item": labels[i][0], "name": labels[i][1], "score": score} for n, i, score in told
         ]
         if form.why:
             speaker = self._speaker(state, model, form.lang)
@@ -133,6 +133,15 @@ class ListMaker:
                 one |= {"base": reason.base, "channels": reason.channels, "why": reason.text}
         ends = np.cumsum(lengths).tolist()
         return [listed[end - length : end] for end, length in zip(ends, lengths.tolist(), strict=True)]
+
+    def _labels_of(self, state: State) -> Kept[int, tuple[str, str]]:
+        """Keys and names of items by dense index; those once asked for are kept until the graph changes."""
+        kept = self._labels
+        if kept is None or kept[0] != state.number:
+            recommender = state.model.recommender
+            key, names = recommender.items.key, recommender.snapshot.names(recommender.snapshot.schema.item.name)
+            kept = self._labels = (state.number, Kept(lambda item: (key(item), names[item].as_py())))
+        return kept[1]
 
     def _speaker(self, state: State, model: Model, lang: str) -> Verbalizer:
         """Speaks about a model of the state; names once written are kept until the graph changes."""

@@ -191,7 +191,8 @@ class Service:
                 self._let_go()
 
     def close(self) -> None:
-        """Let go of the graph."""
+        """Let go of the graph, when the lists that are being made are done."""
+        self._makers.shutdown(cancel_futures=True)
         self.live.close()
         with self._writing:
             self._let_go()

@@ -84,10 +84,6 @@ class IdMap:
         """The key at a dense index."""
         return str(self.keys[index].as_py())
 
-    def texts(self, indices: Sequence[int]) -> list[str]:
-        """The keys at some dense indices; for few of them in a small part of the time of Arrow's ``take``."""
-        return [self.keys[n].as_py() for n in indices]
-
 
 @dataclass(frozen=True)
 class EdgeTable:

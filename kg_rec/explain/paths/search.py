@@ -13,9 +13,11 @@ those of the user's items, so no path is made that is not among the largest of i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kg_rec.arrays.segments import bounds_of, largest, places, ranges, spans, sums
 from kg_rec.arrays.types import Floats64, Ints
@@ -29,6 +31,7 @@ from kg_rec.explain.paths.metrics import popularity_of, recency_of
 from kg_rec.explain.paths.vectors import addends_of_vectors
 from kg_rec.model.channels.about import PathKind
 from kg_rec.model.channels.registry import kind_of, paths_of
+from kg_rec.model.item_paths import Way
 from kg_rec.model.recommender import Addends, Recommender
 
 #: A fact of more than this share of all items is a hub: a genre, a language, not a director.
@@ -87,14 +90,15 @@ def find(model: Recommender, users: Ints, items: Ints, config: ExplainConfig) ->
     addends = model.addends(users, items)
     search, count = _search(model, _told_as_liked(addends), config), len(users)
     cold = model.cold[items] & (model.regression is not None) & ("relational" in addends.values)
-    positive, together = np.zeros(count), np.zeros(len(addends.pairs))
+    positive, together, any_cold = np.zeros(count), np.zeros(len(addends.pairs)), bool(cold.any())
     of_vectors = addends_of_vectors(model, addends)
     for channel, values in addends.values.items():
-        if channel == "relational" and cold.any():
+        if channel == "relational" and any_cold:
             values = np.where(cold[addends.pairs], 0, values)
-        for addend in of_vectors.values() if paths_of(channel) == "vectors" else [values]:
+        kind = paths_of(channel)
+        for addend in of_vectors.values() if kind == "vectors" else [values]:
             positive += sums(np.maximum(addend, 0), addends.pairs, count)
-        if channel in search.channels and paths_of(channel) == "co-users":
+        if kind == "co-users" and channel in search.channels:
             together += np.where(addends.weights < 0, 0, values)
     searches = [_co_liked(search, together)]
     for (channel, by), form in search.forms.alike.items():
@@ -103,7 +107,7 @@ def find(model: Recommender, users: Ints, items: Ints, config: ExplainConfig) ->
             searches.append(_similar(search, form, values))
     if "knowledge" in search.channels:
         searches.append(knowledge_groups(search))
-    if cold.any():
+    if any_cold:
         part, totals = cold_groups(search, np.flatnonzero(cold))
         positive[cold] += totals
         searches += [part] if "relational" in search.channels else []
@@ -120,33 +124,60 @@ def _told_as_liked(addends: Addends) -> Addends:
 
 
 def _search(model: Recommender, addends: Addends, config: ExplainConfig) -> Search:
-    schema, known = model.snapshot.schema, [c.name for c in model.channels]
-    if not set(config.channels) <= set(known):
-        raise ConfigError(f"expected channels among {known}, got {sorted(config.channels)}")
-    vectors = tuple(model.similarity.vectors)
-    relations = [*(r.name for r in schema.knowledge_relations), TEXT, *vectors]
-    if not set(config.blocked) <= set(relations):
-        raise ConfigError(f"expected blocked relation types among {relations}, got {sorted(config.blocked)}")
-    channels = config.channels or tuple(known)
-    of_kind = {kind: tuple(c for c in known if kind_of(c).paths == kind) for kind in _KINDS}
-    crowd = tuple(c for c in of_kind["co-users"] if c in channels)
-    alike = [*((c, None) for c in of_kind["text"]), *((c, name) for c in of_kind["vectors"] for name in vectors)]
+    schema, vectors = model.snapshot.schema, tuple(model.similarity.vectors)
     names = (schema.user.name, schema.item.name, schema.interaction.name)
-    forms = forms_of(names, model.links.ways, crowd, tuple(alike), vectors)
-    blocked = frozenset(config.blocked)
-    shown = [len(f.edges) <= config.max_hops and not (blocked and blocked & f.relations) for f in forms.every]
+    relations = tuple(relation.name for relation in schema.knowledge_relations) if config.blocked else ()
+    kinds = tuple((channel.name, kind_of(channel.name).paths) for channel in model.channels)
+    asked = tuple(config.channels), tuple(config.blocked), config.max_hops
+    forms, shown, channels = _asked(names, relations, kinds, vectors, model.links.ways, *asked)
     itself = (addends.sources == addends.items[addends.pairs]) & (addends.weights > 0)
     return Search(
         model=model,
         config=config,
         addends=addends,
         forms=forms,
-        shown=np.array(shown),
-        channels=frozenset(channels),
+        shown=shown,
+        channels=channels,
         liked=np.bincount(addends.pairs[itself], minlength=len(addends.users)) > 0,
         recent=_recent(model, addends, config.recency),
         popular=_popular(model, config.popularity),
     )
+
+
+@lru_cache(maxsize=64)
+def _asked(
+    names: tuple[str, str, str],
+    relations: tuple[str, ...],
+    kinds: tuple[tuple[str, PathKind], ...],
+    vectors: tuple[str, ...],
+    ways: tuple[Way, ...],
+    channels: tuple[str, ...],
+    blocked: tuple[str, ...],
+    hops: int,
+) -> tuple[Forms, NDArray[np.bool_], frozenset[str]]:
+    """What a search asks for, whatever the scores: the forms, which of them may be shown, and channels.
+
+    Args:
+        names: of the users' node type, the items', and the interaction.
+        relations: those that tell facts, where some are blocked.
+        kinds: channels of the model, and what their terms become.
+        vectors: properties by which items are alike.
+        ways: between items, through the graph.
+        channels, blocked, hops: see :class:`ExplainConfig`.
+    """
+    known = [channel for channel, _ in kinds]
+    if not set(channels) <= set(known):
+        raise ConfigError(f"expected channels among {known}, got {sorted(channels)}")
+    some = [*relations, TEXT, *vectors]
+    if not set(blocked) <= set(some):
+        raise ConfigError(f"expected blocked relation types among {some}, got {sorted(blocked)}")
+    channels = channels or tuple(known)
+    of_kind = {kind: tuple(channel for channel, paths in kinds if paths == kind) for kind in _KINDS}
+    crowd = tuple(c for c in of_kind["co-users"] if c in channels)
+    alike = [*((c, None) for c in of_kind["text"]), *((c, name) for c in of_kind["vectors"] for name in vectors)]
+    forms = forms_of(names, ways, crowd, tuple(alike), vectors)
+    shown = [len(f.edges) <= hops and not (blocked and f.relations.intersection(blocked)) for f in forms.every]
+    return forms, np.array(shown), frozenset(channels)
 
 
 def _recent(model: Recommender, addends: Addends, recency: float) -> Floats64:
@@ -176,7 +207,7 @@ def _popular(model: Recommender, popularity: float) -> Floats64:
 def _co_liked(search: Search, values: Floats64) -> Candidates:
     """Paths you - j - others - item.  A learned weight without a common user has no path: it stays a term."""
     addends, others = search.addends, np.zeros(len(values), np.int64)
-    at = np.flatnonzero(values > 0)  # no other one becomes a path
+    at = (values > 0).nonzero()[0]  # no other one becomes a path
     pairs = addends.pairs[at]
     others[at] = search.model.interacted.co_count(addends.sources[at], addends.items[pairs]) - search.liked[pairs]
     return _of_terms(search, search.forms.crowd, np.where(others >= search.config.least_crowd, values, 0), others)
@@ -192,9 +223,9 @@ def _of_terms(search: Search, form: int, values: Floats64, others: Ints) -> Cand
     rank, bounds = values * search.recent, search.addends.bounds
     best, bounds = largest(rank, bounds, search.config.paths_per_group if search.shown[form] else 0)
     lengths = spans(bounds)
-    pair = np.flatnonzero(lengths)
+    pair = lengths.nonzero()[0]
     none = np.full(len(pair), -1)
-    owner = np.repeat(np.arange(len(lengths)), lengths)
+    owner = np.arange(len(lengths)).repeat(lengths)
     return Candidates(
         pair=pair,
         form=np.full(len(pair), form),
@@ -218,20 +249,21 @@ def _shown(search: Search, addends: Addends, positive: Floats64, candidates: Can
     order = _chosen(search, candidates)
     pair, start = candidates.pair[order], candidates.start[order]
     lengths = candidates.stop[order] - start
-    steps, group = ranges(start, lengths), np.repeat(np.arange(len(order)), lengths)
+    steps, group = ranges(start, lengths), np.arange(len(order)).repeat(lengths)
     value = candidates.unit[steps] * candidates.scale[order][group]
     share = value / positive[pair[group]]
     share_of_group = sums(share, group, len(order))
-    specific = (
-        (candidates.common[order] > 0) & (candidates.common[order] <= HUB) & (share_of_group >= config.least_specific)
-    )
     large = (places(pair) == 0) | (share_of_group >= config.least_share)
-    first = np.flatnonzero(specific & ~large)
-    large[first[places(pair[first]) == 0]] = True
-    kept = large[group]
-    steps, value, share = steps[kept], value[kept], share[kept]
-    order, pair, lengths, share_of_group = order[large], pair[large], lengths[large], share_of_group[large]
-    total = sums(value, np.repeat(np.arange(len(order)), lengths), len(order))
+    if not large.all():
+        common = candidates.common[order]
+        specific = (common > 0) & (common <= HUB) & (share_of_group >= config.least_specific)
+        first = np.flatnonzero(specific & ~large)
+        large[first[places(pair[first]) == 0]] = True
+        kept = large[group]
+        steps, value, share = steps[kept], value[kept], share[kept]
+        order, pair, lengths, share_of_group = order[large], pair[large], lengths[large], share_of_group[large]
+        group = np.arange(len(order)).repeat(lengths)
+    total = sums(value, group, len(order))
     shown = sums(total, pair, count)
     if "again" in addends.values:  # it is always told, with its numbers
         shown = shown + np.maximum(sums(addends.values["again"], addends.pairs, count), 0)
@@ -261,14 +293,18 @@ def _chosen(search: Search, candidates: Candidates) -> Ints:
     A fact stands there once, through whichever channel it adds most, and at most some are hubs.
     """
     config, items = search.config, len(search.model.items)
-    fact = candidates.common > 0
-    rarity = np.ones(len(fact))
-    rarity[fact] = np.log(np.maximum(1 / candidates.common[fact], 1)) / max(np.log(items), 1)
-    rank = candidates.rank * rarity**config.specificity
+    fact, rank = candidates.common > 0, candidates.rank
+    facts = bool(fact.any())
+    if facts:
+        rarity = np.ones(len(fact))
+        rarity[fact] = np.log(np.maximum(1 / candidates.common[fact], 1)) / max(np.log(items), 1)
+        rank = rank * rarity**config.specificity
     order = np.lexsort((candidates.key, candidates.form, -rank, candidates.pair))
     if config.groups_per_pattern:
         pattern = candidates.pair[order] * len(search.shown) + candidates.form[order]
         order = order[_place(pattern) < config.groups_per_pattern]
+    if not facts:
+        return order[places(candidates.pair[order]) < config.groups]
     forms, entities = search.forms, int(candidates.entity.max(initial=0)) + 1
     last = forms.last[candidates.form[order]]
     same = (candidates.pair[order] * len(forms.every) + last) * entities + candidates.entity[order]

@@ -177,9 +177,9 @@ class Fillings:
         liked, counts = reasons.liked, reasons.liked.counts
         many = (leads == LEADS.index("several")) & (counts > MAX_NAMED) & (reasons.shared.counts == 1)
         lengths = np.minimum(counts, np.where(many, MAX_NAMED - 1, MAX_NAMED))
-        cells, owner, bounds = ranges(liked.bounds[:-1], lengths), np.repeat(leads, lengths), bounds_of(lengths)
+        cells, owner, bounds = ranges(liked.bounds[:-1], lengths), leads.repeat(lengths), bounds_of(lengths)
         texts = [self.items[j] for j in liked.values[cells].tolist()]
-        at = np.flatnonzero(owner == LEADS.index("counts"))
+        at = (owner == LEADS.index("counts")).nonzero()[0]
         begins = np.zeros(len(owner) + 1, np.bool_)
         begins[bounds] = True
         first = begins[at]
@@ -187,8 +187,10 @@ class Fillings:
         for n, key in zip(at.tolist(), told, strict=True):
             texts[n] = self.people_of[key]
         found = self._joined(texts, bounds, leads == LEADS.index("crowd"))
+        chosen = many.nonzero()[0]
+        if not len(chosen):
+            return found
         histories: dict[int, frozenset[int]] = {}
-        chosen = np.flatnonzero(many)
         pairs, facts = reasons.pair[chosen], reasons.shared.values[reasons.shared.bounds[chosen]]
         columns = chosen, pairs, addends.users[pairs], addends.items[pairs], reasons.form[chosen], facts, bounds[chosen]
         for n, pair, user, item, form, fact, start in zip(*(x.tolist() for x in columns), strict=True):
@@ -203,6 +205,8 @@ class Fillings:
         return found
 
     def _shared(self, reasons: Reasons, forms: Sequence[PathPattern]) -> list[str]:
+        if not len(reasons.shared.values):
+            return [""] * len(reasons.form)
         through = np.array([form.through for form in forms], object)[reasons.form]
         types = np.repeat(through, reasons.shared.counts).tolist()
         texts = [self.facts[kind][entity] for kind, entity in zip(types, reasons.shared.values.tolist(), strict=True)]
@@ -210,6 +214,8 @@ class Fillings:
 
     def _bridges(self, reasons: Reasons) -> list[str]:
         bridges, counts = reasons.bridges, reasons.bridges.counts
+        if not len(bridges.values):
+            return [""] * len(counts)
         lengths = np.minimum(counts, MAX_NAMED)
         texts = [self.items[t] for t in bridges.values[ranges(bridges.bounds[:-1], lengths)].tolist()]
         return self._joined(texts, bounds_of(lengths), counts > 1)

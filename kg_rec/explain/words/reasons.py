@@ -76,12 +76,11 @@ def reasons(table: PathTable, most: int, least: float) -> Reasons:
         least: share of a reason; the first of a score is told in any case.
     """
     form, shares, bridged = table.form, table.forms.sharing, table.forms.bridged
-    reason = _merged(table)
-    _, first = np.unique(reason, return_index=True)
-    pair = np.repeat(np.arange(len(table.groups) - 1), spans(table.groups))[first]
+    reason, first = _merged(table)
+    pair = np.arange(len(table.groups) - 1).repeat(spans(table.groups))[first]
     share = sums(table.total_share, reason, len(first))
     place = places(pair)
-    told = np.flatnonzero((place < most) & ((place == 0) | (share >= least)))
+    told = ((place < most) & ((place == 0) | (share >= least))).nonzero()[0]
     weight = np.sum(share[told] < np.array(WEIGHTS)[:, None], axis=0)
     by_weight = np.lexsort((weight, pair[told]))
     told, weight = told[by_weight], weight[by_weight]
@@ -91,8 +90,8 @@ def reasons(table: PathTable, most: int, least: float) -> Reasons:
     groups = grouped(reason + 1, len(told) + 1)[0]
     groups = groups[reason[groups] >= 0]
     of_group, lengths = reason[groups], spans(table.paths)[groups]
-    paths, of_path = ranges(table.paths[groups], lengths), np.repeat(of_group, lengths)
-    sharing, over = shares[form[groups]], np.repeat(bridged[form[groups]], lengths)
+    paths, of_path = ranges(table.paths[groups], lengths), of_group.repeat(lengths)
+    sharing, over = shares[form[groups]], bridged[form[groups]].repeat(lengths)
     liked, at = _each_once(table.source[paths], of_path, len(told))
     return Reasons(
         pair=pair[told],
@@ -107,9 +106,11 @@ def reasons(table: PathTable, most: int, least: float) -> Reasons:
     )
 
 
-def _merged(table: PathTable) -> Ints:
-    """The reason that each group belongs to; reasons are numbered by their first group."""
+def _merged(table: PathTable) -> tuple[Ints, Ints]:
+    """The reason that each group belongs to, and the first group of each reason, ascending."""
     form, start, lengths = table.form, table.paths[:-1], spans(table.paths)
+    if spans(table.groups).max(initial=0) < 2:  # no two of one score
+        return np.arange(len(form)), np.arange(len(form))
     step, shares, bridged = table.forms.steps[form], table.forms.sharing, table.forms.bridged
     pair = np.repeat(np.arange(len(table.groups) - 1), spans(table.groups))
     alike = np.full((MAX_NAMED + 1, len(form)), -1)
@@ -126,16 +127,21 @@ def _merged(table: PathTable) -> Ints:
     new = np.concatenate([np.ones(min(1, len(order)), np.bool_), (np.diff(keys[:, order]) != 0).any(axis=0)])
     first = order[new]  # equal ones stand as they did
     number = np.empty(len(first), np.int64)
-    number[np.argsort(first)] = np.arange(len(first))
+    number[first.argsort()] = np.arange(len(first))
     found = np.empty(len(order), np.int64)
-    found[order] = number[np.cumsum(new) - 1]
-    return found
+    found[order] = number[new.cumsum() - 1]
+    return found, np.sort(first)
 
 
 def _each_once(values: Ints, reason: Ints, count: int) -> tuple[Several, Ints]:
     """The values of each reason without repetition, and where they were; ``reason`` ascends."""
-    code = reason * (int(values.max(initial=0)) + 1) + values
-    first = np.sort(np.unique(code, return_index=True)[1])
+    if not len(values):
+        return Several(np.zeros(count + 1, np.int64), values), values
+    code = reason * (int(values.max()) + 1) + values
+    order = code.argsort(kind="stable")
+    ordered, new = code[order], np.ones(len(order), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    first = np.sort(order[new])
     return Several(bounds_of(np.bincount(reason[first], minlength=count)), values[first]), first
 
 
@@ -187,7 +193,7 @@ def against(table: PathTable, net: Floats64) -> dict[int, Against]:
     told = (share > 0) & ((table.score <= 0) | (share >= AGAINST))
     if not told.any():
         return {}
-    speaking = np.flatnonzero((less > 0) & told[addends.pairs])
+    speaking = ((less > 0) & told[addends.pairs]).nonzero()[0]
     pairs, less = addends.pairs[speaking], less[speaking]
     strong = less >= AGAINST_EACH * table.positive[pairs]
     most, bounds = largest(less[strong], bounds_of(np.bincount(pairs[strong], minlength=count)), MAX_AGAINST)

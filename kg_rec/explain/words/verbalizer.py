@@ -16,7 +16,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from kg_rec.arrays.segments import bounds_of, sums
+from kg_rec.arrays.segments import bounds_of, spans, sums
 from kg_rec.arrays.types import Floats64
 from kg_rec.explain.path import PathEdge
 from kg_rec.explain.paths.forms import PathPattern
@@ -85,10 +85,10 @@ class Verbalizer:
         bounds = bounds_of(np.bincount(some.pair, minlength=count))
         habits, habit_share = self._habits(table)
         low = (table.score < 0) | ((table.score == 0) & (speaking > 0))
-        whole = ((np.diff(bounds) > 0) | (habit_share > 0)) & (speaking > 1)
+        whole = ((spans(bounds) > 0) | (habit_share > 0)) & (speaking > 1)
         said, places = self._said(table, some, ~(low | whole)), bounds.tolist()
         shares = np.minimum(1, sums(some.share, some.pair, count) + habit_share).tolist()
-        opposed, speak_for = against(table, net), spoken.template("whole").filler(("ITEM", "NUMBER", "SHARE"))
+        opposed, speak_for = against(table, net), self._speaking
         fashion, stated = model.fashion, model.stated
         trendy = [False] * count
         if fashion is not None:
@@ -128,26 +128,27 @@ class Verbalizer:
         alone = np.bincount(some.pair, minlength=len(unnamed))[some.pair] == 1
         plain = alone | ((some.place == 0) & (some.weight > 0)) | (self.sentences.tone == "audit")
         sizes = len(WEIGHTS) + 1
-        again = ~plain & (some.place > 0) & (np.roll(some.weight, 1) == some.weight) & ~np.roll(plain, 1)
+        again = ~plain & (some.place > 0)
+        again[1:] &= (some.weight[:-1] == some.weight[1:]) & ~plain[:-1]
         weight = np.where(plain, 2 * sizes, some.weight + sizes * again)
         named = (some.place == 0) & unnamed[some.pair]
         leads = leads_of(some, forms)
-        keys = np.stack([some.form, leads, some.shared.counts > 1, named, weight])
-        code = np.ravel_multi_index(keys, (len(forms), len(LEADS), 2, 2, 2 * sizes + 1))
-        _, first, which = np.unique(code, return_index=True, return_inverse=True)
-        kinds = keys[:, first].T.tolist()
-        known = [self._fillers[forms[f], LEADS[lead], bool(s), bool(n), w] for f, lead, s, n, w in kinds]
+        columns = some.form, leads, some.shared.counts > 1, named, weight
+        kinds = list(zip(*(column.tolist() for column in columns), strict=True))
+        known = {(f, lead, s, n, w): self._fillers[forms[f], LEADS[lead], s, n, w] for f, lead, s, n, w in set(kinds)}
         starts, ends = self.fillings.starts, self.fillings.keys
         pairs = zip(addends.users.tolist(), addends.items.tolist(), strict=True)
         seeds = np.array([crc32(ends[item], starts[user]) for user, item in pairs], np.int64)  # see seed_of
         seed = (seeds[some.pair] + some.place).tolist()
         texts = self.fillings.of_reasons(some, leads, addends, forms, shares=self.sentences.tone == "audit")
-        sentences = [known[n] for n in which.tolist()]
+        sentences = [known[kind] for kind in kinds]
         return [fills[n % len(fills)](*row) for fills, n, row in zip(sentences, seed, texts, strict=True)]
 
     def _habits(self, table: PathTable) -> tuple[list[str], Floats64]:
         """What is told of each item that the user had, empty where that is little; its share of what speaks for it."""
         addends, count = table.addends, len(table.score)
+        if "again" not in addends.values:
+            return [""] * count, np.zeros(count)
         share = np.divide(_own(addends), table.positive, out=np.zeros(count), where=table.positive > 0)
         share[share < LEAST] = 0
         told = [""] * count
@@ -185,6 +186,11 @@ class Verbalizer:
         return any(column.null_count < len(column) for column in columns)
 
     @cached_property
+    def _speaking(self) -> Callable[..., str]:
+        """How much speaks for an item, as a function of its name, the number and their share."""
+        return self.sentences.template("whole").filler(("ITEM", "NUMBER", "SHARE"))
+
+    @cached_property
     def _opposing(self) -> Kept[str, Callable[..., str]]:
         """By name, what is said of the items against one, as a function of their names, number and share."""
         return Kept(lambda name: self.sentences.template(name).filler(("LIKED", "NUMBER", "SHARE")))
@@ -208,9 +214,8 @@ class Verbalizer:
 
 
 def _own(addends: Addends) -> Floats64:
-    """r of each score, 0 where it is off, shape (pairs,)."""
-    count = len(addends.users)
-    return sums(addends.values["again"], addends.pairs, count) if "again" in addends.values else np.zeros(count)
+    """r of each score, shape (pairs,)."""
+    return sums(addends.values["again"], addends.pairs, len(addends.users))
 
 
 def _net(addends: Addends) -> Floats64:
