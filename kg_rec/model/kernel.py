@@ -64,7 +64,9 @@ class MatrixKernel:
         """See :class:`Kernel`."""
         if not sparse.issparse(self.matrix):
             return _dense(self.matrix[sources, items])
-        return _dense(values_at(self.matrix, sources, np.broadcast_to(items, sources.shape)))
+        return _dense(
+            values_at(self.matrix, sources, items if np.ndim(items) else np.broadcast_to(items, sources.shape))
+        )
 
     @cached_property
     def transposed(self) -> Floats32 | None:
@@ -108,7 +110,7 @@ class FactorKernel:
 
     def values(self, sources: NDArray[np.int64], items: NDArray[np.int64] | int) -> Floats32:
         """See :class:`Kernel`; summed in double precision."""
-        items = np.broadcast_to(np.asarray(items), sources.shape)
+        items = np.asarray(items) if np.ndim(items) else np.broadcast_to(items, sources.shape)
         values = np.empty(len(sources), np.float32)
         for start in range(0, len(sources), _PAIRS):
             part = slice(start, start + _PAIRS)

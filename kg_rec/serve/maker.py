@@ -121,7 +121,7 @@ class ListMaker:
         top, scores = recommender.rank(rows, form.k, allowed)
         filled = top >= 0
         lengths, items, labels = filled.sum(axis=1), top[filled], self._labels_of(state)
-        ranks = np.broadcast_to(np.arange(1, top.shape[1] + 1), top.shape)[filled]
+        ranks = filled.nonzero()[1] + 1
         told = zip(ranks.tolist(), items.tolist(), scores[filled].tolist(), strict=True)
         listed: Items = [
             {"rank": n, "item": labels[i][0], "name": labels[i][1], "score": score} for n, i, score in told

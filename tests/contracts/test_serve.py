@@ -633,6 +633,7 @@ def test_many_threads_get_what_one_gets(world: World) -> None:
         together = list(pool.map(ask, users * 4))
     assert together == [alone[user] for user in users * 4]
     assert threading.active_count() - before < 50
+    assert not [one for one in threading.enumerate() if one.name.startswith("kg_rec-list")]  # it is closed
 
 
 def test_roles_are_asked_for_and_looks_are_written_down(embedded: World, tmp_path: Path) -> None:

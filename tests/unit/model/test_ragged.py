@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,18 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from kg_rec.arrays import segments as arrays
-from kg_rec.arrays.segments import bounds_of, grouped, largest, places, ranges, rows_of, stored, sums
+from kg_rec.arrays.segments import (
+    bounds_of,
+    distinct,
+    grouped,
+    largest,
+    places,
+    ranges,
+    rows_of,
+    stored,
+    sums,
+    values_at,
+)
 
 SEGMENTS = st.lists(st.lists(st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0, 2.5]), max_size=6), max_size=6)
 
@@ -57,6 +70,29 @@ def test_rows_are_those_that_scipy_takes() -> None:
         for name in ("data", "indices", "indptr"):
             assert np.array_equal(getattr(one, name), getattr(other, name))
             assert getattr(one, name).dtype == getattr(other, name).dtype
+
+
+@pytest.mark.parametrize("form", ["csr", "csc"])
+def test_values_are_those_that_scipy_takes(form: str) -> None:
+    matrix = sparse.random_array((7, 7), density=0.4, rng=np.random.default_rng(3), format=form, dtype=np.float32)
+    rows, columns = (places.ravel() for places in np.meshgrid(np.arange(7), np.arange(7)))
+    turned = matrix.copy()  # columns of a row (rows of a column) need not ascend
+    for start, stop in pairwise(turned.indptr.tolist()):
+        turned.indices[start:stop], turned.data[start:stop] = (
+            part[start:stop][::-1].copy() for part in (matrix.indices, matrix.data)
+        )
+    for one in (matrix, turned):
+        found = values_at(one, rows, columns)
+        assert found.tolist() == matrix.toarray()[rows, columns].tolist()
+        assert found.dtype == np.float32
+        assert values_at(one, rows[:0], columns[:0]).tolist() == []
+    empty = sparse.csr_array((7, 7), dtype=np.float32)
+    assert values_at(empty, rows, columns).tolist() == [0.0] * 49
+
+
+def test_distinct_values_ascend() -> None:
+    assert distinct(np.array([3, 1, 3, 0, 1])).tolist() == [0, 1, 3]
+    assert distinct(np.array([], np.int64)).tolist() == []
 
 
 def test_places_among_equals() -> None:
