@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from copy import copy
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,8 @@ def ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> Ints:
     """The numbers ``start, start + 1, ...`` of every segment, one after the other; int64, shape (sum of lengths,)."""
     bounds = bounds_of(lengths)
     shift = np.asarray(starts, dtype=np.int64) - bounds[:-1]
-    return np.arange(bounds[-1]) + shift.repeat(lengths)
+    found: Ints = np.arange(bounds[-1]) + shift.repeat(lengths)
+    return found
 
 
 def lengths_of(matrix: Any, rows: Ints) -> Ints:
@@ -112,7 +113,7 @@ def sums(values: NDArray[np.float64], segments: Ints, count: int) -> NDArray[np.
         segments: the segment of each value, shape (n,).
         count: number of segments.
     """
-    return np.bincount(segments, weights=values, minlength=count)
+    return cast("NDArray[np.float64]", np.bincount(segments, weights=values, minlength=count))
 
 
 def grouped(segments: Ints, count: int) -> tuple[Ints, Ints]:

@@ -64,9 +64,8 @@ class MatrixKernel:
         """See :class:`Kernel`."""
         if not sparse.issparse(self.matrix):
             return _dense(self.matrix[sources, items])
-        return _dense(
-            values_at(self.matrix, sources, items if np.ndim(items) else np.broadcast_to(items, sources.shape))
-        )
+        targets = items if isinstance(items, np.ndarray) else np.full(len(sources), items)
+        return _dense(values_at(self.matrix, sources, targets))
 
     @cached_property
     def transposed(self) -> Floats32 | None:
@@ -110,7 +109,7 @@ class FactorKernel:
 
     def values(self, sources: NDArray[np.int64], items: NDArray[np.int64] | int) -> Floats32:
         """See :class:`Kernel`; summed in double precision."""
-        items = np.asarray(items) if np.ndim(items) else np.broadcast_to(items, sources.shape)
+        items = items if isinstance(items, np.ndarray) else np.full(len(sources), items)
         values = np.empty(len(sources), np.float32)
         for start in range(0, len(sources), _PAIRS):
             part = slice(start, start + _PAIRS)

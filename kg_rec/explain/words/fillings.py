@@ -223,13 +223,11 @@ class Fillings:
     def _joined(self, texts: list[str], bounds: Ints, either: NDArray[np.bool_] | None = None) -> list[str]:
         """Lists of texts, each as one; joined with "or" where ``either``."""
         join, ends = self.language.join, bounds.tolist()
-        found = [
-            texts[start] if stop - start == 1 else join(texts[start:stop]) if stop > start else ""
-            for start, stop in pairwise(ends)
+        ors = [False] * (len(ends) - 1) if either is None else either.tolist()
+        return [
+            texts[start] if stop - start == 1 else join(texts[start:stop], either=other) if stop > start else ""
+            for (start, stop), other in zip(pairwise(ends), ors, strict=True)
         ]
-        for n in [] if either is None else np.flatnonzero(either).tolist():
-            found[n] = join(texts[ends[n] : ends[n + 1]], either=True)
-        return found
 
 
 def leads_of(reasons: Reasons, forms: Sequence[PathPattern]) -> Ints:
