@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from copy import copy
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +113,8 @@ def sums(values: NDArray[np.float64], segments: Ints, count: int) -> NDArray[np.
         segments: the segment of each value, shape (n,).
         count: number of segments.
     """
-    return cast("NDArray[np.float64]", np.bincount(segments, weights=values, minlength=count))
+    added = np.bincount(segments, weights=values, minlength=count)
+    return added.astype(np.float64, copy=False)  # integers where there is nothing
 
 
 def grouped(segments: Ints, count: int) -> tuple[Ints, Ints]:

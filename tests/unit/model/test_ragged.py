@@ -59,6 +59,7 @@ def test_sums_do_not_depend_on_the_other_segments() -> None:
     segments = np.repeat(np.arange(3), 100)
     alone = [sums(values[100 * n : 100 * n + 100], np.zeros(100, np.int64), 1)[0] for n in range(3)]
     assert sums(values, segments, 4).tolist() == [*alone, 0.0]
+    assert sums(values[:0], segments[:0], 2).dtype == np.float64
 
 
 def test_rows_are_those_that_scipy_takes() -> None:
