@@ -53,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--delta", type=float, help="default: 1 / (10 x users), rounded down to a power of ten")
     parser.add_argument("--runs", type=int, default=5, help="draws of the noise that are averaged  [default: 5]")
     parser.add_argument("--models", type=int, default=16, help="models of the membership attack  [default: 16]")
+    parser.add_argument("--rounds", type=int, default=3, help="trainings that are timed  [default: 3]")
     parser.add_argument("--seed", type=int, default=2026, help="of the noise, here alone  [default: 2026]")
     parser.add_argument(
         "--config",
@@ -73,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
                 found.append(measure(snapshot, split, options))
                 config = TrainConfig() if options.config is None else TrainConfig.from_toml(options.config)
                 shape = (len(snapshot.users), len(snapshot.items))
-                found[-1] |= of_trained(snapshot, split, config, *test_of(split, shape), progress)
+                found[-1] |= of_trained(snapshot, split, config, *test_of(split, shape), options.rounds, progress)
     except KgRecError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -93,6 +93,7 @@ def compression(folder: Path, judge: ValidationSet, rows: np.ndarray[Any, Any], 
         "compress_ndcg_after": float(after.mean()),
         "compress_valid_drop": small.taken.drop,
         "compress_keep": small.taken.keep,
+        "compress_bits": float(small.taken.bits),
         "compress_directions": float(small.taken.directions),
     }
     for name, of, how in (("whole", folder, "read"), ("small", out, "read"), ("mapped", folder, "mapped")):

@@ -38,6 +38,7 @@ from kg_rec.serve.live import Live
 from kg_rec.settings import from_dict
 from kg_rec.snapshot import NO_TIME, Snapshot, export
 from kg_rec.store import GraphStore, connect
+from kg_rec.trust.places import GraphPlace
 
 pytestmark = pytest.mark.neo4j
 QUICK = TrainConfig.from_dict(
@@ -229,12 +230,19 @@ def test_from_a_graph_to_written_lists(
     written = neo4j_driver.execute_query("MATCH ()-[r:RECOMMENDED]->() RETURN count(r) AS n").records[0]["n"]
     assert written == record.report["rows"]
     assert state(neo4j_driver) == before
+    place = GraphPlace(store)
+    assert place.find(user)["RECOMMENDED"] == 3
+    assert "its owners delete the node" in place.erase(user).notes[0]
+    assert place.find(user) == {}  # lists and records of runs; what others made of the person stays
+    left = neo4j_driver.execute_query("MATCH ()-[r:RECOMMENDED]->() RETURN count(r) AS n").records[0]["n"]
+    assert left == written - 3
+    assert state(neo4j_driver) == before
     assert difference(store, schema) == []
     remove(store)
-    left = neo4j_driver.execute_query(
+    labels = neo4j_driver.execute_query(
         "MATCH (n) UNWIND labels(n) AS l WITH l WHERE l STARTS WITH 'KgRec' RETURN l"
     ).records
-    assert left == []
+    assert labels == []
     named = "SHOW INDEXES YIELD name WHERE name STARTS WITH 'kg_rec_' RETURN name"
     assert neo4j_driver.execute_query(named).records == []
     assert state(neo4j_driver) == before

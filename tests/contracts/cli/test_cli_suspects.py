@@ -67,6 +67,8 @@ def test_who_is_not_learned_from_still_gets_a_list(attacked: World) -> None:
 def test_training_says_how_many_and_refuses_what_does_not_go_together(attacked: World, tmp_path: Path) -> None:
     args = ("train", "--graph", attacked.graph, "--out", tmp_path / "m", "--robust")
     assert "--robust does not go with --epsilon" in run(*args, "--epsilon", 1, code=2).stderr
+    for name, given in (("--split", tmp_path), ("--log", tmp_path / "log"), ("--engine", "ray")):
+        assert f"{name} does not go with --epsilon" in run(*args[:-1], name, given, "--epsilon", 1, code=2).stderr
     off = run(*args, "--set", "robust.fakes=0.7", code=1).stderr
     assert "robust.fakes: expected a number from 0 to below 0.5, got 0.7" in off
 

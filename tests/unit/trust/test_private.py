@@ -7,9 +7,12 @@ import pytest
 from scipy import sparse
 from toy_graph import everything
 
+from benchmarks.trust.small import catalogue
+from kg_rec.errors import ModelError
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.persist import load, save
 from kg_rec.trust.gaussian import Budget
+from kg_rec.trust.places import ModelPlace
 from kg_rec.trust.private import fit, popularities, projected, train_private, without_users
 
 QUIET = Budget(100.0, 1e-3)
@@ -56,6 +59,16 @@ def test_the_model_holds_no_user_and_says_what_it_cost(tmp_path: Path) -> None:
     assert again.chosen.privacy == model.chosen.privacy
     lists, _ = again.with_snapshot(graph).rank(np.arange(len(graph.users)), 5)
     assert lists.shape == (len(graph.users), 5)
+    forgotten = ModelPlace(tmp_path / "model").erase(graph.users.key(0))
+    assert (forgotten.had, forgotten.before) == ({}, forgotten.after)
+    assert "it holds no user" in forgotten.notes[0]
+
+
+def test_too_many_items_and_items_that_nothing_is_known_of_are_refused() -> None:
+    with pytest.raises(ModelError, match="2 to 6,000 items, got 6,001"):
+        train_private(catalogue(6_001, 3, 10, seed=1), QUIET)
+    with pytest.raises(ModelError, match="needs public facts, numbers or texts of the items; the graph has none"):
+        train_private(catalogue(20, 3, 10, seed=1), QUIET)
 
 
 def test_the_noise_does_not_come_from_the_seed_of_the_settings() -> None:
