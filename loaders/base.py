@@ -298,7 +298,7 @@ def _load(
         unmapped=dict(sorted(context.unmapped.items())),
         rejected=faults.count,
         rejects=reject_file,
-        notes=(*context.notes, *checker.notes(), *_what_is_liked(chosen, weights)),
+        notes=(*context.notes, *checker.notes(), *_what_is_liked(chosen, weights), *checker.odd_times()),
         seconds=time.perf_counter() - started,
     )
 

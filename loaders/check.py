@@ -133,12 +133,8 @@ class Checker:
         return typed
 
     def notes(self) -> tuple[str, ...]:
-        """Node types in which keys differ only in ways that are hard to see, and times that are hardly seconds."""
-        notes = [
-            f"{name}: {least:,} to {most:,} is read as seconds since 1970; {told}"
-            for name, (least, most) in self._times.items()
-            if (told := told_of_small(least, most))
-        ]
+        """Node types in which keys differ only in ways that are hard to see."""
+        notes = []
         for name, keys in self._known.items():
             odd = [key for key in keys if not key.isascii() or key != " ".join(key.split())]
             plain = Counter(map(alike, odd))
@@ -149,6 +145,14 @@ class Checker:
                     f"such as {twins[0]!r}; they are kept as they are"
                 )
         return tuple(notes)
+
+    def odd_times(self) -> tuple[str, ...]:
+        """Times that are hardly seconds."""
+        return tuple(
+            f"{name}: {least:,} to {most:,} is read as seconds since 1970; {told}"
+            for name, (least, most) in self._times.items()
+            if (told := told_of_small(least, most))
+        )
 
     def _keep_times(self, name: str, times: pa.ChunkedArray) -> None:
         """The first and the last time of a property so far."""

@@ -75,6 +75,7 @@ def test_a_fact_is_told_by_its_verb_or_by_a_noun(
         ("DISMISSED", "", -1.0),
         ("DROPPED_OUT_OF", "", -1.0),
         ("NOT_INTERESTED_IN", "", -1.0),
+        ("DROPPED_OFF_AT", "", 1.0),
         ("屏蔽", "", -1.0),
     ],
 )

@@ -25,7 +25,8 @@ _PEOPLE = re.compile(
 #: Relationship types that speak against, that say little, and that end what another began.
 _AGAINST = _starts(
     "return dislik refund cancel hid block skip complain reject unfollow report allerg ignor annul annulé hate "
-    "dismiss declin drop withdr abandon unlik uninstall unsubscrib unsav unstar unpin unmatch downvot downrat mute "
+    "dismiss declin drop(?!ped.off|.?off) withdr abandon "
+    "unlik uninstall unsubscrib unsav unstar unpin unmatch downvot downrat mute "
     "muting bann flagged remov disapprov avoid quit regret veto boycott thumbs.?down swiped.?left not.?interested "
     "gave.?up opted.?out "
     "zurück retour storn abgelehnt abgebrochen übersprungen verworfen ausgeblendet blockiert gekündigt entfernt "

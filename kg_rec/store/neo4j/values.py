@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import neo4j.graph
@@ -37,10 +37,11 @@ _WORDS = {kind.arrow: kind.words for kind in DATATYPES.values()}
 def _typed(values: list[Any], field: pa.Field) -> pa.Array:
     if pa.types.is_date(field.type):
         values = [None if v is None else _date(v) for v in values]
-    taken = _taken(field.type)
-    for value in values:
-        if value is not None and not taken(value):
-            raise ArgumentError(f"expected {_WORDS.get(field.type, field.type)}, got {_shown(value)}")
+    odd = _odd(field.type)
+    if not odd.isdisjoint(map(type, values)):
+        for value in values:
+            if type(value) in odd and not (isinstance(value, float) and value.is_integer()):
+                raise ArgumentError(f"expected {_WORDS.get(field.type, field.type)}, got {_shown(value)}")
     return pa.array(values, field.type)
 
 
@@ -55,15 +56,13 @@ def _misfits(values: list[Any], field: pa.Field) -> Iterator[tuple[int, str]]:
             yield row, f"expected {_WORDS.get(field.type, field.type)}, got {_shown(value)}"
 
 
-def _taken(kind: pa.DataType) -> Callable[[Any], bool]:
-    """What values are taken for a type: Arrow itself takes true for 1, 1.5 for 1 and a text for a list of letters."""
+def _odd(kind: pa.DataType) -> frozenset[type]:
+    """Types of values that Arrow takes for others: true for 1, 1.5 for 1, a text for a list of its letters."""
     if pa.types.is_integer(kind):
-        return lambda v: not isinstance(v, bool) and (not isinstance(v, float) or v.is_integer())
+        return frozenset({bool, float})
     if pa.types.is_floating(kind):
-        return lambda v: not isinstance(v, bool)
-    if pa.types.is_list(kind):
-        return lambda v: isinstance(v, list)
-    return lambda _: True
+        return frozenset({bool})
+    return frozenset({str}) if pa.types.is_list(kind) else frozenset()
 
 
 def _shown(value: Any) -> str:
