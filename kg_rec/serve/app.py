@@ -117,10 +117,12 @@ def _operations(app: FastAPI, service: Service) -> None:
         """Versions, and what is served."""
         state = service.live.state
         users, items = state.model.recommender.shape
+        kinds = state.model.recommender.snapshot.schema.relation_types
+        relations = {name: dict(kind.labels) for name, kind in kinds.items()}
         channels = [c.name for c in state.model.recommender.channels]
         titles = {name: dict(about_of(name).titles) for name in channels}
         what: dict[str, Any] = {"kg_rec": version("kg-rec"), "state": state.number, "since": int(state.since)}
-        return {**what, "users": users, "items": items, "channels": channels, "titles": titles}
+        return {**what, "users": users, "items": items, "channels": channels, "titles": titles, "relations": relations}
 
     @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
     def metrics() -> Response:

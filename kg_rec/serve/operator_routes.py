@@ -97,6 +97,7 @@ def models(request: Request, token: Admin) -> dict[str, Any]:
         "interactions": len(state.model.recommender.snapshot.interactions),
         "valid_ndcg": chosen.valid,
         "weights": dict(chosen.warm),
+        "new_weights": dict(chosen.cold),
         "alone": dict(chosen.alone),
         "counts": state.counts,
         "states": [{"state": number, "since": since, "trained": trained} for number, since, trained in live.past],

@@ -34,6 +34,7 @@ from kg_rec.serve.wire import (
     Wanted,
 )
 from kg_rec.snapshot import NO_TIME
+from kg_rec.snapshot.tables import counts_as_positive
 
 router = APIRouter()
 
@@ -100,7 +101,8 @@ def card(request: Request, user: Key, item: Key, token: Support, lang: Lang = "e
 def check(request: Request, user: Key, item: Key, token: Auditor) -> dict[str, Any]:
     """Run the explanation's Cypher in the graph: does it return exactly the paths that are told?
 
-    Paths that begin with a reaction (a click is no interaction of the graph) are counted apart, as ``by_feedback``.
+    Paths that begin with a reaction (a click is no interaction of the graph) are counted apart, as ``by_feedback``; of
+    ``by_likeness`` the graph has the items, and the likeness itself is the model's.
     """
     from kg_rec.explain.show.cypher import cypher_for, mismatches
 
@@ -111,8 +113,9 @@ def check(request: Request, user: Key, item: Key, token: Auditor) -> dict[str, A
     paths = [path for path in found.paths if path.nodes[1].key not in reacted]
     cypher, parameters = cypher_for(model.recommender.snapshot.schema, user, item, paths)
     wrong = list(mismatches(paths, live.query(cypher, parameters)))
-    told = {"paths": len(paths), "by_feedback": len(found.paths) - len(paths), "wrong": wrong}
-    return {**told, "cypher": cypher, "parameters": parameters}
+    likeness = sum(any(edge.type is None for edge in path.edges) for path in paths)
+    told = {"paths": len(paths), "by_feedback": len(found.paths) - len(paths), "by_likeness": likeness}
+    return {**told, "wrong": wrong, "cypher": cypher, "parameters": parameters}
 
 
 @router.get("/v1/counterfactual", tags=["why"])
@@ -178,7 +181,7 @@ def ask(request: Request, user: Key, asked: Asked, token: App) -> dict[str, Any]
 
 @router.get("/v1/history", tags=["why"])
 def history(request: Request, user: Key, token: Support) -> dict[str, Any]:
-    """What the user did, latest first; ``feedback`` says what kind of reaction it was, null for interactions."""
+    """What the user did, latest first: whether it counts as liked, and of a reaction its kind (``feedback``)."""
     _, model = model_of(request, user, token, "history")
     live = service_of(request).live
     reactions = live.reactions(user).to_pylist()  # by time, so the latest of an item stays
@@ -219,13 +222,13 @@ def _history(model: Model, user: str, kinds: Mapping[str, str]) -> Iterator[dict
     edges = recommender.snapshot.interactions
     edges = edges.take(edges.source == row)
     names = recommender.snapshot.names(recommender.snapshot.schema.item.name)
-    rows = []
+    rows, liked = [], counts_as_positive(edges, recommender.snapshot.schema.interaction)
     for n, target in enumerate(edges.target.tolist()):
         at = None if edges.time is None or edges.time[n] == NO_TIME else int(edges.time[n])
         weight = None if edges.weight is None or edges.weight[n] != edges.weight[n] else float(edges.weight[n])
         item = recommender.items.key(target)
         kind = kinds.get(item)
         if kind != "dismiss":
-            own = {"weight": weight if kind is None else None, "at": at, "feedback": kind}
+            own = {"weight": weight if kind is None else None, "liked": bool(liked[n]), "at": at, "feedback": kind}
             rows.append({"item": item, "name": names[target].as_py(), **own})
     yield from sorted(rows, key=lambda r: (-(r["at"] or 0), r["name"]))

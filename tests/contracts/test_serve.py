@@ -113,6 +113,8 @@ def test_a_list_adds_up_is_the_models_and_can_be_checked_in_the_graph(world: Wor
         checked = client.get("/v1/check", params={"user": USER, "item": item}).json()
         assert checked["wrong"] == []
         assert checked["paths"] == len(why["paths"])
+        likeness = [step["type"] is None for path in why["paths"] for step in path["relations"]]
+        assert checked["by_likeness"] == sum(likeness)
 
 
 def delete(world: World, user: str, item: str) -> None:

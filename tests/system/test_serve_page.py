@@ -18,6 +18,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from toy_graph import everything, fill, films
 
+from kg_rec.api import Model
 from kg_rec.feedback.learn import LearnedFile, start
 from kg_rec.model import persist
 from kg_rec.serve.app import create_app
@@ -28,6 +29,7 @@ from kg_rec.store.ledger import Run, RunLedger
 expect.set_options(timeout=60_000)  # a busy machine answers late
 
 MODEL = everything()
+MODEL_API = Model(MODEL)
 USER = MODEL.users.key(0)
 #: The second of the user's list; the only item that keeps its name.
 SECOND = MODEL.items.key(int(MODEL.rank(np.array([0]), 2)[0][0][1]))
@@ -103,6 +105,33 @@ def test_by_keyboard_from_a_name_to_a_reason_that_is_checked(page: Page) -> None
     expect(page.locator("#checked")).to_contain_text("returns exactly these")
     page.get_by_role("button", name="What would take it off the list?").click()
     expect(page.locator("#counterfactual")).not_to_be_empty()
+
+
+def test_the_address_leads_back_and_names_what_is_shown(page: Page) -> None:
+    find(page)
+    page.locator("#items button").nth(1).click()
+    expect(page.locator("#why-title")).to_contain_text(
+        page.locator("#items .name").nth(1).inner_text().partition(". ")[2]
+    )
+    title = page.locator("#why-title").inner_text()
+    page.get_by_role("button", name="Profile").click()
+    expect(page.locator("#edited tbody tr")).to_have_count(10)
+    page.go_back()
+    expect(page.locator("#why-title")).to_have_text(title)
+    page.reload()
+    expect(page.locator("#why-title")).to_have_text(title)
+    expect(page.locator("#list-title")).to_have_text(f"For {USER}")
+
+
+def test_what_is_for_and_against_is_said_as_elsewhere_and_paths_name_their_relations(page: Page) -> None:
+    find(page)
+    key = page.locator("#items button").first.get_attribute("data-item")
+    assert key is not None
+    told = MODEL_API.explain(USER, key)
+    expect(page.locator("#sum")).to_have_text(
+        f"{told.speaks_for:.2f} for it, {told.speaks_against:.2f} against it: score {told.score:.2f}"
+    )
+    expect(page.locator("#picture svg text.small").first).to_have_text("rated")
 
 
 def test_unticking_and_weighing_change_the_list_and_write_nothing(page: Page) -> None:

@@ -1,5 +1,5 @@
 // The page of the service: what is found by typing, which view is shown, in which language.
-import { $, ask, make, search, state, t, told, note } from "./core.js";
+import { $, ask, keepAddress, make, search, state, t, told, note } from "./core.js";
 import * as list from "./list.js";
 import { picture } from "./why.js";
 import * as profile from "./profile.js";
@@ -10,7 +10,6 @@ import * as operations from "./operations.js";
 
 const views = { list, profile, time, ask: words, item, operations };
 const ofUser = ["list", "profile", "time", "ask"];
-let shown = null;
 
 function translate() {
   document.documentElement.lang = state.lang === "zh" ? "zh-Hans" : "en";
@@ -18,7 +17,7 @@ function translate() {
   for (const element of document.querySelectorAll("[data-hint]")) element.placeholder = t(element.dataset.hint);
 }
 async function show(name) {
-  shown = name;
+  state.view = name;
   for (const view of Object.keys(views)) {
     $(`view-${view}`).hidden = view !== name;
     const link = $(`to-${view}`);
@@ -26,16 +25,33 @@ async function show(name) {
     if (view === name) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
   }
   $("welcome").hidden = name !== null;
+  document.title = [name !== null && ofUser.includes(name) ? state.name : name === "item" ? state.found.name : "", "kg_rec"].filter(Boolean).join(" · ");
   if (name !== null) await views[name].open();
 }
 const open = told(async (name) => {
   if (state.channels.length === 0) {
     const served = await ask("/v1/version");
-    Object.assign(state, { channels: ["base", ...served.channels], titles: served.titles });
+    Object.assign(state, { channels: ["base", ...served.channels], titles: served.titles, relations: served.relations });
   }
   await show(name);
 });
-for (const name of Object.keys(views)) $(`to-${name}`).addEventListener("click", () => open(name));
+function visit(name) {
+  state.view = name;
+  keepAddress(true);
+  return open(name);
+}
+for (const name of Object.keys(views)) $(`to-${name}`).addEventListener("click", () => visit(name));
+/** The view that the address names. */
+const follow = told(async () => {
+  const parts = new URLSearchParams(location.hash.slice(1)), name = parts.get("view"), user = parts.get("user"), item = parts.get("item");
+  const named = async (what, key) => (await search(what, key)).find((one) => one.key === key)?.name ?? key;
+  if (user !== null && user !== state.user) Object.assign(state, { user, name: await named("user", user), requests: [] });
+  if (name === "item" && item !== null && item !== state.found?.key) state.found = { key: item, name: await named("item", item) };
+  if (name === "list") state.item = item;
+  const there = name in views && !(ofUser.includes(name) && state.user === null) && !(name === "item" && state.found === null);
+  await open(there ? name : null);
+});
+addEventListener("popstate", follow);
 
 // ---- find ----
 let typed = 0, matches = [], marked = -1;
@@ -74,15 +90,15 @@ $("find").addEventListener("submit", (event) => { event.preventDefault(); if (ma
 function choose(match) {
   close();
   $("query").value = match.name;
-  if (match.what === "item") { state.found = match; return open("item"); }
+  if (match.what === "item") { state.found = match; return visit("item"); }
   Object.assign(state, { user: match.key, name: match.name, item: null, requests: [], removed: new Set(), added: new Map(), weights: {} });
-  return open(ofUser.includes(shown) ? shown : "list");
+  return visit(ofUser.includes(state.view) ? state.view : "list");
 }
 
-$("lang").addEventListener("change", () => { state.lang = $("lang").value; translate(); if (shown !== null) open(shown); });
-$("token").addEventListener("change", () => { if (shown !== null) open(shown); });
+$("lang").addEventListener("change", () => { state.lang = $("lang").value; translate(); if (state.view !== null) open(state.view); });
+$("token").addEventListener("change", follow);
 let width = 0; // pictures are drawn anew for another width, not for another height
 addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; picture(); time.picture(); operations.picture(); } });
 if (navigator.language.startsWith("zh")) state.lang = $("lang").value = "zh";
 translate();
-open(null);
+follow();

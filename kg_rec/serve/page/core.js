@@ -3,7 +3,7 @@ import { words } from "./words.js";
 
 export const $ = (id) => document.getElementById(id);
 export const state = {
-  lang: "en", user: null, name: "", found: null, list: [], item: null, channels: [], titles: {}, explanation: null,
+  lang: "en", view: null, user: null, name: "", found: null, list: [], item: null, channels: [], titles: {}, relations: {}, explanation: null,
   removed: new Set(), added: new Map(), weights: {}, requests: [],
 };
 const colours = ["#2a6fbb", "#2e8b6f", "#8a5fb5", "#c0842b", "#b0476a", "#5b7083", "#7a8b2e"];
@@ -12,11 +12,27 @@ export const t = (key, ...values) => values.reduce((text, value) => text.replace
 export const reaction = (kind) => words[state.lang].feedback[kind] ?? kind;
 const locale = () => (state.lang === "zh" ? "zh-CN" : "en-GB");
 export const number = (value, digits = 2) => value.toLocaleString(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative" });
+/** A weight; one that is small is still told apart from none. */
+export const small = (value) => (value !== 0 && Math.abs(value) < 0.001 ? value.toPrecision(2) : number(value, 3));
 export const day = (seconds) => new Date(1000 * seconds).toLocaleDateString(locale(), { year: "numeric", month: "short", day: "numeric", timeZone: "UTC" });
 export const hour = (seconds) => new Date(1000 * seconds).toLocaleString(locale(), { dateStyle: "short", timeStyle: "short", timeZone: "UTC" });
 export const moment = (seconds) => new Date(1000 * seconds).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" });
 export const colour = (channel) => colours[Math.max(0, state.channels.indexOf(channel)) % colours.length];
 export const channelName = (channel) => (channel === "base" ? t("base") : state.titles[channel]?.[state.lang] ?? state.titles[channel]?.en ?? channel);
+
+/** What a relation is called; null stands for likeness, which the model computes. */
+export const relationName = (type, alike) => (type !== null ? state.relations[type]?.[state.lang] ?? type.toLowerCase().replaceAll("_", " ")
+  : alike ? t("alike", alike.replaceAll("_", " ")) : t("similar"));
+
+/** Where the page is, in the part of the address that is sent to nobody: for links, "back" and "reload". */
+export function keepAddress(fresh) {
+  const parts = { view: state.view };
+  if (state.user !== null) parts.user = state.user;
+  if (state.view === "item") parts.item = state.found.key;
+  if (state.view === "list" && state.item !== null) parts.item = state.item;
+  const place = `#${new URLSearchParams(parts)}`;
+  if (place !== location.hash) history[fresh ? "pushState" : "replaceState"](null, "", place);
+}
 
 export const make = (tag, text, attributes = {}) => {
   const element = document.createElement(tag);
@@ -77,12 +93,12 @@ export const stacked = (channels, widest) => {
   }
   return made;
 };
-/** A bar from the middle: to the right for it, to the left against it. */
-export const bar = (value, widest, channel) => {
-  const room = make("span", undefined, { class: "bar", "aria-hidden": "true" }), part = make("i");
-  part.style.width = `${(50 * Math.abs(value)) / Math.max(widest, 1e-9)}%`;
+/** A bar from the middle: to the right for it, to the left against it; from the left where all point one way. */
+export const bar = (value, widest, channel, oneWay = false) => {
+  const room = make("span", undefined, { class: oneWay ? "bar one-way" : "bar", "aria-hidden": "true" }), part = make("i");
+  part.style.width = `${((oneWay ? 100 : 50) * Math.abs(value)) / Math.max(widest, 1e-9)}%`;
   part.style.background = value < 0 ? "var(--against)" : channel ? colour(channel) : "var(--bar)";
-  part.className = value < 0 ? "left" : "right";
+  part.className = value < 0 && !oneWay ? "left" : "right";
   room.append(part);
   return room;
 };
@@ -102,10 +118,17 @@ export async function ask(path, body) {
 export const of = (what, more = {}) => `/v1/${what}?${new URLSearchParams({ user: state.user, lang: state.lang, ...more })}`;
 export const search = async (what, query) => (await ask(`/v1/search?what=${what}&q=${encodeURIComponent(query)}`)).matches;
 // What a person did: what was said before is over, a fault is said. What that calls in turn is not `told`: it would wipe away later words.
+// What lasts longer than a moment says so.
+let begun = 0;
 export const told = (work) => async (...args) => {
-  try { $("note").textContent = ""; await work(...args); } catch (error) { $("note").textContent = error.message; }
+  const mine = ++begun;
+  note("");
+  const late = setTimeout(() => { if (mine === begun) note(t("working")); }, 400);
+  try { await work(...args); } catch (error) { note(error.message, true); }
+  clearTimeout(late);
+  if (mine === begun && $("note").textContent === t("working")) note("");
 };
-export const note = (text) => { $("note").textContent = text; };
+export const note = (text, fault = false) => { $("note").textContent = text; $("note").classList.toggle("fault", fault); };
 
 /** An input that offers items by name, with their keys where names are alike; what it returns finds the one that was meant. */
 export function itemInput(input, offers) {

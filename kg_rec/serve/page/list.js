@@ -1,18 +1,18 @@
 // A user's list, what the user did, and how the list would be otherwise.
-import { $, ask, channelName, itemInput, make, note, number, of, reaction, stacked, state, t, told } from "./core.js";
+import { $, ask, channelName, itemInput, keepAddress, make, note, number, of, reaction, stacked, state, t, told } from "./core.js";
 import { why } from "./why.js";
 
 export async function open() {
   Object.assign(state, { removed: new Set(), added: new Map(), weights: {} });
   const found = await ask(of("recommendations"));
   state.list = found.items;
+  $("why").hidden = true;
   $("why-not").textContent = $("missing").value = $("more").value = "";
   $("list-title").textContent = t("listFor", state.name);
   sliders();
   draw(state.list.map((one) => ({ ...one, moved: "" })));
   await history();
-  $("why").hidden = state.list.length === 0;
-  if (state.list.length) await why(state.list[0].item, false); else note(t("empty"));
+  if (state.list.length) await why(state.item ?? state.list[0].item, false); else note(t("empty"));
 }
 function sliders() {
   $("weights").replaceChildren(...state.channels.map((channel) => {
@@ -29,14 +29,15 @@ function sliders() {
   }));
 }
 function draw(list) {
-  const widest = Math.max(...list.map((one) => one.score), 1e-9);
+  const good = (one) => [one.base, ...Object.values(one.channels)].reduce((sum, value) => sum + Math.max(value, 0), 0);
+  const widest = Math.max(...list.filter((one) => one.channels).map(good), 1e-9);
   $("items").replaceChildren(...list.map((one) => {
     const li = make("li"), button = make("button", undefined, { type: "button", "data-item": one.item });
     button.append(make("span", `${one.rank}. ${one.name}`, { class: "name" }), make("span", number(one.score), { class: "moved" }));
     if (one.moved) button.append(make("span", one.moved, { class: "moved" }));
     if (one.channels) button.append(stacked({ base: one.base, ...one.channels }, widest));
     button.setAttribute("aria-current", String(one.item === state.item));
-    button.addEventListener("click", told(() => why(one.item, true)));
+    button.addEventListener("click", told(async () => { await why(one.item, true); keepAddress(false); }));
     li.append(button);
     return li;
   }));
@@ -58,8 +59,8 @@ async function changed() {
 
 // ---- history ----
 const detail = (one) => {
-  const more = one.feedback ? reaction(one.feedback) : one.weight;
-  return more === null || more === undefined ? one.name : `${one.name} (${more})`;
+  const more = [one.feedback ? reaction(one.feedback) : one.weight, one.liked ? null : t("notLiked")].filter((part) => part !== null && part !== undefined);
+  return more.length ? `${one.name} (${more.join(", ")})` : one.name;
 };
 const tick = (id, text, off) => {
   const li = make("li"), box = make("input", undefined, { type: "checkbox", id });

@@ -1,5 +1,5 @@
 // For operators: the model and its states, runs, drift, feedback, fairness.  Each part is asked for by itself.
-import { $, ask, bar, channelName, day, make, moment, number, reaction, state, t, table } from "./core.js";
+import { $, ask, bar, channelName, day, make, moment, number, reaction, relationName, small, state, t, table } from "./core.js";
 import { course, windows } from "./time.js";
 
 let drifted = null;
@@ -19,14 +19,15 @@ export async function open() {
 export function picture() { if (drifted && $("drift-picture")) course($("drift-picture"), drifted); }
 
 function models(found) {
-  const weights = Object.entries(found.weights).map(([channel, weight]) => ({ channel, weight, alone: found.alone[channel] }));
+  const weights = Object.entries(found.weights).map(([channel, weight]) => ({ channel, weight, fresh: found.new_weights[channel], alone: found.alone[channel] }));
   const widest = Math.max(...weights.map((one) => one.weight), 1e-9);
   return [
     make("p", t("served", number(found.users, 0), number(found.items, 0), number(found.interactions, 0), number(found.valid_ndcg, 4))),
     table([
       [t("channel"), (row) => channelName(row.channel)],
-      [t("weight"), (row) => number(row.weight, 3), "number"],
-      ["", (row) => bar(row.weight, widest, row.channel), "wide"],
+      [t("weight"), (row) => small(row.weight), "number"],
+      ["", (row) => bar(row.weight, widest, row.channel, true), "wide"],
+      [t("newWeight"), (row) => (row.fresh === undefined ? "–" : small(row.fresh)), "number"],
       [t("alone"), (row) => (row.alone === undefined ? "–" : number(row.alone, 4)), "number"],
     ], weights),
     table([
@@ -59,7 +60,7 @@ function reactions(found) {
   const told = kinds.length ? table([
     [t("kind"), ([kind]) => reaction(kind)],
     [t("count"), ([, count]) => number(count, 0), "number"],
-    ["", ([, count]) => bar(count, most), "wide"],
+    ["", ([, count]) => bar(count, most, null, true), "wide"],
   ], kinds) : make("p", t("noReactions"));
   const lessons = found.lessons.length ? table([
     [t("lesson"), (row) => (row.until > 0 ? day(row.until) : "–")],
@@ -73,22 +74,23 @@ function fairness({ audit: found }) {
   if (!found) return [make("p", t("noAudit"))];
   const widest = (rows, value) => Math.max(...rows.map((row) => Math.abs(value(row))), 1e-9);
   const gaps = [...found.gaps].sort((a, b) => Number(b.telling) - Number(a.telling)).slice(0, 20), most = widest(gaps, (row) => row.gap);
+  const group = (row) => `${t("groupings")[row.by] ?? (row.by in state.relations ? relationName(row.by) : row.by)}: ${row.group}`;
   const mark = (row) => (row.telling ? t("telling") : "");
   return [
     make("p", t("audited", number(found.users, 0), number(found.items, 0), found.k, found.protocol)),
     table([
-      [t("group"), (row) => `${row.by}: ${row.group}`],
-      [t("measure"), (row) => row.measure],
+      [t("group"), group],
+      [t("measure"), (row) => t("measures")[row.measure] ?? row.measure],
       [t("gap"), (row) => number(row.gap, 4), "number"],
       [t("interval"), (row) => row.gap_interval.map((value) => number(value, 4)).join(" … "), "number"],
       ["", (row) => bar(row.gap, most), "wide"],
       ["", mark],
-    ], gaps),
+    ], gaps, t("gaps")),
     table([
-      [t("group"), (row) => `${row.by}: ${row.group}`],
+      [t("group"), group],
       [t("ratio"), (row) => (row.ratio === null ? "–" : number(row.ratio)), "number"],
       [t("gap"), (row) => number(row.gap, 4), "number"],
       ["", mark],
-    ], found.exposure),
+    ], found.exposure, t("exposure")),
   ];
 }

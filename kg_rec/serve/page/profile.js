@@ -45,9 +45,10 @@ function edited(found) {
   $("said").replaceChildren(...found.preferences.map((one) => make("li", one.text)), ...found.remarks.map((one) => make("li", one, { class: "remark" })));
   $("said-title").hidden = !$("said").children.length;
   const fresh = new Set(found.entered.map((one) => one.item));
+  const plain = found.items.every((row) => row.addends.length < 2);
   $("edited").replaceChildren(table([
     ["", (row) => `${row.rank}. ${row.name}`],
-    [t("made"), (row) => row.addends.length < 2 ? number(row.score) : row.addends.map((one) => `${one.text.replace(/[.。]$/, "")} ${number(one.value)}`).join(" · ")],
+    [t(plain ? "total" : "made"), (row) => plain ? number(row.score) : row.addends.map((one) => `${one.text.replace(/[.。]$/, "")} ${number(one.value)}`).join(" · ")],
     ["", (row) => (fresh.has(row.item) ? t("fresh") : "")],
   ], found.items));
   $("went").textContent = found.left.length ? t("wentOut", found.left.map((one) => one.name).join(", ")) : "";

@@ -1,5 +1,5 @@
 // Why an item has its score: words, sums, what speaks for and against it, the picture, the check; and which of two.
-import { $, ask, bar, channelName, colour, cut, drawing, make, number, of, state, t, table, told } from "./core.js";
+import { $, ask, bar, channelName, colour, cut, drawing, make, number, of, relationName, state, t, table, told } from "./core.js";
 
 export async function why(item, focus) {
   const found = await ask(of("explanation", { item }));
@@ -9,19 +9,17 @@ export async function why(item, focus) {
   $("why").hidden = false;
   $("why-title").textContent = t("why", found.item_name);
   $("words").textContent = found.text;
-  const parts = [found.base, ...found.terms.map((term) => term.value)];
-  const good = parts.filter((v) => v > 0).reduce((a, b) => a + b, 0), bad = parts.filter((v) => v < 0).reduce((a, b) => a + b, 0);
-  $("sum").textContent = t("score", number(good), number(-bad), number(found.score));
+  $("sum").textContent = t("score", number(found.speaks_for), number(found.speaks_against), number(found.score));
   const sources = new Map();
   for (const term of found.terms) sources.set(term.source_name, (sources.get(term.source_name) || 0) + term.value);
   channelBars($("channels"), found);
-  const ordered = [...sources].sort((a, b) => b[1] - a[1]);
+  const ordered = [...sources].filter(([, value]) => Math.abs(value) >= 0.005).sort((a, b) => b[1] - a[1]);
   bars($("for"), ordered.filter(([, value]) => value > 0).slice(0, 6));
   bars($("against"), ordered.filter(([, value]) => value < 0).reverse().slice(0, 6));
   if (!$("against").children.length) $("against").append(make("p", t("nothingAgainst")));
   $("paths").replaceChildren(table([
     [t("path"), line],
-    [t("share"), (path) => `${number((100 * path.value) / Math.max(good, 1e-9), 1)} %`, "number"],
+    [t("share"), (path) => `${number(100 * path.share, 1)} %`, "number"],
   ], found.paths));
   $("cypher").textContent = `${found.cypher}\n${JSON.stringify(found.parameters, null, 1)}`;
   $("checked").textContent = $("counterfactual").textContent = "";
@@ -39,29 +37,42 @@ export function channelBars(place, found) {
 }
 function bars(place, rows) {
   const widest = Math.max(...rows.map(([, value]) => Math.abs(value)), 1e-9);
+  const oneWay = rows.every(([, value]) => value >= 0) || rows.every(([, value]) => value <= 0);
   place.replaceChildren(...rows.map(([name, value, channel]) => {
     const row = make("div", undefined, { class: "row" });
-    row.append(make("span", name), make("b", number(value)), bar(value, widest, channel));
+    row.append(make("span", name), make("b", number(value)), bar(value, widest, channel, oneWay));
     return row;
   }));
 }
 const shown = (node, n) => (node.key === null || node.count > 1 ? t("others", node.count) : n === 0 ? t("you") : node.name ?? node.key ?? "");
-const line = (path) => path.nodes.map(shown).join(" — ");
+const step = (path, n) => relationName(path.relations[n - 1].type, path.relations[n - 1].alike);
+const line = (path) => path.nodes.map((node, n) => {
+  if (!n) return shown(node, n);
+  const { type, forward } = path.relations[n - 1], name = step(path, n);
+  return `${type === null ? `≈${name}≈` : forward ? `—${name}→` : `←${name}—`} ${shown(node, n)}`;
+}).join(" ");
 
 /** The strongest paths, in rows; in columns where there is little room: drawn anew for each width. */
 export function picture() {
   const found = state.explanation;
   if (!found || $("why").hidden || !$("picture").clientWidth) return;
   const paths = found.paths.slice(0, 6).filter((path) => path.nodes && path.nodes.length > 1);
-  const width = Math.max(240, $("picture").clientWidth), narrow = width < 520, step = 42, gap = 26;
-  const heights = paths.map((path) => (narrow ? path.nodes.length * step + 10 : step));
+  const width = Math.max(240, $("picture").clientWidth), narrow = width < 480, high = narrow ? 50 : 46, gap = 76, first = 68;
+  const heights = paths.map((path) => (narrow ? path.nodes.length * high : high));
   const { svg, add } = drawing(width, heights.reduce((a, b) => a + b, 8), paths.map(line).join("; "));
   let y = 6;
   paths.forEach((path, row) => {
-    const room = width / path.nodes.length, box = narrow ? width - 2 : room - gap;
+    const rest = (width - 2 - first) / (path.nodes.length - 1), size = (n) => (narrow ? width - 2 : n ? rest - gap : first);
     path.nodes.forEach((node, n) => {
-      const x = narrow ? 1 : n * room + 1, top = narrow ? y + n * step : y;
-      if (n) add("path", { class: "edge", stroke: colour(path.channel), d: narrow ? `M ${width / 2} ${top - 14} V ${top}` : `M ${x - gap} ${top + 14} H ${x}` });
+      const box = size(n), x = narrow ? 1 : n ? 1 + first + (n - 1) * rest + gap : 1, top = narrow ? y + n * high : y;
+      if (n) {
+        const { type, forward } = path.relations[n - 1], middle = width / 2, from = narrow ? top - high + 28 : x - gap;
+        const head = type === null ? "" : narrow ? (forward ? `M ${middle - 4} ${top - 6} L ${middle} ${top - 1} L ${middle + 4} ${top - 6}` : `M ${middle - 4} ${from + 6} L ${middle} ${from + 1} L ${middle + 4} ${from + 6}`)
+          : forward ? `M ${x - 6} ${top + 10} L ${x - 1} ${top + 14} L ${x - 6} ${top + 18}` : `M ${from + 5} ${top + 10} L ${from} ${top + 14} L ${from + 5} ${top + 18}`;
+        const along = narrow ? `M ${middle} ${from} V ${top}` : `M ${from - 1} ${top + 14} H ${x}`;
+        add("path", { class: type === null ? "edge like" : "edge", stroke: colour(path.channel), d: `${along} ${head}` });
+        add("text", { class: "small", ...(narrow ? { x: middle + 9, y: top - 7 } : { x: x - gap / 2, y: top + 9, "text-anchor": "middle" }) }, cut(step(path, n), narrow ? middle - 12 : 1.18 * (gap - 8)));
+      }
       add("rect", { x, y: top, width: box - 1, height: 28, rx: 4, class: n === 0 || n === path.nodes.length - 1 ? "end" : "" });
       add("text", { x: x + box / 2, y: top + 19, "text-anchor": "middle" }, cut(String(shown(node, n)), box - 12));
     });
@@ -71,7 +82,10 @@ export function picture() {
 }
 $("run").addEventListener("click", told(async () => {
   const found = await ask(of("check", { item: state.item }));
-  $("checked").textContent = found.wrong.length ? t("wrong") : t("verified", found.paths);
+  const told = [t("verified", found.paths - found.by_likeness)];
+  if (found.by_likeness) told.push(t("byLikeness", found.by_likeness));
+  if (found.by_feedback) told.push(t("byFeedback", found.by_feedback));
+  $("checked").textContent = found.wrong.length ? t("wrong") : told.join(state.lang === "zh" ? "" : " ");
 }));
 $("without").addEventListener("click", told(async () => {
   const found = await ask(of("counterfactual", { item: state.item }));
