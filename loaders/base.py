@@ -266,7 +266,7 @@ def _load(
         if given is not None:
             store.apply_schema(given)
         store.reserve(_rows_at_most(path))
-        begin_load(store, f"{format} {path}")
+        begun = False
         for batch in loader.read(path, context):
             origin = batch.origin or Origin(path, pa.nulls(batch.table.num_rows, pa.int64()))
             write: Callable[[str, pa.Table], int]
@@ -280,6 +280,9 @@ def _load(
                     values = table[chosen.interaction.weight].drop_null().value_counts()
                     weights.update({w["values"]: w["counts"] for w in values.to_pylist()})
             for piece in _pieces(table):
+                if not begun:  # a load that fails before it writes leaves nothing behind
+                    begin_load(store, f"{format} {path}")
+                    begun = True
                 written = write(name, piece)
                 count[name] += written
                 done += written

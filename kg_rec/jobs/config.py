@@ -157,7 +157,8 @@ class JobConfig:
             repr(self.changed_since),
         )
         names = ", ".join(table_formats())
-        expect(bool(self.sinks.files or self.sinks.graph), "sinks", f"at least one of {names} and graph", "none")
+        wanted = f"at least one of {names} (--parquet DIR, ...) and graph (--write-back)"
+        expect(bool(self.sinks.files or self.sinks.graph), "sinks", wanted, "none")
         if self.sinks.graph:
             rows = self.users_per_chunk * self.k
             expect(rows <= MAX_ROWS, "chunk", f"chunk x k of at most {MAX_ROWS} to write into the graph", rows)

@@ -64,9 +64,13 @@ def start(job: JobConfig, store: GraphStore, run: str | None = None, watch: Watc
     runs = RunLedger(store)
     retry_while_unavailable(job, runs.prepare)
     name = checked_name(run or new_name())
+    base = retry_while_unavailable(job, partial(_base, job, runs))
+    if base and name <= base[0] and not run:  # readers take the last name: this one follows that of the last whole run
+        name = checked_name(f"{base[-1]}+{name}")
+    if base and name <= base[0]:
+        raise ConfigError(f"a run of some users needs a name that sorts after {base[0]}, got {name}")
     if retry_while_unavailable(job, partial(runs.find, name)) is not None:
         raise JobError(f"run {name} is there already; resume it, cancel it, or choose another name")
-    base = retry_while_unavailable(job, partial(_base, job, runs, name))
     about = {"config": job.to_dict(), "base": list(base), "pid": os.getpid()}
     keep_settings(Path(job.work) / name, job)
     record = Run(name, job.name, "running", now(), about=about)
@@ -163,15 +167,13 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _base(job: JobConfig, runs: RunLedger, name: str) -> tuple[str, ...]:
+def _base(job: JobConfig, runs: RunLedger) -> tuple[str, ...]:
     """The runs that a run of some users adds to."""
     if not job.changed_since:
         return ()
     base = runs.latest(job.name)
     if not base:
         raise ConfigError(f"changed_since: job {job.name} has no run that is done; run it for all users first")
-    if name <= base[0]:
-        raise ConfigError(f"a run of some users needs a name that sorts after {base[0]}; leave the name out")
     return base
 
 

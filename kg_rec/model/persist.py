@@ -135,7 +135,8 @@ def _about(folder: Path) -> dict[str, Any]:
     try:
         about: dict[str, Any] = json.loads(part(folder, "model.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{folder}: not a model ({parser_fault(error)}); write one with `kg-rec train`") from error
+        fault = f"no {folder / 'model.json'}" if isinstance(error, FileNotFoundError) else parser_fault(error)
+        raise ModelError(f"{folder}: not a model ({fault}); write one with `kg-rec train`") from error
     version = about.get("format") if isinstance(about, dict) else None
     if version != _FORMAT:
         raise ModelError(f"{folder}: expected model format {_FORMAT}, got {version}; train again")

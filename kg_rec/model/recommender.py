@@ -20,7 +20,7 @@ from scipy import sparse
 from kg_rec.arrays.segments import bounds_of, sums
 from kg_rec.arrays.topk import masked, topk_candidates, topk_sorted
 from kg_rec.arrays.types import Floats32
-from kg_rec.errors import ModelError
+from kg_rec.errors import ConfigError, ModelError
 from kg_rec.model.adapt import adapted
 from kg_rec.model.again import Again, Habits
 from kg_rec.model.chosen import Chosen
@@ -446,5 +446,8 @@ def positions(ids: IdMap, keys: Sequence[str]) -> NDArray[np.int64]:
 
     Raises:
         NotFoundError: a key is unknown.
+        ConfigError: one text is given in place of several.
     """
+    if isinstance(keys, str):
+        raise ConfigError(f"expected a list of keys, got the text {keys!r}; write [{keys!r}]")
     return np.array([ids.index(key) for key in keys], dtype=np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +19,8 @@ from kg_rec.schema import RelationType
 
 #: Stands for "no time" in :attr:`EdgeTable.time`.
 NO_TIME = int(np.iinfo(np.int64).min)
+#: Among more keys the nearest is not looked for: a message is to come at once.
+_MOST_COMPARED = 20_000
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,20 @@ class IdMap:
                     f"no {self.node_type} with key {key!r}: the snapshot holds no {self.node_type} at all; "
                     "a model that was trained with --epsilon keeps no user, give it those of a graph (--graph)"
                 ) from None
-            near = self.keys[:3].to_pylist()
+            near = self._near(key)
             raise NotFoundError(
-                f"no {self.node_type} with key {key!r} in the snapshot; expected one of {len(self)} keys such as {near}"
+                f"no {self.node_type} with key {key!r} in the snapshot; expected one of {len(self)} keys such as "
+                + ", ".join(map(repr, near))
             ) from None
+
+    def _near(self, key: str) -> list[str]:
+        """Three keys that a message may name: the nearest to one that is not there, else the first."""
+        if isinstance(key, str) and len(self) <= _MOST_COMPARED:
+            written = {one.casefold(): one for one in reversed(self.keys.to_pylist())}
+            if alike := get_close_matches(key.casefold(), written, 3):
+                return [written[one] for one in alike]
+        found: list[str] = self.keys[:3].to_pylist()
+        return found
 
     def indices(self, keys: Sequence[str] | pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
         """Dense indices of many keys, shape (n,); -1 where a key is unknown."""

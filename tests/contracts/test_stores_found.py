@@ -45,6 +45,9 @@ def test_a_load_that_does_not_end_is_named(
 ) -> None:
     folder = tmp_path / "ratings"
     folder.mkdir()
+    with pytest.raises(LoadError):
+        load(tmp_store, "recbole", folder)
+    assert unfinished_load(tmp_store) is None  # nothing was written
     (folder / "ratings.inter").write_text("user_id:token\titem_id:token\trating:float\nu\ti\t3\nv\ti\toops\n")
     with pytest.raises(LoadError):
         load(tmp_store, "recbole", folder)

@@ -291,6 +291,9 @@ def test_id_map() -> None:
     assert ids.indices(pa.array([None], pa.string())).tolist() == [-1]
     with pytest.raises(NotFoundError, match=r"no Film with key 'b' in the snapshot; expected one of 3 keys such as"):
         ids.index("b")
+    films = IdMap("Film", pa.array(["alien-1979", "heat-1995", "up-2009", "when-harry-met-sally-1989"]))
+    with pytest.raises(NotFoundError, match=r"keys such as 'when-harry-met-sally-1989'$"):
+        films.index("When Harry Met Sally")
 
 
 def test_names_fall_back_to_keys(snapshot: Snapshot) -> None:

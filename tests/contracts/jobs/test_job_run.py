@@ -474,6 +474,10 @@ def test_only_changed_users_and_the_same_lists_as_a_full_run(world: World, store
     store.write_edges("RATED", pa.table(new))
     with pytest.raises(ConfigError, match="needs a name that sorts after 1"):
         start(world.job(changed_since="last"), store, "0")
+    start(world.job(name="named"), store, "the-whole")
+    after = start(world.job(name="named", changed_since="last"), store)
+    assert after.run.startswith("the-whole+2")  # its own name would sort before that of the whole run
+    assert start(world.job(name="named", changed_since="last"), store).run > after.run
     record = start(world.job(changed_since="last"), store, "2")
     assert record.about["watermark"] == 9_000_000
     changed = {r["user"] for r in world.rows("2")}
