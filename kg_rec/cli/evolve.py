@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kg_rec.cli.console import Command, print_json, print_table, progress_bar, put
+from kg_rec.cli.console import Command, note, print_json, print_table, progress_bar, put
 from kg_rec.cli.lists import read_model
 from kg_rec.cli.options import html_options, json_option, lang_option, live_graph_option, one_form
 
@@ -107,6 +107,8 @@ def _print(snapshot: Snapshot, evolution: Evolution, lang: str) -> None:
         added = [""] * len(heads) if strand.values is None else [f" ({v:+.3f})" for v in strand.values]
         rows.append([strand.feature.name, *(f"{n}{a}" for n, a in zip(strand.counts, added, strict=True))])
     print_table(["from", *heads], rows, heads)
+    if any(strand.values is not None for strand in evolution.strands):
+        note("in brackets: what was done then adds so much to how much higher items of this kind score")
 
 
 def _print_change(snapshot: Snapshot, change: ScoreChange, lang: str) -> None:

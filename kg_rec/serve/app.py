@@ -120,9 +120,19 @@ def _operations(app: FastAPI, service: Service) -> None:
         kinds = state.model.recommender.snapshot.schema.relation_types
         relations = {name: dict(kind.labels) for name, kind in kinds.items()}
         channels = [c.name for c in state.model.recommender.channels]
-        titles = {name: dict(about_of(name).titles) for name in channels}
+        parts = {name: about_of(name) for name in ("base", "fashion", "stated", "again", *channels)}
+        titles = {name: dict(about.titles) for name, about in parts.items()}
+        colours = {name: about.colour for name, about in parts.items()}
         what: dict[str, Any] = {"kg_rec": version("kg-rec"), "state": state.number, "since": int(state.since)}
-        return {**what, "users": users, "items": items, "channels": channels, "titles": titles, "relations": relations}
+        return {
+            **what,
+            "users": users,
+            "items": items,
+            "channels": channels,
+            "titles": titles,
+            "colours": colours,
+            "relations": relations,
+        }
 
     @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
     def metrics() -> Response:

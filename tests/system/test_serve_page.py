@@ -18,7 +18,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from toy_graph import everything, fill, films
 
-from kg_rec.api import Model
 from kg_rec.feedback.learn import LearnedFile, start
 from kg_rec.model import persist
 from kg_rec.serve.app import create_app
@@ -29,7 +28,6 @@ from kg_rec.store.ledger import Run, RunLedger
 expect.set_options(timeout=60_000)  # a busy machine answers late
 
 MODEL = everything()
-MODEL_API = Model(MODEL)
 USER = MODEL.users.key(0)
 #: The second of the user's list; the only item that keeps its name.
 SECOND = MODEL.items.key(int(MODEL.rank(np.array([0]), 2)[0][0][1]))
@@ -123,13 +121,13 @@ def test_the_address_leads_back_and_names_what_is_shown(page: Page) -> None:
     expect(page.locator("#list-title")).to_have_text(f"For {USER}")
 
 
-def test_what_is_for_and_against_is_said_as_elsewhere_and_paths_name_their_relations(page: Page) -> None:
+def test_what_is_for_and_against_is_said_as_elsewhere_and_paths_name_their_relations(page: Page, address: str) -> None:
     find(page)
     key = page.locator("#items button").first.get_attribute("data-item")
     assert key is not None
-    told = MODEL_API.explain(USER, key)
+    told = page.request.get(f"{address}v1/explanation", params={"user": USER, "item": key}).json()
     expect(page.locator("#sum")).to_have_text(
-        f"{told.speaks_for:.2f} for it, {told.speaks_against:.2f} against it: score {told.score:.2f}"
+        f"{told['speaks_for']:.2f} for it, {told['speaks_against']:.2f} against it: score {told['score']:.2f}"
     )
     expect(page.locator("#picture svg text.small").first).to_have_text("rated")
 

@@ -31,7 +31,7 @@ async function show(name) {
 const open = told(async (name) => {
   if (state.channels.length === 0) {
     const served = await ask("/v1/version");
-    Object.assign(state, { channels: ["base", ...served.channels], titles: served.titles, relations: served.relations });
+    Object.assign(state, { channels: ["base", ...served.channels], titles: served.titles, colours: served.colours, relations: served.relations });
   }
   await show(name);
 });

@@ -3,10 +3,9 @@ import { words } from "./words.js";
 
 export const $ = (id) => document.getElementById(id);
 export const state = {
-  lang: "en", view: null, user: null, name: "", found: null, list: [], item: null, channels: [], titles: {}, relations: {}, explanation: null,
+  lang: "en", view: null, user: null, name: "", found: null, list: [], item: null, channels: [], titles: {}, colours: {}, relations: {}, explanation: null,
   removed: new Set(), added: new Map(), weights: {}, requests: [],
 };
-const colours = ["#2a6fbb", "#2e8b6f", "#8a5fb5", "#c0842b", "#b0476a", "#5b7083", "#7a8b2e"];
 
 export const t = (key, ...values) => values.reduce((text, value) => text.replace("{}", () => value), words[state.lang][key]);
 export const reaction = (kind) => words[state.lang].feedback[kind] ?? kind;
@@ -17,7 +16,7 @@ export const small = (value) => (value !== 0 && Math.abs(value) < 0.001 ? value.
 export const day = (seconds) => new Date(1000 * seconds).toLocaleDateString(locale(), { year: "numeric", month: "short", day: "numeric", timeZone: "UTC" });
 export const hour = (seconds) => new Date(1000 * seconds).toLocaleString(locale(), { dateStyle: "short", timeStyle: "short", timeZone: "UTC" });
 export const moment = (seconds) => new Date(1000 * seconds).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" });
-export const colour = (channel) => colours[Math.max(0, state.channels.indexOf(channel)) % colours.length];
+export const colour = (channel) => state.colours[channel] ?? "var(--bar)";
 export const channelName = (channel) => (channel === "base" ? t("base") : state.titles[channel]?.[state.lang] ?? state.titles[channel]?.en ?? channel);
 
 /** What a relation is called; null stands for likeness, which the model computes. */

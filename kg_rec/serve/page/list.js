@@ -60,7 +60,7 @@ async function changed() {
 // ---- history ----
 const detail = (one) => {
   const more = [one.feedback ? reaction(one.feedback) : one.weight, one.liked ? null : t("notLiked")].filter((part) => part !== null && part !== undefined);
-  return more.length ? `${one.name} (${more.join(", ")})` : one.name;
+  return more.length ? `${one.name} (${more.join(t("comma"))})` : one.name;
 };
 const tick = (id, text, off) => {
   const li = make("li"), box = make("input", undefined, { type: "checkbox", id });

@@ -51,7 +51,7 @@ function edited(found) {
     [t(plain ? "total" : "made"), (row) => plain ? number(row.score) : row.addends.map((one) => `${one.text.replace(/[.。]$/, "")} ${number(one.value)}`).join(" · ")],
     ["", (row) => (fresh.has(row.item) ? t("fresh") : "")],
   ], found.items));
-  $("went").textContent = found.left.length ? t("wentOut", found.left.map((one) => one.name).join(", ")) : "";
+  $("went").textContent = found.left.length ? t("wentOut", found.left.map((one) => one.name).join(t("comma"))) : "";
 }
 $("say").addEventListener("submit", (event) => { event.preventDefault(); speak(); });
 const speak = told(async () => {

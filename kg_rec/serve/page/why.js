@@ -90,7 +90,7 @@ $("run").addEventListener("click", told(async () => {
 $("without").addEventListener("click", told(async () => {
   const found = await ask(of("counterfactual", { item: state.item }));
   const names = (found.removed ?? []).map((one) => one.name ?? one);
-  $("counterfactual").textContent = names.length ? t("leaves", names.join(", ")) : t("stays");
+  $("counterfactual").textContent = names.length ? t("leaves", names.join(t("comma"))) : t("stays");
 }));
 
 // ---- which of two ----
