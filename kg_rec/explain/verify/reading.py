@@ -212,14 +212,14 @@ class _Reader:
         named = [self._items(place) for place in re.findall(_N, match.group(1))]
         count = re.search(_INT, re.sub(_N, "", match.group(1)))
         less = sorted(value for value in self._sums().values() if value < 0)
-        positive, sums, most = self._positive(), self._sums(), []
+        sums, most, gain = self._sums(), [], max(self.e.speaks_for, 1e-12)
         for keys, times in Counter(map(frozenset, named)).items():  # different items may have one name
             most += sorted(sums.get(key, 0.0) for key in keys)[:times]
         return (
             (_whole(count.group()) if count else len(named)) == len(less)
             and len(most) == len(named)
             and all(abs(one - two) <= 1e-9 for one, two in zip(sorted(most), less, strict=False))
-            and _near(match.group(2), -sum(less) / positive, most=float("inf"))  # it may be more than all
+            and _near(match.group(2), -sum(less) / gain, most=float("inf"))  # it may be more than all
         )
 
     def _sides(self, match: re.Match[str]) -> bool:

@@ -167,7 +167,7 @@ class Against(NamedTuple):
         number: how many of the user's items do.
         named: those of them that matter most, most first; dense indices, at most :data:`MAX_AGAINST`.
         disliked: those of the named that the user did not like.
-        share: how much all of them take away, by what speaks for the item.
+        share: how much all of them take away, by what speaks for the item: items that add to the score, and the base.
     """
 
     number: int
@@ -189,13 +189,14 @@ def against(table: PathTable, net: Floats64) -> dict[int, Against]:
     addends, count = table.addends, len(table.score)
     less = np.maximum(-net, 0)
     taken = sums(less, addends.pairs, count)
-    share = np.divide(taken, table.positive, out=np.zeros(count), where=table.positive > 0)
+    gain = sums(np.maximum(net, 0), addends.pairs, count) + np.maximum(addends.base, 0)
+    share = np.divide(taken, gain, out=np.zeros(count), where=gain > 0)
     told = (share > 0) & ((table.score <= 0) | (share >= AGAINST))
     if not told.any():
         return {}
     speaking = ((less > 0) & told[addends.pairs]).nonzero()[0]
     pairs, less = addends.pairs[speaking], less[speaking]
-    strong = less >= AGAINST_EACH * table.positive[pairs]
+    strong = less >= AGAINST_EACH * gain[pairs]
     most, bounds = largest(less[strong], bounds_of(np.bincount(pairs[strong], minlength=count)), MAX_AGAINST)
     at = speaking[strong][most]
     named, bad = addends.sources[at].tolist(), (addends.weights[at] <= 0).tolist()

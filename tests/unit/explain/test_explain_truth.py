@@ -191,7 +191,7 @@ def test_two_items_of_one_name_take_away_what_both_do(
     def numbers(count: int, taken: float) -> tuple[str, ...]:
         names = "“One Name” and “One Name”"
         some = f"{count} of your films, above all {names}; together they" if others else f"{names}, which together"
-        share = f"{100 * taken * group.share / group.value:.1f}%"
+        share = f"{100 * taken / told.speaks_for:.1f}%"
         return read(facts, replace(told, text=f"Against it: {some} take away {share} of what speaks for it.")).numbers
 
     count, taken = len(others) + 2, -sum(value for value in sums.values() if value < 0)
