@@ -27,9 +27,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.quality.graph import Files, build, split_of
 from kg_rec.audit.config import AuditConfig
 from kg_rec.audit.cost import Cost, choose_strength, cost_of, rank_by_rules
+from kg_rec.audit.measures import calibration
 from kg_rec.audit.report import AuditReport, audit
 from kg_rec.cli.audit import print_cost, print_report
 from kg_rec.cli.console import progress_bar
@@ -39,6 +42,7 @@ from kg_rec.jobs.rules import CandidatesConfig, FloorConfig
 from kg_rec.model.config import TrainConfig
 from kg_rec.model.recommender import Recommender
 from kg_rec.model.train.train import train
+from kg_rec.snapshot.item_facts import item_relation
 from kg_rec.split import Split
 
 FLOOR = FloorConfig("tail", 0.1)
@@ -80,10 +84,13 @@ def main(arguments: list[str] | None = None) -> int:
         from kg_rec.audit.page import page
 
         options.page.write_text(page(report, f"Trained on {options.folder}."), encoding="utf-8")
+    own = own_divergence(model, config, kinds) if kinds else None
     if options.json:
-        print(json.dumps(figures(report, calibrated, halved, floored)))
+        print(json.dumps({**figures(report, calibrated, halved, floored), "own_divergence": own}))
         return 0
     print_report(report)
+    if own is not None:
+        print(f"divergence of {config.k} items drawn from what a user liked: {own:.3f}")
     for one in (calibrated, halved, floored):
         if one is not None:
             print()
@@ -104,6 +111,18 @@ def calibrations(model: Recommender, split: Split, config: AuditConfig, kinds: s
     chosen = cost(model, split, rules, config, tried)
     half = next((t.strength for t in tried if t.divergence <= tried[0].divergence / 2), None)
     return chosen, None if half is None else cost(model, split, replace(rules, strength=half), config)
+
+
+def own_divergence(model: Recommender, config: AuditConfig, kinds: str) -> float | None:
+    """Mean divergence of ``config.k`` items drawn from each user's likes; None where nobody liked more than that."""
+    relation, random = item_relation(model.snapshot.schema, kinds, "calibrate"), np.random.default_rng(config.seed)
+    liked = model.users_of_items.tocsr()
+    users = np.flatnonzero(np.diff(liked.indptr) > config.k)
+    if not len(users):
+        return None
+    items = [liked.indices[liked.indptr[user] : liked.indptr[user + 1]] for user in users]
+    top = np.stack([random.choice(own, config.k, replace=False) for own in items])
+    return float(np.nanmean(calibration(model, users, top, relation)))
 
 
 def figures(report: AuditReport, calibrated: Cost | None, halved: Cost | None, floored: Cost) -> dict[str, Any]:

@@ -18,8 +18,8 @@ def folder(tmp_path: Path) -> Path:
     rng = np.random.default_rng(5)
     chosen = {}
     for user in range(80):
-        odd = rng.choice(20, 9 if user % 4 else 3, replace=False) * 2 + 1
-        even = rng.choice(20, 3 if user % 4 else 9, replace=False) * 2
+        odd = rng.choice(20, 12 if user % 4 else 4, replace=False) * 2 + 1
+        even = rng.choice(20, 4 if user % 4 else 12, replace=False) * 2
         chosen[f"u{user}"] = rng.permutation([*odd, *even])
     return write_split(tmp_path, chosen, 40, [5.0, 20.0])
 
@@ -34,6 +34,7 @@ def test_one_line_of_json_and_tables(folder: Path, capsys: pytest.CaptureFixture
     assert found["users"] == 80
     assert found["parts_error"] <= 1e-5
     assert found["floor_tail"] >= max(0.1 - 1e-9, found["floor_tail_before"] - 1e-9)
+    assert 0 < found["own_divergence"] < found["divergence"]
     assert found["halved_kl_ratio"] < found["calibration_kl_ratio"] + 1e-9
     assert found["head_ratio"] > found["tail_ratio"]
     assert "MADE_IN" in page.read_text(encoding="utf-8").upper()
