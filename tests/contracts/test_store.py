@@ -39,8 +39,7 @@ def test_scans_of_several_pages(tmp_store: GraphStore, monkeypatch: pytest.Monke
     StoreContract().test_scans_are_in_code_point_order_and_typed(tmp_store)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_counts_over_several_hops_are_those_of_brute_force(tmp_store: GraphStore, seed: int) -> None:
-    """The optimizers of embedded databases have been wrong here: see benchmarks/stores."""
-    edges = random_graph(tmp_store, seed)
-    assert wrong_answers(tmp_store, edges, 50, seed) == []
+def test_counts_over_several_hops_are_those_of_brute_force(tmp_store: GraphStore) -> None:
+    """The optimizers of embedded databases have been wrong here, so more graphs of theirs are in test_random_graphs."""
+    edges = random_graph(tmp_store, 0)
+    assert wrong_answers(tmp_store, edges, 50, 0) == []

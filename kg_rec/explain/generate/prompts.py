@@ -11,7 +11,8 @@ import json
 from kg_rec.explain.generate.language_model import Request
 from kg_rec.explain.words.grammar import ebnf, sentences
 from kg_rec.explain.words.languages.base import language
-from kg_rec.explain.words.patterns import Pattern, Tone, patterns
+from kg_rec.explain.words.patterns import Pattern, Tone, kinds
+from kg_rec.explain.words.patterns import pattern as pattern_of
 from kg_rec.explain.words.slots import clean_name
 from kg_rec.schema import GraphSchema
 
@@ -55,7 +56,8 @@ def _examples(schema: GraphSchema, pattern: Pattern, tone: Tone) -> list[tuple[s
     """A sentence of another kind, and the same in other words."""
     examples = []
     for start in _EXAMPLES:
-        other = next((p for p in patterns(schema, pattern.lang) if p.key.startswith(start) and p != pattern), None)
+        kind = next((k for k in kinds(schema) if k.key.startswith(start) and k != pattern.kind), None)
+        other = pattern_of(schema, pattern.lang, kind) if kind else None
         first, said = (sentences(other, "short"), sentences(other, tone)) if other else ((), ())
         if first and said:
             examples.append((_clean(first[0]), _clean(said[-1])))

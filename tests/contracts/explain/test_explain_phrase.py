@@ -372,16 +372,14 @@ def test_smollm2_writes_sentences_that_are_spoken(tmp_path: Path) -> None:
     """The real model: SmolLM2-135M-Instruct as GGUF, held to the grammar."""
     file = tmp_path / "phrases.jsonl"
     movies = GraphSchema.bundled("movies")
-    chosen = [p for p in patterns(movies, "en") if p.key in ("one shared DIRECTED_BY one", "counted none")]
-    for n, pattern in enumerate(chosen):
-        request = prompts.request(movies, pattern, "friendly", 3, n)
-        said = smollm2().write(request)
-        assert len(said) == 3
-        assert len(set(said)) >= 2
-        for text in said:
-            assert check_phrase(pattern, text, "en") == ()
-        Phrasebook(tuple(Phrase("movies", "en", pattern.key, "friendly", t) for t in said)).save(file)
-        assert Phrasebook.load(file, schema=movies).phrases
+    (pattern,) = (p for p in patterns(movies, "en") if p.key == "one shared DIRECTED_BY one")
+    said = smollm2().write(prompts.request(movies, pattern, "friendly", 3, 0))
+    assert len(said) == 3
+    assert len(set(said)) >= 2
+    for text in said:
+        assert check_phrase(pattern, text, "en") == ()
+    Phrasebook(tuple(Phrase("movies", "en", pattern.key, "friendly", t) for t in said)).save(file)
+    assert Phrasebook.load(file, schema=movies).phrases
 
 
 # --- prompts and the command --------------------------------------------------------------------------

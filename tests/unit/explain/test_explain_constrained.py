@@ -59,6 +59,7 @@ def test_every_text_of_random_weights_is_accepted(folders: dict[str, Path], kind
             assert check_phrase(pattern, text, lang, tone) == ()
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_every_walk_through_a_grammar_is_accepted(folders: dict[str, Path], lang: str) -> None:
     """Every pattern in every tone, each token any of those that are allowed: what no model could leave is not left."""
