@@ -14,6 +14,7 @@ from toy_graph import fill, films
 
 from kg_rec.errors import ConfigError, JobError, StoreUnavailableError
 from kg_rec.jobs import retry
+from kg_rec.jobs.chunk import _path
 from kg_rec.jobs.config import JobConfig, MetricsConfig
 from kg_rec.jobs.engine import in_order
 from kg_rec.jobs.metrics import Metrics
@@ -210,3 +211,17 @@ def test_old_runs_go_but_not_what_is_read_kept_or_going_on(store: GraphStore, tm
     assert sorted(prune(pruned, runs)) == ["r1", "r2"]
     assert sorted(run.run for run in runs.all("old")) == ["r0", "r3", "r4", "r5", "r6"]
     assert prune(replace(pruned, keep=3), runs) == ()
+
+
+def test_a_path_of_likeness_names_no_type_that_the_graph_does_not_hold() -> None:
+    """``-[None]->`` stood in lists that were written back."""
+    node = {"key": "u1", "type": "User", "count": None}
+    nodes = [node, {**node, "key": "f3"}, {**node, "key": None, "count": 35}, {**node, "key": "f7"}]
+    rated = {"type": "RATED", "forward": True, "alike": None}
+    by_text = {"type": None, "forward": True, "alike": None}
+    by_vector = {**by_text, "alike": "poster"}
+    shared = {"nodes": nodes, "relations": [rated, {**rated, "forward": False}, rated]}
+    assert _path(shared) == "(u1)-[RATED]->(f3)<-[RATED]-(35 User)-[RATED]->(f7)"
+    alike = {"nodes": [*nodes[:2], nodes[3]], "relations": [rated, by_text]}
+    assert _path(alike) == "(u1)-[RATED]->(f3)~[similar text]~(f7)"
+    assert _path({**alike, "relations": [rated, by_vector]}) == "(u1)-[RATED]->(f3)~[similar poster]~(f7)"
