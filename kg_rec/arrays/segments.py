@@ -83,14 +83,31 @@ def distinct(values: Ints) -> Ints:
     return ordered[new]
 
 
+#: So many cells of a matrix are looked through at a time: a few arrays of 2 MB.
+_CELLS = 1 << 18
+
+
 def values_at(matrix: Any, rows: Ints, columns: Ints) -> NDArray[Any]:
     """The values of a CSR or CSC matrix at the places (rows[n], columns[n]), 0 where it has none, shape (n,).
 
-    What SciPy's index gives; each row (column) is read once, however many of its places are asked for.
+    What SciPy's index gives; each row (column) is read once, however many of its places are asked for, and few at a time,
+    so that a matrix on disk may be larger than memory.
     """
     if matrix.format == "csc":
         rows, columns = columns, rows
     some = distinct(rows)
+    ends = lengths_of(matrix, some).cumsum()
+    if not len(ends) or ends[-1] <= _CELLS:
+        return _values_of(matrix, some, rows, columns)
+    part, values = (ends // _CELLS)[some.searchsorted(rows)], np.empty(len(rows), matrix.data.dtype)
+    for one in distinct(part):
+        asked = part == one
+        values[asked] = _values_of(matrix, distinct(rows[asked]), rows[asked], columns[asked])
+    return values
+
+
+def _values_of(matrix: Any, some: Ints, rows: Ints, columns: Ints) -> NDArray[Any]:
+    """Values at places of some rows (columns of a CSC matrix), which are distinct and ascend."""
     lengths, width = lengths_of(matrix, some), max(matrix.shape)
     cells = ranges(matrix.indptr[some], lengths)
     places = np.repeat(np.arange(len(some)) * width, lengths) + matrix.indices[cells]

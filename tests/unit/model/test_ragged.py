@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -74,7 +74,7 @@ def test_rows_are_those_that_scipy_takes() -> None:
 
 
 @pytest.mark.parametrize("form", ["csr", "csc"])
-def test_values_are_those_that_scipy_takes(form: str) -> None:
+def test_values_are_those_that_scipy_takes(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = sparse.random_array((7, 7), density=0.4, rng=np.random.default_rng(3), format=form, dtype=np.float32)
     rows, columns = (places.ravel() for places in np.meshgrid(np.arange(7), np.arange(7)))
     turned = matrix.copy()  # columns of a row (rows of a column) need not ascend
@@ -82,7 +82,8 @@ def test_values_are_those_that_scipy_takes(form: str) -> None:
         turned.indices[start:stop], turned.data[start:stop] = (
             part[start:stop][::-1].copy() for part in (matrix.indices, matrix.data)
         )
-    for one in (matrix, turned):
+    for one, at_a_time in product((matrix, turned), (1 << 18, 3)):
+        monkeypatch.setattr(arrays, "_CELLS", at_a_time)
         found = values_at(one, rows, columns)
         assert found.tolist() == matrix.toarray()[rows, columns].tolist()
         assert found.dtype == np.float32
