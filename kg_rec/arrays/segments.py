@@ -90,8 +90,8 @@ _CELLS = 1 << 18
 def values_at(matrix: Any, rows: Ints, columns: Ints) -> NDArray[Any]:
     """The values of a CSR or CSC matrix at the places (rows[n], columns[n]), 0 where it has none, shape (n,).
 
-    What SciPy's index gives; each row (column) is read once, however many of its places are asked for, and few at a time,
-    so that a matrix on disk may be larger than memory.
+    What SciPy's index gives; each row (column) is read once, however many of its places are asked for, and few rows at
+    a time, so that a matrix on disk may be larger than memory.
     """
     if matrix.format == "csc":
         rows, columns = columns, rows
