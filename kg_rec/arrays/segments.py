@@ -96,19 +96,20 @@ def values_at(matrix: Any, rows: Ints, columns: Ints) -> NDArray[Any]:
     if matrix.format == "csc":
         rows, columns = columns, rows
     some = distinct(rows)
-    ends = lengths_of(matrix, some).cumsum()
-    if not len(ends) or ends[-1] <= _CELLS:
-        return _values_of(matrix, some, rows, columns)
-    part, values = (ends // _CELLS)[some.searchsorted(rows)], np.empty(len(rows), matrix.data.dtype)
+    lengths = lengths_of(matrix, some)
+    if lengths.sum() <= _CELLS:
+        return _values_of(matrix, some, lengths, rows, columns)
+    part, values = lengths.cumsum() // _CELLS, np.empty(len(rows), matrix.data.dtype)
+    part_of = part[some.searchsorted(rows)]
     for one in distinct(part):
-        asked = part == one
-        values[asked] = _values_of(matrix, distinct(rows[asked]), rows[asked], columns[asked])
+        inside, asked = part == one, part_of == one
+        values[asked] = _values_of(matrix, some[inside], lengths[inside], rows[asked], columns[asked])
     return values
 
 
-def _values_of(matrix: Any, some: Ints, rows: Ints, columns: Ints) -> NDArray[Any]:
-    """Values at places of some rows (columns of a CSC matrix), which are distinct and ascend."""
-    lengths, width = lengths_of(matrix, some), max(matrix.shape)
+def _values_of(matrix: Any, some: Ints, lengths: Ints, rows: Ints, columns: Ints) -> NDArray[Any]:
+    """Values at places of some rows (columns of a CSC matrix), which are distinct and ascend, and have such lengths."""
+    width = max(matrix.shape)
     cells = ranges(matrix.indptr[some], lengths)
     places = np.repeat(np.arange(len(some)) * width, lengths) + matrix.indices[cells]
     if (places[1:] < places[:-1]).any():  # the columns of a row need not ascend

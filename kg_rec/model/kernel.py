@@ -64,8 +64,7 @@ class MatrixKernel:
         """See :class:`Kernel`."""
         if not sparse.issparse(self.matrix):
             return _dense(self.matrix[sources, items])
-        targets = items if isinstance(items, np.ndarray) else np.full(len(sources), items)
-        return _dense(values_at(self.matrix, sources, targets))
+        return _dense(values_at(self.matrix, sources, _each(items, sources)))
 
     @cached_property
     def transposed(self) -> Floats32 | None:
@@ -109,7 +108,7 @@ class FactorKernel:
 
     def values(self, sources: NDArray[np.int64], items: NDArray[np.int64] | int) -> Floats32:
         """See :class:`Kernel`; summed in double precision."""
-        items = items if isinstance(items, np.ndarray) else np.full(len(sources), items)
+        items = _each(items, sources)
         values = np.empty(len(sources), np.float32)
         for start in range(0, len(sources), _PAIRS):
             part = slice(start, start + _PAIRS)
@@ -164,6 +163,11 @@ def _transposed(kernel: Kernel, n: int) -> Floats32 | None:
     transposed = np.ascontiguousarray(kernel.scores(sparse.csr_array(sparse.eye_array(n))).T)
     np.fill_diagonal(transposed, 0)  # exactly: no item is a reason for itself
     return transposed
+
+
+def _each(items: NDArray[np.int64] | int, sources: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The item of each source."""
+    return items if isinstance(items, np.ndarray) else np.full(len(sources), items)
 
 
 def _dense(values: Matrix) -> Floats32:
