@@ -66,13 +66,12 @@ def transposed_product(left: sparse.csr_array, right: sparse.csr_array, shards: 
 
     Each cell is the sum over the rows of both in their order.
     """
-    transposed = sparse.csr_array(left.T)
+    transposed, turned = sparse.csr_array(left.T), sparse.csr_array(right.T)
     blocks = (transposed[part] for part in row_ranges(transposed.shape[0], shards.rows))
-    products = list(shards.map(_product, blocks, right))
+    products = list(shards.map(_product, blocks, turned))
     return products[0] if len(products) == 1 else sparse.csr_array(sparse.vstack(products, format="csr"))
 
 
-def _product(left: sparse.csr_array, right: sparse.csr_array) -> sparse.csr_array:
-    product = sparse.csr_array(left @ right)
-    product.sort_indices()
-    return product
+def _product(left: sparse.csr_array, turned: sparse.csr_array) -> sparse.csr_array:
+    """left turned^T with sorted columns: made as its transpose, as transposing sorts, and in linear time."""
+    return sparse.csr_array((turned @ sparse.csr_array(left.T)).tocsc().T)

@@ -17,6 +17,7 @@ regressed on its neighbours.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,10 +96,10 @@ def dense(
     new = np.diag(precision) == 0
     own = penalty.of(np.diag(precision).copy())
     precision[np.diag_indices_from(precision)] += own
-    precision = inverse(precision)
+    precision = inverse(precision.T)  # it is symmetric; in LAPACK's order of columns it is not copied
     diagonal = np.diag(precision).copy()
     if wanted is None:
-        operator = -precision / diagonal[None, :]
+        operator = precision / -diagonal[None, :]
     else:
         operator = np.asarray((wanted.T @ precision).T)
         operator -= precision * (np.diag(operator) / diagonal)[None, :]
@@ -107,12 +108,13 @@ def dense(
     if prior is None:
         return Rest(alone, None)
     prior = _between(prior)
-    moved = times(precision * own[None, :], prior)  # P L W
+    # transposed, P is its own transpose: rows of W are quicker than its columns
+    moved = reached(precision * own[:, None], prior)  # W^T L P
     correction = np.diag(moved) / diagonal
     np.negative(moved, out=moved)
-    moved += precision * correction[None, :]
-    add_to(moved, prior)
-    return Rest(alone, _hollow(moved, new))
+    moved += precision * correction[:, None]
+    add_transposed(moved, prior)
+    return Rest(alone, _hollow(moved.T, new))
 
 
 def of_rank(rows: sparse.csr_array, penalty: Penalty, prior: FactorKernel | None = None) -> Rest:
@@ -233,25 +235,32 @@ def _between(prior: FactorKernel) -> FactorKernel:
 
 
 def times(left: NDArray[np.float64], prior: FactorKernel) -> NDArray[np.float64]:
-    """left W for a dense matrix, shape (m, n); the factors of W are sparse."""
-    source, target = sparse.csc_array(prior.source), sparse.csc_array(prior.target)
-    left = np.ascontiguousarray(left.T)
-    total = left * -prior.diagonal[:, None]
-    for start in range(0, source.shape[1], _COLUMNS):
-        part = slice(start, start + _COLUMNS)
-        middle = source[:, part].T.astype(np.float64) @ left
-        total += target[:, part].astype(np.float64) @ middle
-    return np.ascontiguousarray(total.T)
+    """left W for a dense matrix, shape (m, n)."""
+    return np.ascontiguousarray(reached(np.ascontiguousarray(left.T), prior).T)
 
 
-def add_to(matrix: NDArray[np.float64], prior: FactorKernel) -> None:
-    """matrix += W, but for the diagonal, in place; shape (n, n)."""
-    source, target = sparse.csc_array(prior.source), sparse.csc_array(prior.target)
-    for start in range(0, source.shape[1], _COLUMNS):
-        part = slice(start, start + _COLUMNS)
-        product = sparse.csr_array(source[:, part].astype(np.float64) @ target[:, part].T.astype(np.float64))
+def reached(features: NDArray[np.float64], prior: FactorKernel) -> NDArray[np.float64]:
+    """W^T features for a dense matrix, shape (n, m); the factors of W are sparse."""
+    total = features * -prior.diagonal[:, None]
+    for source, target in _parts(prior):
+        total += target @ (source.T @ features)
+    return total
+
+
+def add_transposed(matrix: NDArray[np.float64], prior: FactorKernel) -> None:
+    """matrix += W^T, but for the diagonal, in place; shape (n, n)."""
+    for source, target in _parts(prior):
+        turned = source.T.toarray()  # dense, as one common attribute ties most pairs
         for rows in row_ranges(len(matrix), _ITEMS):
-            matrix[rows] += product[rows].toarray()
+            matrix[rows] += target[rows] @ turned
+
+
+def _parts(prior: FactorKernel) -> Iterator[tuple[sparse.csc_array, sparse.csr_array]]:
+    """Some columns of the factors of W at a time, float64; by columns and by rows, as they are multiplied."""
+    source, target = sparse.csc_array(prior.source), sparse.csc_array(prior.target)
+    for start in range(0, source.shape[1], _COLUMNS):
+        part = slice(start, start + _COLUMNS)
+        yield source[:, part].astype(np.float64), sparse.csr_array(target[:, part].astype(np.float64))
 
 
 def columns_of(prior: FactorKernel, items: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -263,7 +272,7 @@ def columns_of(prior: FactorKernel, items: NDArray[np.int64]) -> NDArray[np.floa
 
 def _hollow(matrix: NDArray[np.float64], new: NDArray[np.bool_]) -> MatrixKernel:
     """The kernel of a matrix, with zeros on the diagonal and in the columns of new items."""
-    hollow = matrix.astype(np.float32)
+    hollow = np.array(matrix, np.float32, order="C")
     hollow[:, new] = 0
     np.fill_diagonal(hollow, 0)  # exactly: no item is a reason for itself
     return MatrixKernel(hollow)
