@@ -13,7 +13,7 @@ from toy_graph import edges, films
 from benchmarks.quality.linear import LinearAutoencoder
 from benchmarks.robustness.__main__ import MODELS, main
 from benchmarks.robustness.attacks import ATTACKS, DROPOUT, L2, _greedy, attacked
-from benchmarks.robustness.models import normalised
+from benchmarks.robustness.models import light_gcn, normalised
 from benchmarks.robustness.world import World, random_interactions, wrong_facts, wrong_links
 
 
@@ -143,6 +143,11 @@ def test_lightgcn_by_a_matrix_is_that_by_edges() -> None:
     n_users, n_items = given.interactions.shape
     users, items = torch.from_numpy(given.edges.source), torch.from_numpy(given.edges.target) + n_users
     both = torch.cat([torch.stack([users, items]), torch.stack([items, users])], dim=1)
-    plain, quick = LightGCN(n_users + n_items, 8, 2), LightGCN(n_users + n_items, 8, 2, normalize=False)
+    plain, quick = LightGCN(n_users + n_items, 64, 2), light_gcn(n_users + n_items)
     quick.load_state_dict(plain.state_dict())
-    assert torch.allclose(plain.get_embedding(both), quick.get_embedding(normalised(given)), atol=1e-6)
+    some = torch.randn(n_users + n_items, 64, generator=torch.Generator().manual_seed(1))
+    embeddings = plain.get_embedding(both), quick.get_embedding(normalised(given))
+    assert torch.allclose(*embeddings, atol=1e-6)
+    for found in embeddings:
+        (found * some).sum().backward()
+    assert torch.allclose(plain.embedding.weight.grad, quick.embedding.weight.grad, atol=1e-6)
