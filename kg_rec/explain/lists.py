@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -137,11 +138,16 @@ def explain_lists(
     chosen = max(1, min(_cores() if workers is None else workers, -(-count // size)))
     size = max(1, -(-count // (chosen * -(-count // (chosen * size))))) if count else size
     blocks = -(-count // size)
-    return _in_order(batch, blocks, chosen, lambda done: progress(min(done * size, count), count, "explain"), model)
+    ready = partial(_prepare, verbalizer, config)
+    return _in_order(batch, blocks, chosen, lambda done: progress(min(done * size, count), count, "explain"), ready)
 
 
 def _in_order(
-    batch: Callable[[int], pa.RecordBatch], blocks: int, workers: int, done: Callable[[int], None], model: Recommender
+    batch: Callable[[int], pa.RecordBatch],
+    blocks: int,
+    workers: int,
+    done: Callable[[int], None],
+    ready: Callable[[], None],
 ) -> Iterator[pa.RecordBatch]:
     done(0)
     if workers < 2 or "fork" not in multiprocessing.get_all_start_methods():
@@ -149,7 +155,7 @@ def _in_order(
             yield batch(number)
             done(number + 1)
         return
-    _prepare(model)
+    ready()
     context = multiprocessing.get_context("fork")
     pipes, processes = [], []
     try:
@@ -170,11 +176,13 @@ def _in_order(
             process.join()
 
 
-def _prepare(model: Recommender) -> None:
-    """Compute what all workers read, so that they share it."""
+def _prepare(verbalizer: Verbalizer, config: ExplainConfig) -> None:
+    """Compute what all workers read, so that they share it: by explaining one score, which reads the grammar too."""
+    model = verbalizer.model
     first = np.zeros(min(1, len(model.users)), dtype=np.int64)
-    model.rank(first, 1)
-    find(model, first, first, ExplainConfig())
+    top = model.rank(first, 1)[0]
+    table = find(model, first[(top >= 0).any(axis=1)], top[top >= 0], config)
+    verbalizer.tell(table, notes_of(model, table.addends))
     every = np.arange(len(model.items))
     if not model.mapped and all(channel.kernel.transposed is not None for channel in model.channels):
         model.interacted.co_count(every, every)

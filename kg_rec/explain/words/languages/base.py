@@ -360,14 +360,19 @@ def article_first(title: str) -> str:
 
 
 @cache
+def _cldr(locale: str) -> Locale:
+    return Locale.parse(locale)
+
+
+@cache
 def _one(locale: str, count: int) -> bool:
     """Whether a noun beside a number stands in the singular."""
-    return bool(Locale.parse(locale).plural_form(count) == "one")
+    return bool(_cldr(locale).plural_form(count) == "one")
 
 
 @cache
 def _number(locale: str, count: int) -> str:
-    return str(format_decimal(count, locale=locale))
+    return str(format_decimal(count, locale=_cldr(locale)))
 
 
 #: By figures after the point of a percentage, what its share is multiplied with.
@@ -377,13 +382,13 @@ _POWERS = (100, 1_000, 10_000)
 @cache
 def _percent(locale: str, whole: int, digits: int) -> str:
     figures = f"#,##0{'.' * bool(digits)}{'#' * digits}%"
-    return str(format_percent(whole / _POWERS[digits], format=figures, locale=locale))
+    return str(format_percent(whole / _POWERS[digits], format=figures, locale=_cldr(locale)))
 
 
 @cache
 def _list(locale: str, either: bool, count: int) -> str:
     """CLDR's pattern of a list of so many, at least two; ``%s`` stands for each."""
-    patterns = Locale.parse(locale).list_patterns["or" if either else "standard"]
+    patterns = _cldr(locale).list_patterns["or" if either else "standard"]
 
     def put(place: str, first: str, second: str) -> str:
         before, between, after = (part.replace("%", "%%") for part in re.split(r"\{[01]\}", str(patterns[place])))
