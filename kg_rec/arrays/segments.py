@@ -111,7 +111,7 @@ def _values_of(matrix: Any, some: Ints, lengths: Ints, rows: Ints, columns: Ints
     """Values at places of some rows (columns of a CSC matrix), which are distinct and ascend, and have such lengths."""
     width = max(matrix.shape)
     cells = ranges(matrix.indptr[some], lengths)
-    places = np.repeat(np.arange(len(some)) * width, lengths) + matrix.indices[cells]
+    places = (np.arange(len(some)) * width).repeat(lengths) + matrix.indices[cells]
     if (places[1:] < places[:-1]).any():  # the columns of a row need not ascend
         order = places.argsort()
         places, cells = places[order], cells[order]

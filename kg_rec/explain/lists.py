@@ -260,8 +260,7 @@ def _paths(model: Recommender, table: PathTable) -> pa.StructArray:
     """All paths, in the shape of the JSON."""
     forms, schema = table.forms.every, model.snapshot.schema
     group = np.repeat(np.arange(len(table.form)), np.diff(table.paths))
-    pair = np.repeat(np.arange(len(table.groups) - 1), np.diff(table.groups))[group]
-    form = table.form[group]
+    pair, form = table.pair[group], table.form[group]
     types = list(schema.node_types)
     crowd, bridged, through = (
         np.array(column)[form]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from kg_rec.arrays.segments import spans, sums
+from kg_rec.arrays.segments import spans
 from kg_rec.arrays.types import Ints
 from kg_rec.explain.config import ExplainConfig
 from kg_rec.explain.explanation import Explanation
@@ -75,7 +75,7 @@ def reasons(verbalizer: Verbalizer, users: Ints, items: Ints, config: ExplainCon
     Args:
         verbalizer: speaks about a trained model; it keeps what it once made.
         users: dense indices, shape (pairs,).
-        items: dense indices, shape (pairs,).
+        items: dense indices, shape (pairs,): those of lists, which hold nothing that would be noted as known already.
         config: which of the true paths are told.
 
     Raises:
@@ -83,11 +83,12 @@ def reasons(verbalizer: Verbalizer, users: Ints, items: Ints, config: ExplainCon
     """
     table = find(verbalizer.model, users, items, config)
     addends, count = table.addends, len(users)
-    texts = verbalizer.tell(table, notes_of(verbalizer.model, addends))
+    empty = (spans(addends.bounds) == 0).tolist()
+    texts = verbalizer.tell(table, [("no_interactions",) if none else () for none in empty])
     parts: list[dict[str, float]] = [{} for _ in range(count)]
     for channel, values in addends.values.items():
         there = np.bincount(addends.pairs[values != 0], minlength=count).tolist()
-        for part, total, any_addend in zip(parts, sums(values, addends.pairs, count).tolist(), there, strict=True):
+        for part, total, any_addend in zip(parts, addends.totals[channel].tolist(), there, strict=True):
             if any_addend:
                 part[channel] = total
     base = addends.base

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg_rec.arrays.segments import bounds_of, distinct, grouped, lengths_of, ranges, rows_of, stored
+from kg_rec.arrays.segments import bounds_of, lengths_of, ranges, rows_of, stored
 from kg_rec.arrays.types import Floats32, Ints
 from kg_rec.model.chosen import Chosen
 from kg_rec.model.histories import edges_of, histories, left_out, weighed
@@ -122,11 +122,11 @@ class Interacted:
 
     def _from_rows(self, first: Ints, second: Ints) -> NDArray[np.int64]:
         """:meth:`co_count` from rows that are kept: those of items that are recommended often are there."""
-        rows = distinct(second)
-        order, bounds = grouped(rows.searchsorted(second), len(rows))
-        found, asked = np.empty(len(first), np.int64), first[order]
-        for row, (start, stop) in zip(rows.tolist(), pairwise(bounds.tolist()), strict=True):
-            found[order[start:stop]] = self._row(row).take(asked[start:stop])
+        order = second.argsort(kind="stable")
+        rows, asked, found = second[order], first[order], np.empty(len(first), np.int64)
+        others = ((rows[1:] != rows[:-1]).nonzero()[0] + 1).tolist()
+        for start, stop in pairwise([0, *others, len(rows)] if len(rows) else []):
+            found[order[start:stop]] = self._row(int(rows[start])).take(asked[start:stop])
         return found
 
     def _row(self, item: int) -> NDArray[np.int32]:

@@ -126,7 +126,7 @@ class Operator:
         narrow = np.ones((b, dense.shape[1] + 1), np.float32)
         narrow[:, :-1] = dense
         right = self._narrow if candidates is None or candidates.all() else _without(self._narrow, candidates)
-        hidden = np.repeat(np.arange(b) * n, spans(seen.indptr)) + seen.indices
+        hidden = (np.arange(b) * n).repeat(spans(seen.indptr)) + seen.indices
         slack = 2 * self._rounding(histories, again)
         each, matrix = histories, self.matrix
         if again is not None:  # r is a M' of the rows [a r] with the identity below M
@@ -138,7 +138,7 @@ class Operator:
         scores, wanted = np.empty((tile, n), np.float32), np.zeros(tile * n, np.bool_)
         for first, last in _parts(addends):
             part = slice(each.indptr[first], each.indptr[last])
-            starts = np.repeat(np.arange(last - first) % tile * n, spans(each.indptr[first : last + 1]))
+            starts = (np.arange(last - first) % tile * n).repeat(spans(each.indptr[first : last + 1]))
             cells, parts = _sparse(matrix, own[part], weights[part], lengths[part], starts)
             single = parts.astype(np.float32)
             for start in range(first, last, tile):
@@ -153,9 +153,9 @@ class Operator:
                 few = topk_candidates(nearly, k, slack[start:end])
                 exact = self._factors(dense[start:end], wide, few)
                 wanted[few] = True
-                asked = mine.start + np.flatnonzero(wanted.take(cells[mine]))
+                asked = mine.start + wanted.take(cells[mine]).nonzero()[0]
                 wanted[few] = False
-                exact += sums(parts[asked], np.searchsorted(few, cells[asked]), len(few))
+                exact += sums(parts[asked], few.searchsorted(cells[asked]), len(few))
                 top[start:end], values[start:end] = topk_sorted(few, exact + self.base[few % n], nearly.shape, k)
         return top, values
 
@@ -181,7 +181,7 @@ class Operator:
         """
         lengths, (most, largest) = spans(histories.indptr), self._sizes
         each = np.abs(histories.data) * self._reach[histories.indices]
-        size = sums(each, np.repeat(np.arange(len(lengths)), lengths), len(lengths)) + largest
+        size = sums(each, np.arange(len(lengths)).repeat(lengths), len(lengths)) + largest
         if again is not None:
             size = size + abs(again).max(axis=1).toarray().ravel()
         return np.asarray(_EPS * (most + lengths) * size, dtype=np.float64)
@@ -229,7 +229,7 @@ def _sparse(
         starts: u n.
     """
     at = ranges(matrix.indptr[items], lengths)
-    return matrix.indices[at] + np.repeat(starts, lengths), matrix.data[at] * np.repeat(weights, lengths)
+    return matrix.indices[at] + starts.repeat(lengths), matrix.data[at] * weights.repeat(lengths)
 
 
 def _parts(addends: Ints) -> Iterator[tuple[int, int]]:

@@ -107,11 +107,16 @@ class Addends:
     weights: Floats32
     values: Mapping[str, NDArray[np.float64]]
 
+    @cached_property
+    def totals(self) -> Mapping[str, NDArray[np.float64]]:
+        """What each channel adds to the scores, shape (pairs,)."""
+        return {channel: sums(values, self.pairs, len(self.users)) for channel, values in self.values.items()}
+
     def sums(self) -> NDArray[np.float64]:
         """The scores, shape (pairs,)."""
         total = self.base.copy()
-        for values in self.values.values():
-            total += sums(values, self.pairs, len(self.users))
+        for part in self.totals.values():
+            total += part
         return total
 
 
@@ -410,10 +415,13 @@ class Recommender:
         lengths, sources, weights = self.interacted.weights_of(users)
         bounds, pairs = bounds_of(lengths), np.arange(len(users)).repeat(lengths)
         wide, targets = weights.astype(np.float64), items[pairs]
-        place, values = targets * len(self.items) + sources, {}
+        values = {}
         for channel in self.channels:
             transposed = None if self.mapped else channel.kernel.transposed
-            found = channel.kernel.values(sources, targets) if transposed is None else transposed.take(place)
+            if transposed is None:
+                found = channel.kernel.values(sources, targets)
+            else:
+                found = transposed.take(targets * len(self.items) + sources)
             values[channel.name] = wide * found * channel.weight[targets].astype(np.float64)
         if self.again is not None:
             some, row = np.unique(users, return_inverse=True)

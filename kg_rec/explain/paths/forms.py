@@ -88,6 +88,11 @@ class Forms:
         return np.array([number.setdefault(form.edges[-1], len(number)) for form in self.every], np.int64)
 
     @cached_property
+    def crowded(self) -> NDArray[np.bool_]:
+        """Per form, :attr:`PathPattern.crowd`."""
+        return np.array([form.crowd for form in self.every], np.bool_)
+
+    @cached_property
     def bridged(self) -> NDArray[np.bool_]:
         """Per form, :attr:`PathPattern.bridged`."""
         return np.array([form.bridged for form in self.every], np.bool_)

@@ -13,7 +13,7 @@ those of the user's items, so no path is made that is not among the largest of i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import get_args
 
 import numpy as np
@@ -47,7 +47,6 @@ class PathTable:
         addends: the terms.
         score: shape (pairs,).
         positive: the sum of all positive addends, shown or not; shape (pairs,).
-        shown_share: the part of it that the shown paths account for; shape (pairs,).
         forms: the forms that ``form`` numbers.
         groups: the groups of pair p are ``groups[p]:groups[p + 1]``, most important first; shape (pairs + 1,).
         form, entity: per group; see :class:`Candidates`.
@@ -60,7 +59,6 @@ class PathTable:
     addends: Addends
     score: Floats64
     positive: Floats64
-    shown_share: Floats64
     forms: Forms
     groups: Ints
     form: Ints
@@ -73,6 +71,21 @@ class PathTable:
     others: Ints
     value: Floats64
     share: Floats64
+
+    @cached_property
+    def pair(self) -> Ints:
+        """The score of each group, shape (groups,)."""
+        return np.arange(len(self.groups) - 1).repeat(spans(self.groups))
+
+    @cached_property
+    def shown_share(self) -> Floats64:
+        """The part of :attr:`positive` that the shown paths account for; shape (pairs,)."""
+        addends, positive, count = self.addends, self.positive, len(self.score)
+        shown = sums(self.total, self.pair, count)
+        if "again" in addends.totals:  # it is always told, with its numbers
+            shown = shown + np.maximum(addends.totals["again"], 0)
+        share = np.divide(shown, positive, out=np.zeros(count), where=positive > 0)
+        return np.minimum(1.0, share)  # 1: rounding
 
 
 def find(model: Recommender, users: Ints, items: Ints, config: ExplainConfig) -> PathTable:
@@ -93,13 +106,14 @@ def find(model: Recommender, users: Ints, items: Ints, config: ExplainConfig) ->
     positive, together, any_cold = np.zeros(count), np.zeros(len(addends.pairs)), bool(cold.any())
     of_vectors = addends_of_vectors(model, addends)
     for channel, values in addends.values.items():
+        liked = search.addends.values[channel]
         if channel == "relational" and any_cold:
-            values = np.where(cold[addends.pairs], 0, values)
+            values, liked = (np.where(cold[addends.pairs], 0, some) for some in (values, liked))
         kind = paths_of(channel)
         for addend in of_vectors.values() if kind == "vectors" else [values]:
             positive += sums(np.maximum(addend, 0), addends.pairs, count)
         if kind == "co-users" and channel in search.channels:
-            together += np.where(addends.weights < 0, 0, values)
+            together += liked
     searches = [_co_liked(search, together)]
     for (channel, by), form in search.forms.alike.items():
         if channel in search.channels:
@@ -263,20 +277,15 @@ def _shown(search: Search, addends: Addends, positive: Floats64, candidates: Can
         steps, value, share = steps[kept], value[kept], share[kept]
         order, pair, lengths, share_of_group = order[large], pair[large], lengths[large], share_of_group[large]
         group = np.arange(len(order)).repeat(lengths)
-    total = sums(value, group, len(order))
-    shown = sums(total, pair, count)
-    if "again" in addends.values:  # it is always told, with its numbers
-        shown = shown + np.maximum(sums(addends.values["again"], addends.pairs, count), 0)
     return PathTable(
         addends=addends,
         score=addends.sums(),
         positive=positive,
-        shown_share=np.minimum(1.0, np.divide(shown, positive, out=np.zeros(count), where=positive > 0)),  # 1: rounding
         forms=search.forms,
         groups=bounds_of(np.bincount(pair, minlength=count)),
         form=candidates.form[order],
         entity=candidates.entity[order],
-        total=total,
+        total=sums(value, group, len(order)),
         total_share=share_of_group,
         paths=bounds_of(lengths),
         source=candidates.source[steps],
@@ -293,30 +302,32 @@ def _chosen(search: Search, candidates: Candidates) -> Ints:
     A fact stands there once, through whichever channel it adds most, and at most some are hubs.
     """
     config, items = search.config, len(search.model.items)
-    fact, rank = candidates.common > 0, candidates.rank
+    fact, rank, pair = candidates.common > 0, candidates.rank, candidates.pair
     facts = bool(fact.any())
+    if not facts and (pair[1:] > pair[:-1]).all():  # one group of each score
+        return np.arange(len(pair))
     if facts:
         rarity = np.ones(len(fact))
         rarity[fact] = np.log(np.maximum(1 / candidates.common[fact], 1)) / max(np.log(items), 1)
         rank = rank * rarity**config.specificity
-    order = np.lexsort((candidates.key, candidates.form, -rank, candidates.pair))
+    order = np.lexsort((candidates.key, candidates.form, -rank, pair))
     if config.groups_per_pattern:
-        pattern = candidates.pair[order] * len(search.shown) + candidates.form[order]
+        pattern = pair[order] * len(search.shown) + candidates.form[order]
         order = order[_place(pattern) < config.groups_per_pattern]
     if not facts:
-        return order[places(candidates.pair[order]) < config.groups]
+        return order[places(pair[order]) < config.groups]
     forms, entities = search.forms, int(candidates.entity.max(initial=0)) + 1
     last = forms.last[candidates.form[order]]
-    same = (candidates.pair[order] * len(forms.every) + last) * entities + candidates.entity[order]
+    same = (pair[order] * len(forms.every) + last) * entities + candidates.entity[order]
     shared = np.flatnonzero(fact[order])
     again = shared[(_place(same[shared]) > 0) & (not config.repeats)]
     hub = np.flatnonzero(candidates.common[order] > HUB)
     left_out = np.zeros(len(order), np.bool_)
     left_out[again] = True
     hub = hub[~left_out[hub]]
-    left_out[hub[places(candidates.pair[order][hub]) >= config.hubs]] = True
+    left_out[hub[places(pair[order][hub]) >= config.hubs]] = True
     order = order[~left_out]
-    return order[places(candidates.pair[order]) < config.groups]
+    return order[places(pair[order]) < config.groups]
 
 
 def _place(numbers: Ints) -> Ints:

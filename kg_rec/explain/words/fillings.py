@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kg_rec.arrays.segments import bounds_of, ranges
 from kg_rec.arrays.types import Ints
 from kg_rec.explain.path import PathNode
-from kg_rec.explain.paths.forms import PathPattern
+from kg_rec.explain.paths.forms import Forms, PathPattern
 from kg_rec.explain.words.languages.base import Language
 from kg_rec.explain.words.patterns import Lead, Role
 from kg_rec.explain.words.reasons import MAX_NAMED, Reasons
@@ -26,6 +26,10 @@ from kg_rec.snapshot import Snapshot
 
 #: Ways in which a sentence starts, numbered.
 LEADS: tuple[Lead, ...] = get_args(Lead)
+_NUMBER = {lead: number for number, lead in enumerate(LEADS)}
+#: How a reason starts: by whether it leads through others, has several bridges, and several of the user's items.
+_STARTS: tuple[Lead, ...] = ("one", "several", "one", "several", "counted", "counts", "crowd", "crowd")
+_STARTS_NUMBERED = np.array([_NUMBER[lead] for lead in _STARTS], np.int64)
 #: What fills the slots of a reason's sentence, in the order in which it is passed.
 SLOTS: tuple[Role, ...] = ("item", "liked", "shared", "bridge", "count", "rate", "share")
 #: Counts that are kept in words, so that a service that runs for weeks does not grow.
@@ -153,11 +157,12 @@ class Fillings:
             shares: whether the sentences tell the share of each reason.
         """
         items = addends.items[reasons.pair].tolist()
-        self.known(np.concatenate([addends.items, reasons.liked.values, reasons.bridges.values]))
-        counted = leads == LEADS.index("counted")
+        if len(items) >= _MANY:
+            self.known(np.concatenate([addends.items, reasons.liked.values, reasons.bridges.values]))
+        counted = leads == _NUMBER["counted"]
         first = reasons.liked.bounds[:-1][counted]
         who = zip(reasons.others[first].tolist(), reasons.liked.values[first].tolist(), strict=True)
-        where = np.flatnonzero(counted).tolist()
+        where = counted.nonzero()[0].tolist()
         count, rate, empty = [""] * len(items), [""] * len(items), [""] * len(items)
         for n, key in zip(where, who, strict=True):
             count[n], rate[n] = self.people[key], self.rates[items[n]]
@@ -175,18 +180,18 @@ class Fillings:
     def _liked(self, reasons: Reasons, leads: Ints, addends: Addends, forms: Sequence[PathPattern]) -> list[str]:
         """The user's items; where they are many and share one fact, how many more have it in the graph."""
         liked, counts = reasons.liked, reasons.liked.counts
-        many = (leads == LEADS.index("several")) & (counts > MAX_NAMED) & (reasons.shared.counts == 1)
+        many = (leads == _NUMBER["several"]) & (counts > MAX_NAMED) & (reasons.shared.counts == 1)
         lengths = np.minimum(counts, np.where(many, MAX_NAMED - 1, MAX_NAMED))
         cells, owner, bounds = ranges(liked.bounds[:-1], lengths), leads.repeat(lengths), bounds_of(lengths)
         texts = [self.items[j] for j in liked.values[cells].tolist()]
-        at = (owner == LEADS.index("counts")).nonzero()[0]
+        at = (owner == _NUMBER["counts"]).nonzero()[0]
         begins = np.zeros(len(owner) + 1, np.bool_)
         begins[bounds] = True
         first = begins[at]
         told = zip(liked.values[cells[at]].tolist(), reasons.others[cells[at]].tolist(), first.tolist(), strict=True)
         for n, key in zip(at.tolist(), told, strict=True):
             texts[n] = self.people_of[key]
-        found = self._joined(texts, bounds, leads == LEADS.index("crowd"))
+        found = self._joined(texts, bounds, leads == _NUMBER["crowd"])
         chosen = many.nonzero()[0]
         if not len(chosen):
             return found
@@ -230,14 +235,11 @@ class Fillings:
         ]
 
 
-def leads_of(reasons: Reasons, forms: Sequence[PathPattern]) -> Ints:
+def leads_of(reasons: Reasons, forms: Forms) -> Ints:
     """How the sentence of each reason starts: its place in :data:`LEADS`."""
-    crowd = np.array([form.crowd for form in forms])[reasons.form]
-    alone, one = reasons.liked.counts == 1, reasons.bridges.counts < 2
-    names: tuple[Lead, ...] = ("one", "several", "counted", "counts")
-    single, several, counted, counts = (LEADS.index(name) for name in names)
-    of_crowd = np.where(one, np.where(alone, counted, counts), LEADS.index("crowd"))
-    return np.where(crowd, of_crowd, np.where(alone, single, several))
+    crowd, bridges, liked = forms.crowded[reasons.form], reasons.bridges.counts > 1, reasons.liked.counts != 1
+    found: Ints = _STARTS_NUMBERED.take(4 * crowd + 2 * bridges + liked)
+    return found
 
 
 def _named(snapshot: Snapshot, say: Callable[[PathNode], str], node_type: str) -> Kept[int, str]:

@@ -75,44 +75,51 @@ def reasons(table: PathTable, most: int, least: float) -> Reasons:
         most: reasons of a score.
         least: share of a reason; the first of a score is told in any case.
     """
-    form, shares, bridged = table.form, table.forms.sharing, table.forms.bridged
-    reason, first = _merged(table)
-    pair = np.arange(len(table.groups) - 1).repeat(spans(table.groups))[first]
-    share = sums(table.total_share, reason, len(first))
-    place = places(pair)
-    told = ((place < most) & ((place == 0) | (share >= least))).nonzero()[0]
-    weight = np.sum(share[told] < np.array(WEIGHTS)[:, None], axis=0)
-    by_weight = np.lexsort((weight, pair[told]))
-    told, weight = told[by_weight], weight[by_weight]
-    number = np.full(len(first), -1)
-    number[told] = np.arange(len(told))
-    reason = number[reason]
-    groups = grouped(reason + 1, len(told) + 1)[0]
-    groups = groups[reason[groups] >= 0]
-    of_group, lengths = reason[groups], spans(table.paths)[groups]
-    paths, of_path = ranges(table.paths[groups], lengths), of_group.repeat(lengths)
-    sharing, over = shares[form[groups]], bridged[form[groups]].repeat(lengths)
-    liked, at = _each_once(table.source[paths], of_path, len(told))
+    if spans(table.groups).max(initial=0) < 2:  # nothing to put together, and nothing to leave out
+        first = groups = reason = np.arange(len(table.form))
+        share, weight = table.total_share, _weight(table.total_share)
+    else:
+        reason, first = _merged(table)
+        share, pair = sums(table.total_share, reason, len(first)), table.pair[first]
+        place = places(pair)
+        told = ((place < most) & ((place == 0) | (share >= least))).nonzero()[0]
+        weight = _weight(share[told])
+        by_weight = np.lexsort((weight, pair[told]))
+        told, weight = told[by_weight], weight[by_weight]
+        number = np.full(len(first), -1)
+        number[told] = np.arange(len(told))
+        of_all = number[reason]
+        groups = grouped(of_all + 1, len(told) + 1)[0]
+        groups = groups[of_all[groups] >= 0]
+        first, share, reason = first[told], share[told], of_all[groups]
+    form, pair, lengths = table.form[groups], table.pair[first], spans(table.paths)[groups]
+    paths, of_path = ranges(table.paths[groups], lengths), reason.repeat(lengths)
+    sharing, over = table.forms.sharing[form], table.forms.bridged[form].repeat(lengths)
+    liked, at = _each_once(table.source[paths], of_path, len(first))
     return Reasons(
-        pair=pair[told],
-        place=places(pair[told]),
+        pair=pair,
+        place=places(pair),
         weight=weight,
-        form=form[first[told]],
-        share=share[told],
+        form=table.form[first],
+        share=share,
         liked=liked,
         others=table.others[paths][at],
-        bridges=_each_once(table.bridge[paths][over], of_path[over], len(told))[0],
-        shared=_each_once(table.entity[groups][sharing], of_group[sharing], len(told))[0],
+        bridges=_each_once(table.bridge[paths][over], of_path[over], len(first))[0],
+        shared=_each_once(table.entity[groups][sharing], reason[sharing], len(first))[0],
     )
+
+
+def _weight(share: Floats64) -> Ints:
+    """See :attr:`Reasons.weight`."""
+    large, middle = WEIGHTS
+    found: Ints = (share < large).astype(np.int64) + (share < middle)
+    return found
 
 
 def _merged(table: PathTable) -> tuple[Ints, Ints]:
     """The reason that each group belongs to, and the first group of each reason, ascending."""
     form, start, lengths = table.form, table.paths[:-1], spans(table.paths)
-    if spans(table.groups).max(initial=0) < 2:  # no two of one score
-        return np.arange(len(form)), np.arange(len(form))
     step, shares, bridged = table.forms.steps[form], table.forms.sharing, table.forms.bridged
-    pair = np.repeat(np.arange(len(table.groups) - 1), spans(table.groups))
     alike = np.full((MAX_NAMED + 1, len(form)), -1)
     alike[0] = np.where(shares[form], table.entity, np.where(bridged[form], table.bridge[start], -1))
     # the items that have the fact are counted where they are many; where they are few, they are what is alike
@@ -122,7 +129,7 @@ def _merged(table: PathTable) -> tuple[Ints, Ints]:
         there = lengths[few] > n
         named[n, there] = table.source[start[few[there]] + n]
     alike[0, few], alike[1:, few] = -1, np.sort(named, axis=0)
-    keys = np.stack([pair, step, *alike])
+    keys = np.stack([table.pair, step, *alike])
     order = np.lexsort(keys[::-1])
     new = np.concatenate([np.ones(min(1, len(order)), np.bool_), (np.diff(keys[:, order]) != 0).any(axis=0)])
     first = order[new]  # equal ones stand as they did

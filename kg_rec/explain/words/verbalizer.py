@@ -16,7 +16,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from kg_rec.arrays.segments import bounds_of, spans, sums
+from kg_rec.arrays.segments import bounds_of, sums
 from kg_rec.arrays.types import Floats64
 from kg_rec.explain.path import PathEdge
 from kg_rec.explain.paths.forms import PathPattern
@@ -82,11 +82,11 @@ class Verbalizer:
         net = _net(addends)
         speaking = np.bincount(addends.pairs[net > 0], minlength=count)
         some = reasons(table, self.wording.sentences, LEAST)
-        bounds = bounds_of(np.bincount(some.pair, minlength=count))
+        counts = np.bincount(some.pair, minlength=count)
         habits, habit_share = self._habits(table)
         low = (table.score < 0) | ((table.score == 0) & (speaking > 0))
-        whole = ((spans(bounds) > 0) | (habit_share > 0)) & (speaking > 1)
-        said, places = self._said(table, some, ~(low | whole)), bounds.tolist()
+        whole = ((counts > 0) | (habit_share > 0)) & (speaking > 1)
+        said, places = self._said(table, some, counts == 1, ~(low | whole)), bounds_of(counts).tolist()
         shares = np.minimum(1, sums(some.share, some.pair, count) + habit_share).tolist()
         opposed, speak_for = against(table, net), self._speaking
         fashion, stated = model.fashion, model.stated
@@ -121,18 +121,25 @@ class Verbalizer:
             found.append(language.gap.join(told))
         return found
 
-    def _said(self, table: PathTable, some: Reasons, unnamed: NDArray[np.bool_]) -> list[str]:
-        """A sentence for each reason; the first one of a score names the item where that is ``unnamed`` so far."""
+    def _said(self, table: PathTable, some: Reasons, alone: NDArray[np.bool_], unnamed: NDArray[np.bool_]) -> list[str]:
+        """A sentence for each reason; the first one of a score names the item where that is ``unnamed`` so far.
+
+        Args:
+            table: the paths shown.
+            some: the reasons.
+            alone: per score, whether it has but one.
+            unnamed: per score.
+        """
         addends, forms = table.addends, table.forms.every
         # one alone, or the first where it is not large, is told without a word for its weight
-        alone = np.bincount(some.pair, minlength=len(unnamed))[some.pair] == 1
-        plain = alone | ((some.place == 0) & (some.weight > 0)) | (self.sentences.tone == "audit")
+        first = some.place == 0
+        plain = alone[some.pair] | (first & (some.weight > 0)) | (self.sentences.tone == "audit")
         sizes = len(WEIGHTS) + 1
-        again = ~plain & (some.place > 0)
+        again = ~(plain | first)
         again[1:] &= (some.weight[:-1] == some.weight[1:]) & ~plain[:-1]
         weight = np.where(plain, 2 * sizes, some.weight + sizes * again)
-        named = (some.place == 0) & unnamed[some.pair]
-        leads = leads_of(some, forms)
+        named = first & unnamed[some.pair]
+        leads = leads_of(some, table.forms)
         columns = some.form, leads, some.shared.counts > 1, named, weight
         kinds = list(zip(*(column.tolist() for column in columns), strict=True))
         known = {(f, lead, s, n, w): self._fillers[forms[f], LEADS[lead], s, n, w] for f, lead, s, n, w in set(kinds)}
@@ -149,7 +156,7 @@ class Verbalizer:
         addends, count = table.addends, len(table.score)
         if "again" not in addends.values:
             return [""] * count, np.zeros(count)
-        share = np.divide(_own(addends), table.positive, out=np.zeros(count), where=table.positive > 0)
+        share = np.divide(addends.totals["again"], table.positive, out=np.zeros(count), where=table.positive > 0)
         share[share < LEAST] = 0
         told = [""] * count
         for pair in np.flatnonzero(share).tolist():
@@ -211,11 +218,6 @@ class Verbalizer:
         words = (*language.weights, *(language.weights_again or language.weights), "")[weight]
         templates = self.sentences.templates(SentenceKind(lead, link, steps, several), named, words)
         return tuple(template.filler(SLOTS) for template in templates)
-
-
-def _own(addends: Addends) -> Floats64:
-    """r of each score, shape (pairs,)."""
-    return sums(addends.values["again"], addends.pairs, len(addends.users))
 
 
 def _net(addends: Addends) -> Floats64:
