@@ -138,6 +138,9 @@ def test_unticking_and_weighing_change_the_list_and_write_nothing(page: Page) ->
     page.locator("#history input").first.uncheck()
     expect(page.locator("#note")).to_contain_text("nothing is written")
     assert page.locator("#items .moved").all_inner_texts() != scores
+    page.locator("#items button").nth(1).click()
+    expect(page.locator("#why-title")).to_be_focused()
+    expect(page.locator("#note")).to_contain_text("Reasons are told of the list as it is")
     page.locator("#history input").first.check()
     expect(page.locator("#items .bars").first).to_be_visible()  # as it was
     page.get_by_text("Weigh the channels").click()

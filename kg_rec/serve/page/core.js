@@ -58,6 +58,14 @@ export const cut = (text, room) => {
   while (letters.length > 1 && ruler.measureText(`${letters.join("")}…`).width > room) letters.pop();
   return `${letters.join("").trimEnd()}…`;
 };
+/** A text in as many lines as it needs, at most some: parted between words, and cut where it is longer still. */
+export const lines = (text, room, most = 3) => {
+  const words = text.split(" "), fits = (part) => cut(part, room) === part;
+  let first = words.length;
+  while (first > 1 && !fits(words.slice(0, first).join(" "))) first -= 1;
+  if (most === 1 || first === words.length) return [cut(text, room)];
+  return [cut(words.slice(0, first).join(" "), room), ...lines(words.slice(first).join(" "), room, most - 1)];
+};
 
 /** A table that becomes one block a row on a phone: columns of [title, value of a row, class]. */
 export const table = (columns, rows, caption) => {

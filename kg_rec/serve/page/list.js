@@ -16,8 +16,8 @@ export async function open() {
 }
 function sliders() {
   $("weights").replaceChildren(...state.channels.map((channel) => {
-    const label = make("label", t("weigh", channelName(channel))), value = make("output", "× 1.0");
-    const input = make("input", undefined, { type: "range", min: "0", max: "3", step: "0.1", value: "1" });
+    const label = make("label", channelName(channel)), value = make("output", "× 1.0");
+    const input = make("input", undefined, { type: "range", min: "0", max: "3", step: "0.1", value: "1", "aria-label": t("weigh", channelName(channel)) });
     input.addEventListener("input", () => { value.textContent = `× ${number(Number(input.value), 1)}`; });
     input.addEventListener("change", told(async () => {
       if (state.removed.size || state.added.size) { state.removed.clear(); state.added.clear(); await history(); } // one question at a time
@@ -37,15 +37,20 @@ function draw(list) {
     if (one.moved) button.append(make("span", one.moved, { class: "moved" }));
     if (one.channels) button.append(stacked({ base: one.base, ...one.channels }, widest));
     button.setAttribute("aria-current", String(one.item === state.item));
-    button.addEventListener("click", told(async () => { await why(one.item, true); keepAddress(false); }));
+    button.addEventListener("click", told(async () => { await why(one.item, true); keepAddress(false); if (otherwise()) note(t("changed")); }));
     li.append(button);
     return li;
   }));
 }
-async function change() {
+/** What is asked of a list that is not as it is: other interactions, or other weights; null of the list as it is. */
+function otherwise() {
   const weights = Object.fromEntries(Object.entries(state.weights).filter(([, weight]) => weight !== 1));
   const body = { remove: [...state.removed], add: [...state.added.keys()], weights };
-  if (!body.remove.length && !body.add.length && !Object.keys(weights).length) return draw(state.list.map((one) => ({ ...one, moved: "" })));
+  return body.remove.length || body.add.length || Object.keys(weights).length ? body : null;
+}
+async function change() {
+  const body = otherwise();
+  if (!body) return draw(state.list.map((one) => ({ ...one, moved: "" })));
   const found = await ask(of("what-if"), body);
   const before = new Map(state.list.map((one) => [one.item, one.rank]));
   draw(found.after.map((one, n) => ({ rank: n + 1, item: one.item, name: one.name, score: one.score,

@@ -42,7 +42,7 @@ function runs(found) {
   const figure = (value, digits) => (value === null ? "–" : number(value, digits));
   return [table([
     [t("job"), (row) => row.job],
-    [t("state"), (row) => (row.error ? `${row.state}: ${row.error}` : row.state)],
+    [t("state"), (row) => [t("runStates")[row.state] ?? row.state, row.error].filter(Boolean).join(": ")],
     [t("started"), (row) => moment(Date.parse(row.started) / 1000)],
     [t("users"), (row) => figure(row.users, 0), "number"],
     [t("rows"), (row) => figure(row.rows, 0), "number"],
@@ -77,7 +77,7 @@ function fairness({ audit: found }) {
   const group = (row) => `${t("groupings")[row.by] ?? (row.by in state.relations ? relationName(row.by) : row.by)}: ${row.group}`;
   const mark = (row) => (row.telling ? t("telling") : "");
   return [
-    make("p", t("audited", number(found.users, 0), number(found.items, 0), found.k, found.protocol)),
+    make("p", t("audited", number(found.users, 0), number(found.items, 0), found.k, t("protocols")[found.protocol] ?? found.protocol)),
     table([
       [t("group"), group],
       [t("measure"), (row) => t("measures")[row.measure] ?? row.measure],

@@ -1,5 +1,5 @@
 // Why an item has its score: words, sums, what speaks for and against it, the picture, the check; and which of two.
-import { $, ask, bar, channelName, colour, cut, drawing, make, number, of, relationName, state, t, table, told } from "./core.js";
+import { $, ask, bar, channelName, colour, cut, drawing, lines, make, number, of, relationName, state, t, table, told } from "./core.js";
 
 export async function why(item, focus) {
   const found = await ask(of("explanation", { item }));
@@ -57,24 +57,26 @@ export function picture() {
   const found = state.explanation;
   if (!found || $("why").hidden || !$("picture").clientWidth) return;
   const paths = found.paths.slice(0, 6).filter((path) => path.nodes && path.nodes.length > 1);
-  const width = Math.max(240, $("picture").clientWidth), narrow = width < 480, high = narrow ? 50 : 46, gap = 76, first = 68;
-  const heights = paths.map((path) => (narrow ? path.nodes.length * high : high));
+  const width = Math.max(240, $("picture").clientWidth), narrow = width < 480, down = 22, gap = 76, first = 68;
+  const rest = (path) => (width - 2 - first) / (path.nodes.length - 1), size = (path, n) => (narrow ? width - 2 : n ? rest(path) - gap : first);
+  const texts = paths.map((path) => path.nodes.map((node, n) => lines(String(shown(node, n)), size(path, n) - 12)));
+  const boxes = texts.map((row) => Math.max(...row.map((text) => 12 + 16 * text.length))); // the height of all boxes of a path
+  const heights = paths.map((path, row) => (narrow ? path.nodes.length * (boxes[row] + down) : boxes[row] + 18));
   const { svg, add } = drawing(width, heights.reduce((a, b) => a + b, 8), paths.map(line).join("; "));
   let y = 6;
   paths.forEach((path, row) => {
-    const rest = (width - 2 - first) / (path.nodes.length - 1), size = (n) => (narrow ? width - 2 : n ? rest - gap : first);
     path.nodes.forEach((node, n) => {
-      const box = size(n), x = narrow ? 1 : n ? 1 + first + (n - 1) * rest + gap : 1, top = narrow ? y + n * high : y;
+      const box = size(path, n), tall = boxes[row], x = !narrow && n ? 1 + first + (n - 1) * rest(path) + gap : 1, top = narrow ? y + n * (tall + down) : y, at = top + tall / 2;
       if (n) {
-        const { type, forward } = path.relations[n - 1], middle = width / 2, from = narrow ? top - high + 28 : x - gap;
+        const { type, forward } = path.relations[n - 1], middle = width / 2, from = narrow ? top - down : x - gap;
         const head = type === null ? "" : narrow ? (forward ? `M ${middle - 4} ${top - 6} L ${middle} ${top - 1} L ${middle + 4} ${top - 6}` : `M ${middle - 4} ${from + 6} L ${middle} ${from + 1} L ${middle + 4} ${from + 6}`)
-          : forward ? `M ${x - 6} ${top + 10} L ${x - 1} ${top + 14} L ${x - 6} ${top + 18}` : `M ${from + 5} ${top + 10} L ${from} ${top + 14} L ${from + 5} ${top + 18}`;
-        const along = narrow ? `M ${middle} ${from} V ${top}` : `M ${from - 1} ${top + 14} H ${x}`;
+          : forward ? `M ${x - 6} ${at - 4} L ${x - 1} ${at} L ${x - 6} ${at + 4}` : `M ${from + 5} ${at - 4} L ${from} ${at} L ${from + 5} ${at + 4}`;
+        const along = narrow ? `M ${middle} ${from} V ${top}` : `M ${from - 1} ${at} H ${x}`;
         add("path", { class: type === null ? "edge like" : "edge", stroke: colour(path.channel), d: `${along} ${head}` });
-        add("text", { class: "small", ...(narrow ? { x: middle + 9, y: top - 7 } : { x: x - gap / 2, y: top + 9, "text-anchor": "middle" }) }, cut(step(path, n), narrow ? middle - 12 : 1.18 * (gap - 8)));
+        add("text", { class: "small", ...(narrow ? { x: middle + 9, y: top - 7 } : { x: x - gap / 2, y: at - 5, "text-anchor": "middle" }) }, cut(step(path, n), narrow ? middle - 12 : 1.18 * (gap - 8)));
       }
-      add("rect", { x, y: top, width: box - 1, height: 28, rx: 4, class: n === 0 || n === path.nodes.length - 1 ? "end" : "" });
-      add("text", { x: x + box / 2, y: top + 19, "text-anchor": "middle" }, cut(String(shown(node, n)), box - 12));
+      add("rect", { x, y: top, width: box - 1, height: tall, rx: 4, class: n === 0 || n === path.nodes.length - 1 ? "end" : "" });
+      texts[row][n].forEach((text, k, all) => add("text", { x: x + box / 2, y: at + 5 + 16 * (k - (all.length - 1) / 2), "text-anchor": "middle" }, text));
     });
     y += heights[row];
   });
