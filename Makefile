@@ -32,8 +32,11 @@ test: $(VENV)/.dev
 	$(MAKE) --no-print-directory --keep-going --output-sync --jobs $(if $(KG_REC_TEST_NEO4J_URI),1,3) \
 		test-system test-contracts test-unit test-pages lint
 
+# what tests write goes into memory where 4 GB of it are free: on a disk they wait most of the time for it to have all
+MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 {print "TMPDIR=/dev/shm"}')
+
 # KGLite, torch and scikit-learn, which some tests compare with, need more room in one process than glibc keeps
-PYTEST = GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 OMP_NUM_THREADS=1 $(BIN)/pytest --durations=15
+PYTEST = $(MEMORY) GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 OMP_NUM_THREADS=1 $(BIN)/pytest --durations=15
 
 # what stands with the unit tests and needs a server or the real data goes with the contracts, which have both
 test-contracts: $(VENV)/.dev
