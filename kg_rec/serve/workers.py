@@ -26,6 +26,7 @@ from uvicorn.supervisors import Multiprocess
 
 from kg_rec.errors import ConfigError, KgRecError, ModelError, StoreUnavailableError
 from kg_rec.serve.config import ServeConfig
+from kg_rec.serve.protocol import Protocol
 from kg_rec.store import connect
 from kg_rec.textfile import parse_json, read_text
 
@@ -111,7 +112,7 @@ def run(make: Application, started: Callable[[int], None]) -> None:
     """
     config, several = make.config, make.config.workers > 1
     options: dict[str, Any] = {"log_level": "warning", "timeout_keep_alive": 30, "server_header": False}
-    options |= {"host": config.host, "port": config.port, "factory": True}
+    options |= {"host": config.host, "port": config.port, "factory": True, "http": Protocol}
     if not several:
         app = make()
         started(config.port)
