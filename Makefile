@@ -32,7 +32,7 @@ test: $(VENV)/.dev
 	$(MAKE) --no-print-directory --keep-going --output-sync --jobs $(if $(KG_REC_TEST_NEO4J_URI),1,3) \
 		test-system test-contracts test-unit test-pages lint
 
-# what tests write goes into memory where 4 GB of it are free: on a disk they wait most of the time for it to have all
+# what tests write goes into memory where 4 GB of it are free: on a busy disk they wait for it half of the time
 MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 {print "TMPDIR=/dev/shm"}')
 
 # KGLite, torch and scikit-learn, which some tests compare with, need more room in one process than glibc keeps

@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -138,8 +137,11 @@ def explain_lists(
     chosen = max(1, min(_cores() if workers is None else workers, -(-count // size)))
     size = max(1, -(-count // (chosen * -(-count // (chosen * size))))) if count else size
     blocks = -(-count // size)
-    ready = partial(_prepare, verbalizer, config)
-    return _in_order(batch, blocks, chosen, lambda done: progress(min(done * size, count), count, "explain"), ready)
+
+    def told(done: int) -> None:
+        progress(min(done * size, count), count, "explain")
+
+    return _in_order(batch, blocks, chosen, told, lambda: _prepare(verbalizer, config))
 
 
 def _in_order(
@@ -262,14 +264,8 @@ def _paths(model: Recommender, table: PathTable) -> pa.StructArray:
     group = np.repeat(np.arange(len(table.form)), np.diff(table.paths))
     pair, form = table.pair[group], table.form[group]
     types = list(schema.node_types)
-    crowd, bridged, through = (
-        np.array(column)[form]
-        for column in (
-            [f.crowd for f in forms],
-            [f.bridged for f in forms],
-            [types.index(f.through) if f.through is not None else -1 for f in forms],
-        )
-    )
+    crowd, bridged = table.forms.crowded[form], table.forms.bridged[form]
+    through = np.array([types.index(f.through) if f.through is not None else -1 for f in forms])[form]
     shared = through >= 0
     lengths = 3 + crowd + bridged + shared
     bounds = bounds_of(lengths)

@@ -83,8 +83,7 @@ def reasons(verbalizer: Verbalizer, users: Ints, items: Ints, config: ExplainCon
     """
     table = find(verbalizer.model, users, items, config)
     addends, count = table.addends, len(users)
-    empty = (spans(addends.bounds) == 0).tolist()
-    texts = verbalizer.tell(table, [("no_interactions",) if none else () for none in empty])
+    texts = verbalizer.tell(table, notes_of(verbalizer.model, addends, listed=True))
     parts: list[dict[str, float]] = [{} for _ in range(count)]
     for channel, values in addends.values.items():
         there = np.bincount(addends.pairs[values != 0], minlength=count).tolist()
@@ -142,10 +141,17 @@ def assembled(
     )
 
 
-def notes_of(model: Recommender, addends: Addends) -> list[tuple[str, ...]]:
-    """The remarks on each score; see :class:`Explanation`.  What may be had again is not said to be known already."""
-    had = model.interacted.had(addends.users, addends.items) & (not model.snapshot.schema.interaction.again)
+def notes_of(model: Recommender, addends: Addends, *, listed: bool = False) -> list[tuple[str, ...]]:
+    """The remarks on each score; see :class:`Explanation`.  What may be had again is not said to be known already.
+
+    Args:
+        model: a trained model.
+        addends: of the scores.
+        listed: whether the items are those of lists, which hold nothing that would be noted as known already.
+    """
     empty = spans(addends.bounds) == 0
+    known = not listed and not model.snapshot.schema.interaction.again
+    had = model.interacted.had(addends.users, addends.items) if known else np.zeros_like(empty)
     return [
         (("already_interacted",) if h else ()) + (("no_interactions",) if e else ())
         for h, e in zip(had.tolist(), empty.tolist(), strict=True)

@@ -415,13 +415,10 @@ class Recommender:
         lengths, sources, weights = self.interacted.weights_of(users)
         bounds, pairs = bounds_of(lengths), np.arange(len(users)).repeat(lengths)
         wide, targets = weights.astype(np.float64), items[pairs]
-        values = {}
+        place, values = targets * len(self.items) + sources, {}
         for channel in self.channels:
             transposed = None if self.mapped else channel.kernel.transposed
-            if transposed is None:
-                found = channel.kernel.values(sources, targets)
-            else:
-                found = transposed.take(targets * len(self.items) + sources)
+            found = channel.kernel.values(sources, targets) if transposed is None else transposed.take(place)
             values[channel.name] = wide * found * channel.weight[targets].astype(np.float64)
         if self.again is not None:
             some, row = np.unique(users, return_inverse=True)
