@@ -54,8 +54,8 @@ def compress(model: Path, out: Path, max_drop: float, curve: Path | None, as_jso
 
     The entries of learned matrices that matter least are left out, texts keep their main directions, and numbers take
     as few bits as cost little, three to sixteen. What facts and texts tell is made again when the model is read.
-    How far it goes is chosen on interactions that are held out from the model's own, never on a test set: entries are
-    left out, and then bits, step by step up to the last one before the first that may drop by more than --max-drop.
+    How far it goes is chosen on interactions that are held out from the model's own, never on a test set: fewer entries
+    and fewer bits are tried against each other, and the smallest model is taken that drops by no more than --max-drop.
     What works on a model works on the compressed one; kg-rec forget compresses it again.
 
     \b

@@ -79,7 +79,7 @@ class Compressed:
         model: the model.
         ndcg: validation NDCG@10 of the model fitted to what was not held out, before it is compressed.
         curve: what was tried, the largest first.
-        taken: the last point of the curve before NDCG@10 may drop by more than is allowed.
+        taken: the smallest point of the curve whose NDCG@10 drops by no more than is allowed.
     """
 
     model: Model
@@ -136,7 +136,12 @@ def _refuse(model: Recommender) -> None:
 
 
 def _curve(whole: Recommender, max_drop: float, progress: Progress) -> tuple[float, list[Point], Point]:
-    """Validation NDCG@10 without compression; what was tried; and what is taken of it."""
+    """Validation NDCG@10 without compression; what was tried; and what is taken of it.
+
+    With 8 bits entries are left out as far as the drop allows.  Fewer bits can afford no fewer entries, so with each
+    number of bits the search goes on from the share that is taken to larger ones, until a point drops by no more than
+    is allowed, which is taken, or is no smaller than what is taken.
+    """
     from kg_rec.model.train.train import fit_again  # torch takes seconds to import
 
     split = held_out(whole.snapshot, whole.config)
@@ -156,7 +161,7 @@ def _curve(whole: Recommender, max_drop: float, progress: Progress) -> tuple[flo
     def tried(keep: float, bits: int, directions: int) -> Point:
         nonlocal done
         what = f"try {keep:.1%} of the entries, {bits} bits, {directions} directions of texts"
-        progress(done, len(KEEP) + len(BITS) + len(DIRECTIONS), what)
+        progress(done, None, what)
         done += 1
         small = _made(model, keep, bits, directions)
         size = sum(tensor.nbytes for tensor in tensors_of(small).values())
@@ -189,8 +194,15 @@ def _curve(whole: Recommender, max_drop: float, progress: Progress) -> tuple[flo
             "standard error); allow at least that"
         )
     taken = as_far((tried(keep, start.bits, start.directions) for keep in fewer), start, max_drop)
-    if taken.bits == few:
-        taken = as_far((tried(taken.keep, bits, taken.directions) for bits in fewest), taken, max_drop)
+    for bits in fewest if start.bits == few else ():
+        for keep in (keep for keep in (*reversed(fewer), first) if keep >= taken.keep):
+            point = tried(keep, bits, start.directions)
+            curve.append(point)
+            if point.bytes >= taken.bytes:
+                break
+            if point.most <= max_drop:
+                taken = point
+                break
     return ndcg, curve, taken
 
 

@@ -22,11 +22,15 @@ def draw(result: Compressed, max_drop: float, path: Path) -> None:
 
     ink, soft, taken = theme.LIGHT.ink, theme.LIGHT.soft, result.taken
     points = [p for p in result.curve if p.directions == taken.directions]
-    sizes, figures = [p.bytes / 1e6 for p in points], [p.ndcg for p in points]
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     axes = figure.subplots()
-    errors = [p.error * result.ndcg for p in points]
-    axes.errorbar(sizes, figures, yerr=errors, fmt="o-", color=theme.FOR, ms=4, lw=1.4, elinewidth=0.8)
+    for bits in sorted({p.bits for p in points}):
+        line = [p for p in points if p.bits == bits]
+        sizes, errors = [p.bytes / 1e6 for p in line], [p.error * result.ndcg for p in line]
+        axes.errorbar(
+            sizes, [p.ndcg for p in line], yerr=errors, fmt="o-", color=theme.FOR, ms=4, lw=1.4, elinewidth=0.8
+        )
+        axes.annotate(f"{bits} bits", (sizes[0], line[0].ndcg), (4, 4), textcoords="offset points", size=7, color=soft)
     axes.plot(taken.bytes / 1e6, taken.ndcg, "o", ms=10, mfc="none", mec=theme.AGAINST, mew=2)
     lines = {"not compressed": result.ndcg, f"{100 * max_drop:g} % less": result.ndcg * (1 - max_drop)}
     for text, height in lines.items():

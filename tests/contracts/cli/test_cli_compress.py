@@ -40,6 +40,9 @@ def test_it_says_what_was_tried_and_how_small_it_is(world: World, told: tuple[Pa
     assert isinstance(curve, list)
     assert found["taken"] in curve
     assert found["taken"]["drop"] <= 0.2  # type: ignore[index]
+    within = [point["bytes"] for point in curve if point["drop"] + point["error"] <= 0.2]
+    assert found["taken"]["bytes"] == min(within)  # type: ignore[index]
+    assert len({point["bits"] for point in curve}) > 2
     sizes = [point["bytes"] for point in curve]
     assert sizes[-1] < sizes[0]
     assert len(curve) > 5
