@@ -39,6 +39,8 @@ class Split:
             it weigh against other items, and no list of an evaluation has it.
         again: users have items again and again (``kr:again`` of the schema): what is to be found may be known, and
             rankings have it.
+        live: lists of the test are made from all that was done before it, by a model of training alone; what a model
+            chooses on validation in a split by time, it chooses on such lists too.
     """
 
     protocol: Protocol
@@ -50,6 +52,7 @@ class Split:
     withheld: EdgeTable | None = None
     disliked: EdgeTable | None = None
     again: bool = False
+    live: bool = False
 
     def given(self, *, live: bool = False) -> EdgeTable:
         """What the users did before the test, liked or not; what they liked in training alone where not ``live``."""

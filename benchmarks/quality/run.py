@@ -168,7 +168,7 @@ def _run(
         if not rest and "no_graph" in drops:  # the triples are all that there is
             drops["no_kg"] = drops["no_graph"]
         else:
-            other = train(graph, settings, split=alone, progress=progress)
+            other = train(graph, settings, split=replace(alone, live=plan.live), progress=progress)
             drops["no_kg"] = lift(full, rank_split(other, alone, "test", live=plan.live), plan.seed)
     result = {**report.to_dict(), "kg_lift": drops, "seconds": seconds, "seed": plan.seed}
     keep(result)

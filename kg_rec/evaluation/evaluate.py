@@ -238,6 +238,7 @@ def evaluate(
     unknown = sorted(set(ablations) - set(ABLATIONS))
     if unknown:
         raise ConfigError(f"unknown ablation {unknown[0]!r}; expected some of {', '.join(ABLATIONS)}")
+    split = replace(split, live=live)
     start = time.perf_counter()
     model = train(snapshot, config, split=split, progress=progress)
     trained(model)

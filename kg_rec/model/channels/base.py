@@ -67,6 +67,7 @@ class TrainingData:
         shards: where heavy sums are computed.
         sums: of users who are elsewhere, in place of ``edges``; None where the users are here.
         text: unit text embeddings of the items, shape (items, d); None without.
+        live: lists follow at once on what they are made of (:attr:`kg_rec.split.Split.live`).
     """
 
     snapshot: Snapshot
@@ -89,6 +90,7 @@ class TrainingData:
     shards: Shards = HERE
     sums: Sums | None = None
     text: Floats32 | None = None
+    live: bool = False
 
     @property
     def timed(self) -> bool:

@@ -57,7 +57,8 @@ def tune(
     warm, train = _learning_edges(split, shape, config)
     train = learnable(train, config.seed)
     seen = snapshot.with_edges(snapshot.schema.interaction.name, train)
-    validation = Validation.of(train, warm, shape, config.fusion, config.seed)
+    live = warm.live and warm.protocol == "temporal"
+    validation = Validation.of(warm.train if live else train, warm, shape, config.fusion, config.seed)
     data = TrainingData(
         snapshot=seen,
         edges=train,
@@ -72,6 +73,7 @@ def tune(
         log=log,
         shards=shards,
         text=text,
+        live=live,
     )
     used = kinds_of(config.channels)
     data = with_prior(data, used)
@@ -144,7 +146,8 @@ def _learning_edges(split: Split, shape: tuple[int, int], config: TrainConfig) -
 
     For the ``cold-items`` protocol the validation items have no interactions in training, so what concerns known
     items is chosen on a further hold-out of the training interactions.  For ``temporal`` each user's latest training
-    interactions are left out, so that validation is as far from what the model sees as the test will be.
+    interactions are left out, so that validation is as far from what the model sees as the test will be.  Lists of
+    validation are made from them only where those of the test are ``live``.
     """
     warm = split
     if split.protocol == "cold-items":

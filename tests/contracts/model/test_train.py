@@ -237,7 +237,9 @@ def test_the_test_part_is_never_looked_at() -> None:
 
 
 def test_other_protocols() -> None:
-    usable(train(films(), QUICK, split=temporal_split(films().liked(), 45)))
+    by_time = temporal_split(films().liked(), 45)
+    usable(train(films(), QUICK, split=by_time))
+    usable(train(films(), QUICK, split=replace(by_time, live=True)))
     split = cold_items_split(films().liked(), 45, seed=3, folds=5)
     model = train(films(), QUICK, split=split)
     scores = usable(model)

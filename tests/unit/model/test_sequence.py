@@ -11,9 +11,10 @@ import pytest
 from scipy import sparse
 from toy_graph import edges, films
 
-from kg_rec.errors import ConfigError
+from kg_rec.errors import ConfigError, ModelError
 from kg_rec.model.channels.base import TrainingData
-from kg_rec.model.channels.sequence import SEQUENCE, SequenceConfig, pair_counts, sequence_kernel
+from kg_rec.model.channels.sequence import SEQUENCE, STEPS, SequenceConfig, pair_counts, sequence_kernel
+from kg_rec.model.channels.sums import Sums
 from kg_rec.model.channels.taste import TasteConfig, gram, operator
 from kg_rec.model.histories import histories
 from kg_rec.model.kernel import FactorKernel
@@ -51,6 +52,30 @@ def test_pairs_counted_one_by_one() -> None:
     found = pair_counts(table, ITEMS, 0.0, config, 0.4)
     np.testing.assert_allclose(found[0].toarray(), near, atol=1e-9)
     np.testing.assert_allclose(found[1].toarray(), directed, atol=1e-9)
+
+
+@pytest.mark.parametrize("direction", [0.0, 0.4])
+def test_what_comes_within_a_few_steps_counts_more(direction: float) -> None:
+    config, table = SequenceConfig(blocks=3, span=4, far=0.5), record()
+    soon = np.zeros((ITEMS, ITEMS))
+    for u in range(20):
+        rows = np.flatnonzero(table.source == u)
+        items = table.target[rows[np.argsort(table.time[rows])]]
+        for p, j in enumerate(items):
+            for q in range(p + 1, len(items)):
+                soon[j, items[q]] += np.exp(-(q - p - 1) / STEPS)
+    near, without = pair_counts(table, ITEMS, 0.0, config, direction)
+    if without is None:
+        without = gram(histories(table, (20, ITEMS), 0), 0.0)
+    found = pair_counts(table, ITEMS, 0.0, config, direction, soon=1.5)
+    np.testing.assert_array_equal(found[0].toarray(), near.toarray())
+    np.testing.assert_allclose(found[1].toarray(), without.toarray() + 1.5 * soon, atol=1e-9)
+
+
+def test_what_happened_at_one_time_counts_half_in_either_order() -> None:
+    tied = edges([(0, 0), (0, 1), (0, 2)], time=[5, 5, 9])
+    found = pair_counts(tied, 3, 0.0, SequenceConfig(), 0.0, soon=1.0)[1].toarray() - 1
+    np.testing.assert_allclose(found, [[0, 0.5, np.exp(-1 / STEPS)], [0.5, 0, 1], [0, 0, 0]])
 
 
 def test_each_column_is_the_ridge_regression_of_later_items_on_the_others() -> None:
@@ -115,7 +140,14 @@ def test_one_interaction_or_none_makes_no_sequence() -> None:
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("directions", (0.5, 1.5)), ("directions", (-0.1,)), ("far", -1.0), ("span", 1), ("blocks", 0)],
+    [
+        ("directions", (0.5, 1.5)),
+        ("directions", (-0.1,)),
+        ("soon", (2.0, -1.0)),
+        ("far", -1.0),
+        ("span", 1),
+        ("blocks", 0),
+    ],
 )
 def test_settings_out_of_range_are_named(setting: str, value: Any) -> None:
     with pytest.raises(
@@ -143,3 +175,10 @@ def test_beside_no_taste_it_is_as_taste_begins() -> None:
     rows = sparse.csr_array(np.eye(ITEMS, dtype=np.float32))
     np.testing.assert_array_equal(tried.scores(rows), expected.scores(rows))
     assert SEQUENCE.popularity_exponent(data.settings, {}) == -0.3
+    assert [chosen for chosen, _ in SEQUENCE.candidates(data)] == [{"direction": 0.0}, {"direction": 0.5}]
+    (chosen, tried), *_ = SEQUENCE.candidates(replace(data, live=True))
+    assert chosen == {"direction": 0.0, "soon": 2.0}
+    np.testing.assert_array_equal(SEQUENCE.fit(data, chosen).kernel.scores(rows), tried.scores(rows))
+    sums = Sums(np.ones(ITEMS, np.int64), *[np.eye(ITEMS)] * 3)
+    with pytest.raises(ModelError, match=r"needs the users; choose with sequence.soon = \[0.0\]"):
+        SEQUENCE.fit(replace(data, sums=sums), chosen)
