@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from benchmarks.stores.answers import random_graph, wrong_answers
 from kg_rec.errors import StoreError
 from kg_rec.schema import GraphSchema
 from kg_rec.store import GraphStore, connect
+from kg_rec.store.embedded.prepared import Prepared, prepared
 
 GRAPHS = max(1, int(os.environ.get("KG_REC_RANDOM_GRAPHS", "3")))
 
@@ -42,6 +44,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.9g}") if math.isfinite(value) else str(value)
     return value
+
+
+def without_steps(cypher: str, limit: int) -> Prepared:
+    return replace(prepared(cypher, limit), left_out=tuple(kglite.cypher_pass_names()))
 
 
 def edited(url: str, editor: Editor, steps: int) -> None:
@@ -76,7 +82,7 @@ def test_every_step_of_the_optimizer_that_is_left_on_keeps_the_answers(
         for question in Asker(seed, editor.graph).questions(150):
             found = answer(store, question)
             with monkeypatch.context() as patch:
-                patch.setattr("kg_rec.store.embedded.store.left_out", lambda _: kglite.cypher_pass_names())
+                patch.setattr("kg_rec.store.embedded.store.prepared", without_steps)
                 expected = answer(store, question)
             if found != expected:
                 wrong.append((question, expected, found))
