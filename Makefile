@@ -43,7 +43,7 @@ test-contracts: $(VENV)/.dev
 	$(PYTEST) tests/unit tests/contracts -m "not unit"
 
 test-unit: $(VENV)/.dev
-	$(PYTEST) tests/unit -m unit
+	$(PYTEST) --numprocesses 2 tests/unit -m unit
 
 test-system: $(VENV)/.dev
 	$(PYTEST) tests/system --ignore=tests/system/pages

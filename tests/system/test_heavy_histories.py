@@ -1,4 +1,4 @@
-"""One user with 50,000 interactions, one item that everybody liked, one attribute that every item has."""
+"""One user with 40,000 interactions, one item that everybody liked, one attribute that every item has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kg_rec.model.train.train import train
 from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import EdgeTable, Snapshot
 
-ITEMS, USERS = 50_000, 300
+ITEMS, USERS = 40_000, 300
 #: Every channel but the text, one value of what is chosen by training again: each takes the memory of the others.
 QUICK = {
     "meaning": {"encoder": "none"},
@@ -53,7 +53,7 @@ def heavy() -> Snapshot:
 
 @pytest.mark.timeout(1200)
 def test_they_train_in_bounded_memory(caplog: pytest.LogCaptureFixture) -> None:
-    """All pairs of 50,000 items would take 20 GB and more in each of several matrices."""
+    """All pairs of 40,000 items would take 12.8 GB in each of several matrices."""
     config = TrainConfig.from_dict(QUICK)
     with caplog.at_level(logging.WARNING):
         model = train(heavy(), config)

@@ -441,7 +441,7 @@ def test_another_delimiter_is_guessed_in_the_message(
     ("data", "message"),
     [
         (b"PK\x03\x04" + bytes(40), "got a ZIP or Excel file; unpack it, or save its table as CSV"),
-        (gzip.compress(b"id,name\nA,a\n"), "got a gzipped file; let its name end in .gz"),
+        (gzip.compress(b"id,name\nA,a\n", mtime=0), "got a gzipped file; let its name end in .gz"),
         (b"PAR1\x15\x04", "got a Parquet file; let its name end in .parquet"),
         (b"sep=,\nid,name\nA,a\n", "got Excel's sep=; delete that line"),
         (b"id,name\r\nA,a\nB,b\rC,c\n", "end all lines of the file alike"),
