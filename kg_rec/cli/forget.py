@@ -84,6 +84,10 @@ def forget(
         for e in erased:
             for text in e.notes:
                 note(f"{e.place}: {text}")
+        if not models:
+            note(
+                f"no model was named: one that was trained while {user} was there still holds them; give it by --model"
+            )
         if failed is not None:
             print_json(paper)
         click.echo(f"\nforgotten; receipt {receipt} (with the key it shows that the certificate is this user's)")

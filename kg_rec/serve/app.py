@@ -100,11 +100,13 @@ def _problems(app: FastAPI) -> None:
 def _operations(app: FastAPI, service: Service) -> None:
     """Health, metrics, the page."""
 
+    @app.head("/health", include_in_schema=False)
     @app.get("/health", tags=["operations"])
     def health() -> dict[str, str]:
         """The process answers."""
         return {"status": "ok"}
 
+    @app.head("/ready", include_in_schema=False)
     @app.get("/ready", tags=["operations"])
     def ready() -> Response:
         """Model and graph can be read: 200, else 503."""
@@ -145,10 +147,12 @@ def _operations(app: FastAPI, service: Service) -> None:
         if Path(file.name).suffix in _MEDIA
     }
 
+    @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
     def index() -> Response:
         return part("index.html")
 
+    @app.head("/page/{name}", include_in_schema=False)
     @app.get("/page/{name}", include_in_schema=False)
     def part(name: str) -> Response:
         if name not in page:

@@ -676,6 +676,9 @@ def test_limits_headers_and_metrics(embedded: World) -> None:
         assert answer.status_code == 429
         assert answer.headers["retry-after"] == "60"
     with embedded.client() as client:
+        for path in ("/", "/page/app.js", "/health", "/ready"):  # as load balancers and link checkers ask
+            answer = client.head(path)
+            assert (answer.status_code, answer.content) == (200, b"")
         client.get("/v1/recommendations", params={"user": USER})
         told = client.get("/metrics").text
         assert 'kg_rec_requests_total{route="/v1/recommendations",status="200"} 1.0' in told

@@ -15,7 +15,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from kg_rec.arrays.types import Floats32
-from kg_rec.errors import ModelError
+from kg_rec.errors import ArgumentError, ModelError
 from kg_rec.model.channels.base import Log
 from kg_rec.model.channels.knowledge import KnowledgeConfig
 from kg_rec.model.channels.meaning import MeaningConfig
@@ -68,13 +68,15 @@ def train(
 
     Raises:
         ModelError: the graph has no positive interactions, or a channel is unknown.
-        ArgumentError: a relation type to be blocked is not one of items' facts.
+        ArgumentError: what is given is no snapshot, or a relation type to be blocked is not one of items' facts.
         ConfigError: a rule of lists (``config.shown``) does not fit the graph.
         SplitError: they are to be held out by time, and have none.
         MissingDependencyError: the meaning channel is on and no text model is installed.
     """
     config = config or TrainConfig()
     kinds_of(config.channels)  # refuses an unknown channel before any work
+    if not isinstance(snapshot, Snapshot):
+        raise ArgumentError(f"expected a snapshot, as kg.export(store) gives it, got {type(snapshot).__name__}")
     shown_of(config.shown, snapshot, config.blocked)  # and rules of lists that the graph has no words for
     snapshot = without_relations(snapshot, config.blocked)
     if split is not None:

@@ -185,7 +185,8 @@ def test_where_the_certificate_cannot_be_written_at_the_end_it_is_printed_with_t
 def test_a_certificate_tells_of_its_own_run_and_says_so(world: World) -> None:
     args = with_lists(world)
     Path("lists.jsonl").write_text('{"user": "u3", "item": "f1"}\n', encoding="utf-8")  # as a killed run leaves it
-    run(*args, "--certificate", "paper.json")
+    told = run(*args, "--certificate", "paper.json").stderr
+    assert "no model was named: one that was trained while u2 was there still holds them; give it by --model" in told
     paper = json.loads(Path("paper.json").read_text("utf-8"))
     assert [place["had"] for place in paper["places"]] == [{}, {"User": 1, "RATED": 11}]
     assert "what an earlier run deleted that was cut short is not counted" in paper["what"]

@@ -14,7 +14,7 @@ import pytest
 import torch
 from toy_graph import CONFIG, NO_TEXT, edges, films, snapshot, trained
 
-from kg_rec.errors import ConfigError, MissingDependencyError, ModelError
+from kg_rec.errors import ArgumentError, ConfigError, MissingDependencyError, ModelError
 from kg_rec.model.channels.relational import GnnConfig
 from kg_rec.model.cold.config import ColdConfig
 from kg_rec.model.config import FusionConfig, TrainConfig
@@ -118,6 +118,8 @@ def test_no_channel_ranks_by_popularity() -> None:
 
 
 def test_faults_of_the_call() -> None:
+    with pytest.raises(ArgumentError, match=r"expected a snapshot, as kg.export\(store\) gives it, got str"):
+        train("kg.graph")  # type: ignore[arg-type]
     with pytest.raises(ModelError, match=r"unknown channel 'magic'; expected some of \['knowledge', 'meaning'"):
         train(films(), replace(QUICK, channels=("taste", "magic")))
 
