@@ -53,7 +53,15 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     LearnedFile.beside(place / "model").add(start(MODEL))
     gap = {"measure": "ndcg", "by": "age", "group": "<b>young</b>", "gap": -0.1, "gap_interval": [-0.2, -0.05]}
     shown = {"by": "popularity", "group": "tail", "ratio": 0.5, "gap": -0.2, "telling": True}
-    audit = {"protocol": "random", "users": 9, "items": 8, "k": 5, "means": {}, "gaps": [{**gap, "telling": True}]}
+    heavy = {**gap, "by": "history", "group": "21 to 42", "telling": False}
+    audit = {
+        "protocol": "random",
+        "users": 9,
+        "items": 8,
+        "k": 5,
+        "means": {},
+        "gaps": [{**gap, "telling": True}, heavy],
+    }
     (place / "model" / "audit.json").write_text(json.dumps({**audit, "exposure": [shown]}))
     live = Live(lambda: connect(url, read_only=True), place / "model")
     server = uvicorn.Server(uvicorn.Config(create_app(live, lambda: connect(url)), port=0, log_level="warning"))
@@ -227,6 +235,9 @@ def test_operators_see_versions_runs_drift_feedback_and_fairness(page: Page) -> 
     expect(page.locator("#of-reactions tbody tr").first).to_be_visible()
     expect(page.locator("#of-fairness")).to_contain_text("<b>young</b>")
     expect(page.locator("#of-fairness")).to_contain_text("stands out")
+    expect(page.locator("#of-fairness")).to_contain_text("things done: 21 to 42")
+    page.locator("#lang").select_option("zh")
+    expect(page.locator("#of-fairness")).to_contain_text("互动数: 21至42")
 
 
 def test_paper_shows_list_and_reason_without_what_is_clicked(page: Page) -> None:

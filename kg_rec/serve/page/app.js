@@ -43,7 +43,7 @@ function visit(name) {
 for (const name of Object.keys(views)) $(`to-${name}`).addEventListener("click", () => visit(name));
 /** The view that the address names. */
 const follow = told(async () => {
-  const parts = new URLSearchParams(location.hash.slice(1)), name = parts.get("view"), user = parts.get("user"), item = parts.get("item");
+  const parts = new URLSearchParams(location.hash.slice(1)), name = parts.get("view"), user = parts.get("user"), item = parts.get("item") || null;
   const named = async (what, key) => (await search(what, key)).find((one) => one.key === key)?.name ?? key;
   if (user !== null && user !== state.user) Object.assign(state, { user, name: await named("user", user), requests: [] });
   if (name === "item" && item !== null && item !== state.found?.key) state.found = { key: item, name: await named("item", item) };

@@ -74,7 +74,8 @@ function fairness({ audit: found }) {
   if (!found) return [make("p", t("noAudit"))];
   const widest = (rows, value) => Math.max(...rows.map((row) => Math.abs(value(row))), 1e-9);
   const gaps = [...found.gaps].sort((a, b) => Number(b.telling) - Number(a.telling)).slice(0, 20), most = widest(gaps, (row) => row.gap);
-  const group = (row) => `${t("groupings")[row.by] ?? (row.by in state.relations ? relationName(row.by) : row.by)}: ${row.group}`;
+  const band = (name) => t("bands").reduce((told, [form, said]) => told.replace(form, said), name);
+  const group = (row) => `${t("groupings")[row.by] ?? (row.by in state.relations ? relationName(row.by) : row.by)}: ${band(row.group)}`;
   const mark = (row) => (row.telling ? t("telling") : "");
   return [
     make("p", t("audited", number(found.users, 0), number(found.items, 0), found.k, t("protocols")[found.protocol] ?? found.protocol)),

@@ -29,7 +29,7 @@ export const words = {
     measure: "Measure", group: "Group", gap: "Gap", interval: "95 %", ratio: "Shown / liked", telling: "stands out",
     measures: { ndcg: "quality of lists (NDCG)", divergence: "distance from the user's own mix", facts: "share of scores through facts", told: "how often told of in others' reasons" },
     runStates: { done: "done", failed: "failed", running: "running", stopped: "stopped" }, protocols: { random: "a random part", temporal: "what each user did last", calendar: "all after a date", "cold-items": "whole items", "cold-users": "whole users" },
-    groupings: { history: "things done", popularity: "popularity" }, gaps: "Users: a group against all others", exposure: "Items: how often they are shown, by how often they are liked",
+    groupings: { history: "things done", popularity: "popularity" }, bands: [], gaps: "Users: a group against all others", exposure: "Items: how often they are shown, by how often they are liked",
     served: "{} users, {} items, {} interactions; validation NDCG@10 {}", audited: "{} users, {} items, lists of {}; held out: {}", states: "States since the service started",
   },
   zh: {
@@ -60,7 +60,8 @@ export const words = {
     measure: "指标", group: "群组", gap: "差距", interval: "95 %", ratio: "展示与喜好之比", telling: "显著",
     measures: { ndcg: "列表质量（NDCG）", divergence: "与用户自身构成的距离", facts: "得分中来自事实的比例", told: "在他人理由中被计入的频度" },
     runStates: { done: "完成", failed: "失败", running: "运行中", stopped: "已停止" }, protocols: { random: "随机的一部分", temporal: "每位用户最近的互动", calendar: "某日期之后的全部", "cold-items": "整件物品", "cold-users": "整位用户" },
-    groupings: { history: "互动数", popularity: "热门程度" }, gaps: "用户：该群组与其余用户相比", exposure: "物品：展示次数与被喜欢次数之比",
+    groupings: { history: "互动数", popularity: "热门程度" },
+    bands: [[/^up to ([-+.\de]+)$/, "不超过$1"], [/^below ([-+.\de]+)$/, "低于$1"], [/^from ([-+.\de]+)$/, "$1及以上"], [/^([-+.\de]+) to below ([-+.\de]+)$/, "$1至不到$2"], [/^([-+.\de]+) to ([-+.\de]+)$/, "$1至$2"]], gaps: "用户：该群组与其余用户相比", exposure: "物品：展示次数与被喜欢次数之比",
     served: "{}位用户，{}件物品，{}次互动；验证 NDCG@10 {}", audited: "{}位用户，{}件物品，列表长{}；留出方式：{}", states: "服务启动以来的状态",
   },
 };
