@@ -156,26 +156,23 @@ def _curve(whole: Recommender, max_drop: float, progress: Progress) -> tuple[flo
             "is left out, so no drop of it can be seen; train on more users who have items in common"
         )
     bytes_before = sum(tensor.nbytes for tensor in tensors_of(model).values())
-    done = 0
+    curve: list[Point] = []
 
     def tried(keep: float, bits: int, directions: int) -> Point:
-        nonlocal done
+        """The next point of the curve."""
         what = f"try {keep:.1%} of the entries, {bits} bits, {directions} directions of texts"
-        progress(done, None, what)
-        done += 1
+        progress(len(curve), None, what)
         small = _made(model, keep, bits, directions)
         size = sum(tensor.nbytes for tensor in tensors_of(small).values())
         metric = _per_user(small, validation)
         error = standard_error(users, metric) / ndcg
         mean = float(metric.mean())
-        return Point(keep, bits, directions, size, bytes_before / size, mean, 1 - mean / ndcg, error)
-
-    curve: list[Point] = []
+        curve.append(Point(keep, bits, directions, size, bytes_before / size, mean, 1 - mean / ndcg, error))
+        return curve[-1]
 
     def as_far(points: Iterator[Point], before: Point, most: float) -> Point:
         """The last of the points before the first that may cost more; ``before`` where that is the first."""
         for point in points:
-            curve.append(point)
             if point.most > most:
                 break
             before = point
@@ -185,7 +182,6 @@ def _curve(whole: Recommender, max_drop: float, progress: Progress) -> tuple[flo
     dimensions = 0 if model.text is None else model.text.shape[1]
     plain, few, *fewest = BITS
     start = tried(first, plain, dimensions)
-    curve.append(start)
     coarse = ((few, d) for d in (dimensions, *(d for d in DIRECTIONS if d < dimensions)))
     start = as_far((tried(first, *one) for one in coarse), start, _BEFORE * max_drop)
     if start.most > max_drop:
@@ -197,7 +193,6 @@ def _curve(whole: Recommender, max_drop: float, progress: Progress) -> tuple[flo
     for bits in fewest if start.bits == few else ():
         for keep in (keep for keep in (*reversed(fewer), first) if keep >= taken.keep):
             point = tried(keep, bits, start.directions)
-            curve.append(point)
             if point.bytes >= taken.bytes:
                 break
             if point.most <= max_drop:

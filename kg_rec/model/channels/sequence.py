@@ -85,7 +85,9 @@ def sequence_kernel(
     prior: FactorKernel | None = None,
     soon: float = 0.0,
 ) -> Rest:
-    """B = (G + L)^-1 (C + L W - diag(c)), with c such that the diagonal of B is zero; C = G without a direction.
+    """B = (G + L)^-1 (C + L W - diag(c)), with c such that the diagonal of B is zero.
+
+    C = G with neither ``direction`` nor ``soon``.
 
     Args:
         edges: interactions with times; those of one user at the same time count in the order of their items.
