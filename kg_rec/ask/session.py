@@ -38,10 +38,12 @@ class Asker:
     ) -> None:
         self.model, self.linker = model, linker
         self.scorer = Scorer(model, config)
-        self._encoder = "none"
-        if near and model.text is not None:
-            self._encoder = model.config.meaning.encoder
+        self._encoder = _encoder(model) if near else "none"
         self._parsers: dict[str, Parser] = {}
+
+    def reads(self, model: Recommender) -> bool:
+        """Whether its parsers read requests for another model as they should be read for that."""
+        return _encoder(model) == self._encoder and self.model.snapshot.same_catalogue(model.snapshot)
 
     def over(self, model: Recommender, config: AskConfig | None = None, linker: Linker | None = None) -> Asker:
         """The same for a model over the same nodes, such as with a user's newest interactions; parsers are shared.
@@ -86,6 +88,11 @@ class Asker:
             ConfigError: requests in the language are not understood.
         """
         return Session(self, user, language)
+
+
+def _encoder(model: Recommender) -> str:
+    """The text encoder of a model; "none" without one."""
+    return "none" if model.text is None else model.config.meaning.encoder
 
 
 @dataclass(frozen=True)

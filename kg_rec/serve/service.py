@@ -112,20 +112,35 @@ class Service:
     def names(self) -> dict[str, NameIndex]:
         """Names of users and items of the state at hand."""
         state = self.live.state
-        if self._names[0] != state.number:
+        number, before = self._names
+        if number != state.number:
             snapshot = state.model.recommender.snapshot
-            found = {
-                what: NameIndex(snapshot.ids[node.name].keys, snapshot.names(node.name))
-                for what, node in (("user", snapshot.schema.user), ("item", snapshot.schema.item))
-            }
-            self._names = (state.number, found)
+            done = snapshot.interactions
+            self._names = (
+                state.number,
+                {
+                    what: NameIndex(
+                        snapshot.ids[node.name].keys,
+                        snapshot.names(node.name),
+                        np.bincount(ends, minlength=len(snapshot.ids[node.name])),
+                        before.get(what),
+                    )
+                    for what, node, ends in (
+                        ("user", snapshot.schema.user, done.source),
+                        ("item", snapshot.schema.item, done.target),
+                    )
+                },
+            )
         return self._names[1]
 
     def asker(self, state: State) -> Asker:
-        """What answers requests in words over a state; its parsers are kept until nodes change."""
-        if self._asker is None or self._asker[0] != state.number:
-            self._asker = (state.number, Asker(state.model.recommender))
-        return self._asker[1]
+        """What answers requests in words over a state; its parsers are kept until items or facts change."""
+        before, model = self._asker, state.model.recommender
+        if before is not None and before[0] == state.number:
+            return before[1]
+        asker = before[1].over(model) if before is not None and before[1].reads(model) else Asker(model)
+        self._asker = (state.number, asker)
+        return asker
 
     def listen(self) -> None:
         """Load the text model and make the parsers, so that the first request in words does not wait for them."""

@@ -91,6 +91,20 @@ class Snapshot:
         found.__dict__["_names"] = self._names
         return found
 
+    def same_catalogue(self, other: Snapshot) -> bool:
+        """Whether another snapshot has the same items, other nodes and facts, whoever did what with them."""
+        user, interaction = self.schema.user.name, self.schema.interaction.name
+        return (
+            self.schema == other.schema
+            and all(self.nodes[t].equals(other.nodes[t]) for t in self.nodes if t != user)
+            and all(
+                np.array_equal(edges.source, other.edges[r].source)
+                and np.array_equal(edges.target, other.edges[r].target)
+                for r, edges in self.edges.items()
+                if r != interaction
+            )
+        )
+
     def name(self, node_type: str, index: int) -> str:
         """Name of a node as shown to people: its name property, or its key."""
         shown = self.schema.node_types[node_type].name_property

@@ -18,7 +18,6 @@ from starlette.testclient import TestClient
 from toy_graph import everything, fill, films
 
 from kg_rec.api import Model
-from kg_rec.ask.search import NameIndex
 from kg_rec.errors import ConfigError, StoreUnavailableError
 from kg_rec.feedback.events import EventLog
 from kg_rec.feedback.learn import Learned, LearnedFile, start
@@ -717,14 +716,18 @@ def test_a_file_of_tokens_that_is_none_is_named(tmp_path: Path) -> None:
         read_tokens(file)
 
 
-def test_names_are_found_as_people_type_them() -> None:
-    import pyarrow as pa
-
-    names = ["Amélie", "Blade Runner", "Runner Runner", "The Blade", "Heat"]
-    index = NameIndex(pa.array(["1", "2", "3", "4", "5"]), pa.array(names))
-    assert index.find("amelie")[0].name == "Amélie"
-    assert index.find("runner blade")[0].name == "Blade Runner"
-    assert index.find("blad")[0].name == "Blade Runner"
-    assert index.find("blade runer")[0].name == "Blade Runner"
-    assert index.find("zzzz") == []
-    assert index.find("  ") == []
+def test_names_and_parsers_are_made_anew_only_when_what_they_are_made_of_changes(embedded: World) -> None:
+    with embedded.client() as client:
+        service = client.app.state.service  # type: ignore[attr-defined]
+        first, names = service.asker(service.live.state), service.names()["item"]
+        first.parser("en")
+        rate(embedded, USER, MODEL.items.key(0))
+        state = service.live.refresh(whole=True)
+        assert service.asker(state) is not first
+        assert service.asker(state).model is state.model.recommender
+        assert service.asker(state)._parsers is first._parsers
+        assert service.names()["item"] is not names
+        assert service.names()["item"]._plain is names._plain
+        with closing(connect(embedded.url)) as store:
+            store.transact([("MATCH (:Film)-[r:DIRECTED_BY]->() DELETE r", {})])
+        assert service.asker(service.live.refresh(whole=True))._parsers == {}

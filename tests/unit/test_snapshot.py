@@ -327,6 +327,15 @@ def test_with_edges_changes_the_digest_and_not_the_original(snapshot: Snapshot) 
     assert len(snapshot.edges["MADE_BY"]) == 3
 
 
+def test_a_catalogue_is_the_same_whoever_did_what_with_it(snapshot: Snapshot) -> None:
+    assert snapshot.same_catalogue(snapshot.with_edges("RATED", EdgeTable(np.array([0]), np.array([0]))))
+    assert not snapshot.same_catalogue(snapshot.with_edges("MADE_BY", EdgeTable(np.array([0]), np.array([1]))))
+    person, film = snapshot.schema.user.name, snapshot.schema.item.name
+    for kind, same in ((person, True), (film, False)):
+        nodes = {**snapshot.nodes, kind: snapshot.nodes[kind].slice(0, len(snapshot.ids[kind]) - 1)}
+        assert snapshot.same_catalogue(replace(snapshot, nodes=nodes)) is same
+
+
 # --- other libraries ---------------------------------------------------------------------------------
 
 
