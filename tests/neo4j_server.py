@@ -29,7 +29,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / ".neo4j"
 IMAGE = "neo4j:5.26-community"
 SECONDS_TO_START = 120
-_FIRST_COMPILER = "-XX:TieredStopAtLevel=1"
+#: Of a server that does not live long: the first compiler alone; its classes, which come from Maven, are not verified.
+_SHORT = (
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+IgnoreUnrecognizedVMOptions",
+    "-XX:+UnlockDiagnosticVMOptions",
+    "-XX:-BytecodeVerificationRemote",
+)
 _CONFIGURATION = """\
 server.default_listen_address=127.0.0.1
 server.bolt.listen_address=:{port}
@@ -38,6 +44,7 @@ server.http.enabled=false
 server.memory.pagecache.size=128m
 dbms.usage_report.enabled=false
 dbms.security.auth_max_failed_attempts=0
+internal.dbms.bolt.netty_server_shutdown_quiet_period=0
 """
 
 
@@ -104,7 +111,8 @@ def start(settings: Mapping[str, str] | None = None, *, short: bool = False) -> 
 
     Args:
         settings: of neo4j.conf, over those of every test server.
-        short: it does not live long enough for the second compiler of the JVM to be worth its time; not to measure by.
+        short: it does not live long enough for the second compiler of the JVM, or to verify its classes, to be worth
+            the time; not to measure by.
 
     Raises:
         ServerError: there is neither a Docker engine nor Maven and a JDK, or the server did not come up.
@@ -172,7 +180,7 @@ def _set_password(home: Path, password: str) -> None:
 
 def _launch(home: Path, short: bool) -> int:
     """The process of a server whose files are in ``home``."""
-    java = ["java", *([_FIRST_COMPILER] if short else []), "-cp", f"{fetch_jars()}/*"]
+    java = ["java", *(_SHORT if short else ()), "-cp", f"{fetch_jars()}/*"]
     opened = ("java.nio", "java.io", "sun.nio.ch", "java.util.concurrent")
     collector = "-XX:+UseSerialGC" if short else "-XX:+UseG1GC"
     memory = ["-Xms256m", "-Xmx512m", collector, *(f"--add-opens=java.base/{p}=ALL-UNNAMED" for p in opened)]
