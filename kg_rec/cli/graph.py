@@ -217,15 +217,21 @@ def query(
 ) -> None:
     """Ask the graph a question in Cypher; `-` reads it from standard input. Only reading is allowed.
 
+    A label or relationship type that nothing in the graph has is told: such a query finds nothing.
+
     \b
       kg-rec query 'MATCH (f:Film) RETURN f.title, f.year LIMIT 5'
       kg-rec query 'MATCH (f:Film {item_id: $id})-->(x) RETURN x.name' --param 'id="50"' --format csv
     """
+    from kg_rec.store.unknown_names import unknown_names
+
     if cypher == "-":
         cypher = sys.stdin.read()
     with opened(graph) as store:
         values = {key: json_value(text) for key, text in parameters}
         table = store.query(cypher, values, limit=limit, timeout=timeout)
+        for unknown in unknown_names(store, cypher):
+            note(unknown)
     columns: list[str] = table.column_names
     rows = table.to_pylist()
     if as_json or form == "json":

@@ -7,10 +7,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from toy_graph import fill, films
 
 import kg_rec.store.neo4j.store
 from benchmarks.stores.answers import random_graph, wrong_answers
 from kg_rec.store import GraphStore, connect
+from kg_rec.store.unknown_names import unknown_names
 from kg_rec.testing.lab import lab_schema
 from kg_rec.testing.queries import QueryContract
 from kg_rec.testing.stores import StoreContract
@@ -43,3 +45,21 @@ def test_counts_over_several_hops_are_those_of_brute_force(tmp_store: GraphStore
     """The optimizers of embedded databases have been wrong here, so more graphs of theirs are in test_random_graphs."""
     edges = random_graph(tmp_store, 0)
     assert wrong_answers(tmp_store, edges, 50, 0) == []
+
+
+def test_names_that_nothing_in_the_graph_has_are_told(tmp_store: GraphStore) -> None:
+    fill(tmp_store, films())
+
+    def told(cypher: str) -> list[str]:
+        return list(unknown_names(tmp_store, cypher))
+
+    assert told("MATCH (f:Flim) RETURN f") == ["no node has the label Flim; did you mean Film?"]
+    assert told("MATCH (f:Film)-[:DIRECTED|HAS_GENRE]->() RETURN f") == [
+        "no relationship has the type DIRECTED; did you mean DIRECTED_BY?"
+    ]
+    assert told("MATCH (u) WHERE u:Zyx OR u:`Old user` RETURN u") == [
+        "no node has the label Zyx",
+        "no node has the label Old user",
+    ]
+    right = "MATCH (u:User {user_id: 'a'})-[r:RATED]->(f:Film) WHERE f.title = ':Nobody' RETURN {a: u, b: f}, [1][0..1]"
+    assert told(right) == []
