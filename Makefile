@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
 
-.PHONY: demo test lint test-contracts test-unit test-system test-pages notebooks docs neo4j neo4j-stop clean
+.PHONY: demo test lint test-contracts test-unit test-system test-jobs test-pages notebooks docs neo4j neo4j-stop clean
 .DELETE_ON_ERROR:
 
 # a process keeps what it compiled for the next one: to compile torch and transformers again takes as long as to import them
@@ -30,7 +30,7 @@ $(PHRASES): $(VENV)/.lm
 # for what another process does, both cores have work.  The longest are first.  A server that is named is for one at a time
 test: $(VENV)/.dev
 	$(MAKE) --no-print-directory --keep-going --output-sync --jobs $(if $(KG_REC_TEST_NEO4J_URI),1,3) \
-		test-system test-contracts test-unit test-pages lint
+		test-contracts test-system test-jobs test-unit test-pages lint
 
 # what tests write goes into memory where 4 GB of it are free: on a busy disk they wait for it half of the time
 MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 {print "TMPDIR=/dev/shm"}')
@@ -46,7 +46,10 @@ test-unit: $(VENV)/.dev
 	$(PYTEST) --numprocesses 2 tests/unit -m unit
 
 test-system: $(VENV)/.dev
-	$(PYTEST) tests/system --ignore=tests/system/pages
+	$(PYTEST) tests/system --ignore=tests/system/jobs --ignore=tests/system/pages
+
+test-jobs: $(VENV)/.dev
+	$(PYTEST) tests/system/jobs
 
 test-pages: $(VENV)/.dev
 	$(PYTEST) tests/system/pages
