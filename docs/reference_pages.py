@@ -7,6 +7,7 @@ import pkgutil
 import re
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,14 +73,15 @@ def _toctree(folder: str, names: Any) -> str:
 # --- settings ----------------------------------------------------------------------------------------------------
 
 
-def settings() -> list[type[Any]]:
+@cache
+def settings() -> tuple[type[Any], ...]:
     """Every frozen dataclass of the package whose name ends in ``Config``, by module."""
     found = {}
     for module in _modules():
         source = Path(module.origin or "").read_text(encoding="utf-8")
         for name in re.findall(r"^class (\w+Config)\b", source, re.MULTILINE):
             found[f"{module.name}.{name}"] = getattr(importlib.import_module(module.name), name)
-    return [cls for _, cls in sorted(found.items()) if is_dataclass(cls)]
+    return tuple(cls for _, cls in sorted(found.items()) if is_dataclass(cls))
 
 
 def _modules() -> Iterator[Any]:

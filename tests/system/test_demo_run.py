@@ -210,7 +210,7 @@ def test_on_real_ratings(shared_data: Path, tmp_path: Path) -> None:
         toy_graph.NO_TEXT,
         channels=("taste", "knowledge"),
         taste=TasteConfig(l2=(200.0,), prior=(1.0,)),
-        gnn=GnnConfig(dimensions=(16,), exponents=(0.3,)),
+        gnn=GnnConfig(dimensions=(16,), exponents=(0.3,), epochs=5),
         cold=ColdConfig(rounds=1, steps=(0.4,), tuning_landmarks=200, users=50),
         fusion=FusionConfig(rounds=1, steps=(1.7,), users=100),
     )

@@ -28,7 +28,7 @@ QUICK = TrainConfig(
     device="cpu",
     recency=(0.0,),
     taste=TasteConfig(l2=(200.0,)),
-    gnn=GnnConfig(dimensions=(16,), exponents=(0.3,)),
+    gnn=GnnConfig(dimensions=(16,), exponents=(0.3,), epochs=5),
     meaning=MeaningConfig(encoder="none"),
     cold=ColdConfig(rounds=1, steps=(0.4,), tuning_landmarks=200, users=50),
     fusion=FusionConfig(rounds=1, steps=(1.7,), users=100),

@@ -16,13 +16,14 @@ from kg_rec.schema import GraphSchema
 from kg_rec.snapshot import EdgeTable, Snapshot
 
 ITEMS, USERS = 40_000, 300
-#: Every channel but the text, one value of what is chosen by training again: each takes the memory of the others.
+#: Every channel but the text, one value of what is chosen by training again, few steps: each takes the memory of the
+#: others.
 QUICK = {
     "meaning": {"encoder": "none"},
     "recency": [0.0],
     "rating": [0.0],
     "taste": {"l2": [50.0], "prior": [0.0, 1.0]},
-    "gnn": {"dimensions": [16], "exponents": [0.3]},
+    "gnn": {"dimensions": [16], "exponents": [0.3], "epochs": 3},
     "cold": {"rounds": 1},
     "fusion": {"rounds": 1},
 }

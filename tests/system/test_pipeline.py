@@ -32,7 +32,7 @@ QUICK = TrainConfig(
     device="cpu",
     recency=(0.0,),
     taste=TasteConfig(l2=(200.0,)),
-    gnn=GnnConfig(dimensions=(32,), exponents=(0.3,)),
+    gnn=GnnConfig(dimensions=(32,), exponents=(0.3,), epochs=5),
     cold=ColdConfig(rounds=1, steps=(0.4,), tuning_landmarks=200),
     fusion=FusionConfig(rounds=1, steps=(0.6, 1.7), users=300),
 )

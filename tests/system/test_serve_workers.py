@@ -17,23 +17,27 @@ from urllib.parse import quote
 
 import neo4j_server
 import pytest
-from toy_graph import everything, fill, films
+from toy_graph import NO_TEXT, everything, fill, films
 
 from kg_rec.feedback.events import EventLog
 from kg_rec.model import persist
+from kg_rec.model.recommender import Recommender
+from kg_rec.model.train.fit import fit
 from kg_rec.store import connect
 
 MODEL = everything()
+#: Without text: each process of a service loads the text model, which takes longer than all that is asked of it here.
+WORDLESS = fit(films(), MODEL.chosen, NO_TEXT, None)
 USER, OTHER = MODEL.users.keys.to_pylist()[:2]
 #: Seconds that anything may take on a busy machine.
 LONG = 120
 
 
-def filled(url: str, place: Path) -> None:
+def filled(url: str, place: Path, model: Recommender = WORDLESS) -> None:
     """The toy graph, and a model beside it."""
     with closing(connect(url)) as store:
         fill(store, films())
-    persist.save(MODEL, place / "model")
+    persist.save(model, place / "model")
 
 
 @contextmanager
@@ -177,7 +181,7 @@ def test_a_server_that_stops_leaves_stale_lists_and_loses_no_feedback(
 @pytest.mark.timeout(600)
 def test_slow_clients_hold_up_nobody_and_a_restart_loses_nothing(tmp_path: Path) -> None:
     url = str(tmp_path / "graph")
-    filled(url, tmp_path)
+    filled(url, tmp_path, MODEL)
     with serving(url, tmp_path, "--timeout", "6") as (port, pid):
         slow = [socket.create_connection(("127.0.0.1", port), LONG) for _ in range(40)]
         for n, one in enumerate(slow):  # a head that does not end; a body that does not come

@@ -41,20 +41,20 @@ def plan(seed: int, count: int, calls: int) -> Iterator[Fault]:
         yield Fault(call=rng.randrange(calls)) if n % 2 == 0 else Fault(share=rng.random())
 
 
-def carry(job: JobConfig, run: str, fault: Fault, began: Event, counted: Any, settings: dict[str, str]) -> None:
-    """Start the run, or resume it where it is in the ledger, and die at the fault's call."""
+def carry(job: JobConfig, run: str, call: int | None, began: Event, counted: Any, settings: dict[str, str]) -> None:
+    """Start the run, or resume it where it is in the ledger; count its calls, if asked to, and die at one."""
     os.environ.update(settings)
-    counted.value = 0
 
     def profile(frame: FrameType, event: str, _: object) -> None:
         if event == "call" and frame.f_code.co_filename.startswith(_OURS):
             counted.value += 1
-            if counted.value == fault.call:
+            if counted.value == call:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     began.set()
-    threading.setprofile(profile)
-    sys.setprofile(profile)
+    if counted is not None:  # which takes longer than the run
+        threading.setprofile(profile)
+        sys.setprofile(profile)
     store = connect(job.graph)
     if RunLedger(store).find(run) is None:
         start(job, store, run)
@@ -70,29 +70,38 @@ class Killer:
         self._context = context()
         self.calls, self.seconds = 0, 0.0
 
-    def undisturbed(self, job: JobConfig, run: str) -> tuple[int, float]:
-        """Carry a run to its end: its calls and its time."""
-        began, counted = self._context.Event(), self._context.Value("q", 0)
-        process = self._started(job, run, Fault(), began, counted)
-        since = time.monotonic()
-        process.join(300)
-        assert process.exitcode == 0
-        return counted.value, time.monotonic() - since
+    def count(self, job: JobConfig, run: str) -> int:
+        """Carry a run to its end: its calls."""
+        counted = self._context.Value("q", 0)
+        self._ended(self._started(job, run, None, counted))
+        return int(counted.value)
+
+    def undisturbed(self, job: JobConfig, run: str) -> float:
+        """Carry a run to its end: its time."""
+        process, since = self._started(job, run), time.monotonic()
+        self._ended(process)
+        return time.monotonic() - since
 
     def killed(self, job: JobConfig, run: str, fault: Fault) -> bool:
         """Whether the process was killed before its end."""
-        began, counted = self._context.Event(), self._context.Value("q", 0)
-        process = self._started(job, run, fault, began, counted)
-        if fault.share is not None:
+        if fault.share is None:
+            process = self._started(job, run, fault.call, self._context.Value("q", 0))
+        else:
+            process = self._started(job, run)
             process.join(fault.share * self.seconds)
             process.kill()
         process.join(300)
         assert process.exitcode in (0, -signal.SIGKILL)
         return process.exitcode != 0
 
-    def _started(self, job: JobConfig, run: str, fault: Fault, began: Event, counted: Any) -> ForkServerProcess:
+    def _ended(self, process: ForkServerProcess) -> None:
+        process.join(300)
+        assert process.exitcode == 0
+
+    def _started(self, job: JobConfig, run: str, call: int | None = None, counted: Any = None) -> ForkServerProcess:
         settings = {name: value for name, value in os.environ.items() if name.startswith("NEO4J_")}
-        process = self._context.Process(target=carry, args=(job, run, fault, began, counted, settings))
+        began = self._context.Event()
+        process = self._context.Process(target=carry, args=(job, run, call, began, counted, settings))
         process.start()
         assert began.wait(120)
         return process
