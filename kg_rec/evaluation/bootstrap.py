@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+#: Numbers that are drawn together at most: more would not fit into a processor's cache.
+_TOGETHER = 1 << 18
+
 
 def bootstrap(values: NDArray[np.float64], seed: int, samples: int = 1000) -> tuple[float, float]:
     """95 % percentile interval of a mean over users; ``values`` has shape (users,)."""
-    return _interval(lambda users: values[users].mean(), len(values), seed, samples)
+    return _interval(lambda users: values[users].mean(axis=1), len(values), seed, samples)
 
 
 def ratio_interval(
@@ -28,7 +31,9 @@ def ratio_interval(
         Lower and upper end; None if the second mean can be 0.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        interval = _interval(lambda users: one[users].mean() / other[users].mean(), len(one), seed, samples)
+        interval = _interval(
+            lambda users: one[users].mean(axis=1) / other[users].mean(axis=1), len(one), seed, samples
+        )
     return interval if np.isfinite(interval).all() else None
 
 
@@ -43,14 +48,31 @@ def difference_interval(
         seed: of the draws.
         samples: draws.
     """
-    rng = np.random.default_rng(seed)
-    drawn = [rng.choice(one, len(one)).mean() - rng.choice(other, len(other)).mean() for _ in range(samples)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(low), float(high)
+    rng, n, m = np.random.default_rng(seed), len(one), len(other)
+    drawn = []
+    for draws in _parts(samples, n + m):
+        users, others = np.empty((draws, n), np.int64), np.empty((draws, m), np.int64)
+        for row in range(draws):
+            users[row], others[row] = rng.integers(0, n, n), rng.integers(0, m, m)
+        drawn.append(one[users].mean(axis=1) - other[others].mean(axis=1))
+    return _ends(drawn)
 
 
-def _interval(statistic: Callable[[NDArray[np.int64]], float], n: int, seed: int, samples: int) -> tuple[float, float]:
+def _interval(
+    statistic: Callable[[NDArray[np.int64]], NDArray[np.float64]], n: int, seed: int, samples: int
+) -> tuple[float, float]:
+    """Of a statistic of drawn users, a row a draw."""
     rng = np.random.default_rng(seed)
-    drawn = [statistic(rng.integers(0, n, n)) for _ in range(samples)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    return _ends([statistic(rng.integers(0, n, (draws, n))) for draws in _parts(samples, n)])
+
+
+def _parts(samples: int, n: int) -> Iterator[int]:
+    """How many draws of n numbers to take together, until all are taken."""
+    most = max(1, _TOGETHER // max(1, n))
+    for done in range(0, samples, most):
+        yield min(most, samples - done)
+
+
+def _ends(drawn: list[NDArray[np.float64]]) -> tuple[float, float]:
+    low, high = np.quantile(np.concatenate(drawn), [0.025, 0.975])
     return float(low), float(high)
