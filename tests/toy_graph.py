@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 import torch
 import torch_geometric  # noqa: F401  it asks the machine for a port when it is imported: not within a unit test
+import transformers
 from filelock import FileLock
 
 from kg_rec.model import persist
@@ -33,8 +34,9 @@ from kg_rec.snapshot import EdgeTable, Snapshot
 from kg_rec.store import GraphStore
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Where the toy model is kept.
+#: Where the toy model is kept, and what real texts are encoded to.
 MODELS = ROOT / ".pytest_cache" / "d" / "toy_models"
+ENCODED = ROOT / ".pytest_cache" / "d" / "encoded"
 
 KINDS = ("western", "space", "romance")
 PLOTS = (
@@ -151,10 +153,20 @@ def trained() -> Recommender:
 
 def sources_digest() -> str:
     """A digest of every source that a model depends on, and of the versions of what it is computed with."""
-    digest = hashlib.sha256(f"{np.__version__} {torch.__version__} {sys.version}".encode())
     files = [Path(__file__), *(ROOT / "graph_schemas").glob("*.ttl")]
     for part in ("arrays", "model", "schema", "snapshot", "*.py"):
         files += (ROOT / "kg_rec").glob(part if part.endswith(".py") else f"{part}/**/*.py")
+    return _digest(files)
+
+
+def encoded() -> Path:
+    """A folder for ``KG_REC_CACHE``, kept in pytest's cache as the toy model is: thousands of texts take longest."""
+    return ENCODED / _digest((ROOT / "kg_rec" / "model" / "encoders").glob("*.py"))
+
+
+def _digest(files: Iterable[Path]) -> str:
+    versions = f"{np.__version__} {torch.__version__} {transformers.__version__} {sys.version}"
+    digest = hashlib.sha256(versions.encode())
     for file in sorted(files):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

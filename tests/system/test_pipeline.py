@@ -10,6 +10,7 @@ import neo4j
 import numpy as np
 import pyarrow as pa
 import pytest
+from toy_graph import encoded
 
 import kg_rec as kg
 from kg_rec.api import Model
@@ -49,10 +50,10 @@ def load(store: GraphStore, data: Path) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def text_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The films are encoded once for all models here, in a folder of the tests."""
+def text_cache() -> Iterator[None]:
+    """The films are encoded once for all models here, and again only when what encodes them changes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KG_REC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("KG_REC_CACHE", str(encoded()))
         yield
 
 
