@@ -21,32 +21,32 @@ _MOST_DIMENSIONS = 4_096
 READ_SCHEMA = f"MATCH (s:{SCHEMA_LABEL}) RETURN s.turtle AS turtle, s.name AS name"
 
 
-def neo4j_constraints(schema: GraphSchema) -> list[str]:
-    """Statements that create a uniqueness constraint per node type and a cosine index per vector property.
+def neo4j_constraints(schema: GraphSchema) -> dict[str, str]:
+    """Statements that create a uniqueness constraint per node type and a cosine index per vector property, by name.
 
     A graph that others made gets no constraint, which its owners' writes could break: an index on a key that has none.
     """
-    statements = []
+    statements = {}
     for t in schema.node_types.values():
+        name = quoted(f"kg_rec_{t.name}_key")
         if t.pattern is not None:
             if t.properties[0].expression is None:
                 label = mapping.node(t, "n").partition(":")[2].rstrip(")").split("`:`")[0].strip("`")
-                statements.append(
-                    f"CREATE RANGE INDEX {quoted(f'kg_rec_{t.name}_key')} IF NOT EXISTS "
-                    f"FOR (n:{quoted(label)}) ON (n.{quoted(t.key)})"
+                statements[name] = (
+                    f"CREATE RANGE INDEX {name} IF NOT EXISTS FOR (n:{quoted(label)}) ON (n.{quoted(t.key)})"
                 )
             continue
-        statements.append(
-            f"CREATE CONSTRAINT {quoted(f'kg_rec_{t.name}_key')} IF NOT EXISTS "
-            f"FOR (n:{quoted(t.name)}) REQUIRE n.{quoted(t.key)} IS UNIQUE"
+        statements[name] = (
+            f"CREATE CONSTRAINT {name} IF NOT EXISTS FOR (n:{quoted(t.name)}) REQUIRE n.{quoted(t.key)} IS UNIQUE"
         )
-        statements += [
-            f"CREATE VECTOR INDEX {quoted(f'kg_rec_{t.name}_{p.name}')} IF NOT EXISTS "
-            f"FOR (n:{quoted(t.name)}) ON n.{quoted(p.name)} OPTIONS {{indexConfig: "
-            f"{{`vector.dimensions`: {p.dimensions}, `vector.similarity_function`: 'cosine'}}}}"
-            for p in t.properties
-            if p.use == "vector" and p.dimensions is not None and p.dimensions <= _MOST_DIMENSIONS
-        ]
+        for p in t.properties:
+            if p.use == "vector" and p.dimensions is not None and p.dimensions <= _MOST_DIMENSIONS:
+                name = quoted(f"kg_rec_{t.name}_{p.name}")
+                statements[name] = (
+                    f"CREATE VECTOR INDEX {name} IF NOT EXISTS FOR (n:{quoted(t.name)}) ON n.{quoted(p.name)} "
+                    f"OPTIONS {{indexConfig: {{`vector.dimensions`: {p.dimensions}, "
+                    "`vector.similarity_function`: 'cosine'}}"
+                )
     return statements
 
 

@@ -41,7 +41,7 @@ from kg_rec.store.catalog import find_node_type, find_relation, missing_ends
 from kg_rec.store.credentials import read_credentials, split_url
 from kg_rec.store.evolution import check_evolution
 from kg_rec.store.gate import check_read_only, statement_text
-from kg_rec.store.mapping import check_mapping, quoted
+from kg_rec.store.mapping import check_mapping
 from kg_rec.store.neo4j.failures import Where, mapped_errors
 from kg_rec.store.neo4j.values import plain, typed_column
 from kg_rec.store.paging import in_order, key_runs
@@ -119,9 +119,11 @@ class Neo4jStore:
             check_evolution(old, schema)
         values = {"name": schema.name, "turtle": schema.turtle, "digest": schema.digest}
         with self._mapped_errors(), self._session(neo4j.WRITE_ACCESS) as session:
-            for name in old.node_types if old is not None and old.mapped else ():
-                session.run(_query(f"DROP INDEX {quoted(f'kg_rec_{name}_key')} IF EXISTS")).consume()
-            for statement in cypher.neo4j_constraints(schema):
+            statements = cypher.neo4j_constraints(schema)
+            for name, made in cypher.neo4j_constraints(old).items() if old is not None and old.mapped else ():
+                if statements.get(name) != made:
+                    session.run(_query(f"DROP INDEX {name} IF EXISTS")).consume()
+            for statement in statements.values():
                 session.run(_query(statement)).consume()
             session.run(_query(cypher.NEO4J_AWAIT_INDEXES)).consume()
             session.execute_write(lambda tx: tx.run(cypher.WRITE_SCHEMA, values).consume())
