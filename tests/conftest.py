@@ -41,6 +41,8 @@ hypothesis.settings.load_profile("kg_rec")
 TIERS = {"unit": "unit", "contract": "contracts", "system": "system"}
 #: What makes a test one of the system tier.
 _OUTSIDE = {"neo4j_url", "chromium", "shared_data"}
+#: What leaves the server the indexes of the toy films; a test that asks for one by name only is marked ``films``.
+_FILMS = {"films_neo4j", "films_store"}
 #: Events of the interpreter that a unit test must not cause.
 _FORBIDDEN = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "socket.bind")
 
@@ -54,7 +56,12 @@ def _absent(reason: str) -> NoReturn:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test with its tier, and run the tiers in their order."""
+    """Mark every test with its tier, and run the tiers in their order.
+
+    In the last one the files of the toy films come first, so that their indexes stay: where one was made or dropped the
+    server plans every statement anew.
+    """
+    films = set()
     for item in items:
         params = getattr(getattr(item, "callspec", None), "params", {})
         outside = _OUTSIDE.intersection(getattr(item, "fixturenames", ())) or "neo4j" in params.values()
@@ -63,8 +70,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not any(item.get_closest_marker(tier) for tier in TIERS):
             folder = item.path.relative_to(Path(__file__).parent).parts[0]
             item.add_marker(next(tier for tier, name in TIERS.items() if name == folder))
+        asks = _FILMS.intersection(getattr(item, "fixturenames", ())) or item.get_closest_marker("films")
+        if item.get_closest_marker("neo4j") and asks:
+            films.add(item.path)
     order = list(TIERS)
-    items.sort(key=lambda item: max(order.index(tier) for tier in order if item.get_closest_marker(tier)))
+
+    def place(item: pytest.Item) -> tuple[int, bool]:
+        tier = max(order.index(tier) for tier in order if item.get_closest_marker(tier))
+        return tier, TIERS[order[tier]] == "system" and item.path not in films
+
+    items.sort(key=place)
 
 
 def pytest_collection_finish() -> None:

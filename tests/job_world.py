@@ -21,7 +21,7 @@ from kg_rec.store.ledger import RunLedger
 
 #: Runs a test on each store.
 both_stores = pytest.mark.parametrize(
-    "world", ["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)], indirect=True
+    "world", ["embedded", pytest.param("neo4j", marks=[pytest.mark.neo4j, pytest.mark.films])], indirect=True
 )
 
 

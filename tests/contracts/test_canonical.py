@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -118,6 +119,12 @@ def test_the_rule_is_read_and_checked() -> None:
 # --- a graph that other programs wrote ----------------------------------------------------------------
 
 
+@pytest.fixture
+def neo4j_graph(emptied: Callable[[GraphSchema], str]) -> str:
+    """URL of the server, empty but for the indexes of the generic schema: its forms here differ in none."""
+    return emptied(GENERIC)
+
+
 def written(url: str, driver: neo4j.Driver, *statements: str, rule: str | None = None) -> Any:
     """A Neo4j graph under the generic schema with what the statements add."""
     line = ":INTERACTED a kr:InteractionType ;"
@@ -140,9 +147,9 @@ FACTS = "MATCH (i:Item), (c:Category) CREATE (i)-[:HAS_CATEGORY]->(c)"
 @pytest.mark.neo4j
 @pytest.mark.parametrize(("rule", "weight"), [(None, 2.0), ("last", 1.0), ("sum", 3.0), ("count", 2.0)])
 def test_parallel_edges_of_another_program(
-    clean_neo4j: str, neo4j_driver: neo4j.Driver, rule: str | None, weight: float
+    neo4j_graph: str, neo4j_driver: neo4j.Driver, rule: str | None, weight: float
 ) -> None:
-    found = export(written(clean_neo4j, neo4j_driver, PARALLEL, FACTS, rule=rule))
+    found = export(written(neo4j_graph, neo4j_driver, PARALLEL, FACTS, rule=rule))
     edge = found.to_arrow()["INTERACTED"].to_pylist()
     kept = {"times": [5, 9]} if rule == "count" else {}
     assert edge == [{"source": "u", "target": "i", "weight": weight, "time": 9, **kept}]
@@ -160,21 +167,21 @@ def test_parallel_edges_of_another_program(
     ],
 )
 def test_a_node_that_cannot_be_read_is_named(
-    clean_neo4j: str, neo4j_driver: neo4j.Driver, statement: str, message: str
+    neo4j_graph: str, neo4j_driver: neo4j.Driver, statement: str, message: str
 ) -> None:
     with pytest.raises(SnapshotError, match=message):
-        export(written(clean_neo4j, neo4j_driver, statement))
+        export(written(neo4j_graph, neo4j_driver, statement))
 
 
 @pytest.mark.neo4j
 @pytest.mark.parametrize("value", ["datetime('2024-07-01T23:30:00Z')", "'2024-07-01'", "2024", "date('+12024-01-01')"])
 def test_a_wrong_date_is_an_error_that_names_the_property(
-    clean_neo4j: str, neo4j_driver: neo4j.Driver, value: str
+    neo4j_graph: str, neo4j_driver: neo4j.Driver, value: str
 ) -> None:
     text = GENERIC.turtle.replace(
         "[ sh:path :text ;", "[ sh:path :released ; sh:datatype xsd:date ] , [ sh:path :text ;"
     )
-    store = connect(clean_neo4j)
+    store = connect(neo4j_graph)
     store.apply_schema(GraphSchema.from_turtle(text))
     neo4j_driver.execute_query(f"CREATE (:Item {{item_id: 'a', released: {value}}})")
     with pytest.raises(StoreError, match="property released of Item holds values that are not of the schema's type"):
@@ -199,11 +206,11 @@ def test_a_wrong_date_is_an_error_that_names_the_property(
     ],
 )
 def test_a_value_of_another_type_is_an_error_that_names_it(
-    clean_neo4j: str, neo4j_driver: neo4j.Driver, statement: str, message: str
+    neo4j_graph: str, neo4j_driver: neo4j.Driver, statement: str, message: str
 ) -> None:
     more = "[ sh:path :tags ; sh:datatype kr:stringList ] , [ sh:path :seen ; sh:datatype xsd:boolean ] ,"
     text = GENERIC.turtle.replace("[ sh:path :text ;", f"{more} [ sh:path :text ;")
-    with closing(connect(clean_neo4j)) as store:
+    with closing(connect(neo4j_graph)) as store:
         store.apply_schema(GraphSchema.from_turtle(text))
         make = "CREATE (u:User {user_id: 'u'})-[r:INTERACTED {weight: 1, time: 2.0}]->(i:Item {item_id: 'a'})"
         neo4j_driver.execute_query(make)

@@ -113,13 +113,13 @@ def test_a_schema_is_inferred_only_from_a_graph_that_others_made(tmp_path: Path)
 
 
 def test_a_server_answers_each_statement_as_the_embedded_graph_did(
-    tmp_path: Path, clean_neo4j: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, films_neo4j: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder = Recorder(monkeypatch)
     work(tmp_path)
     assert len(list(recorder.questions())) > 60
     wrong = []
-    with closing(connect(clean_neo4j)) as server:
+    with closing(connect(films_neo4j)) as server:
         for name, values, named, result in recorder.calls:
             if name in _WRITES:
                 getattr(server, name)(*values, **named)

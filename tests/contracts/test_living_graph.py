@@ -8,11 +8,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import neo4j_server
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -25,6 +25,7 @@ from kg_rec.errors import SnapshotError, StoreError
 from kg_rec.explain.show.cypher import mismatches
 from kg_rec.jobs.config import JobConfig
 from kg_rec.jobs.run import start
+from kg_rec.schema import GraphSchema
 from kg_rec.settings import from_dict
 from kg_rec.snapshot import export
 from kg_rec.store import GraphStore, connect
@@ -162,13 +163,12 @@ def test_an_embedded_graph_lives(tmp_path_factory: pytest.TempPathFactory, edits
 
 
 @pytest.mark.neo4j
+@pytest.mark.films
 @SETTINGS
 @given(edits=some((*EDITS, *ROUGH)))
 def test_a_neo4j_graph_lives(
-    neo4j_url: str,
-    neo4j_driver: Any,
+    emptied: Callable[[GraphSchema], str],
     tmp_path_factory: pytest.TempPathFactory,
     edits: list[tuple[str, int, int]],
 ) -> None:
-    neo4j_server.empty_database(neo4j_driver)
-    lives(neo4j_url, tmp_path_factory.mktemp("living"), edits)
+    lives(emptied(GraphSchema.bundled("movies")), tmp_path_factory.mktemp("living"), edits)

@@ -12,6 +12,7 @@ from typing import Any
 import neo4j
 import neo4j_server
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from cli_world import run
@@ -24,7 +25,7 @@ from kg_rec.checks.infer import Wishes, infer
 from kg_rec.checks.manage import apply, contradictions, difference, remove
 from kg_rec.errors import SchemaError, StoreError
 from kg_rec.explain.show.cypher import mismatches
-from kg_rec.feedback.events import EventLog
+from kg_rec.feedback.events import REACTED, EventLog
 from kg_rec.feedback.explore import show
 from kg_rec.feedback.policy import Greedy
 from kg_rec.jobs.config import JobConfig
@@ -38,6 +39,8 @@ from kg_rec.serve.live import Live
 from kg_rec.settings import from_dict
 from kg_rec.snapshot import NO_TIME, Snapshot, export
 from kg_rec.store import GraphStore, connect
+from kg_rec.store.ledger import RunLedger
+from kg_rec.store.ledger_cypher import OWN_RELATIONS, REACTED_TYPE, SHOWN_TYPE
 from kg_rec.trust.places import GraphPlace
 
 pytestmark = pytest.mark.neo4j
@@ -148,16 +151,35 @@ GRAPHS = {
 
 
 def state(driver: neo4j.Driver) -> list[Any]:
-    """All nodes that are not kg_rec's, and all relationships but its lists, with their properties."""
+    """All nodes and all relationships that are not kg_rec's, with their properties."""
     nodes = "MATCH (n) WHERE none(l IN labels(n) WHERE l STARTS WITH 'KgRec') RETURN labels(n) AS l, properties(n) AS p"
-    edges = "MATCH (a)-[r]->(b) WHERE type(r) <> 'RECOMMENDED' RETURN type(r) AS t, properties(r) AS p"
-    return sorted(str(row.values()) for asked in (nodes, edges) for row in driver.execute_query(asked).records)
+    edges = "MATCH (a)-[r]->(b) WHERE NOT type(r) IN $own RETURN type(r) AS t, properties(r) AS p"
+    found = [driver.execute_query(asked, own=OWN_RELATIONS).records for asked in (nodes, edges)]
+    return sorted(str(row.values()) for rows in found for row in rows)
+
+
+def written(driver: neo4j.Driver) -> dict[str, int]:
+    """How many relationships of each type kg_rec has written."""
+    asked = "MATCH ()-[r]->() WHERE type(r) IN $own RETURN type(r) AS t, count(r) AS n"
+    return {row["t"]: row["n"] for row in driver.execute_query(asked, own=OWN_RELATIONS).records}
 
 
 @pytest.fixture
 def store(clean_neo4j: str) -> Iterator[GraphStore]:
     with closing(connect(clean_neo4j)) as found:
         yield found
+
+
+@pytest.fixture
+def shop_store(neo4j_url: str, neo4j_driver: neo4j.Driver) -> Iterator[GraphStore]:
+    """The shop, without a schema; of the indexes those stay that kg_rec has made for it, see ``owned``."""
+    with neo4j_driver.session(database="neo4j") as session:
+        found = neo4j_server.indexes(session)
+    own = {f"kg_rec_{label}" for label in ("Category", "Customer", "Product", "KgRecRun", "KgRecChunk", "KgRecLatest")}
+    neo4j_server.empty_database(neo4j_driver, frozenset(i for i in found if i[0].rpartition("_")[0] in own))
+    shop(lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
+    with closing(connect(neo4j_url)) as opened:
+        yield opened
 
 
 @dataclass(frozen=True)
@@ -176,13 +198,17 @@ class Owned:
 def owned(
     request: pytest.FixtureRequest, neo4j_url: str, neo4j_driver: neo4j.Driver, tmp_path_factory: pytest.TempPathFactory
 ) -> Owned:
-    """Each graph in turn; the tests of one follow each other, and each leaves it as its owners made it."""
+    """Each graph in turn, with its schema and all indexes; the tests of one leave all of it to the last one.
+
+    To plan each statement anew, as it must when an index is made or dropped, takes the server longer than the tests.
+    """
     neo4j_server.empty_database(neo4j_driver)
     GRAPHS[request.param](lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
     before = state(neo4j_driver)
     with closing(connect(neo4j_url)) as store:
         schema = GraphSchema.from_turtle(infer(store), origin=f"{request.param}.ttl")
         apply(store, schema)  # which fails where the graph contradicts it
+        RunLedger(store).prepare()
         graph = export(store)
     folder = tmp_path_factory.mktemp(request.param) / "model"
     train(graph, QUICK).save(folder)
@@ -193,59 +219,56 @@ def owned(
 def applied(owned: Owned) -> Iterator[GraphStore]:
     """The store of ``owned``, with its schema."""
     with closing(connect(owned.url)) as found:
-        apply(found, owned.schema)
+        found.apply_schema(owned.schema)  # it is there, unless the test that removes it came first
         yield found
 
 
-def test_from_a_graph_to_written_lists(
-    owned: Owned, applied: GraphStore, neo4j_driver: neo4j.Driver, tmp_path: Path
-) -> None:
-    store, schema, graph, before = applied, owned.schema, owned.graph, owned.before
-    assert graph.liked().time is not None
-    assert 1.6e9 < graph.liked().time.min() < 1.8e9
-    pairs = set(zip(graph.interactions.source.tolist(), graph.interactions.target.tolist(), strict=True))
-    assert len(pairs) == len(graph.interactions)
-    assert any(len(graph.edges[r.name]) for r in schema.knowledge_relations)
-    model = Model.load(owned.model)
-    user = graph.users.key(3)
-    item = model.recommend([user], k=1)["item"][0].as_py()
-    explained = model.explain(user, item)
-    assert explained.paths
-    assert mismatches(explained.paths, store.query(explained.cypher, explained.parameters)) == ()
-    profile = model.profile(user, config=ProfileConfig(least=2, evidence=0.0))
-    assert profile.clauses
-    assert profile.differences(store) == ()
-    assert model.newcomer(likes=[item]).differences(store, graph.items.key(0)) == ()
-    settings = {
-        "graph": owned.url,
-        "model": str(owned.model),
-        "name": "nightly",
-        "k": 3,
-        "explanations": "sentences",
-        "work": str(tmp_path / "work"),
-        "sinks": {"graph": True},
+def test_a_network_reads_a_graph_of_others_in_place(applied: GraphStore) -> None:
+    """By key, from either end of every relation, what the export holds."""
+    store = applied
+    features, graph = remote_backend(store, numbers=True, drop_empty=True)
+    exported = ToUndirected(merge=False)(export(store).to_pyg(numbers=True, drop_empty=True))
+    assert graph.edge_types == sorted(exported.edge_types)
+    for kind in graph.edge_types:
+        found = graph.links(kind, range(graph.node_counts[kind[2]]))
+        order = np.lexsort(exported[kind].edge_index.numpy())
+        parts = {"edge_index": found.edge_index, "edge_weight": found.weight, "edge_time": found.time}
+        for part, values in {**parts, "liked": found.liked}.items():
+            assert (part in exported[kind]) == (values is not None), (kind, part)
+            if values is not None:
+                torch.testing.assert_close(values, exported[kind][part][..., order], equal_nan=True)
+    for node_type, names in exported.feature_names.items():
+        assert features.feature_names[node_type] == names
+        torch.testing.assert_close(features[node_type, "x", None], exported[node_type].x, equal_nan=True)
+
+
+def test_nothing_is_written_into_nodes_of_others(owned: Owned, applied: GraphStore) -> None:
+    user = owned.schema.user
+    with pytest.raises(StoreError, match="maps a graph that others made"):
+        applied.write_nodes(user.name, pa.table({user.key: ["7"]}))
+
+
+@pytest.mark.parametrize("owned", ["school"], indirect=True)
+def test_what_speaks_against_is_no_reason(owned: Owned, neo4j_driver: neo4j.Driver) -> None:
+    graph = owned.graph
+    weights = {
+        row["source"] + row["target"]: row["weight"]
+        for row in graph.to_arrow()[graph.schema.interaction.name].to_pylist()
     }
-    record = start(from_dict(JobConfig, settings), store)
-    assert record.report["rows"] == 3 * len(graph.users)
-    written = neo4j_driver.execute_query("MATCH ()-[r:RECOMMENDED]->() RETURN count(r) AS n").records[0]["n"]
-    assert written == record.report["rows"]
-    assert state(neo4j_driver) == before
-    place = GraphPlace(store)
-    assert place.find(user)["RECOMMENDED"] == 3
-    assert "its owners delete the node" in place.erase(user).notes[0]
-    assert place.find(user) == {}  # lists and records of runs; what others made of the person stays
-    left = neo4j_driver.execute_query("MATCH ()-[r:RECOMMENDED]->() RETURN count(r) AS n").records[0]["n"]
-    assert left == written - 3
-    assert state(neo4j_driver) == before
-    assert difference(store, schema) == []
-    remove(store)
-    labels = neo4j_driver.execute_query(
-        "MATCH (n) UNWIND labels(n) AS l WITH l WHERE l STARTS WITH 'KgRec' RETURN l"
-    ).records
-    assert labels == []
-    named = "SHOW INDEXES YIELD name WHERE name STARTS WITH 'kg_rec_' RETURN name"
-    assert neo4j_driver.execute_query(named).records == []
-    assert state(neo4j_driver) == before
+    asked = "MATCH (s:Student)-[r]->(c:Course) RETURN toString(s.number) + c.code AS pair, collect(type(r)) AS types"
+    signs = {"LIKED": 1, "VIEWED": 1, "DISLIKED": -1, "BLOCKED": -1}
+    for row in neo4j_driver.execute_query(asked).records:
+        if len(row["types"]) == 1:
+            assert weights[row["pair"]] * signs[row["types"][0]] > 0
+    liked_pairs = {
+        (graph.users.key(u), graph.items.key(i))
+        for u, i in zip(graph.liked().source, graph.liked().target, strict=True)
+    }
+    model = Model.load(owned.model)
+    for user in graph.users.keys.to_pylist():
+        for item in model.recommend([user], k=2)["item"].to_pylist():
+            for path in model.explain(user, item).paths:
+                assert (user, path.nodes[1].key) in liked_pairs
 
 
 def test_feedback_and_the_service_read_a_graph_of_others(
@@ -279,27 +302,62 @@ def test_feedback_and_the_service_read_a_graph_of_others(
     assert log.shown().sort_by("event").equals(shown.sort_by("event"))
     assert log.prune(before=6) == 3
     assert infer(store) == owned.schema.turtle  # events are no interactions of the graph
+    assert state(neo4j_driver) == owned.before  # no node was written to
+
+
+def test_from_a_graph_to_written_lists(
+    owned: Owned, applied: GraphStore, neo4j_driver: neo4j.Driver, tmp_path: Path
+) -> None:
+    store, schema, graph, before = applied, owned.schema, owned.graph, owned.before
+    assert graph.liked().time is not None
+    assert 1.6e9 < graph.liked().time.min() < 1.8e9
+    pairs = set(zip(graph.interactions.source.tolist(), graph.interactions.target.tolist(), strict=True))
+    assert len(pairs) == len(graph.interactions)
+    assert any(len(graph.edges[r.name]) for r in schema.knowledge_relations)
+    model = Model.load(owned.model)
+    user = graph.users.key(3)
+    item = model.recommend([user], k=1)["item"][0].as_py()
+    explained = model.explain(user, item)
+    assert explained.paths
+    assert mismatches(explained.paths, store.query(explained.cypher, explained.parameters)) == ()
+    profile = model.profile(user, config=ProfileConfig(least=2, evidence=0.0))
+    assert profile.clauses
+    assert profile.differences(store) == ()
+    assert model.newcomer(likes=[item]).differences(store, graph.items.key(0)) == ()
+    settings = {
+        "graph": owned.url,
+        "model": str(owned.model),
+        "name": "nightly",
+        "k": 3,
+        "explanations": "sentences",
+        "work": str(tmp_path / "work"),
+        "sinks": {"graph": True},
+    }
+    record = start(from_dict(JobConfig, settings), store)
+    assert record.report["rows"] == 3 * len(graph.users)
+    assert written(neo4j_driver)["RECOMMENDED"] == record.report["rows"]
+    assert state(neo4j_driver) == before
+    place = GraphPlace(store)
+    assert place.find(user)["RECOMMENDED"] == 3
+    assert "its owners delete the node" in place.erase(user).notes[0]
+    assert place.find(user) == {}  # lists and records of runs; what others made of the person stays
+    assert written(neo4j_driver)["RECOMMENDED"] == record.report["rows"] - 3
+    assert state(neo4j_driver) == before
+    assert difference(store, schema) == []
+    log, other = EventLog.of(store), graph.users.key(0)
+    assert log.record_shown(show(model.recommender, [other], 3, Greedy(), at=5, seed=0)) == 3
+    click = {"event": "click", "user": other, "item": item, "kind": "click", "at": 6, "value": 1.0}
+    assert log.record_reactions(pa.Table.from_pylist([click], REACTED)) == 1
+    assert set(written(neo4j_driver)) == {"RECOMMENDED", SHOWN_TYPE, REACTED_TYPE}
     remove(store)
-    assert state(neo4j_driver) == owned.before  # no node was written to, and the events are gone
-
-
-def test_a_network_reads_a_graph_of_others_in_place(applied: GraphStore) -> None:
-    """By key, from either end of every relation, what the export holds."""
-    store = applied
-    features, graph = remote_backend(store, numbers=True, drop_empty=True)
-    exported = ToUndirected(merge=False)(export(store).to_pyg(numbers=True, drop_empty=True))
-    assert graph.edge_types == sorted(exported.edge_types)
-    for kind in graph.edge_types:
-        found = graph.links(kind, range(graph.node_counts[kind[2]]))
-        order = np.lexsort(exported[kind].edge_index.numpy())
-        parts = {"edge_index": found.edge_index, "edge_weight": found.weight, "edge_time": found.time}
-        for part, values in {**parts, "liked": found.liked}.items():
-            assert (part in exported[kind]) == (values is not None), (kind, part)
-            if values is not None:
-                torch.testing.assert_close(values, exported[kind][part][..., order], equal_nan=True)
-    for node_type, names in exported.feature_names.items():
-        assert features.feature_names[node_type] == names
-        torch.testing.assert_close(features[node_type, "x", None], exported[node_type].x, equal_nan=True)
+    assert written(neo4j_driver) == {}
+    labels = neo4j_driver.execute_query(
+        "MATCH (n) UNWIND labels(n) AS l WITH l WHERE l STARTS WITH 'KgRec' RETURN l"
+    ).records
+    assert labels == []
+    named = "SHOW INDEXES YIELD name WHERE name STARTS WITH 'kg_rec_' RETURN name"
+    assert neo4j_driver.execute_query(named).records == []
+    assert state(neo4j_driver) == before
 
 
 def test_the_five_commands_of_the_guide(
@@ -333,47 +391,8 @@ def test_the_five_commands_of_the_guide(
     assert '"customer"@en' in Path("shop.ttl").read_text(encoding="utf-8")
 
 
-def test_what_speaks_against_is_no_reason(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
-    school(lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
-    turtle = infer(store)
-    apply(store, GraphSchema.from_turtle(turtle))
-    graph = export(store)
-    weights = {
-        row["source"] + row["target"]: row["weight"]
-        for row in graph.to_arrow()[graph.schema.interaction.name].to_pylist()
-    }
-    asked = "MATCH (s:Student)-[r]->(c:Course) RETURN toString(s.number) + c.code AS pair, collect(type(r)) AS types"
-    signs = {"LIKED": 1, "VIEWED": 1, "DISLIKED": -1, "BLOCKED": -1}
-    for row in neo4j_driver.execute_query(asked).records:
-        if len(row["types"]) == 1:
-            assert weights[row["pair"]] * signs[row["types"][0]] > 0
-    liked_pairs = {
-        (graph.users.key(u), graph.items.key(i))
-        for u, i in zip(graph.liked().source, graph.liked().target, strict=True)
-    }
-    model = train(graph, QUICK)
-    for user in graph.users.keys.to_pylist():
-        for item in model.recommend([user], k=2)["item"].to_pylist():
-            for path in model.explain(user, item).paths:
-                assert (user, path.nodes[1].key) in liked_pairs
-
-
-def test_a_date_that_only_some_interactions_have(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
-    neo4j_driver.execute_query(
-        "UNWIND range(1, 6) AS n CREATE (c:Cook {login: 'c' + n})-[:COOKED {on: date('2024-03-09')}]->"
-        "(:Recipe {rid: 'r' + n, heading: 'Soup no. ' + n}) "
-        "CREATE (c)-[:PUBLISHED]->(:Recipe {rid: 'q' + n, heading: 'Cake no. ' + n})"
-    )
-    schema = GraphSchema.from_turtle(infer(store, Wishes("Cook", "Recipe")))
-    assert schema.item.name_property == "heading"
-    apply(store, schema)
-    times = export(store).interactions.time
-    assert times is not None
-    assert sorted(times.tolist()) == [NO_TIME] * 6 + [1_709_942_400] * 6
-
-
-def test_what_cannot_be_known_is_asked(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
-    shop(lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
+def test_what_cannot_be_known_is_asked(shop_store: GraphStore) -> None:
+    store = shop_store
     turtle = infer(store, Wishes("Customer", "Product", {"BOUGHT": 2.0, "RETURNED": -3.0}, 1.5))
     schema = GraphSchema.from_turtle(turtle)
     assert "VIEWED" not in schema.interaction.pattern  # type: ignore[operator]
@@ -389,6 +408,70 @@ def test_what_cannot_be_known_is_asked(store: GraphStore, neo4j_driver: neo4j.Dr
     ):
         with pytest.raises(SchemaError, match=message):
             infer(store, wishes)
+
+
+def test_a_key_that_the_owners_keep_unique_comes_first(shop_store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
+    store = shop_store
+    neo4j_driver.execute_query("MATCH (p:Product) SET p.ean = '400' + toString(p.id)")
+    assert "key id: present in and different for all 30 nodes\n" in infer(store)
+    neo4j_driver.execute_query("CREATE CONSTRAINT FOR (n:Product) REQUIRE n.ean IS UNIQUE")
+    turtle = infer(store)
+    assert "key ean: present in and different for all 30 nodes, and your constraint keeps it so\n" in turtle
+    apply(store, GraphSchema.from_turtle(turtle))
+    assert export(store).items.keys.to_pylist()[0] == "400100"
+
+
+KEYS = (("id", "integer"), ("ean", "string"))
+
+
+def test_a_schema_that_the_graph_contradicts_is_refused_and_a_corrected_one_works(
+    shop_store: GraphStore, neo4j_driver: neo4j.Driver
+) -> None:
+    store = shop_store
+    right = infer(store)
+    wrong = right.replace("sh:path :title ; sh:datatype xsd:string", "sh:path :title ; sh:datatype xsd:integer")
+    with pytest.raises(SchemaError, match=r"contradicts the schema own: wrong datatype: Product.title: 30 nodes"):
+        apply(store, GraphSchema.from_turtle(wrong))
+
+    def indexed() -> dict[str, list[str]]:
+        asked = "SHOW INDEXES YIELD name, id, properties WHERE name STARTS WITH 'kg_rec_' RETURN name, id, properties"
+        found = neo4j_driver.execute_query(asked).records
+        numbers.append(next(row["id"] for row in found if row["name"] == "kg_rec_Product_key"))
+        return {r["name"]: r["properties"] for r in found}
+
+    numbers: list[int] = []
+    apply(store, GraphSchema.from_turtle(right.replace("(n:Product)", "(n:Product) WHERE NOT n:Discontinued")))
+    assert len(export(store).items) == 29
+    assert indexed()["kg_rec_Product_key"] == ["id"]
+    assert difference(store, GraphSchema.from_turtle(right))
+    apply(store, GraphSchema.from_turtle(right))
+    assert len(export(store).items) == 30
+    assert indexed()["kg_rec_Product_key"] == ["id"]
+    assert numbers[0] == numbers[1]  # it was not made anew
+    neo4j_driver.execute_query("MATCH (p:Product) SET p.ean = '400' + toString(p.id)")
+    head, tail = right.split(":Product a ")
+    by_id, by_ean = (f"sh:path :{name} ; sh:datatype xsd:{kind} ; sh:minCount 1" for name, kind in KEYS)
+    assert by_id in tail
+    by_ean = f"{head}:Product a {tail.replace(by_id, by_ean, 1)}"
+    apply(store, GraphSchema.from_turtle(by_ean))
+    assert indexed()["kg_rec_Product_key"] == ["ean"]
+    assert export(store).items.keys.to_pylist()[0] == "400100"
+    apply(store, GraphSchema.from_turtle(right))
+    assert indexed()["kg_rec_Product_key"] == ["id"]
+
+
+def test_a_date_that_only_some_interactions_have(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
+    neo4j_driver.execute_query(
+        "UNWIND range(1, 6) AS n CREATE (c:Cook {login: 'c' + n})-[:COOKED {on: date('2024-03-09')}]->"
+        "(:Recipe {rid: 'r' + n, heading: 'Soup no. ' + n}) "
+        "CREATE (c)-[:PUBLISHED]->(:Recipe {rid: 'q' + n, heading: 'Cake no. ' + n})"
+    )
+    schema = GraphSchema.from_turtle(infer(store, Wishes("Cook", "Recipe")))
+    assert schema.item.name_property == "heading"
+    apply(store, schema)
+    times = export(store).interactions.time
+    assert times is not None
+    assert sorted(times.tolist()) == [NO_TIME] * 6 + [1_709_942_400] * 6
 
 
 def odd_names(run: Any) -> None:
@@ -444,57 +527,3 @@ def test_whole_floats_are_keys_in_full(store: GraphStore, neo4j_driver: neo4j.Dr
     run("MATCH (i:Item) REMOVE i.title")
     with pytest.raises(SchemaError, match="Item: expected a property, or two together"):
         infer(store)
-
-
-def test_a_key_that_the_owners_keep_unique_comes_first(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
-    shop(lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
-    neo4j_driver.execute_query("MATCH (p:Product) SET p.ean = '400' + toString(p.id)")
-    assert "key id: present in and different for all 30 nodes\n" in infer(store)
-    neo4j_driver.execute_query("CREATE CONSTRAINT FOR (n:Product) REQUIRE n.ean IS UNIQUE")
-    turtle = infer(store)
-    assert "key ean: present in and different for all 30 nodes, and your constraint keeps it so\n" in turtle
-    apply(store, GraphSchema.from_turtle(turtle))
-    assert export(store).items.keys.to_pylist()[0] == "400100"
-
-
-KEYS = (("id", "integer"), ("ean", "string"))
-
-
-def test_a_schema_that_the_graph_contradicts_is_refused_and_a_corrected_one_works(
-    store: GraphStore, neo4j_driver: neo4j.Driver
-) -> None:
-    shop(lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
-    right = infer(store)
-    wrong = right.replace("sh:path :title ; sh:datatype xsd:string", "sh:path :title ; sh:datatype xsd:integer")
-    with pytest.raises(SchemaError, match=r"contradicts the schema own: wrong datatype: Product.title: 30 nodes"):
-        apply(store, GraphSchema.from_turtle(wrong))
-    apply(store, GraphSchema.from_turtle(right.replace("(n:Product)", "(n:Product) WHERE NOT n:Discontinued")))
-    assert len(export(store).items) == 29
-    assert difference(store, GraphSchema.from_turtle(right))
-    apply(store, GraphSchema.from_turtle(right))
-    assert len(export(store).items) == 30
-
-    def indexed() -> dict[str, list[str]]:
-        asked = "SHOW INDEXES YIELD name, properties WHERE name STARTS WITH 'kg_rec_' RETURN name, properties"
-        return {r["name"]: r["properties"] for r in neo4j_driver.execute_query(asked).records}
-
-    assert indexed()["kg_rec_Product_key"] == ["id"]
-    neo4j_driver.execute_query("MATCH (p:Product) SET p.ean = '400' + toString(p.id)")
-    head, tail = right.split(":Product a ")
-    by_id, by_ean = (f"sh:path :{name} ; sh:datatype xsd:{kind} ; sh:minCount 1" for name, kind in KEYS)
-    assert by_id in tail
-    by_ean = f"{head}:Product a {tail.replace(by_id, by_ean, 1)}"
-    apply(store, GraphSchema.from_turtle(by_ean))
-    assert indexed()["kg_rec_Product_key"] == ["ean"]
-    assert export(store).items.keys.to_pylist()[0] == "400100"
-    apply(store, GraphSchema.from_turtle(right))
-    assert indexed()["kg_rec_Product_key"] == ["id"]
-
-
-def test_nothing_is_written_into_nodes_of_others(store: GraphStore, neo4j_driver: neo4j.Driver) -> None:
-    import pyarrow as pa
-
-    shop(lambda cypher, **values: neo4j_driver.execute_query(cypher, **values))
-    apply(store, GraphSchema.from_turtle(infer(store)))
-    with pytest.raises(StoreError, match="maps a graph that others made"):
-        store.write_nodes("Customer", pa.table({"id": ["7"]}))

@@ -374,8 +374,8 @@ def test_verify_fails_where_the_graph_differs(world: World, monkeypatch: pytest.
 
 
 @pytest.mark.neo4j
-def test_the_same_on_neo4j(world: World, clean_neo4j: str) -> None:
-    graph = ["--graph", clean_neo4j]
+def test_the_same_on_neo4j(world: World, films_neo4j: str) -> None:
+    graph = ["--graph", films_neo4j]
     run("load", "recbole", world.ratings, *graph)
     run("load", "table", world.facts, *graph)
     found = json.loads(run("check", *graph, "--json").stdout)

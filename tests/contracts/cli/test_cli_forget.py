@@ -88,9 +88,9 @@ def trained_without(world: World) -> Snapshot:
     return Snapshot.load("without")
 
 
-@pytest.mark.parametrize("kind", ["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])
+@pytest.mark.parametrize("kind", ["embedded", pytest.param("neo4j", marks=[pytest.mark.neo4j, pytest.mark.films])])
 def test_a_user_is_gone_from_every_place(world: World, kind: str, request: pytest.FixtureRequest) -> None:
-    graph = "back.graph" if kind == "embedded" else request.getfixturevalue("clean_neo4j")
+    graph = "back.graph" if kind == "embedded" else request.getfixturevalue("films_neo4j")
     prepared(world, graph)
     found = json.loads(run("forget", *ARGS, "--graph", graph, "--find", "--json", code=1).stdout)["found"]
     assert found["model"] == {"User": 1, "interactions": 11}

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path as FilePath
 
@@ -26,15 +25,10 @@ RATINGS = {
 STARRING = [("heat", "de niro"), ("the score", "de niro"), ("casino", "de niro"), ("heat", "kilmer")]
 
 
-@pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def store(request: pytest.FixtureRequest, tmp_path: FilePath, films: Make) -> Iterator[GraphStore]:
-    where = str(tmp_path / "graph") if request.param == "embedded" else request.getfixturevalue("films_neo4j")
-    opened = connect(where)
-    try:
-        fill(opened, films)
-        yield opened
-    finally:
-        opened.close()
+@pytest.fixture
+def store(films_store: GraphStore, films: Make) -> GraphStore:
+    fill(films_store, films)
+    return films_store
 
 
 def fill(store: GraphStore, films: Make) -> None:
