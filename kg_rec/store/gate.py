@@ -2,7 +2,7 @@
 
 :func:`check_read_only` reads the text with its own tokenizer and refuses everything that it does not know to be
 harmless.  It is the first of two locks: the stores then ask the database itself (Neo4j: the query type that
-``EXPLAIN`` reports and READ access mode; embedded: a view that takes no writes).  Words that
+``EXPLAIN`` reports, once for each text, and READ access mode; embedded: a view that takes no writes).  Words that
 write or reach files are refused wherever they stand outside strings, backticks and comments, except as a name
 after ``.`` or ``:``.  Text that two parsers could read differently (unicode escapes, odd white space, unusual
 string escapes) is refused, because the databases differ there.

@@ -339,6 +339,9 @@ def test_the_database_is_a_second_lock(films: GraphStore, monkeypatch: pytest.Mo
         with pytest.raises(StoreError):
             films.query(query)
         assert fingerprint(films) == before, query
+    with pytest.raises(StoreError):
+        films.query(WRITES[0])  # as before: only what may be asked is remembered
+    assert fingerprint(films) == before
     kg_rec.store.embedded.prepared.prepared.cache_clear()  # what was made ready without the gate
 
 

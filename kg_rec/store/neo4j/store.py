@@ -57,6 +57,8 @@ _KEYS_PER_PAGE = 20_000
 _SECONDS_PER_TRANSACTION = 300.0
 #: How long the driver itself tries a transaction again while the server does not answer.
 _SECONDS_OF_TRYING = 30.0
+#: So many queries of which the server said that they only read are not asked about again.
+_TEXTS_KEPT = 200
 _Rows = list[tuple[Any, ...]]
 T = TypeVar("T")
 
@@ -79,6 +81,7 @@ class Neo4jStore:
         self._read_only = read_only
         auth = read_credentials()
         self._schema: GraphSchema | None = None
+        self._only_reads: set[str] = set()
         self._commits = threading.Lock()
         self._anonymous = auth is None
         with self._mapped_errors():
@@ -221,9 +224,13 @@ class Neo4jStore:
         values = dict(parameters or {})
         rows: list[list[Any]] = []
         with self._mapped_errors(user=True, timeout=timeout), self._session(neo4j.READ_ACCESS) as session:
-            plan = session.run(_query(f"EXPLAIN {text}", timeout), values).consume()
-            if plan.query_type != "r":
-                raise QueryRefusedError("query refused: the server says that it does more than read")
+            if text not in self._only_reads:
+                plan = session.run(_query(f"EXPLAIN {text}", timeout), values).consume()
+                if plan.query_type != "r":
+                    raise QueryRefusedError("query refused: the server says that it does more than read")
+                if len(self._only_reads) >= _TEXTS_KEPT:
+                    self._only_reads.clear()
+                self._only_reads.add(text)
             result = session.run(_query(text, timeout), values)
             names = list(result.keys())
             for record in result:
