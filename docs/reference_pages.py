@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -77,18 +77,21 @@ def _toctree(folder: str, names: Any) -> str:
 def settings() -> tuple[type[Any], ...]:
     """Every frozen dataclass of the package whose name ends in ``Config``, by module."""
     found = {}
-    for module in _modules():
-        source = Path(module.origin or "").read_text(encoding="utf-8")
+    for module, source in _sources():
         for name in re.findall(r"^class (\w+Config)\b", source, re.MULTILINE):
-            found[f"{module.name}.{name}"] = getattr(importlib.import_module(module.name), name)
+            found[f"{module}.{name}"] = getattr(importlib.import_module(module), name)
     return tuple(cls for _, cls in sorted(found.items()) if is_dataclass(cls))
 
 
-def _modules() -> Iterator[Any]:
-    for info in pkgutil.walk_packages(kg_rec.__path__, "kg_rec."):
-        spec = importlib.util.find_spec(info.name)
-        if spec is not None and spec.origin and spec.origin.endswith(".py"):
-            yield spec
+def _sources() -> Iterator[tuple[str, str]]:
+    """Each module's name and source; none is imported, as a package may import what takes long."""
+    top = Path(kg_rec.__file__).parent
+    for folder, _, names in os.walk(top, followlinks=True):
+        for name in names:
+            if name.endswith(".py"):
+                file = Path(folder) / name
+                parts = file.relative_to(top.parent).with_suffix("").parts
+                yield ".".join(part for part in parts if part != "__init__"), file.read_text(encoding="utf-8")
 
 
 def settings_page() -> str:

@@ -59,7 +59,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test with its tier, and run the tiers in their order.
 
     In the last one the files of the toy films come first, so that their indexes stay: where one was made or dropped the
-    server plans every statement anew.
+    server plans every statement anew.  Tests that may halt it come last: it does so too when it starts again.
     """
     films = set()
     for item in items:
@@ -75,9 +75,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             films.add(item.path)
     order = list(TIERS)
 
-    def place(item: pytest.Item) -> tuple[int, bool]:
+    def place(item: pytest.Item) -> tuple[int, bool, bool]:
         tier = max(order.index(tier) for tier in order if item.get_closest_marker(tier))
-        return tier, TIERS[order[tier]] == "system" and item.path not in films
+        asked = getattr(item, "fixturenames", ())
+        others = item.path not in films or "clean_neo4j" in asked
+        return tier, "own_server" in asked, TIERS[order[tier]] == "system" and others
 
     items.sort(key=place)
 
@@ -241,13 +243,21 @@ def films_neo4j(emptied: Callable[[GraphSchema], str]) -> str:
 
 
 @pytest.fixture
-def server(own_server: neo4j_server.Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[neo4j_server.Server]:
-    """A server that a test may halt and start again, empty, with its credentials in the environment."""
+def server(
+    request: pytest.FixtureRequest, own_server: neo4j_server.Server, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[neo4j_server.Server]:
+    """A server that a test may halt and start again, with its credentials in the environment.
+
+    It is empty, but for the indexes of the toy films where it is the server of all tests.
+    """
     monkeypatch.setenv("NEO4J_USERNAME", own_server.user)
     monkeypatch.setenv("NEO4J_PASSWORD", own_server.password)
     monkeypatch.delenv("NEO4J_AUTH_FILE", raising=False)
-    with neo4j.GraphDatabase.driver(own_server.url, auth=(own_server.user, own_server.password)) as driver:
-        neo4j_server.empty_database(driver)
+    if "KG_REC_TEST_NEO4J_URI" in os.environ:
+        with neo4j.GraphDatabase.driver(own_server.url, auth=(own_server.user, own_server.password)) as driver:
+            neo4j_server.empty_database(driver)
+    else:
+        request.getfixturevalue("films_neo4j")
     yield own_server
     if own_server.halted:  # the test failed
         own_server.go_on()

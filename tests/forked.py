@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def context() -> ForkServerContext:
     found = multiprocessing.get_context("forkserver")
     found.set_forkserver_preload(_IMPORTED)
     return found
+
+
+def start(more: Sequence[str]) -> None:
+    """Start the process that all fork from, if it is not at work yet, with more modules than most tests need."""
+    context().set_forkserver_preload([*_IMPORTED, *more])
+    forkserver.ensure_running()
 
 
 class Program:

@@ -31,9 +31,7 @@ def ratio_interval(
         Lower and upper end; None if the second mean can be 0.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        interval = _interval(
-            lambda users: one[users].mean(axis=1) / other[users].mean(axis=1), len(one), seed, samples
-        )
+        interval = _interval(lambda users: one[users].mean(axis=1) / other[users].mean(axis=1), len(one), seed, samples)
     return interval if np.isfinite(interval).all() else None
 
 

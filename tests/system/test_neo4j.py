@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def films(clean_neo4j: str) -> GraphStore:
-    store = connect(clean_neo4j)
+def films(films_neo4j: str) -> GraphStore:
+    store = connect(films_neo4j)
     store.apply_schema(GraphSchema.bundled("movies"))
     store.write_nodes("User", pa.table({"user_id": ["u1", "u2"]}))
     store.write_nodes("Film", pa.table({"item_id": ["i1", "i2"], "title": ["Alien", "Brazil"]}))
@@ -175,8 +176,8 @@ def test_connecting_does_not_import_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-def test_read_only(films: GraphStore, clean_neo4j: str) -> None:
-    reader = connect(clean_neo4j, read_only=True)
+def test_read_only(films: GraphStore, films_neo4j: str) -> None:
+    reader = connect(films_neo4j, read_only=True)
     assert [b.num_rows for b in reader.scan_nodes("User")] == [2]
     for write in (
         lambda: reader.write_nodes("User", pa.table({"user_id": ["u3"]})),
@@ -190,8 +191,10 @@ def test_read_only(films: GraphStore, clean_neo4j: str) -> None:
 # --- what stands in the database -----------------------------------------------------------------------
 
 
-def test_schema_makes_constraints_and_is_kept(films: GraphStore, neo4j_driver: neo4j.Driver) -> None:
+def test_schema_makes_constraints_and_is_kept(clean_neo4j: str, neo4j_driver: neo4j.Driver) -> None:
     schema = GraphSchema.bundled("movies")
+    with closing(connect(clean_neo4j)) as store:
+        store.apply_schema(schema)
     with neo4j_driver.session(database="neo4j") as session:
         constraints = session.run("SHOW CONSTRAINTS YIELD name, type RETURN name, type ORDER BY name").values()
         kept = session.run("MATCH (s:KgRecSchema) RETURN s.name, s.digest, s.turtle").values()
@@ -227,13 +230,13 @@ def test_a_failed_batch_leaves_nothing(films: GraphStore, neo4j_driver: neo4j.Dr
         assert session.run("MATCH ()-[r:RATED]->() RETURN count(r)").single(strict=True).value() == 0
 
 
-def test_concurrent_writers_do_not_fail(films: GraphStore, clean_neo4j: str) -> None:
+def test_concurrent_writers_do_not_fail(films: GraphStore, films_neo4j: str) -> None:
     users = [f"w{i}" for i in range(400)]
     films.write_nodes("User", pa.table({"user_id": users}))
     failures: list[BaseException] = []
 
     def load(part: int) -> None:
-        store = connect(clean_neo4j)
+        store = connect(films_neo4j)
         try:
             mine = users[:: 1 if part % 2 else -1]
             for film in ("i1", "i2"):

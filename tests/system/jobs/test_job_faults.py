@@ -104,48 +104,6 @@ def test_killed_at_random_points(world: World, figures: dict[str, Any]) -> None:
     assert kills.total() >= FAULTS // 2
 
 
-@pytest.mark.neo4j
-@pytest.mark.timeout(600)
-def test_the_server_is_stopped_and_started_in_the_middle(
-    server: neo4j_server.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(neo4j_store, "_SECONDS_OF_TRYING", 2.0)  # so that it is the job that has patience, or none
-    world = make_world(tmp_path, server.url)
-    store = connect(server.url)
-    start(world.job(retry_seconds=300.0), store, "whole")
-    middle, goes = threading.Event(), threading.Event()
-
-    def pause_once(done: int, _: int | None, what: str) -> None:
-        if what == "recommend" and done >= 21 and not middle.is_set():
-            middle.set()
-            assert goes.wait(120)
-
-    def halt_once(done: int, _: int | None, what: str) -> None:
-        if what == "recommend" and done >= 35 and not goes.is_set():
-            goes.set()
-            server.halt()
-
-    with ThreadPoolExecutor(1) as pool, closing(connect(server.url)) as other:
-        patient = world.job(name="patient", retry_seconds=300.0)
-        cut = pool.submit(start, patient, other, "cut", Watch(pause_once))
-        assert middle.wait(120)
-        try:
-            with pytest.raises(StoreUnavailableError):  # a run that has no patience fails
-                start(world.job(retry_seconds=0.0), store, "failed", Watch(halt_once))
-        finally:
-            if server.halted:
-                server.go_on()
-        assert cut.result().state == "done"
-    assert list(world.files("cut").values()) == list(world.files("whole").values())
-    assert edges(store, "cut") == edges(store, "whole")
-    # and is resumed when the server is back
-    assert len(RunLedger(store).chunks("failed")) in (5, 6)  # the other writer
-    assert resume(store, "failed").state == "done"
-    assert list(world.files("failed").values()) == list(world.files("whole").values())
-    assert edges(store, "failed") == edges(store, "whole")
-    store.close()
-
-
 def impatient(job: JobConfig, store: GraphStore, run: str) -> None:
     """Carry a run to its end, as a scheduler does: again when it failed for want of a server."""
     for _ in range(60):
@@ -192,6 +150,48 @@ def test_the_network_is_cut(
             assert ledger(watcher, run) == told, cut
         store.close()
         watcher.close()
+
+
+@pytest.mark.neo4j
+@pytest.mark.timeout(600)
+def test_the_server_is_stopped_and_started_in_the_middle(
+    server: neo4j_server.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neo4j_store, "_SECONDS_OF_TRYING", 2.0)  # so that it is the job that has patience, or none
+    world = make_world(tmp_path, server.url)
+    store = connect(server.url)
+    start(world.job(retry_seconds=300.0), store, "whole")
+    middle, goes = threading.Event(), threading.Event()
+
+    def pause_once(done: int, _: int | None, what: str) -> None:
+        if what == "recommend" and done >= 21 and not middle.is_set():
+            middle.set()
+            assert goes.wait(120)
+
+    def halt_once(done: int, _: int | None, what: str) -> None:
+        if what == "recommend" and done >= 35 and not goes.is_set():
+            goes.set()
+            server.halt()
+
+    with ThreadPoolExecutor(1) as pool, closing(connect(server.url)) as other:
+        patient = world.job(name="patient", retry_seconds=300.0)
+        cut = pool.submit(start, patient, other, "cut", Watch(pause_once))
+        assert middle.wait(120)
+        try:
+            with pytest.raises(StoreUnavailableError):  # a run that has no patience fails
+                start(world.job(retry_seconds=0.0), store, "failed", Watch(halt_once))
+        finally:
+            if server.halted:
+                server.go_on()
+        assert cut.result().state == "done"
+    assert list(world.files("cut").values()) == list(world.files("whole").values())
+    assert edges(store, "cut") == edges(store, "whole")
+    # and is resumed when the server is back
+    assert len(RunLedger(store).chunks("failed")) in (5, 6)  # the other writer
+    assert resume(store, "failed").state == "done"
+    assert list(world.files("failed").values()) == list(world.files("whole").values())
+    assert edges(store, "failed") == edges(store, "whole")
+    store.close()
 
 
 @pytest.fixture

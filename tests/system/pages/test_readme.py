@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from forked import Program, kg_rec
+from forked import Program, kg_rec, start
 from printed import says
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -67,6 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def printed(folder: Path) -> Callable[[str], str]:
     """Runs a command in the folder, once, and gives what it prints."""
+    start(("torch_geometric", "transformers.models.bert.modeling_bert"))  # for train, explain and the Python blocks
 
     @cache
     def run(command: str) -> str:
