@@ -194,11 +194,11 @@ def test_hostile_names_are_only_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.neo4j
-def test_on_neo4j(clean_neo4j: str, tmp_path: Path) -> None:
+def test_on_neo4j(films_neo4j: str, tmp_path: Path) -> None:
     """A server that holds interactions of an earlier time."""
-    with closing(connect(clean_neo4j)) as store:
+    with closing(connect(films_neo4j)) as store:
         load(store, "demo", FILMS, viewers=40, seed=7)
-    result = run(tmp_path / "out", graph=clean_neo4j)
+    result = run(tmp_path / "out", graph=films_neo4j)
     assert result.verified == result.explained >= 5
     assert not (tmp_path / "out" / "graph").exists()
     assert any("other interactions before" in note for note in result.notes)

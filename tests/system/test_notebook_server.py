@@ -20,17 +20,18 @@ def told(notebook: NotebookNode) -> list[list[str]]:
     return [cell_texts(cell) for cell in code if DIFFERS not in cell.metadata.get("tags", [])]
 
 
+@pytest.mark.neo4j
 @pytest.mark.timeout(600)
-def test_with_a_server_s_address_nothing_else_changes(tmp_path: Path, clean_neo4j: str) -> None:
+def test_with_a_server_s_address_nothing_else_changes(tmp_path: Path, films_neo4j: str) -> None:
     """The notebook on a live graph says so: all that it prints is what it prints of the folder."""
     (kept,) = (nbformat.read(path, as_version=4) for path in notebooks() if path.stem == "09-pyg-on-a-live-graph")
-    store = kg.connect(clean_neo4j)
+    store = kg.connect(films_neo4j)
     kg.load(store, "demo", FILMS, viewers=200)
     store.close()
     changed = [cell for cell in kept.cells if '"films.graph"' in cell.source]
     assert len(changed) == 1
     before = told(kept)
-    changed[0].source = changed[0].source.replace('"films.graph"', f'"{clean_neo4j}"')
+    changed[0].source = changed[0].source.replace('"films.graph"', f'"{films_neo4j}"')
     nbformat.write(kept, tmp_path / "server.ipynb")
     after = executed(tmp_path / "server.ipynb", tmp_path)
     assert all(o.get("name") != "stderr" for cell in after.cells for o in cell.get("outputs", []))

@@ -18,8 +18,9 @@ def measured(capsys: pytest.CaptureFixture[str], *options: str) -> dict:
     return json.loads(lines[0])
 
 
-def test_on_a_server(capsys: pytest.CaptureFixture[str], clean_neo4j: str) -> None:
-    found = measured(capsys, "--graph", clean_neo4j)
+@pytest.mark.neo4j
+def test_on_a_server(capsys: pytest.CaptureFixture[str], films_neo4j: str) -> None:
+    found = measured(capsys, "--graph", films_neo4j)
     assert set(found["samples_per_s"]) == {"memory", "embedded_cold", "embedded_warm", "neo4j_cold", "neo4j_warm"}
     assert set(found["lookup_s"]) == {"embedded", "neo4j", "bare_driver", "bare_driver_rows"}
     assert set(found["train_per_s"]) == {"memory", "embedded", "embedded_prefetched", "neo4j", "neo4j_prefetched"}
@@ -33,7 +34,7 @@ def test_on_a_server(capsys: pytest.CaptureFixture[str], clean_neo4j: str) -> No
     assert found["lookups"]["rows"] > found["lookups"]["keys"] > 100
     ratio = found["lookup_s"]["bare_driver"] / found["lookup_s"]["neo4j"]
     assert found["ratios"]["speed of look-ups, neo4j to bare_driver"] == pytest.approx(ratio, abs=0.001)
-    assert main([*TINY, "--graph", clean_neo4j]) == 1
+    assert main([*TINY, "--graph", films_neo4j]) == 1
     assert "is not empty" in capsys.readouterr().err
 
 

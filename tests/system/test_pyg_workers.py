@@ -28,6 +28,7 @@ def assert_same(one: list[Any], other: list[Any]) -> None:
         assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
 
 
+@pytest.mark.neo4j
 def test_a_server_is_connected_to_again(films_neo4j: str) -> None:
     store = connect(films_neo4j)
     fill(store, films())

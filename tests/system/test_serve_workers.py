@@ -108,7 +108,7 @@ def metrics(port: int) -> str:
         return connection.getresponse().read().decode()
 
 
-@pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])
+@pytest.fixture(params=["embedded", pytest.param("neo4j", marks=[pytest.mark.neo4j, pytest.mark.films])])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(tmp_path / "graph") if request.param == "embedded" else request.getfixturevalue("films_neo4j")
 
