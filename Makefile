@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
 
-.PHONY: demo test lint test-contracts test-unit test-system test-jobs test-pages notebooks docs neo4j neo4j-stop clean
+.PHONY: demo test lint test-contracts test-contract-folders test-unit test-system test-jobs test-pages notebooks docs neo4j neo4j-stop clean
 .DELETE_ON_ERROR:
 
 # a process keeps what it compiled for the next one: to compile torch and transformers again takes as long as to import them
@@ -30,7 +30,7 @@ $(PHRASES): $(VENV)/.lm
 # for what another process does, both cores have work.  The longest are first.  A server that is named is for one at a time
 test: $(VENV)/.dev
 	$(MAKE) --no-print-directory --keep-going --output-sync --jobs $(if $(KG_REC_TEST_NEO4J_URI),1,3) \
-		test-contracts test-system test-jobs test-unit test-pages lint
+		test-system test-contracts test-contract-folders test-jobs test-unit test-pages lint
 
 # what tests write goes into memory where 4 GB of it are free: on a busy disk they wait for it half of the time
 MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 {print "TMPDIR=/dev/shm"}')
@@ -38,9 +38,15 @@ MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 {p
 # KGLite, torch and scikit-learn, which some tests compare with, need more room in one process than glibc keeps
 PYTEST = $(MEMORY) GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 OMP_NUM_THREADS=1 $(BIN)/pytest --durations=15
 
+# the contracts in two parts of about one length
+FOLDERS = $(addprefix tests/contracts/,cli explain jobs model)
+
 # what stands with the unit tests and needs a server or the real data goes with the contracts, which have both
 test-contracts: $(VENV)/.dev
-	$(PYTEST) tests/unit tests/contracts -m "not unit"
+	$(PYTEST) tests/unit tests/contracts -m "not unit" $(FOLDERS:%=--ignore=%)
+
+test-contract-folders: $(VENV)/.dev
+	$(PYTEST) $(FOLDERS)
 
 test-unit: $(VENV)/.dev
 	$(PYTEST) --numprocesses 2 tests/unit -m unit
