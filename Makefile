@@ -38,7 +38,7 @@ MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 {p
 # KGLite, torch and scikit-learn, which some tests compare with, need more room in one process than glibc keeps
 PYTEST = $(MEMORY) GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 OMP_NUM_THREADS=1 $(BIN)/pytest --durations=15
 
-# the contracts in two parts of about one length
+# the contracts in two parts, so that none is left to run alone at the end
 FOLDERS = $(addprefix tests/contracts/,cli explain jobs model)
 
 # what stands with the unit tests and needs a server or the real data goes with the contracts, which have both

@@ -114,23 +114,12 @@ class Service:
         state = self.live.state
         number, before = self._names
         if number != state.number:
-            snapshot = state.model.recommender.snapshot
+            snapshot, found = state.model.recommender.snapshot, {}
             done = snapshot.interactions
-            self._names = (
-                state.number,
-                {
-                    what: NameIndex(
-                        snapshot.ids[node.name].keys,
-                        snapshot.names(node.name),
-                        np.bincount(ends, minlength=len(snapshot.ids[node.name])),
-                        before.get(what),
-                    )
-                    for what, node, ends in (
-                        ("user", snapshot.schema.user, done.source),
-                        ("item", snapshot.schema.item, done.target),
-                    )
-                },
-            )
+            for what, ids, ends in (("user", snapshot.users, done.source), ("item", snapshot.items, done.target)):
+                counts = np.bincount(ends, minlength=len(ids))
+                found[what] = NameIndex(ids.keys, snapshot.names(ids.node_type), counts, before.get(what))
+            self._names = (state.number, found)
         return self._names[1]
 
     def asker(self, state: State) -> Asker:

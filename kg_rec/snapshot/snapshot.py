@@ -92,7 +92,7 @@ class Snapshot:
         return found
 
     def same_catalogue(self, other: Snapshot) -> bool:
-        """Whether another snapshot has the same items, other nodes and facts, whoever did what with them."""
+        """Whether another snapshot has the same items, other nodes and facts; weights and times of facts may differ."""
         user, interaction = self.schema.user.name, self.schema.interaction.name
         return (
             self.schema == other.schema

@@ -70,6 +70,11 @@ class Token:
         """The text as a keyword would be compared: folded to upper case and compatibility form; "" if quoted."""
         return unicodedata.normalize("NFKC", self.text).upper() if self.kind == "word" else ""
 
+    @property
+    def name(self) -> str:
+        """The text as a name: without backticks where it is quoted."""
+        return self.text[1:-1].replace("``", "`") if self.kind == "name" else self.text
+
 
 _TOKEN = re.compile(
     r"""

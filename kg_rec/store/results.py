@@ -132,7 +132,7 @@ def column_name(cypher: str, item: Sequence[Token]) -> str:
     """The name of one item of a RETURN."""
     last = item[-1]
     if len(item) == 1 or is_named(item):
-        return last.text[1:-1].replace("``", "`") if last.kind == "name" else last.text
+        return last.name
     return cypher[item[0].start : last.start + len(last.text)]
 
 

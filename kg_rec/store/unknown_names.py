@@ -42,6 +42,6 @@ def _names(cypher: str) -> Iterator[tuple[bool, str]]:
             opened.pop()
         name = token.kind in ("word", "name") and (before == ":" or (named and before in ("|", "&")))
         if name and opened[-1] != "{":  # there a colon follows a property
-            yield opened[-1] == "-[", token.text[1:-1].replace("``", "`") if token.kind == "name" else token.text
+            yield opened[-1] == "-[", token.name
         named = name or (named and token.text in ("|", "&"))
         before = token.text

@@ -14,6 +14,7 @@ from typing import Any
 
 from kg_rec.errors import StoreError
 from kg_rec.store.gate import Token, tokens, words
+from kg_rec.store.mapping import quoted
 from kg_rec.store.results import column_name, is_named, returned_items
 
 _TAKEN = frozenset({"id", "title", "name", "type", "label", "node_type", "start", "end", "connection_type"})
@@ -147,7 +148,7 @@ def _holds_maps(value: Any) -> bool:
 def _stored_token(token: Token) -> str:
     if token.kind == "word":
         return stored(token.text)
-    return "`" + stored(token.text[1:-1].replace("``", "`")).replace("`", "``") + "`"
+    return quoted(stored(token.name))
 
 
 def _duration(months: int, days: int, seconds: int, nanoseconds: int = 0) -> str:
